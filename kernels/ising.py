@@ -1,0 +1,363 @@
+"""Ising model in two dimensions with interactions of any range: nucleation out of a metastable state.
+
+Equation     H = - sum_{i<j} J(r_ij) s_i s_j - h sum_i s_i,  s_i = +1 or -1, periodic L x L lattice, N = L^2 spins
+Symbols      range R (lattice constants), size L, temperature T (energy / k_B), field h (energy), coupling J (energy)
+Interaction  nearest: J = 1 for the four nearest neighbours, Tc = 2.269185
+             square: the q = (2R+1)^2 - 1 spins of a square around each, J = 4/q, mean-field Tc = 4
+             disk, kac, power_law: any J(r) by convolution, sum of J = 4 (ising_fft.py)
+Update rule  Metropolis, accept with min(1, exp(-dE / T)); 1 MCS = N attempts. nearest: random-site order. square: a
+             random sublattice of spins that do not interact at a time (ising_square.h), lifetimes as in random-site order
+             (tests/test_ising_lifetime.py). Convolution: random-site order, exactly.
+Nucleation   all up in +h for `equilibration` MCS, then -h: up is metastable until m <= 0 at the end of an MCS
+Source       the nucleation paper named in README.md
+
+    from kernels.ising import Ising
+    model = Ising(size=100, range=10, temperature=16 / 9, field=1.215)
+    events = model.nucleate(seed=1, units=[0], events=64)[0]
+    print(events.lifetime.mean(), "MCS")
+    spins = model.unpack(events.history[0, -1])  # (100, 100), the first configuration with m <= 0
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kernels.device import select
+from kernels.streams import STREAMS
+
+INTERACTIONS = ("nearest", "square", "disk", "kac", "power_law")
+LARGEST_RANGE = 32
+GROUP = 512  # replicas that share the order of the sites (GROUP_WORDS in ising.cu)
+LAUNCH_SECONDS = 0.5  # a launch lasts about this long, so that progress shows and a desktop GPU's watchdog stays quiet
+
+
+@dataclass(frozen=True)
+class NucleationEvents:
+    """lifetime: int32 (e,), MCS from the field's turn to the first m <= 0.
+    history: uint8 (e, history + 1, ceil(N / 8)), packed configurations at t = -history..0 (MCS); t = 0 is the first with
+    m <= 0. Frames before the field's turn (t < -lifetime) belong to the equilibration and mean nothing here."""
+
+    lifetime: np.ndarray
+    history: np.ndarray
+
+
+class Ising:
+    """One system of the Ising model, ready to run on `device` (kernels.device.select; default: auto).
+
+    size: L > 2 `range`. range: R, 1 to 32 for `square`; the radius of `disk`, the decay length of `kac`, unused by
+    `nearest` and `power_law`. temperature: T > 0, k_B = 1. field: h > 0, the strength of the field: +h before the quench,
+    -h after. interaction: see INTERACTIONS; default `nearest` for range 1, else `square`. exponent: J(r) ~ r^-exponent of
+    `power_law`. Raises ValueError with one line on a value out of range.
+    """
+
+    def __init__(self, *, size: int, temperature: float, field: float, range: int = 1, interaction: str | None = None,
+                 exponent: float | None = None, device=None):
+        self.interaction = interaction or ("nearest" if range == 1 else "square")
+        self.size, self.range, self.temperature, self.field, self.exponent = size, range, temperature, field, exponent
+        check(self)
+        self.device = device or select()
+        if self.interaction in ("nearest", "square"):
+            self.lattices = BitSlicedLattices(self)
+        else:
+            from kernels.ising_fft import ConvolutionLattices
+
+            self.lattices = ConvolutionLattices(self)
+
+    @property
+    def sites(self) -> int:
+        return self.size**2
+
+    @property
+    def neighbours(self) -> int:
+        """q, for `nearest` and `square`."""
+        return 4 if self.interaction == "nearest" else (2 * self.range + 1) ** 2 - 1
+
+    @property
+    def coupling(self) -> float:
+        """J of one bond, for `nearest` and `square`."""
+        return 4.0 / self.neighbours
+
+    @property
+    def critical_temperature(self) -> float:
+        """2 / ln(1 + sqrt 2) for `nearest` (Onsager), else the mean-field value sum_r J(r) = 4."""
+        return 2 / math.log(1 + math.sqrt(2)) if self.interaction == "nearest" else 4.0
+
+    @property
+    def spinodal_field(self) -> float:
+        """Mean-field h_s = K m_s - T atanh(m_s), m_s = sqrt(1 - T / K), K = sum_r J(r) = 4; 0 for T >= K.
+
+        The end of the metastable state as R grows; a short range shows no sharp end, and nucleates well before it."""
+        total = 4.0
+        if self.temperature >= total:
+            return 0.0
+        m = math.sqrt(1 - self.temperature / total)
+        return total * m - self.temperature * math.atanh(m)
+
+    def is_metastable(self) -> bool:
+        """Whether mean-field theory knows a metastable state here: T < Tc and h below the spinodal."""
+        return self.temperature < self.critical_temperature and abs(self.field) < self.spinodal_field
+
+    def coupling_table(self) -> np.ndarray:
+        """J by displacement, float64 (L, L), entry [dx mod L, dy mod L]; zero at the origin."""
+        d = np.minimum(np.arange(self.size), self.size - np.arange(self.size))
+        x, y = np.meshgrid(d, d, indexing="ij")
+        r = np.hypot(x, y)
+        with np.errstate(divide="ignore"):
+            table = {
+                "nearest": lambda: (x + y == 1).astype(float),
+                "square": lambda: (np.maximum(x, y) <= self.range).astype(float),
+                "disk": lambda: (r <= self.range).astype(float),
+                "kac": lambda: np.exp(-r / self.range),
+                "power_law": lambda: r ** -self.exponent,
+            }[self.interaction]()
+        table[0, 0] = 0
+        return table * (1.0 if self.interaction == "nearest" else 4.0 / table.sum())
+
+    def pack(self, spins: np.ndarray) -> np.ndarray:
+        """Spins +1 / -1, (..., L, L), to bytes, (..., ceil(N / 8)): bit 1 is up, big-endian bits, site x L + y."""
+        return np.packbits(np.asarray(spins).reshape(*np.shape(spins)[:-2], self.sites) > 0, axis=-1)
+
+    def unpack(self, packed: np.ndarray) -> np.ndarray:
+        """Bytes, (..., ceil(N / 8)), to int8 spins, (..., L, L)."""
+        bits = np.unpackbits(packed, axis=-1, count=self.sites).astype(np.int8)
+        return (2 * bits - 1).reshape(*packed.shape[:-1], self.size, self.size)
+
+    def nucleate(self, *, seed: int, units: Sequence[int], events: int, history: int = 50, equilibration: int = 50,
+                 max_lifetime: int | None = None, progress: Callable[[int], None] | None = None) -> list[NucleationEvents]:
+        """`events` nucleation events for each unit, each run to its own end; one result a unit.
+
+        A unit's result is a function of the system, seed, unit, events, history and equilibration (MCS) alone; units are
+        taken together only for speed. progress: called now and then with the number of events ended.
+        Raises RuntimeError if an event outlives max_lifetime (MCS): it is never cut short, which would bias lifetimes."""
+        if events < 1 or history < 1 or equilibration < 1:
+            raise ValueError(f"events ({events}), history ({history}) and equilibration ({equilibration}) must be at least 1")
+        return self.lattices.nucleate(seed, list(units), events, history, equilibration, max_lifetime, progress)
+
+    def intervene(self, *, seed: int, unit: int, spins: np.ndarray, duration: np.ndarray, copies: int, first_copy: int = 0,
+                  stream: str = "intervention", progress: Callable[[int], None] | None = None) -> np.ndarray:
+        """Runs copies of configurations in the field -h with fresh random numbers, until m <= 0 or for `duration`.
+
+        spins: uint8 (n, ceil(N / 8)), packed. duration: int (n,), MCS; sort by it, since 512 configurations run until the
+        longest of them is done. Copies first_copy .. first_copy + copies - 1, each with its own order of the sites: no two
+        copies of a configuration share it, else their results would be correlated. progress: called with copies done.
+        Returns int32 (copies, n): MCS after which m <= 0 was first seen, -1 where it was not."""
+        passage = self.lattices.evolve(self._packed(spins), np.asarray(duration), -self.field, seed, unit, STREAMS[stream],
+                                       first_copy, copies, progress)[0]
+        return passage
+
+    def evolve(self, spins: np.ndarray, steps: int, *, seed: int, unit: int = 0, field: float | None = None) -> np.ndarray:
+        """Packed configurations, uint8 (n, ceil(N / 8)), after `steps` MCS in a field of any sign (default -h)."""
+        spins = self._packed(spins)
+        field = -self.field if field is None else field
+        return self.lattices.evolve(spins, np.full(len(spins), steps), field, seed, unit, STREAMS["evolve"], 0, None, None)[1]
+
+    def _packed(self, spins):
+        spins = np.asarray(spins, np.uint8)
+        if spins.ndim != 2 or spins.shape[1] != (self.sites + 7) // 8:
+            raise ValueError(f"spins have shape {spins.shape}; packed configurations of L = {self.size} are (n, {(self.sites + 7) // 8})")
+        return spins
+
+
+def check(system) -> None:
+    """Raises ValueError with one line if a value of the system is out of its range."""
+    s = system
+    if s.interaction not in INTERACTIONS:
+        raise ValueError(f"interaction is {s.interaction!r}; it must be one of {', '.join(INTERACTIONS)}")
+    if s.interaction == "square" and not 1 <= s.range <= LARGEST_RANGE:
+        raise ValueError(f"range is {s.range}; for interaction square it must be 1 to {LARGEST_RANGE} lattice constants")
+    if s.interaction == "nearest" and s.range != 1:
+        raise ValueError(f"range is {s.range}; interaction nearest has range 1")
+    if s.range <= 0:
+        raise ValueError(f"range is {s.range}; it must be positive (lattice constants)")
+    reach = 1 if s.interaction in ("power_law", "kac") else s.range
+    if not s.size > 2 * reach:
+        raise ValueError(f"size is {s.size}; it must exceed 2 range = {2 * reach} (lattice constants)")
+    if not (s.temperature > 0 and math.isfinite(s.temperature)):
+        raise ValueError(f"temperature is {s.temperature}; it must be positive (energy / k_B)")
+    if not math.isfinite(s.field):
+        raise ValueError(f"field is {s.field}; it must be finite (energy)")
+    if s.interaction == "power_law" and not (s.exponent is not None and s.exponent > 0):
+        raise ValueError(f"exponent is {s.exponent}; power_law needs a positive one, J(r) ~ r^-exponent")
+
+
+def fixed_point(probability: np.ndarray) -> np.ndarray:
+    """Probabilities as uint32 multiples of 2^-32; 1 becomes 1 - 2^-32."""
+    return np.minimum(np.rint(np.clip(probability, 0, 1) * 2.0**32), 2.0**32 - 1).astype(np.uint32)
+
+
+def acceptance_table(model: Ising, field: float) -> tuple[np.ndarray, int]:
+    """Masks of metropolis.h for the signed `field` and the edge floor(c0); masks are uint32, 0 or all ones.
+
+    nearest: [32 bits][number of up neighbours]. square: [32][p_s q^n: s up, n = 0..3; s down], then for each higher
+    base-4 digit [32][q^(n 4^digit), n = 1..3]; bits from the highest.
+    """
+    q, slope = model.neighbours, 4 * model.coupling / model.temperature  # lambda
+    c0 = (q - field / model.coupling) / 2
+    edge = int(np.clip(math.floor(c0), -1, q))
+    if model.interaction == "nearest":
+        cases = [np.exp(-slope * np.abs(np.arange(5) - c0))]
+    else:
+        up, down = math.exp(-max(slope * (edge + 1 - c0), 0)), math.exp(-max(slope * (c0 - edge), 0))
+        cases = [np.outer([up, down], np.exp(-slope * np.arange(4))).ravel()]
+        digits = (q.bit_length() + 1) // 2
+        cases += [np.exp(-slope * 4.0**digit * np.arange(1, 4)) for digit in range_(1, digits)]
+    bits = np.arange(31, -1, -1, dtype=np.uint32)[:, None]
+    masks = [(fixed_point(p)[None, :] >> bits & 1) * np.uint32(0xFFFFFFFF) for p in cases]
+    return np.concatenate([m.ravel() for m in masks]).astype(np.uint32), edge
+
+
+range_ = range  # `range` is a field's name here
+
+
+class BitSlicedLattices:
+    """Replicas of nearest-neighbour or square-range lattices, one bit each (ising.cu)."""
+
+    def __init__(self, model: Ising):
+        self.model, self.device = model, model.device
+        nearest = model.interaction == "nearest"
+        spacing = SPACING.get(model.range, model.range + 1)
+        attempts = (model.size // spacing) ** 2  # of a substep
+        slots = 2 if nearest else min(128, 32 * math.ceil(attempts / 32))
+        self.threads = 32 if nearest else slots  # of a GPU block
+        defines = dict(SIZE=model.size, RANGE=model.range, NEAREST=int(nearest), SPACING=spacing, SLOTS=slots, THREADS=self.threads)
+        self.slots, self.shared_bytes, self.teams_of_block = slots, 0, 1
+        if self.device.kind == "gpu":
+            self.teams_of_block = self.threads if nearest else 1
+            pitch_words = (model.size + model.range) ** 2
+            # the square's scratch is at most about a fifth of its lattice; `sizes` says exactly
+            fits = not nearest and 4 * pitch_words * 1.3 < self.device.shared_bytes
+            defines["SHARED_LATTICE"] = int(fits)
+        self.module = self.device.module("ising.cu", defines)
+        words = self.device.zeros(2, np.int32)
+        self.module.launch("sizes", 1, [words])
+        self.lattice_words, self.scratch_words = (int(n) for n in self.device.to_host(words))
+        if self.device.kind == "gpu" and defines["SHARED_LATTICE"]:
+            self.shared_bytes = 4 * (self.lattice_words + self.scratch_words)
+
+    def _teams(self, tasks: int) -> int:
+        """Teams that run at once when there are `tasks` of them to do."""
+        if self.device.kind == "cpu":
+            return min(self.device.workers, tasks)
+        if self.shared_bytes:
+            blocks = self.device.processors * max(1, self.device.shared_bytes_of_processor // (self.shared_bytes + 1024))
+        else:
+            blocks = self.device.processors * 8
+        return min(blocks * self.teams_of_block, tasks)
+
+    def _words(self, count: int, *shape) -> np.ndarray:
+        return self.device.zeros((count, *shape, self.device.lanes), np.uint32)
+
+    def _launch(self, kernel: str, teams: int, arguments: list) -> None:
+        self.module.launch(kernel, -(-teams // self.teams_of_block), arguments, self.threads, self.shared_bytes)
+        self.device.synchronize()
+
+    def _allocated_teams(self, teams: int) -> int:
+        """Teams rounded up to whole blocks: every thread of a block has its own place in memory."""
+        return -(-teams // self.teams_of_block) * self.teams_of_block
+
+    def nucleate(self, seed, units, events, history, equilibration, max_lifetime, progress):
+        device, lanes, n = self.device, self.device.lanes, self.model.sites
+        words = min(GROUP // 32, -(-events // 32))  # of a unit
+        vectors = len(units) * -(-words // lanes)
+        teams = self._allocated_teams(vectors)
+        table, edge = acceptance_table(self.model, -abs(self.model.field))
+
+        # replica [vector, lane, bit] starts with event 32 word + bit of its unit, where there is one
+        word = np.arange(vectors * lanes) % (vectors // len(units) * lanes)
+        event = 32 * word[:, None] + np.arange(32)
+        event[(event >= events) | (word >= words)[:, None]] = -1
+        event_array = device.asarray(event, np.int32)
+        masks = np.repeat(((event >= 0) << np.arange(32, dtype=np.uint32)).sum(1).astype(np.uint32).reshape(vectors, 1, lanes), 2, 1)
+        masks = device.asarray(masks)
+        times, since = device.zeros(vectors, np.int32), device.zeros((vectors, lanes, 32), np.int32)
+        taken = device.asarray(np.full((vectors, lanes), 32), np.int32)
+        lifetime = device.zeros((len(units), events), np.int32)
+        record = device.zeros((len(units), events, history + 1, (n + 7) // 8), np.uint8)
+        memory = [self._words(teams, self.lattice_words), self._words(teams, self.scratch_words), self._words(vectors, self.slots, 4),
+                  self._words(teams, history + 1, n)]
+        unit_array, table_array = device.asarray(units, np.uint32), device.asarray(table)
+
+        steps = 16
+        while np.any(device.to_host(masks)[:, 0]):
+            start = time.monotonic()
+            self._launch("nucleate", vectors, [*memory, masks, times, taken, event_array, since, unit_array, *map(np.int32, (
+                vectors, words, events, steps, equilibration, history)), lifetime, record, table_array, np.int32(edge),
+                *seed_words(seed), np.uint32(STREAMS["nucleation"])])
+            steps = next_launch(steps, time.monotonic() - start)
+            if progress:
+                progress(int(np.count_nonzero(device.to_host(lifetime))))
+            if max_lifetime:
+                age = np.where(device.to_host(event_array) >= 0, device.to_host(times)[:, None, None] - device.to_host(since), 0)
+                if age.max() > max_lifetime + equilibration:
+                    raise RuntimeError(f"an event has not nucleated after max_lifetime = {max_lifetime} MCS; raise it, or the field")
+        lifetime, record = device.to_host(lifetime), device.to_host(record)
+        return [NucleationEvents(lifetime[u].copy(), record[u].copy()) for u in range_(len(units))]
+
+    def evolve(self, spins, duration, field, seed, unit, stream, first_copy, copies, progress):
+        """(passage or None, packed end configurations or None); copies None: one copy that runs on past m <= 0."""
+        device, lanes, count = self.device, self.device.lanes, len(spins)
+        vectors = -(-count // (32 * lanes))
+        table, edge = acceptance_table(self.model, field)
+        start = device.asarray(to_words(spins, self.model.sites, vectors, lanes))
+        until = np.zeros(vectors * 32 * lanes, np.int32)
+        until[:count] = duration
+        until = device.asarray(until)
+        passage = end = None
+        if copies is None:
+            end = self._words(vectors, self.model.sites)
+        else:
+            passage = device.asarray(np.full((copies, vectors * 32 * lanes), -1, np.int32))
+        tasks = vectors * (copies or 1)
+        teams = self._teams(tasks)
+        allocated = self._allocated_teams(teams)
+        memory = [self._words(allocated, self.lattice_words), self._words(allocated, self.scratch_words)]
+        table_array = device.asarray(table)
+        first, batch = 0, teams
+        while first < tasks:
+            last = min(first + batch, tasks)
+            start_time = time.monotonic()
+            self._launch("evolve", min(teams, last - first), [
+                start, until, passage, end, *memory, device.asarray([first], np.int32), np.int32(last), np.int32(vectors),
+                np.int32(first_copy), table_array, np.int32(edge), *seed_words(seed), np.uint32(unit), np.uint32(stream)])
+            first, batch = last, next_launch(batch, time.monotonic() - start_time)
+            if progress:
+                progress(first // vectors)
+        if passage is not None:
+            passage = device.to_host(passage)[:, :count]
+        if end is not None:
+            end = from_words(device.to_host(end), self.model.sites, count)
+        return passage, end
+
+
+# Spacing of the sublattice where it must exceed R + 1 for the lifetimes of random-site order (tests/test_ising_lifetime.py).
+SPACING = {1: 3}
+
+
+def seed_words(seed: int) -> tuple[np.uint32, np.uint32]:
+    return np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32 & 0xFFFFFFFF)
+
+
+def next_launch(size: int, seconds: float) -> int:
+    """How much to do in the next launch for it to last about LAUNCH_SECONDS."""
+    return max(1, int(size * min(4.0, LAUNCH_SECONDS / max(seconds, 1e-3))))
+
+
+def to_words(packed: np.ndarray, sites: int, vectors: int, lanes: int) -> np.ndarray:
+    """Packed configurations (n, bytes) as words (vectors, sites, lanes): replica 32 w + b is bit b of word w."""
+    width = 4 * lanes
+    words = np.zeros((vectors, sites, width), np.uint8)
+    for v in range_(vectors):
+        bits = np.unpackbits(packed[v * 8 * width : (v + 1) * 8 * width], axis=1, count=sites)
+        rows = np.packbits(bits, axis=0, bitorder="little")
+        words[v, :, : len(rows)] = rows.T
+    return words.view("<u4")
+
+
+def from_words(words: np.ndarray, sites: int, count: int) -> np.ndarray:
+    """The inverse of to_words for `count` configurations."""
+    rows = np.ascontiguousarray(words).view(np.uint8).reshape(len(words), sites, -1)
+    packed = [np.packbits(np.unpackbits(np.ascontiguousarray(r.T), axis=0, bitorder="little"), axis=1) for r in rows]
+    return np.concatenate(packed)[:count]

@@ -1,0 +1,14 @@
+"""Every named stream of random numbers, in one place.
+
+A random number is a function of (seed, stream, unit, copy, word of 32 replicas, slot, step) through Philox4x32-10
+(random.h). Two streams never share a number; a stream's number here is part of every result, so never reuse one.
+"""
+
+STREAMS = {
+    "evolve": 0,  # ising: trajectories asked for by hand
+    "nucleation": 1,  # ising: events, from the first equilibration step to m <= 0
+    "intervention": 2,  # ising: copies that make the labels
+    "pilot": 3,  # ising: copies that choose the times worth labels; never part of a label
+    "bonds": 4,  # percolation: active bonds
+    "balance": 5,  # jobs: which configurations are kept when p_nuc is balanced
+}
