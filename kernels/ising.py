@@ -342,7 +342,7 @@ def seed_words(seed: int) -> tuple[np.uint32, np.uint32]:
 
 def next_launch(size: int, seconds: float) -> int:
     """How much to do in the next launch for it to last about LAUNCH_SECONDS."""
-    return max(1, int(size * min(4.0, LAUNCH_SECONDS / max(seconds, 1e-3))))
+    return min(1 << 24, max(1, int(size * min(4.0, LAUNCH_SECONDS / max(seconds, 1e-3)))))
 
 
 def to_words(packed: np.ndarray, sites: int, vectors: int, lanes: int) -> np.ndarray:

@@ -64,15 +64,16 @@ __device__ __forceinline__ void set_spin(word* spins, int x, int y, word value) 
 
 // number of up spins in the R x R spins at `corner`; a few rows at a time, which keeps the code of a large R short
 __device__ __forceinline__ void count_block(const word* corner, word* sum) {
-  constexpr int ROWS = larger(1, smaller(RANGE, 100 / RANGE)), REST = RANGE % ROWS;
-  constexpr int PART = bit_length(ROWS * RANGE), PART_REST = bit_length(REST * RANGE);
+  constexpr int ROWS = larger(1, smaller(RANGE, 100 / RANGE)), REST = RANGE % ROWS;  // rows at a time
+  constexpr int PART = bit_length(ROWS * RANGE);
   if constexpr (ROWS == RANGE) {
     count<0, RANGE * RANGE>([&](int i) { return corner[i / RANGE * PITCH + i % RANGE]; }, sum);
   } else {
 #pragma unroll
     for (int k = 0; k < BLOCK_BITS; ++k) sum[k] = splat(0);
     if constexpr (REST > 0) {
-      word part[PART_REST];
+      constexpr int PART_REST = bit_length(REST * RANGE);
+      word part[larger(1, PART_REST)];
       count<0, REST * RANGE>([&](int i) { return corner[i / RANGE * PITCH + i % RANGE]; }, part);
 #pragma unroll
       for (int k = 0; k < PART_REST; ++k) sum[k] = part[k];

@@ -1,0 +1,71 @@
+"""Lifetimes under the sublattice update against true random-site order, at the size that settles 1%.
+
+    python -m tests.lifetime_study [CASE ...] --out analysis/results/nucleation/lifetimes.json
+
+The reference is tests/reference/metropolis.cpp. Errors of ours come from the scatter between units, since the replicas of
+a group share the order of the sites; those of the reference from the scatter of its independent runs.
+"""
+
+import argparse
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from kernels.device import available_cores, cpu_model, select
+from kernels.ising import Ising
+from tests.reference import metropolis
+
+# name: interaction, range, size, field, our units of `events`, events, reference runs
+CASES = {
+    "nearest-1": ("nearest", 1, 10, 0.95, 100, 2048, 200_000),
+    "square-1": ("square", 1, 10, 0.46, 100, 2048, 200_000),
+    "square-2": ("square", 2, 20, 0.77, 100, 2048, 200_000),
+    "square-3": ("square", 3, 30, 1.0, 100, 2048, 200_000),
+    "square-10": ("square", 10, 100, 1.229, 16, 1024, 6_000),
+}
+
+
+def study(name: str) -> dict:
+    interaction, range_, size, field, units, events, runs = CASES[name]
+    temperature = 4 / 9 * (2.269185314213022 if interaction == "nearest" else 4)
+    model = Ising(interaction=interaction, range=range_, size=size, temperature=temperature, field=field, device=select("cpu"))
+    start = time.time()
+    ours = np.array([e.lifetime for first in range(0, units, 4)
+                     for e in model.nucleate(seed=20, units=range(first, min(first + 4, units)), events=events)])
+    ours_seconds, start = time.time() - start, time.time()
+    chunk = runs // 20
+    with ThreadPoolExecutor(available_cores()) as pool:
+        parts = pool.map(lambda k: metropolis.lifetimes(size, range_, temperature, field, interaction, chunk, seed=1000 + k), range(20))
+        theirs = np.concatenate(list(parts))
+    means = ours.mean(1)
+    error, their_error = means.std(ddof=1) / np.sqrt(units), theirs.std(ddof=1) / np.sqrt(len(theirs))
+    ratio = ours.mean() / theirs.mean()
+    ratio_error = ratio * np.hypot(error / ours.mean(), their_error / theirs.mean())
+    return {
+        "interaction": interaction, "range": range_, "size": size, "field": field, "temperature": temperature,
+        "ours": {"lifetimes": ours.size, "mean": ours.mean(), "standard_error": error, "standard_deviation": ours.std(ddof=1),
+                 "scatter_between_units_over_independent": error / (ours.std(ddof=1) / np.sqrt(ours.size)), "seconds": ours_seconds},
+        "random_site_order": {"lifetimes": len(theirs), "mean": theirs.mean(), "standard_error": their_error,
+                              "standard_deviation": theirs.std(ddof=1), "seconds": time.time() - start},
+        "ratio": ratio, "ratio_error": ratio_error, "z": (ratio - 1) / ratio_error,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; default all")
+    parser.add_argument("--out", type=Path, default=Path("lifetimes.json"), help="JSON file; cases already in it are kept")
+    options = parser.parse_args()
+    results = json.loads(options.out.read_text()) if options.out.exists() else {"machine": cpu_model(), "cases": {}}
+    for name in options.cases or CASES:
+        results["cases"][name] = case = study(name)
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps(results, indent=1, default=float) + "\n")
+        print(f"{name}: ratio of mean lifetimes {case['ratio']:.4f} +- {case['ratio_error']:.4f} ({case['z']:+.1f} standard errors)", flush=True)
+
+
+if __name__ == "__main__":
+    main()
