@@ -2,20 +2,21 @@
 //
 // Equation    H = -J sum_<ij> s_i s_j - h sum_i s_i, periodic L x L lattice
 // Neighbours  the nearest four (NEAREST), or the (2R+1)^2 - 1 spins of a square around each (RANGE R)
-// Rule        Metropolis; 1 MCS is N = L^2 attempts (metropolis.h; the order of the sites: ising_nearest.h, ising_square.h)
+// Rule        Metropolis; 1 MCS is N = L^2 attempts (metropolis.h); order of the sites: ising_random_site.h for
+//             short ranges, ising_sublattice.h for long ones
 // Source      D. Heermann, W. Klein, D. Stauffer, Phys. Rev. Lett. 49, 1262 (1982); the paper in README.md
 //
-// Compiled for one system: SIZE (L), RANGE (R), NEAREST, SPACING, SLOTS, SHARED_LATTICE come from ising.py.
+// Compiled for one system: SIZE (L), RANGE (R), NEAREST, RANDOM_SITE, SLOTS, THREADS, SHARED_LATTICE come from ising.py.
 #ifndef __CUDACC__
 #include "cpu.h"
 #endif
 #include "word.h"
 #include "random.h"
 #include "metropolis.h"
-#if NEAREST
-#include "ising_nearest.h"
+#if RANDOM_SITE
+#include "ising_random_site.h"
 #else
-#include "ising_square.h"
+#include "ising_sublattice.h"
 #endif
 
 constexpr int N = SIZE * SIZE, BYTES = (N + 7) / 8, COUNT_BITS = bit_length(N);
@@ -24,7 +25,7 @@ constexpr int NEVER = 0x7fffffff;
 
 // ---- what a team of threads does together ----
 
-#if defined(__CUDACC__) && !NEAREST
+#if defined(__CUDACC__) && !RANDOM_SITE
 // every thread gets the sum of all threads' numbers
 __device__ __forceinline__ void sum_over_team(word* number) {
   __shared__ word partial[SLOTS / 32][COUNT_BITS];

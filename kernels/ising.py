@@ -5,9 +5,9 @@ Symbols      range R (lattice constants), size L, temperature T (energy / k_B), 
 Interaction  nearest: J = 1 for the four nearest neighbours, Tc = 2.269185
              square: the q = (2R+1)^2 - 1 spins of a square around each, J = 4/q, mean-field Tc = 4
              disk, kac, power_law: any J(r) by convolution, sum of J = 4 (ising_fft.py)
-Update rule  Metropolis, accept with min(1, exp(-dE / T)); 1 MCS = N attempts. nearest: random-site order. square: a
-             random sublattice of spins that do not interact at a time (ising_square.h), lifetimes as in random-site order
-             (tests/test_ising_lifetime.py). Convolution: random-site order, exactly.
+Update rule  Metropolis, accept with min(1, exp(-dE / T)); 1 MCS = N attempts, in random-site order; from R = 4 on `square`
+             takes a random sublattice of spins that do not interact at a time, with the lifetimes of random-site order
+             (ising_sublattice.h; tests/lifetime_study.py)
 Nucleation   all up in +h for `equilibration` MCS, then -h: up is metastable until m <= 0 at the end of an MCS
 Source       the nucleation paper named in README.md
 
@@ -217,18 +217,17 @@ class BitSlicedLattices:
 
     def __init__(self, model: Ising):
         self.model, self.device = model, model.device
-        nearest = model.interaction == "nearest"
-        spacing = SPACING.get(model.range, model.range + 1)
-        attempts = (model.size // spacing) ** 2  # of a substep
-        slots = 2 if nearest else min(128, 32 * math.ceil(attempts / 32))
-        self.threads = 32 if nearest else slots  # of a GPU block
-        defines = dict(SIZE=model.size, RANGE=model.range, NEAREST=int(nearest), SPACING=spacing, SLOTS=slots, THREADS=self.threads)
+        random_site = model.range <= RANDOM_SITE_RANGE
+        attempts = (model.size // (model.range + 1)) ** 2  # of a substep
+        slots = 2 if random_site else min(128, 32 * math.ceil(attempts / 32))
+        self.threads = 32 if random_site else slots  # of a GPU block
+        defines = dict(SIZE=model.size, RANGE=model.range, NEAREST=int(model.interaction == "nearest"), RANDOM_SITE=int(random_site),
+                       SLOTS=slots, THREADS=self.threads)
         self.slots, self.shared_bytes, self.teams_of_block = slots, 0, 1
         if self.device.kind == "gpu":
-            self.teams_of_block = self.threads if nearest else 1
-            pitch_words = (model.size + model.range) ** 2
-            # the square's scratch is at most about a fifth of its lattice; `sizes` says exactly
-            fits = not nearest and 4 * pitch_words * 1.3 < self.device.shared_bytes
+            self.teams_of_block = self.threads if random_site else 1
+            # a sublattice's scratch is at most about a third of its lattice; `sizes` says exactly
+            fits = not random_site and 4 * (model.size + model.range) ** 2 * 1.4 < self.device.shared_bytes
             defines["SHARED_LATTICE"] = int(fits)
         self.module = self.device.module("ising.cu", defines)
         words = self.device.zeros(2, np.int32)
@@ -332,8 +331,8 @@ class BitSlicedLattices:
         return passage, end
 
 
-# Spacing of the sublattice where it must exceed R + 1 for the lifetimes of random-site order (tests/test_ising_lifetime.py).
-SPACING = {1: 3}
+# Up to this range sites are attempted in random order; beyond it the sublattice's lifetimes agree (tests/lifetime_study.py).
+RANDOM_SITE_RANGE = 3
 
 
 def seed_words(seed: int) -> tuple[np.uint32, np.uint32]:

@@ -1,6 +1,6 @@
 // One Monte Carlo step of the Ising model whose spins interact equally with the (2R+1)^2 - 1 spins of a square.
 //
-// Sublattice update: each substep draws a random offset and attempts the n^2 sites of a grid of spacing SPACING > R
+// Sublattice update: each substep draws a random offset and attempts the n^2 sites of a grid of spacing SPACING = R + 1
 // laid from there, n = floor(L / SPACING). No two of them interact, so that attempting them at once is attempting them
 // one after the other; 1 MCS is N = L^2 attempts, n^2 a substep. All replicas of a group of 16 words share the offsets.
 //
@@ -28,9 +28,8 @@ constexpr int GENERATORS = 1;  // a thread's; on a GPU blockDim is SLOTS
 constexpr int GENERATORS = SLOTS;
 #endif
 
-constexpr int SITES = SIZE / SPACING;                       // n
-constexpr bool SHARED_GAPS = SPACING == RANGE + 1;          // a wider grid has gaps of its own on both sides of a site
-constexpr int GAPS = SHARED_GAPS ? SITES + 1 : 2 * SITES;   // the last site and the first share none: L is no multiple
+constexpr int SPACING = RANGE + 1, SITES = SIZE / SPACING;  // n
+constexpr int GAPS = SITES + 1;                             // one before each site, and one behind the last
 constexpr int PITCH = SIZE + RANGE;                         // the first rows and columns stand again behind the last ones,
                                                             // so that no R consecutive spins ever wrap
 constexpr int BLOCK_BITS = bit_length(RANGE * RANGE);
@@ -39,13 +38,8 @@ constexpr int STRIP_OFFSET = GAPS * GAPS * BLOCK_BITS;
 constexpr int SCRATCH_WORDS = STRIP_OFFSET + GAPS * SITES * STRIP_BITS;
 constexpr int LATTICE_WORDS = PITCH * PITCH;
 
-__device__ __forceinline__ int gap_before(int site) { return SHARED_GAPS ? site : 2 * site; }
-
 // first coordinate of the gap, counted from the first site of the grid
-__device__ __forceinline__ int gap_start(int gap) {
-  if (SHARED_GAPS) return gap < SITES ? gap * SPACING - RANGE : (SITES - 1) * SPACING + 1;
-  return (gap / 2) * SPACING + (gap % 2 ? 1 : -RANGE);
-}
+__device__ __forceinline__ int gap_start(int gap) { return gap < SITES ? gap * SPACING - RANGE : (SITES - 1) * SPACING + 1; }
 
 __device__ __forceinline__ int wrap(int coordinate) {
   return coordinate < 0 ? coordinate + SIZE : coordinate >= SIZE ? coordinate - SIZE : coordinate;
@@ -105,7 +99,7 @@ __device__ __forceinline__ void substep(word* spins, word* scratch, Generator* g
   for (int i = MEMBER; i < GAPS * SITES; i += MEMBERS) {
     int gap = i / SITES, site = i % SITES;
     const word* line = spins + at(wrap(offset_x + gap_start(gap)), wrap(offset_y + site * SPACING));
-    const word* below = block + (gap * GAPS + gap_before(site)) * BLOCK_BITS;
+    const word* below = block + (gap * GAPS + site) * BLOCK_BITS;
     word blocks[STRIP_BITS], between[bit_length(RANGE)];
     add<BLOCK_BITS, BLOCK_BITS, STRIP_BITS>(below, below + BLOCK_BITS, splat(0), blocks);
     count<0, RANGE>([&](int r) { return line[r * PITCH]; }, between);
@@ -120,7 +114,7 @@ __device__ __forceinline__ void substep(word* spins, word* scratch, Generator* g
     int x = wrap(offset_x + a * SPACING), y = wrap(offset_y + b * SPACING);
     const word* lower = spins + at(x, wrap(y - RANGE));
     const word* upper = spins + at(x, wrap(y + 1));
-    const word* left = strip + (gap_before(a) * SITES + b) * STRIP_BITS;
+    const word* left = strip + (a * SITES + b) * STRIP_BITS;
     word up[FIELD_BITS], column[bit_length(2 * RANGE)];
     count<0, 2 * RANGE>([&](int r) { return r < RANGE ? lower[r] : upper[r - RANGE]; }, column);
     add<STRIP_BITS, STRIP_BITS, FIELD_BITS>(left, left + SITES * STRIP_BITS, splat(0), up);
