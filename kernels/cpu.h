@@ -37,17 +37,19 @@ static __forceinline__ unsigned lane_of(word value, int lane) { return value[lan
 static __forceinline__ void set_lane(word& value, int lane, unsigned bits) { value[lane] = bits; }
 
 #if defined(__AVX512F__) && LANES == 16
-// One three-input instruction each; g++ 12 does not find the second by itself.
+#define THREE_INPUT_LOGIC
+// One three-input instruction each, which g++ 12 does not always find by itself; word.h says what they are.
 static __forceinline__ word xor3(word a, word b, word c) { return (word)_mm512_ternarylogic_epi32((__m512i)a, (__m512i)b, (__m512i)c, 0x96); }
 static __forceinline__ word majority(word a, word b, word c) { return (word)_mm512_ternarylogic_epi32((__m512i)a, (__m512i)b, (__m512i)c, 0xE8); }
+static __forceinline__ word or_and(word a, word b, word c) { return (word)_mm512_ternarylogic_epi32((__m512i)a, (__m512i)b, (__m512i)c, 0xF8); }
+static __forceinline__ word choose(word a, word b, word c) { return (word)_mm512_ternarylogic_epi32((__m512i)a, (__m512i)b, (__m512i)c, 0xCA); }
+static __forceinline__ word and_equal(word a, word b, word c) { return (word)_mm512_ternarylogic_epi32((__m512i)a, (__m512i)b, (__m512i)c, 0x90); }
 static __forceinline__ bool any(word a) { return _mm512_test_epi32_mask((__m512i)a, (__m512i)a) != 0; }
 static __forceinline__ word where_any(word condition, word yes, word no) {
   return (word)_mm512_mask_mov_epi32((__m512i)no, _mm512_test_epi32_mask((__m512i)condition, (__m512i)condition), (__m512i)yes);
 }
 template <int k> static __forceinline__ word rotate_left(word a) { return (word)_mm512_rol_epi32((__m512i)a, k); }
 #else
-static __forceinline__ word xor3(word a, word b, word c) { return a ^ b ^ c; }
-static __forceinline__ word majority(word a, word b, word c) { return (a & b) | (c & (a | b)); }
 static __forceinline__ word where_any(word condition, word yes, word no) { return (condition != 0) ? yes : no; }
 template <int k> static __forceinline__ word rotate_left(word a) { return (a << k) | (a >> (32 - k)); }
 #if defined(__AVX2__) && LANES == 16

@@ -179,7 +179,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
              const unsigned* units, int vectors, int words_of_unit, int events, int steps, int equilibration, int history,
              int* lifetime, unsigned char* record, const unsigned* threshold, int edge, unsigned seed_low, unsigned seed_high,
              unsigned stream_id) {
-  const int vector = TEAM, vectors_of_unit = words_of_unit / LANES, frame_count = history + 1;
+  const int vector = TEAM, vectors_of_unit = (words_of_unit + LANES - 1) / LANES, frame_count = history + 1;
   if (vector >= vectors || !any(masks[2 * vector])) return;
   const int unit = vector / vectors_of_unit, first_word = vector % vectors_of_unit * LANES;
   const Stream stream{seed_low, seed_high, units[unit], stream_id << 24};

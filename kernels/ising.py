@@ -5,7 +5,7 @@ Symbols      range R (lattice constants), size L, temperature T (energy / k_B), 
 Interaction  nearest: J = 1 for the four nearest neighbours, Tc = 2.269185
              square: the q = (2R+1)^2 - 1 spins of a square around each, J = 4/q, mean-field Tc = 4
              disk, kac, power_law: any J(r) by convolution, sum of J = 4 (ising_fft.py)
-Update rule  Metropolis, accept with min(1, exp(-dE / T)); 1 MCS = N attempts, in random-site order; from R = 4 on `square`
+Update rule  Metropolis, accept with min(1, exp(-dE / T)); 1 MCS = N attempts, in random-site order; from R = 6 on `square`
              takes a random sublattice of spins that do not interact at a time, with the lifetimes of random-site order
              (ising_sublattice.h; tests/lifetime_study.py)
 Nucleation   all up in +h for `equilibration` MCS, then -h: up is metastable until m <= 0 at the end of an MCS
@@ -332,7 +332,7 @@ class BitSlicedLattices:
 
 
 # Up to this range sites are attempted in random order; beyond it the sublattice's lifetimes agree (tests/lifetime_study.py).
-RANDOM_SITE_RANGE = 3
+RANDOM_SITE_RANGE = 5
 
 
 def seed_words(seed: int) -> tuple[np.uint32, np.uint32]:

@@ -10,13 +10,18 @@ typedef unsigned word;
 __device__ __forceinline__ word splat(unsigned value) { return value; }
 __device__ __forceinline__ unsigned lane_of(word value, int) { return value; }
 __device__ __forceinline__ void set_lane(word& value, int, unsigned bits) { value = bits; }
-// nvcc makes one LOP3 of each
-__device__ __forceinline__ word xor3(word a, word b, word c) { return a ^ b ^ c; }
-__device__ __forceinline__ word majority(word a, word b, word c) { return (a & b) | (c & (a | b)); }
 __device__ __forceinline__ bool any(word a) { return a != 0; }
 __device__ __forceinline__ word where_any(word condition, word yes, word no) { return condition ? yes : no; }
 template <int k> __device__ __forceinline__ word rotate_left(word a) { return __funnelshift_l(a, a, k); }
 __device__ __forceinline__ int lowest_bit(unsigned bits) { return __ffs(bits) - 1; }
+#endif
+
+#ifndef THREE_INPUT_LOGIC  // a GPU's compiler makes one instruction of each
+__device__ __forceinline__ word xor3(word a, word b, word c) { return a ^ b ^ c; }
+__device__ __forceinline__ word majority(word a, word b, word c) { return (a & b) | (c & (a | b)); }
+__device__ __forceinline__ word or_and(word a, word b, word c) { return a | (b & c); }
+__device__ __forceinline__ word choose(word a, word b, word c) { return (a & b) | (~a & c); }  // a ? b : c
+__device__ __forceinline__ word and_equal(word a, word b, word c) { return a & ~(b ^ c); }
 #endif
 
 constexpr __device__ int bit_length(int value) { return value ? 1 + bit_length(value / 2) : 0; }

@@ -1,0 +1,45 @@
+# make demo [STUDY=nucleation]   from nothing to figures and a report in runs/demo-STUDY/
+# make test                      ruff and the test suite
+# make bench                     attempts per second beside the peers'
+# Each makes .venv and installs the pinned packages if they are missing. On a machine with an NVIDIA GPU the cupy that
+# fits its driver is installed too; CUDA= (empty) leaves it out, CUDA=cuda12 or cuda13 chooses it.
+
+PYTHON ?= python3
+STUDY ?= nucleation
+RUN ?= runs/demo-$(STUDY)
+DEVICE ?= auto
+CUDA_MAJOR := $(shell nvidia-smi 2>/dev/null | sed -n 's/.*CUDA Version: \([0-9]*\).*/\1/p')
+CUDA ?= $(if $(CUDA_MAJOR),$(if $(filter 12,$(CUDA_MAJOR)),cuda12,cuda13))
+INSTALL = .venv/bin/pip install --quiet --constraint constraints.txt --editable
+PACKAGES = setup.cfg pyproject.toml constraints.txt
+
+.PHONY: demo test bench clean
+.DELETE_ON_ERROR:
+
+demo: .venv/installed
+	.venv/bin/python -m jobs $(STUDY) all jobs/$(STUDY)/demo.yaml --run $(RUN) --device $(DEVICE)
+	.venv/bin/python -m analysis $(STUDY) $(RUN)
+
+test: .venv/installed-test
+	.venv/bin/ruff check .
+	.venv/bin/python -m pytest
+
+bench: .venv/installed-test
+	.venv/bin/python -m tests.bench
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Quench needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/pip $(PACKAGES)
+	$(INSTALL) '.$(if $(CUDA),[$(CUDA)])'
+	@touch $@
+
+.venv/installed-test: .venv/bin/pip $(PACKAGES)
+	$(INSTALL) '.[test$(if $(CUDA),$(comma)$(CUDA))]'
+	@touch $@ .venv/installed
+
+comma := ,
+
+clean:
+	rm -rf .venv build *.egg-info

@@ -1,0 +1,1 @@
+"""Figures and reports. One study = one subpackage; reads the files of finished runs, simulates nothing."""

@@ -1,0 +1,67 @@
+"""python -m analysis STUDY RUN [RUN ...] [--out DIR]"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from analysis import nucleation
+from analysis.runs import BadInput, expand
+
+STUDIES = {"nucleation": nucleation.analyse}
+
+EPILOG = """\
+A RUN is a directory that `python -m jobs STUDY ...` filled (config.yaml and dataset.h5), a sweep (all its
+systems are taken), or a folder that holds several of them.
+
+  python -m analysis nucleation runs/demo-nucleation
+      writes runs/demo-nucleation/report.md, report.json and figures/
+  python -m analysis nucleation runs/R1 runs/R10 --out results
+      figure 1 with both systems on one axis, one report for both, under results/
+
+Written: report.md (each quantity beside the paper's, "not run" where there is no data), report.json (the same
+numbers for programs), figures/*.png and *.pdf, one GIF for each system. No simulation is run and no run file
+is changed.
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Draw a study's figures from finished runs and set its numbers beside the paper's.",
+    )
+    parser.add_argument("study", metavar="STUDY", choices=sorted(STUDIES), help=" | ".join(sorted(STUDIES)))
+    parser.add_argument(
+        "runs", metavar="RUN", nargs="+", type=Path, help="run directory, sweep, or folder of runs"
+    )
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        help="where report.md, report.json and figures/ go (default: RUN, when only one is given)",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        if options.out is None and len(options.runs) > 1:
+            raise BadInput("several runs need --out DIR, the folder for their common report")
+        ready, missing = [], []
+        for run in options.runs:
+            with_data, without = expand(run)
+            ready += [path for path in with_data if path not in ready]
+            missing += without
+        for path in missing:
+            print(f"{path}: no dataset.h5 yet, left out", file=sys.stderr)
+        report = STUDIES[options.study](ready, options.out or options.runs[0], progress=print)
+    except BadInput as error:
+        print(f"analysis: error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"analysis: error: {error}", file=sys.stderr)
+        return 2
+    print(report)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""Which system directories a RUN argument means, and the one error that ends a command with exit status 2."""
+
+import re
+from pathlib import Path
+
+
+class BadInput(Exception):
+    """The user's runs cannot be analysed; the message is one line that says what to do."""
+
+
+def _natural(path: Path) -> list:
+    """Sort range=3 before range=10."""
+    return [
+        float(part) if re.fullmatch(r"[\d.]*\d", part) else part
+        for part in re.split(r"(\d+(?:\.\d+)?)", path.name)
+    ]
+
+
+def _below(folder: Path, depth: int) -> list[Path]:
+    """System directories under `folder`: a config.yaml or dataset.h5 of their own and no system below."""
+    found = []
+    for child in sorted((c for c in folder.iterdir() if c.is_dir()), key=_natural):
+        inner = _below(child, depth - 1) if depth > 1 and not (child / "dataset.h5").exists() else []
+        if inner:
+            found += inner
+        elif (child / "config.yaml").exists() or (child / "dataset.h5").exists():
+            found.append(child)
+    return found
+
+
+def expand(run: Path) -> tuple[list[Path], list[Path]]:
+    """(systems with a dataset.h5, systems without) that `run` stands for.
+
+    A run directory stands for itself, a sweep or a parent folder for the systems one or two levels below it.
+    """
+    if not run.exists():
+        raise BadInput(f"{run} does not exist")
+    if not run.is_dir():
+        raise BadInput(f"{run} is not a run directory but a file: give the folder that holds dataset.h5")
+    if (run / "dataset.h5").exists():
+        return [run], []
+    below = _below(run, depth=2)
+    if not below and not (run / "config.yaml").exists():
+        raise BadInput(
+            f"{run} is not a run directory: it has no config.yaml, no dataset.h5, and no systems below it"
+        )
+    ready = [path for path in below if (path / "dataset.h5").exists()]
+    if not ready:
+        raise BadInput(
+            f"no dataset.h5 in {run}: `python -m jobs STUDY collect CONFIG.yaml --run {run}` writes it"
+        )
+    return ready, [path for path in below if path not in ready]

@@ -1,0 +1,83 @@
+"""House style of every figure: one column of a journal page, colour-blind safe, PNG and PDF.
+
+Colours are Okabe and Ito's (https://jfly.uni-koeln.de/color/), ordered so that neighbours differ in lightness
+too and survive a grey print.
+"""
+
+from pathlib import Path
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+COLUMN = 3.4  # inch, width of one journal column
+PAGE = 7.0  # inch, width of a page
+
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+METASTABLE, STABLE, GREY = "#F3F3F3", "#B4C7D6", "#666666"
+
+RC = {
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.titlesize": 8,
+    "legend.fontsize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "mathtext.fontset": "dejavusans",
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "errorbar.capsize": 1.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "figure.dpi": 100,
+    "savefig.dpi": 250,
+    "figure.constrained_layout.use": True,
+    "pdf.fonttype": 42,
+}
+matplotlib.rcParams.update(RC)
+
+
+def colour(index: int) -> str:
+    return COLOURS[index % len(COLOURS)]
+
+
+def line(index: int) -> str:
+    """Solid, then dash-dotted once the colours start again."""
+    return ("-", "-.")[index // len(COLOURS) % 2]
+
+
+def marker(index: int) -> str:
+    return MARKERS[index % len(MARKERS)]
+
+
+def figure(width: float = COLUMN, height: float = 2.5) -> Figure:
+    """An empty figure, width and height in inch, outside pyplot's global list; needs no display."""
+    fig = Figure(figsize=(width, height))
+    FigureCanvasAgg(fig)
+    return fig
+
+
+def grid(panels: int, panel_height: float = 2.1, per_row: int = 3) -> tuple[Figure, list]:
+    """Figure with `panels` axes in rows of at most `per_row`; one panel is one column wide."""
+    columns = min(panels, per_row)
+    rows = -(-panels // columns)
+    fig = figure(COLUMN if columns == 1 else PAGE, panel_height * rows + 0.3)
+    axes = fig.subplots(rows, columns, squeeze=False).ravel()
+    for unused in axes[panels:]:
+        unused.remove()
+    return fig, list(axes[:panels])
+
+
+def save(fig: Figure, folder: Path, name: str) -> str:
+    """Write folder/name.png and .pdf without dates, so that the same data give the same bytes; return the
+    PNG's name.
+    """
+    fig.savefig(folder / f"{name}.png")
+    fig.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
+    return f"{name}.png"

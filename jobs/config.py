@@ -1,0 +1,243 @@
+"""Typed configs: YAML and --set in, validated models out, and one line a mistake.
+
+A config is a pydantic model per study whose fields carry their range and, in `json_schema_extra`, their unit.
+Any value given as a list where one value is expected makes a sweep: one system a value, the product of
+several lists.
+"""
+
+import difflib
+import hashlib
+import itertools
+import json
+import types
+import typing
+from pathlib import Path
+
+import annotated_types
+import pydantic
+import yaml
+from pydantic_core import PydanticUndefined
+
+from jobs import UserError
+
+
+class Section(pydantic.BaseModel):
+    """One block of a config: no unknown keys, no silent conversions ("10" is not 10), no NaN."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def value(default=PydanticUndefined, *, unit, about, **limits):
+    """A config field with its physical unit and a sentence, which error messages quote; limits as in
+    pydantic.Field."""
+    return pydantic.Field(default, description=about, json_schema_extra={"unit": unit}, **limits)
+
+
+# ---- reading
+
+
+def read(path: Path, settings: list[str], study: str) -> dict:
+    """The plain mapping of a YAML file with the `key.path=value` settings of the command line put in."""
+    try:
+        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise UserError(
+            f"{path}{where}: not valid YAML: {getattr(error, 'problem', None) or error}"
+        ) from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a text file") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot read the config: {error.strerror}") from None
+    raw = {} if raw is None else raw
+    if not isinstance(raw, dict):
+        raise UserError(f"{path}: expected `key: value` lines, found a {type(raw).__name__}")
+    for setting in settings:
+        override(raw, setting)
+    return {"study": study, **raw}
+
+
+def override(raw: dict, setting: str) -> None:
+    """Put one `key.path=value` into the mapping; the value is read as YAML, so [1, 3] is a list."""
+    key, equals, text = setting.partition("=")
+    path = key.strip().split(".")
+    if not equals or not all(path):
+        raise UserError(f"--set {setting}: expected key.path=value, such as --set system.field=0.57")
+    try:
+        parsed = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise UserError(f"--set {setting}: {text!r} is not valid YAML") from None
+    block = raw
+    for depth, name in enumerate(path[:-1], start=1):
+        if block.get(name) is None:
+            block[name] = {}
+        block = block[name]
+        if not isinstance(block, dict):
+            raise UserError(f"--set {setting}: {'.'.join(path[:depth])} is a value, not a block")
+    block[path[-1]] = parsed
+
+
+def systems(raw: dict, model: type[Section], source: str) -> dict[str, Section]:
+    """Every system of a config by its directory name: {"": config} alone, or {"system.range=1": ..., ...} for
+    a sweep."""
+    swept = _lists(raw, model)
+    mistakes, found = [], {}
+    for path, values in swept.items():
+        texts = [str(item) for item in values]
+        if not values or len(set(texts)) < len(texts):
+            raise UserError(
+                f"{source}: {'.'.join(path)} = {values}: a sweep needs one or more values, each once"
+            )
+    for combination in itertools.product(*swept.values()):
+        plain = json.loads(json.dumps(raw, default=str))
+        for path, item in zip(swept, combination, strict=True):
+            block = plain
+            for name in path[:-1]:
+                block = block[name]
+            block[path[-1]] = item
+        name = ",".join(f"{'.'.join(path)}={item}" for path, item in zip(swept, combination, strict=True))
+        try:
+            found[name] = model.model_validate(plain)
+        except pydantic.ValidationError as error:
+            mistakes += [line for line in explain(error, model) if line not in mistakes]
+    if mistakes:
+        raise UserError("\n".join(f"{source}: {line}" for line in mistakes))
+    return found
+
+
+def _lists(raw: dict, model: type[Section], path: tuple = ()) -> dict[tuple, list]:
+    """The key paths whose value is a list although the model wants one value."""
+    found = {}
+    for key, item in raw.items():
+        here = (*path, str(key))
+        if isinstance(item, dict):
+            found |= _lists(item, model, here)
+        elif isinstance(item, list):
+            field = _field(model, here)
+            wants_list = field is not None and typing.get_origin(field.annotation) in (list, tuple)
+            if not wants_list or (item and all(isinstance(each, list) for each in item)):
+                found[here] = item
+    return found
+
+
+# ---- explaining
+
+
+def _section(annotation) -> type[Section] | None:
+    options = [annotation, *typing.get_args(annotation)]
+    return next((o for o in options if isinstance(o, type) and issubclass(o, Section)), None)
+
+
+def _field(model: type[Section], path):
+    """The field at a key path, or None; what follows a field (pydantic adds the members of a union) is
+    ignored."""
+    field = None
+    for name in path:
+        if model is None:
+            break
+        field = model.model_fields.get(str(name))
+        if field is None:
+            return None
+        model = _section(field.annotation)
+    return field
+
+
+def expected(field) -> str:
+    """What a field takes, in words: type, range, unit."""
+    kinds, optional = [], False
+    for option in _options(field.annotation):
+        if option is type(None):
+            optional = True
+        elif typing.get_origin(option) is typing.Literal:
+            kinds.append("one of " + ", ".join(map(str, typing.get_args(option))))
+        elif _section(option):
+            kinds.append("a block of keys: " + ", ".join(_section(option).model_fields))
+        else:
+            kinds.append(
+                {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[option]
+            )
+    kinds = [kind for kind in kinds if kind != "a whole number" or "a number" not in kinds]
+    limits = []
+    for rule in field.metadata:
+        for kind, name, words in (
+            (annotated_types.Gt, "gt", "above"), (annotated_types.Ge, "ge", "at least"),
+            (annotated_types.Lt, "lt", "below"), (annotated_types.Le, "le", "at most"),
+        ):  # fmt: skip
+            if isinstance(rule, kind):
+                limits.append(f"{words} {getattr(rule, name)}")
+    text = (
+        " or ".join(kinds)
+        + (" " + " and ".join(limits) if limits else "")
+        + (", or null" if optional else "")
+    )
+    unit = (field.json_schema_extra or {}).get("unit")
+    return f"{text} [{unit}]" if unit else text
+
+
+def _options(annotation) -> list:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return [each for option in typing.get_args(annotation) for each in _options(option)]
+    return [annotation]
+
+
+def explain(error: pydantic.ValidationError, model: type[Section]) -> list[str]:
+    """One line a mistake: key path, value, what is allowed, unit."""
+    lines = {}
+    for mistake in error.errors():
+        names, block = [], model
+        for name in mistake["loc"]:
+            if block is None:
+                break
+            names.append(str(name))
+            block = _section(block.model_fields[name].annotation) if name in block.model_fields else None
+        path, field = ".".join(names), _field(model, names)
+        if mistake["type"] == "extra_forbidden":
+            parent = model if len(names) == 1 else _section(_field(model, names[:-1]).annotation)
+            near = difflib.get_close_matches(names[-1], parent.model_fields, n=1)
+            hint = f"did you mean {near[0]}?" if near else "known here: " + ", ".join(parent.model_fields)
+            line = f"{path} = {mistake['input']!r}: unknown key; {hint}"
+        elif mistake["type"] == "missing":
+            line = f"{path}: missing; {field.description}, {expected(field)}"
+        elif mistake["type"] == "value_error":  # a rule across several keys: its text names them itself
+            line = str(mistake["ctx"]["error"])
+        else:
+            line = f"{path} = {mistake['input']!r}: expected {expected(field)}"
+            if isinstance(mistake["input"], str) and _is_number(mistake["input"]):
+                line += " (YAML reads this as text; write 1.0e-3 for 1e-3, and no quotes)"
+        lines.setdefault(path if mistake["type"] != "value_error" else line, line)
+    return list(lines.values())
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+# ---- comparing
+
+
+def to_yaml(config: Section | dict) -> str:
+    plain = config.model_dump(mode="json") if isinstance(config, Section) else config
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+
+
+def flat(config: Section, prefix: str = "") -> dict[str, object]:
+    """{"system.range": 10, ...}"""
+    found, plain = {}, config.model_dump(mode="json") if isinstance(config, Section) else config
+    for key, item in plain.items():
+        found |= flat(item, f"{prefix}{key}.") if isinstance(item, dict) else {f"{prefix}{key}": item}
+    return found
+
+
+def digest(config: Section) -> str:
+    """What a unit's content depends on: everything but the number of units and what later stages do with
+    them."""
+    keys = {
+        k: v for k, v in flat(config).items() if k.split(".")[0] in ("study", "seed", "system", "generate")
+    }
+    keys.pop("generate.units", None)
+    return hashlib.sha256(json.dumps(keys, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Nucleation in the Ising model: what to generate, how to collect it, configs of the paper's systems."""

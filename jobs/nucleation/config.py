@@ -1,0 +1,156 @@
+"""The nucleation config: which system, how many events, how they are labelled, how they are balanced."""
+
+import math
+from typing import Literal
+
+import pydantic
+
+from jobs.config import Section, value
+
+SQUARE_LATTICE_TC = 2 / math.log(1 + math.sqrt(2))  # Onsager, J = 1
+LONG_RANGE_TC = 4.0  # mean field: every other interaction is normalised to sum J(r) = 4
+
+
+class System(Section):
+    """The lattice, its couplings, its temperature and the field that is reversed.  k_B = 1."""
+
+    interaction: Literal["nearest", "square", "disk", "kac", "power_law"] | None = value(
+        None, unit="", about="shape of J(r); range 1 means nearest, any other range square"
+    )
+    range: int | float = value(
+        1,
+        unit="lattice sites",
+        gt=0,
+        about="R: half the square's side, the disk's radius, or Kac's decay length",
+    )
+    size: int = value(unit="lattice sites", ge=3, le=4096, about="L: side of the periodic lattice")
+    temperature: float | None = value(
+        None, unit="J / k_B", gt=0, about="T; 4/9 of the critical temperature if null"
+    )
+    field: float = value(
+        unit="J", gt=0, about="h: strength of the field, up before the quench and down after it"
+    )
+    exponent: float | None = value(None, unit="", gt=0, about="of the power law J ~ r^-exponent")
+
+    @pydantic.model_validator(mode="after")
+    def _complete(self):
+        if self.interaction is None:
+            self.interaction = "nearest" if self.range == 1 else "square"
+        if self.interaction in ("nearest", "square"):
+            if self.range != int(self.range) or self.range > 32:
+                raise ValueError(
+                    f"system.range = {self.range}: expected a whole number from 1 to 32 [lattice sites] "
+                    f"for interaction {self.interaction}"
+                )
+            self.range = int(self.range)
+        if self.interaction == "nearest" and self.range != 1:
+            raise ValueError(
+                f"system.range = {self.range}: expected 1 [lattice sites] for interaction nearest"
+            )
+        if self.interaction not in ("kac", "power_law") and self.size <= 2 * self.range:
+            raise ValueError(
+                f"system.size = {self.size}: expected more than 2 * system.range = {2 * self.range} "
+                "[lattice sites], or a spin would meet its own image"
+            )
+        if (self.exponent is not None) != (self.interaction == "power_law"):
+            raise ValueError(
+                f"system.exponent = {self.exponent}: expected a number above 0 with interaction "
+                f"power_law, and null with any other (here {self.interaction})"
+            )
+        if self.temperature is None:
+            self.temperature = 4 / 9 * (SQUARE_LATTICE_TC if self.interaction == "nearest" else LONG_RANGE_TC)
+        return self
+
+
+class Adaptive(Section):
+    """Copies where they tell something: a pilot finds the times at which nucleation is neither sure nor
+    hopeless."""
+
+    enabled: bool = value(False, unit="", about="label only the times a pilot finds worth it")
+    pilot_copies: int = value(
+        16, unit="copies", ge=2, le=1000, about="copies of the pilot, never used for labels"
+    )
+    margin: int = value(
+        2, unit="MCS", ge=0, le=1000, about="times labelled on either side of the undecided ones"
+    )
+    extremes: float = value(
+        0.05, unit="", ge=0, le=1, about="share of the decided times labelled all the same"
+    )
+    standard_error: float | None = value(
+        None, unit="", gt=0, lt=0.5, about="of p_nuc: copies go on until it is reached; one round if null"
+    )
+    max_copies: int = value(
+        1000, unit="copies", ge=1, le=100_000, about="where the rounds stop at the latest"
+    )
+
+
+class Generate(Section):
+    """Events and their intervention copies.  Unit i is a function of the config and i alone, so `units` may
+    grow."""
+
+    units: int = value(
+        unit="units", ge=1, le=100_000, about="how many shards, the pieces that tasks and ranks share"
+    )
+    events: int = value(unit="events", ge=1, le=100_000, about="nucleation events in a unit")
+    history: int = value(
+        50, unit="MCS", ge=1, le=1000, about="how long before m <= 0 configurations are kept"
+    )
+    copies: int = value(
+        100, unit="copies", ge=1, le=100_000, about="copies of each configuration, in each round"
+    )
+    window: int = value(
+        10, unit="MCS", ge=0, le=1000, about="how much later than the original a copy may nucleate"
+    )
+    reading: Literal["one_sided", "two_sided"] = value(
+        "one_sided",
+        unit="",
+        about="a copy counts if it is at most `window` late, or also at most `window` early",
+    )
+    equilibration: int = value(
+        50, unit="MCS", ge=1, le=1_000_000, about="with the field up, before the quench"
+    )
+    max_lifetime: int | None = value(
+        None, unit="MCS", ge=1, le=2_000_000_000, about="give up on an event after this"
+    )
+    adaptive: Adaptive = value(default_factory=Adaptive, unit="", about="the pilot")
+
+    @pydantic.model_validator(mode="after")
+    def _rounds(self):
+        if self.adaptive.enabled and self.adaptive.max_copies < self.copies:
+            raise ValueError(
+                f"generate.adaptive.max_copies = {self.adaptive.max_copies}: expected at least "
+                f"generate.copies = {self.copies} [copies]"
+            )
+        return self
+
+
+class Collect(Section):
+    """From shards to a balanced data set."""
+
+    bins: int = value(33, unit="bins", ge=1, le=1000, about="bins of p_nuc, each thinned to the rarest")
+    bonds: Literal["coniglio_klein", "density_corrected"] | None = value(
+        None, unit="", about="bond rule of the clusters; coniglio_klein for nearest, else density_corrected"
+    )
+
+
+class Nucleation(Section):
+    """Everything that decides the result.  The device is not in it: it does not."""
+
+    study: Literal["nucleation"] = value("nucleation", unit="", about="the study")
+    seed: int = value(1, unit="", ge=0, le=2**64 - 1, about="of all randomness")
+    system: System = value(unit="", about="the lattice and its field")
+    generate: Generate = value(unit="", about="events and labels")
+    collect: Collect = value(default_factory=Collect, unit="", about="balancing")
+
+    @pydantic.model_validator(mode="after")
+    def _complete(self):
+        if self.collect.bonds is None:
+            self.collect.bonds = (
+                "coniglio_klein" if self.system.interaction == "nearest" else "density_corrected"
+            )
+        if self.collect.bins > self.generate.copies:
+            raise ValueError(
+                f"collect.bins = {self.collect.bins}: expected at most generate.copies = "
+                f"{self.generate.copies} [bins], or some bins could never fill"
+            )
+        return self

@@ -1,0 +1,130 @@
+"""How far a process is: a bar on a terminal, plain lines elsewhere, always a log file and a heartbeat for
+`status`."""
+
+import datetime
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+from tqdm import tqdm
+
+from jobs.units import Place
+
+EVERY = 10.0  # seconds between progress lines and heartbeats
+
+
+class Progress:
+    """Messages and progress of one process.  `folder` is RUN/log; its file is appended to, run after run."""
+
+    def __init__(self, folder: Path, stage: str, place: Place):
+        self.place, self.stage = place, stage
+        name = f"{stage}-task-{place.task:04d}-rank-{place.rank:04d}"
+        self.path, self.heartbeat = folder / f"{name}.log", folder / f"{name}.json"
+        self.file = self.path.open("a", encoding="utf-8")
+        self.bar = None
+        self.total = self.done = 0.0
+        self.started = self.spoken = time.monotonic()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+        self.file.close()
+
+    def write(self, text: str) -> None:
+        """Into the log file only."""
+        stamp = datetime.datetime.now().isoformat(sep=" ", timespec="seconds")
+        for line in text.splitlines():
+            self.file.write(f"{stamp} {line}\n")
+        self.file.flush()
+
+    def say(self, text: str) -> None:
+        """Into the log file and onto the screen."""
+        self.write(text)
+        many = self.place.ranks * self.place.tasks > 1
+        tqdm.write(
+            f"[task {self.place.task} rank {self.place.rank}] {text}" if many else text, file=sys.stderr
+        )
+
+    def begin(self, total: float, what: str) -> None:
+        """Start counting towards `total` units of `what`."""
+        self.total, self.done, self.what = total, 0.0, what
+        self.started = self.spoken = time.monotonic()
+        if sys.stderr.isatty():
+            self.bar = tqdm(
+                total=total,
+                desc=self.stage,
+                unit=" " + what,
+                file=sys.stderr,
+                bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total_fmt}{unit} "
+                "[{elapsed}<{remaining}]",
+            )
+        self._beat()
+
+    def reach(self, done: float) -> None:
+        """So many units are done; fractions count.  Cheap: call it as often as you like."""
+        self.done = min(max(done, self.done), self.total)
+        if self.bar is not None:
+            self.bar.update(self.done - self.bar.n)
+        if time.monotonic() - self.spoken >= EVERY:
+            self.spoken = time.monotonic()
+            line = f"{self.stage} {self.done:.2f} of {self.total:g} {self.what}, {self._rate()}"
+            self.write(line) if self.bar is not None else self.say(line)
+            self._beat()
+
+    def end(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+        self.heartbeat.unlink(missing_ok=True)
+
+    def elapsed(self) -> str:
+        return duration(time.monotonic() - self.started)
+
+    def _speed(self) -> float:
+        return self.done / max(time.monotonic() - self.started, 1e-9)
+
+    def _rate(self) -> str:
+        speed = self._speed()
+        return (
+            f"{rate(speed, self.what)}, ETA {duration((self.total - self.done) / speed)}"
+            if speed
+            else "starting"
+        )
+
+    def _beat(self) -> None:
+        beat = {
+            "stage": self.stage,
+            "done": self.done,
+            "total": self.total,
+            "units_per_second": self._speed(),
+            "host": platform.node(),
+            "pid": os.getpid(),
+            "time": time.time(),
+            "log": str(self.path),
+        }
+        temporary = self.heartbeat.with_name("." + self.heartbeat.name)
+        temporary.write_text(json.dumps(beat))
+        os.replace(temporary, self.heartbeat)
+
+
+def rate(per_second: float, what: str) -> str:
+    """0.5/s is read more easily than 2 s each only above about one a second."""
+    if per_second >= 1:
+        return f"{per_second:.3g} {what}/s"
+    return (
+        f"{per_second * 60:.3g} {what}/min" if per_second * 60 >= 1 else f"{per_second * 3600:.3g} {what}/h"
+    )
+
+
+def duration(seconds: float) -> str:
+    seconds = int(seconds)
+    if seconds < 120:
+        return f"{seconds} s"
+    if seconds < 7200:
+        return f"{seconds // 60} min"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"

@@ -1,0 +1,133 @@
+"""Run directories: one config each, and the same one for ever.
+
+RUN/config.yaml holds the config a directory belongs to, resolved (a sweep: as given; each of its systems then
+has a run directory of its own below it, with its resolved config).  Another config is refused, with one
+exception: a unit is a function of the config and its number alone, so `generate.units` may grow.
+"""
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs import UserError, config
+from jobs.config import Section
+
+
+@dataclass
+class System:
+    """One system of a run: its directory name below the run ("" when it is alone), its folder, its config."""
+
+    name: str
+    folder: Path
+    config: Section
+
+    def shard(self, unit: int) -> Path:
+        return self.folder / "generate" / f"unit-{unit:05d}.h5"
+
+    def failure(self, unit: int) -> Path:
+        """Where a failed unit leaves its reason and the name of its log, until it succeeds."""
+        return self.folder / "log" / f"unit-{unit:05d}.failed"
+
+
+def prepare(run: Path, raw: dict, model: type[Section], source: str) -> list[System]:
+    """Create RUN, or find it made for the same config; the systems in it.  UserError if it cannot be used."""
+    wanted = config.systems(raw, model, source)
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        if not (run / "config.yaml").exists():
+            # hidden: another rank is writing its config just now; log: Slurm may have written there first
+            strangers = sorted(
+                p.name for p in run.iterdir() if not p.name.startswith(".") and p.name != "log"
+            )
+            if strangers and not (run / "config.yaml").exists():
+                raise UserError(
+                    f"{run}: not a run directory: it holds {strangers[0]} but no config.yaml; "
+                    "choose another --run"
+                )
+        _claim(run, wanted, config.to_yaml(wanted.get("", raw)), model)
+        for name, system in wanted.items():
+            if name:
+                (run / name).mkdir(exist_ok=True)
+                _claim(run / name, {"": system}, config.to_yaml(system), model)
+            for folder in ("generate", "log"):
+                (run / name / folder).mkdir(exist_ok=True)
+        (run / "log").mkdir(exist_ok=True)
+        _writable(run / "log")
+    except OSError as error:
+        raise UserError(f"{run}: cannot be used as run directory: {error.strerror or error}") from None
+    return [System(name, run / name, system) for name, system in wanted.items()]
+
+
+def load(run: Path, models: dict[str, type[Section]]) -> tuple[str, list[System]]:
+    """The study and the systems of an existing run directory."""
+    path = run / "config.yaml"
+    if not path.is_file():
+        raise UserError(f"{run}: not a run directory: it has no config.yaml")
+    raw = config.read(path, [], "")
+    if raw.get("study") not in models:
+        raise UserError(f"{path}: not a run directory of this program: study = {raw.get('study')!r}")
+    found = config.systems(raw, models[raw["study"]], str(path))
+    return raw["study"], [System(name, run / name, system) for name, system in found.items()]
+
+
+def _writable(folder: Path) -> None:
+    probe = folder / f".probe-{platform.node()}-{os.getpid()}"
+    probe.touch()
+    probe.unlink(missing_ok=True)
+
+
+def _claim(folder: Path, wanted: dict[str, Section], text: str, model: type[Section]) -> None:
+    """Write folder/config.yaml, or compare with the one that is there.  Many ranks may do this at once."""
+    path = folder / "config.yaml"
+    temporary = folder / f".config.yaml.{platform.node()}-{os.getpid()}.tmp"
+    if not path.exists():
+        _write(temporary, text)
+        try:
+            os.link(temporary, path)  # unlike rename, fails if another rank was first
+            return
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without hard links
+            os.replace(temporary, path)
+            return
+        finally:
+            temporary.unlink(missing_ok=True)
+    try:
+        present = config.systems(config.read(path, [], ""), model, str(path))
+    except UserError as error:
+        first = str(error).splitlines()[0]
+        raise UserError(f"{folder}: belongs to something else ({first}); choose another --run") from None
+    differing = sorted(set(present) ^ set(wanted))
+    if differing:
+        raise UserError(
+            f"{folder}: holds another sweep: {', '.join(n or 'a single system' for n in differing)} "
+            "only in one of the two; choose another --run"
+        )
+    changes, grown = {}, False
+    for name, system in wanted.items():
+        old, new = config.flat(present[name]), config.flat(system)
+        for key in sorted(set(old) | set(new)):
+            if old.get(key) == new.get(key):
+                continue
+            if key == "generate.units" and old[key] < new[key]:
+                grown = True
+            else:
+                changes[key] = f"{key} is {old.get(key)} there and {new.get(key)} here"
+    if changes:
+        hint = "choose another --run"
+        if all(key.startswith("collect.") for key in changes):
+            hint += " (to collect the same units again, link this run's generate folder into it)"
+        elif list(changes) == ["generate.units"]:
+            hint = "the number of units may grow, not shrink"
+        raise UserError(f"{folder}: made with another config: {', '.join(changes.values())}; {hint}")
+    if grown:
+        _write(temporary, text)
+        os.replace(temporary, path)
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

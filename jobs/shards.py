@@ -1,0 +1,126 @@
+"""HDF5 files that are complete or not there.
+
+A file is written under a temporary name in its own folder, flushed, fsynced, reopened and checked, then
+renamed: what carries the final name is whole.  Each file knows a digest of its own arrays, so damage is
+noticed, and a digest of the config it belongs to, so a file from elsewhere is noticed too.
+"""
+
+import contextlib
+import hashlib
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+
+class BadFileError(Exception):
+    """A file that cannot be used; the text says why in a few words."""
+
+
+@dataclass
+class Data:
+    """One dataset: its values, their unit ("" for pure numbers), the names of its axes and what it is."""
+
+    values: np.ndarray
+    unit: str
+    axes: str
+    about: str = ""
+    compress: bool = False
+
+
+def write(path: Path, data: dict[str, Data], attributes: dict) -> None:
+    """Write all of `data` ({"group/name": Data}) and the file's attributes to `path`, or nothing."""
+    temporary = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        # No HDF5 lock: nobody else knows the temporary name, and several network file systems have no locks.
+        with h5py.File(temporary, "w", locking=False) as file:
+            for name, item in data.items():
+                compression = {"compression": "gzip", "compression_opts": 1} if item.compress else {}
+                dataset = file.create_dataset(name, data=item.values, **compression)
+                dataset.attrs.update({"unit": item.unit, "axes": item.axes, "about": item.about})
+            file.attrs.update(attributes)
+            file.attrs["content_digest"] = content_digest({name: item.values for name, item in data.items()})
+            file.flush()
+        sync(temporary)
+        check(temporary, **{k: attributes[k] for k in ("config_digest", "unit_index") if k in attributes})
+        with contextlib.suppress(
+            FileNotFoundError
+        ):  # another run of the same unit has finished it and tidied up
+            os.replace(temporary, path)
+        sync(path.parent)
+        for left_over in path.parent.glob(f".{path.name}.*.tmp"):  # of runs that were killed
+            left_over.unlink(missing_ok=True)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def sync(path: Path) -> None:
+    """Make a file or folder durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def content_digest(arrays: dict[str, np.ndarray]) -> str:
+    """SHA-256 over names, types, shapes and bytes: the same for the same results, whoever made them."""
+    total = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        total.update(f"{name} {array.dtype.str} {array.shape};".encode())
+        total.update(array.data if array.size else b"")
+    return total.hexdigest()
+
+
+def read(path: Path, **attributes) -> tuple[dict[str, np.ndarray], dict]:
+    """All arrays and attributes of a file; BadFileError if it is damaged or its attributes are not those given."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            found = dict(file.attrs)
+            for name, wanted in attributes.items():
+                if found.get(name) != wanted:
+                    known = {
+                        "config_digest": "made with another config",
+                        "unit_index": "made as another unit",
+                    }
+                    raise BadFileError(
+                        "not written by this program"
+                        if name not in found
+                        else known.get(name, f"made from another {name}")
+                    )
+            arrays = {}
+            file.visititems(
+                lambda name, item: (
+                    arrays.__setitem__(name, item[()]) if isinstance(item, h5py.Dataset) else None
+                )
+            )
+    except FileNotFoundError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        if isinstance(error, PermissionError):
+            raise BadFileError("not readable") from None
+        raise BadFileError("truncated or not HDF5") from None
+    if found.get("content_digest") != content_digest(arrays):
+        raise BadFileError("damaged: its arrays do not match their checksum")
+    return arrays, found
+
+
+def check(path: Path, **attributes) -> str:
+    """The content digest of a sound file with these attributes; BadFileError or FileNotFoundError otherwise."""
+    return read(path, **attributes)[1]["content_digest"]
+
+
+def set_aside(path: Path) -> Path:
+    """Move a bad file out of the way, to NAME.bad (or .bad-2, ...): nothing is deleted."""
+    target, number = path.with_name(f"{path.name}.bad"), 1
+    while target.exists():
+        number += 1
+        target = path.with_name(f"{path.name}.bad-{number}")
+    os.replace(path, target)
+    return target

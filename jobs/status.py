@@ -1,0 +1,73 @@
+"""`python -m jobs status RUN`: what is done, how fast it goes, what failed and where its log is."""
+
+import json
+import time
+from pathlib import Path
+
+import h5py
+
+from jobs.progress import duration, rate
+from jobs.rundir import System
+
+ALIVE = 60.0  # seconds: an older heartbeat belongs to a process that was killed
+
+
+def report(run: Path, study: str, systems: list[System]) -> str:
+    """The text that `status` prints."""
+    lines = [f"{run}: {study}, {len(systems)} system{'s' * (len(systems) != 1)}"]
+    total = done = 0
+    failures = []
+    for system in systems:
+        count = system.config.generate.units
+        finished = [unit for unit in range(count) if _complete(system.shard(unit))]
+        total, done = total + count, done + len(finished)
+        failures += [p for p in sorted((system.folder / "log").glob("unit-*.failed")) if p.is_file()]
+        dataset = "dataset.h5 is there" if _complete(system.folder / "dataset.h5") else "no dataset.h5 yet"
+        lines.append(f"  {system.name or 'units'}: {len(finished)} of {count} done, {dataset}")
+        for bad in sorted((system.folder / "generate").glob("unit-*.bad*")):
+            lines.append(f"    set aside: {bad}")
+    if len(systems) > 1:
+        lines.append(f"  all: {done} of {total} units done")
+    beats = [beat for beat in map(_beat, sorted((run / "log").glob("*.json"))) if beat]
+    alive = [beat for beat in beats if time.time() - beat["time"] < ALIVE]
+    speed = sum(beat["units_per_second"] for beat in alive)
+    if alive:
+        left = max(duration_left(beat) for beat in alive)
+        lines.append(
+            f"  running: {len(alive)} process{'es' * (len(alive) != 1)}, {rate(speed, 'units')}, "
+            f"ETA {duration(left) if left < float('inf') else 'not known yet'}"
+        )
+    elif done < total:
+        lines.append(
+            "  nothing is running (no word from a process for a minute); the same command again continues"
+        )
+    for beat in beats:
+        if beat not in alive:
+            ago = duration(time.time() - beat["time"])
+            lines.append(f"  silent for {ago}: process {beat['pid']} on {beat['host']}, log {beat['log']}")
+    for path in failures:
+        lines.append(f"  failed: {path.stem} of {path.parent.parent}: {path.read_text().strip()}")
+    return "\n".join(lines)
+
+
+def duration_left(beat: dict) -> float:
+    """Seconds until this process is through with its own share."""
+    speed = beat["units_per_second"]
+    return (beat["total"] - beat["done"]) / speed if speed else float("inf")
+
+
+def _complete(path: Path) -> bool:
+    """A quick look: the file opens and carries its closing mark.  generate and collect check the content as
+    well."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return "content_digest" in file.attrs
+    except OSError:
+        return False
+
+
+def _beat(path: Path) -> dict | None:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,122 @@
+"""Who does what: array task k of K and rank r of P take units[(k*P + r)::(K*P)].
+
+Ranks never wait for one another while they work; they meet once, at the end of a stage.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from jobs import UserError
+
+
+@dataclass
+class Place:
+    """This process among the others: array task `task` of `tasks`, MPI rank `rank` of `ranks`."""
+
+    task: int = 0
+    tasks: int = 1
+    rank: int = 0
+    ranks: int = 1
+    communicator: object = None  # mpi4py's, when there are ranks
+
+    def share(self, items: Sequence) -> list:
+        """The items that are this process's to do."""
+        return list(items[self.task * self.ranks + self.rank :: self.tasks * self.ranks])
+
+    def gather(self, item) -> list:
+        """What every rank hands in, on every rank; ranks wait for one another here."""
+        return [item] if self.communicator is None else self.communicator.allgather(item)
+
+    def __str__(self) -> str:
+        return f"task {self.task} of {self.tasks}, rank {self.rank} of {self.ranks}"
+
+
+def here(task: str | None, environment: Mapping[str, str] = os.environ) -> Place:
+    """Where this process stands: --task k/K, else QUENCH_TASK and QUENCH_TASKS, else Slurm's array; and its
+    MPI rank."""
+    communicator = world(environment)
+    k, count = array_task(task, environment)
+    if communicator is None:
+        return Place(k, count)
+    return Place(k, count, communicator.Get_rank(), communicator.Get_size(), communicator)
+
+
+def array_task(task: str | None, environment: Mapping[str, str]) -> tuple[int, int]:
+    """(k, K), k counted from 0."""
+    if task is not None:
+        match = re.fullmatch(r"(\d+)/(\d+)", task)
+        k, count = map(int, match.groups()) if match else (0, 0)
+        if k >= count:
+            raise UserError(f"--task {task}: expected k/K with k from 0 to K - 1, such as --task 0/4")
+        return k, count
+    try:
+        if "QUENCH_TASKS" in environment:
+            k, count = int(environment.get("QUENCH_TASK", "0")), int(environment["QUENCH_TASKS"])
+            source = "QUENCH_TASK and QUENCH_TASKS"
+        elif "SLURM_ARRAY_TASK_ID" in environment:
+            first, step = (
+                int(environment["SLURM_ARRAY_TASK_MIN"]),
+                int(environment.get("SLURM_ARRAY_TASK_STEP", "1")),
+            )
+            k, count = (
+                (int(environment["SLURM_ARRAY_TASK_ID"]) - first) // step,
+                int(environment["SLURM_ARRAY_TASK_COUNT"]),
+            )
+            source = "SLURM_ARRAY_TASK_ID"
+        else:
+            return 0, 1
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f"cannot tell this array task from the environment ({error}); use --task k/K"
+        ) from None
+    if not 0 <= k < count:
+        raise UserError(
+            f"{source}: task {k} of {count} does not exist (array ids with gaps?); use --array=0-7, "
+            "or --task k/K"
+        )
+    return k, count
+
+
+def world(environment: Mapping[str, str]):
+    """mpi4py's COMM_WORLD when several ranks were launched (mpiexec, srun), else None; mpi4py stays out
+    otherwise."""
+    launched = any(
+        _count(environment, name) > 1 for name in ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS")
+    )
+    stepped = _count(environment, "SLURM_STEP_NUM_TASKS") > 1
+    if "mpi4py" not in sys.modules and not launched and not stepped:
+        return None
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        raise UserError(
+            f"launched as several MPI ranks, but mpi4py cannot be used ({str(error).splitlines()[0]}); "
+            "install mpi4py and an MPI library"
+        ) from None
+    found = _count(environment, "SLURM_STEP_NUM_TASKS") if stepped else 1
+    if MPI.COMM_WORLD.Get_size() == 1 and found > 1:
+        raise UserError(
+            f"srun started {found} tasks that do not see one another as MPI ranks; use srun --mpi=pmi2 "
+            "(or pmix), or mpiexec"
+        )
+    return MPI.COMM_WORLD if MPI.COMM_WORLD.Get_size() > 1 else None
+
+
+def _count(environment: Mapping[str, str], name: str) -> int:
+    text = environment.get(name, "")
+    return int(text) if text.isdigit() else 0
+
+
+def workers(place: Place) -> int | None:
+    """CPU workers for one of several ranks that share a node unbound: an even share.  None: let the device
+    decide."""
+    if place.communicator is None:
+        return None
+    from mpi4py import MPI
+
+    neighbours = place.communicator.Split_type(MPI.COMM_TYPE_SHARED).Get_size()
+    cores, mine = os.cpu_count() or 1, len(os.sched_getaffinity(0))
+    return None if mine < cores else max(1, cores // neighbours)

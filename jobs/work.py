@@ -1,0 +1,97 @@
+"""The loop of every generate stage: take this process's units, skip the finished, keep going past a failed
+one."""
+
+import functools
+import traceback
+from types import ModuleType
+
+from jobs import provenance, shards
+from jobs.config import digest
+from jobs.progress import Progress
+from jobs.rundir import System
+from jobs.units import Place
+
+
+def state(system: System, unit: int, progress: Progress | None = None) -> bool:
+    """Whether a unit's shard is there and sound.  A bad one is moved aside and reported."""
+    path = system.shard(unit)
+    try:
+        shards.check(path, config_digest=digest(system.config), unit_index=unit)
+    except FileNotFoundError:
+        return False
+    except shards.BadFileError as error:
+        target = shards.set_aside(path)
+        if progress is not None:
+            progress.say(f"{path}: {error}; moved aside to {target.name}")
+        return False
+    return True
+
+
+def generate(stage: ModuleType, systems: list[System], place: Place, device, progress: Progress) -> int:
+    """Bring this process's share of the units of all systems to disk; the number of units that failed.
+
+    `stage` is a study's generate module: build(config, device) -> model, raising UserError for what cannot
+    run; warn(model, config) -> lines; batch(config, device) -> units at once; simulate(model, config, units,
+    report) yields (unit, {name: shards.Data}) and calls report(done) with the units' worth of work done in
+    this batch.
+    """
+    everything = [(system, unit) for system in systems for unit in range(system.config.generate.units)]
+    mine = place.share(everything)
+    missing = [(system, unit) for system, unit in mine if not state(system, unit, progress)]
+    progress.say(
+        f"{len(mine)} of {len(everything)} units are mine, {len(mine) - len(missing)} of them finished before"
+    )
+    todo = [(system, [unit for owner, unit in missing if owner is system]) for system in systems]
+    todo = [(system, stage.build(system.config, device), units) for system, units in todo if units]
+    for system, model, _ in todo:
+        for line in stage.warn(model, system.config):
+            progress.say(f"warning: {system.name + ': ' if system.name else ''}{line}")
+    progress.begin(len(missing), "units")
+    done = failed = 0
+    for system, model, units in todo:
+        size = stage.batch(system.config, device)
+        for first in range(0, len(units), size):
+            batch, before = units[first : first + size], done
+            left = list(batch)
+            try:
+                report = functools.partial(_report, progress, before)
+                for unit, data in stage.simulate(model, system.config, batch, report):
+                    _keep(system, unit, data, device)
+                    left.remove(unit)
+            except Exception as error:  # one bad unit, or a full disk, must not stop the rest or other ranks
+                _fail(system, left, error, progress)
+                failed += len(left)
+            done += len(batch)
+            progress.reach(done)
+    if missing:
+        progress.say(
+            f"{len(missing) - failed} units done in {progress.elapsed()}"
+            + (f", {failed} failed" if failed else "")
+        )
+    return failed
+
+
+def _report(progress: Progress, before: int, part: float) -> None:
+    progress.reach(before + part)
+
+
+def _keep(system: System, unit: int, data: dict, device) -> None:
+    attributes = {
+        **provenance.block(system.config, device.name),
+        "config_digest": digest(system.config),
+        "unit_index": unit,
+    }
+    shards.write(system.shard(unit), data, attributes)
+    system.failure(unit).unlink(missing_ok=True)
+
+
+def _fail(system: System, lost: list[int], error: Exception, progress: Progress) -> None:
+    reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+    names = ", ".join(str(system.shard(unit).relative_to(system.folder.parent)) for unit in lost)
+    progress.write(traceback.format_exc())
+    progress.say(f"failed: {names}: {reason}; see {progress.path}")
+    for unit in lost:
+        try:
+            system.failure(unit).write_text(f"{reason}; see {progress.path}\n")
+        except OSError:
+            return  # the disk is full, perhaps; it has been said above

@@ -1,0 +1,148 @@
+"""make bench: attempts per second beside the peers', in one run, one thread each, interleaved, medians.
+
+    python -m tests.bench [--rounds 7] [--seconds 0.5] [--device cpu|gpu|auto] [--out FOLDER]
+
+Peers: tests/reference/metropolis.cpp, plain random-site Metropolis with cached local fields, compiled with the kernels' own
+optimisation flags; mcising (PyPI), nearest neighbours, its sequential-scan Metropolis. Every system stays metastable. Ours
+are whole calls of Ising.evolve on 512 replicas, packing included. The JSON is kept per machine.
+"""
+
+import argparse
+import json
+import math
+import re
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+
+from kernels.device import available_cores, cpu_model, select
+from kernels.ising import Ising
+from tests.reference import metropolis
+
+# range, size, field, goal of the ratio
+SYSTEMS = [(1, 10, 0.57, 34), (3, 30, 0.89, 18), (5, 50, 1.09, None), (10, 100, 1.215, 40), (10, 200, 1.21, None), (20, 200, 1.255, 68)]
+
+
+class Ours:
+    def __init__(self, range_: int, size: int, field: float, device):
+        self.model = system(range_, size, field, device)
+        replicas = 512 if device.kind == "cpu" else 32 * 16 * device.processors
+        self.start = self.model.evolve(self.model.pack(np.ones((replicas, size, size))), 20, seed=1)
+        self.steps = 1
+
+    def attempts_per_second(self, seconds: float) -> float:
+        while True:
+            start = time.perf_counter()
+            self.model.evolve(self.start, self.steps, seed=2)
+            elapsed = time.perf_counter() - start
+            if elapsed > 0.5 * seconds:
+                return len(self.start) * self.model.sites * self.steps / elapsed
+            self.steps = max(self.steps + 1, int(self.steps * min(10, seconds / elapsed)))
+
+
+def system(range_: int, size: int, field: float, device) -> Ising:
+    return Ising(range=range_, size=size, temperature=4 / 9 * (2.269185314213022 if range_ == 1 else 4), field=field, device=device)
+
+
+def plain(range_: int, size: int, field: float, seconds: float) -> float:
+    interaction = "nearest" if range_ == 1 else "square"
+    temperature = 4 / 9 * (2.269185314213022 if range_ == 1 else 4)
+    attempts, elapsed = metropolis.bench(size, range_, temperature, field, interaction, seconds)
+    return attempts / elapsed
+
+
+def mcising(size: int, field: float, seconds: float) -> float | None:
+    try:
+        from mcising import IsingSimulation
+    except ImportError:
+        return None
+    simulation = IsingSimulation(size, 1.0, 0.0, 0.0, -field, 1)
+    up = np.ones_like(simulation.get_spins())
+    attempts, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        simulation.set_spins(up)
+        simulation.sweep(2000, temperature=4 / 9 * 2.269185314213022)
+        attempts += 2000 * size**2
+    return attempts / (time.perf_counter() - start)
+
+
+def gpu_limit(range_: int, size: int, rate: float, device) -> str:
+    """Share of the integer-instruction limit: three-input logic runs on 64 lanes a processor and clock."""
+    sites = size // (range_ + 1)
+    if range_ <= 3:
+        count = 2 * (6 if range_ == 1 else (2 * range_ + 1) ** 2)
+    else:
+        bits = (4 * range_ * (range_ + 1)).bit_length()
+        blocks = ((sites + 1) / sites) ** 2 * range_**2  # full adders to count the gap x gap blocks, an attempt
+        count = 2 * (blocks + (sites + 1) / sites * (range_ + 2 * bits) + 2 * range_ + 3 * bits)
+    rounds = 12 if range_ == 1 else 34  # of acceptance, a warp's 1024 replicas
+    logic = count + rounds * 18
+    clock = device.properties["clockRate"] * 1e3
+    limit = device.processors * 64 * clock * 32 / logic
+    return (f"{rate:.3g} attempts/s, {rate / limit:.0%} of the instruction limit {limit:.3g} = {device.processors} processors x 64 lanes x "
+            f"{clock / 1e9:.2f} GHz x 32 replicas / {logic:.0f} instructions an attempt ({count:.0f} to count neighbours, "
+            f"{rounds} x 18 to accept)")
+
+
+def measure(rounds: int, seconds: float) -> list[dict]:
+    rows = []
+    for range_, size, field, goal in SYSTEMS:
+        ours = Ours(range_, size, field, select("cpu", workers=1))
+        peers = {"plain C++": lambda: plain(range_, size, field, seconds)}
+        if range_ == 1:
+            peers["mcising"] = lambda: mcising(size, field, seconds)
+        samples = {name: [] for name in ("ours", *peers)}
+        for _ in range(rounds):
+            samples["ours"].append(ours.attempts_per_second(seconds))
+            for name, peer in peers.items():
+                samples[name].append(peer())
+        for name in peers:
+            if None in samples[name]:
+                print(f"{name} is not installed: its row is left out")
+                continue
+            ratios = [a / b for a, b in zip(samples["ours"], samples[name], strict=True)]
+            against_goal = goal if (name == "mcising") == (range_ == 1) else None
+            rows.append({"range": range_, "size": size, "field": field, "peer": name, "ours": statistics.median(samples["ours"]),
+                         "theirs": statistics.median(samples[name]), "ratio": statistics.median(ratios),
+                         "ratio_min": min(ratios), "ratio_max": max(ratios), "goal": against_goal})
+            print(row_text(rows[-1]), flush=True)
+    return rows
+
+
+def row_text(r: dict) -> str:
+    goal = f"   goal {r['goal']}x" if r["goal"] else ""
+    return (f"R={r['range']:<3} L={r['size']:<4} {r['ours']:10.3g} attempts/s   {r['peer']:10} {r['theirs']:10.3g}   "
+            f"ratio {r['ratio']:6.1f}  ({r['ratio_min']:.1f} to {r['ratio_max']:.1f}){goal}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=0.5, help="of each measurement")
+    parser.add_argument("--device", choices=["auto", "cpu", "gpu"], default="auto", help="also time a GPU (auto: if there is one)")
+    parser.add_argument("--out", type=Path, default=Path("analysis/results/bench"))
+    options = parser.parse_args()
+    result = {"machine": cpu_model(), "cores": available_cores(), "date": time.strftime("%Y-%m-%d"), "rounds": options.rounds,
+              "unit": "attempts per second, one thread", "ising": measure(options.rounds, options.seconds)}
+    device = select(options.device)
+    name = cpu_model()
+    if device.kind == "gpu":
+        name = device.name
+        result["gpu"] = {"device": device.name, "ising": []}
+        for range_, size, field, _ in SYSTEMS:
+            rate = statistics.median(Ours(range_, size, field, device).attempts_per_second(options.seconds) for _ in range(options.rounds))
+            result["gpu"]["ising"].append({"range": range_, "size": size, "attempts_per_second": rate,
+                                           "limit": gpu_limit(range_, size, rate, device)})
+            print(f"R={range_:<3} L={size:<4} {result['gpu']['ising'][-1]['limit']}", flush=True)
+    options.out.mkdir(parents=True, exist_ok=True)
+    file = options.out / (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") + ".json")
+    file.write_text(json.dumps(result, indent=1) + "\n")
+    print(f"kept in {file}")
+    ratios = [r["ratio"] / r["goal"] for r in result["ising"] if r["goal"]]
+    print(f"geometric mean of ratio over goal: {math.exp(statistics.mean(map(math.log, ratios))):.2f}")
+
+
+if __name__ == "__main__":
+    main()

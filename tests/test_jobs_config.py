@@ -1,0 +1,176 @@
+"""Configs: what is accepted, what a mistake is answered with, what a list means."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from jobs import UserError, config
+from jobs.nucleation.config import Nucleation
+
+ROOT = Path(__file__).parent.parent
+PLAIN = {"system": {"size": 10, "field": 0.57}, "generate": {"units": 1, "events": 8}}
+
+
+def one(**changes) -> Nucleation:
+    """The plain config with changes such as system_range=3."""
+    raw = {block: dict(values) for block, values in PLAIN.items()}
+    for key, item in changes.items():
+        block, _, name = key.partition("_")
+        raw.setdefault(block, {})[name] = item
+    return config.systems({"study": "nucleation", **raw}, Nucleation, "test")[""]
+
+
+def test_defaults():
+    short, long = one(), one(system_range=3)
+    assert short.system.interaction == "nearest"
+    assert long.system.interaction == "square"
+    assert short.system.temperature == pytest.approx(4 / 9 * 2.269185, rel=1e-6)
+    assert long.system.temperature == pytest.approx(16 / 9)
+    assert short.collect.bonds == "coniglio_klein"
+    assert long.collect.bonds == "density_corrected"
+    assert one(system_interaction="kac", system_range=1.5).collect.bonds == "density_corrected"
+    assert (short.generate.history, short.generate.copies, short.generate.window) == (50, 100, 10)
+    assert (short.generate.equilibration, short.collect.bins) == (50, 33)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "jobs/nucleation").glob("*.yaml")), ids=lambda p: p.stem)
+def test_shipped_configs(path):
+    assert path.read_text().startswith("# ")
+    systems = config.systems(config.read(path, [], "nucleation"), Nucleation, str(path))
+    for system in systems.values():
+        again = config.systems(yaml.safe_load(config.to_yaml(system)), Nucleation, "again")[""]
+        assert again == system  # what RUN/config.yaml keeps says the same
+
+
+MISTAKES = [
+    ("system.tempratur=1", ["system.tempratur = 1", "unknown key", "temperature"]),
+    ("sistem.size=1", ["sistem", "unknown key"]),
+    ("generate.adaptive.enable=true", ["generate.adaptive.enable = True", "enabled"]),
+    ("generate.adaptive=true", ["generate.adaptive = True", "block"]),
+    ("generate=3", ["generate = 3", "block"]),
+    ("system.size=ten", ["system.size = 'ten'", "a whole number at least 3", "lattice sites"]),
+    ("system.size=10.5", ["system.size = 10.5", "a whole number"]),
+    ("system.size='10'", ["system.size = '10'", "a whole number"]),
+    ("system.size=true", ["system.size = True", "a whole number"]),
+    ("system.temperature=0", ["system.temperature = 0", "above 0", "J / k_B"]),
+    ("system.temperature=-1.5", ["system.temperature = -1.5", "above 0"]),
+    ("system.temperature=.nan", ["system.temperature = nan", "a number"]),
+    ("system.temperature=.inf", ["system.temperature = inf", "a number"]),
+    ("system.field=0", ["system.field = 0", "above 0", "[J]"]),
+    ("system.field=1e-3", ["system.field = '1e-3'", "1.0e-3"]),
+    ("system.field=null", ["system.field = None", "a number"]),
+    ("system.range=5", ["system.size = 10", "more than 2 * system.range = 10"]),
+    ("system.range=0", ["system.range = 0", "above 0"]),
+    ("system.range=33", ["system.range = 33", "1 to 32"]),
+    ("system.range=2.5", ["system.range = 2.5", "whole number"]),
+    (
+        "system.interaction=cubic",
+        ["system.interaction = 'cubic'", "one of nearest, square, disk, kac, power_law"],
+    ),
+    ("system.interaction=power_law", ["system.exponent = None", "power_law"]),
+    ("system.exponent=3", ["system.exponent = 3", "power_law"]),
+    ("generate.events=0", ["generate.events = 0", "at least 1", "[events]"]),
+    ("generate.copies=20", ["collect.bins = 33", "at most generate.copies = 20"]),
+    ("generate.reading=both", ["generate.reading = 'both'", "one_sided, two_sided"]),
+    ("seed=-1", ["seed = -1", "at least 0"]),
+    ("study=flocking", ["study = 'flocking'", "nucleation"]),
+    ("system.size=[]", ["system.size = []", "sweep"]),
+    ("system.size=[12, 12]", ["system.size = [12, 12]", "sweep"]),
+    ("system.size=[12, -1]", ["system.size = -1"]),
+]
+
+
+@pytest.mark.parametrize(("setting", "words"), MISTAKES, ids=[m[0] for m in MISTAKES])
+def test_mistakes_are_one_line_and_cost_nothing(quench, tmp_path, setting, words):
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump(PLAIN))
+    code, lines = quench("nucleation", "generate", path, "--run", tmp_path / "run", "--set", setting)
+    assert (code, len(lines)) == (2, 1), lines
+    for word in [str(path), *words]:
+        assert word in lines[0]
+    assert not (tmp_path / "run").exists()
+
+
+def test_several_mistakes_are_several_lines(quench, tmp_path, small):
+    settings = ["--set", "system.size=x", "--set", "seed=-1", "--set", "generate.unit=3"]
+    code, lines = quench("nucleation", "all", small, "--run", tmp_path / "run", *settings)
+    assert code == 2
+    assert len(lines) == 3
+
+
+FILES = [
+    ("system: [", ["not valid YAML", "line 1"]),
+    ("- 1\n- 2\n", ["expected `key: value`"]),
+    ("", ["system: missing", "generate: missing"]),
+    ("system: {size: 10}\ngenerate: {units: 1, events: 8}\n", ["system.field: missing", "[J]"]),
+    ("!!python/object/apply:os.system ['true']", ["not valid YAML"]),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), FILES)
+def test_bad_files(quench, tmp_path, text, words):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    code, lines = quench("nucleation", "generate", path, "--run", tmp_path / "run")
+    assert code == 2
+    assert len(lines) <= 2
+    assert all(word in "\n".join(lines) for word in words), lines
+
+
+COMMANDS = [
+    ("nucleation", "generate", "no.yaml", "--run", "r"),
+    ("nucleation", "generate", "SMALL", "--run", "r", "--set", "system.size"),
+    ("nucleation", "generate", "SMALL", "--run", "r", "--set", "seed.a=1"),
+    ("nucleation", "generate", "SMALL", "--run", "r", "--task", "3/3"),
+    ("nucleation", "generate", "SMALL", "--run", "r", "--task", "x"),
+    ("nucleation", "generate", "SMALL", "--run", "r", "--workers", "0"),
+    ("nucleation", "generate", "SMALL"),
+    ("nucleation", "train", "SMALL", "--run", "r"),
+    ("nucleashun", "all", "SMALL", "--run", "r"),
+    ("status", "r"),
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_bad_commands(quench, tmp_path, small, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    code, lines = quench(*[small if word == "SMALL" else word for word in words])
+    assert (code, len(lines)) == (2, 1), lines
+
+
+def test_help_teaches(quench):
+    code, lines = quench("nucleation", "--help", "--device", "cpu")
+    assert code == 0
+    assert any("mpiexec" in line for line in lines)
+    assert any("--task" in line for line in lines)
+
+
+def test_sweep_is_the_product_of_lists():
+    raw = {"study": "nucleation", "system": {"range": [1, 3], "size": 12, "field": [0.6, 0.9]},
+           "generate": {"units": 1, "events": 8}}  # fmt: skip
+    found = config.systems(raw, Nucleation, "test")
+    assert list(found) == [f"system.range={r},system.field={h}" for r in (1, 3) for h in (0.6, 0.9)]
+    assert [s.system.interaction for s in found.values()] == ["nearest"] * 2 + ["square"] * 2
+    assert found["system.range=3,system.field=0.9"].system.field == 0.9
+
+
+def test_a_list_of_one_is_a_sweep_of_one():
+    raw = {"study": "nucleation", **PLAIN, "seed": [4]}
+    assert list(config.systems(raw, Nucleation, "test")) == ["seed=4"]
+
+
+def test_digest_knows_what_a_unit_depends_on():
+    same = [one(generate_units=7), one(collect_bins=10), one(collect_bonds="density_corrected")]
+    other = [one(system_field=0.58), one(generate_copies=101), one(generate_events=9)]
+    assert all(config.digest(c) == config.digest(one()) for c in same)
+    assert len({config.digest(c) for c in [one(), *other]}) == 4
+
+
+def test_override():
+    raw = {}
+    config.override(raw, "system.range=[1, 3]")
+    config.override(raw, "seed=5")
+    assert raw == {"system": {"range": [1, 3]}, "seed": 5}
+    with pytest.raises(UserError, match="seed is a value"):
+        config.override(raw, "seed.x=5")

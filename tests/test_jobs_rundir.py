@@ -1,0 +1,320 @@
+"""Run directories belong to one config; runs are skipped, continued, repaired and reported."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import pytest
+import yaml
+from conftest import command
+
+from jobs import rundir, shards, work
+from jobs.nucleation import generate
+from jobs.nucleation.config import Nucleation
+
+
+def units(run) -> list[str]:
+    return sorted(p.name for p in (run / "generate").iterdir())
+
+
+def digests(run) -> dict[str, str]:
+    return {str(p.relative_to(run)): shards.check(p) for p in sorted(run.rglob("*.h5"))}
+
+
+def test_run_directory(quench, small, tmp_path):
+    run = tmp_path / "run"
+    code, lines = quench("nucleation", "generate", small, "--run", run)
+    assert code == 0
+    assert lines[0].startswith("device: cpu, ")
+    assert units(run) == ["unit-00000.h5", "unit-00001.h5", "unit-00002.h5"]
+    resolved = yaml.safe_load((run / "config.yaml").read_text())
+    assert resolved["study"] == "nucleation"
+    assert resolved["system"]["interaction"] == "nearest"
+    with h5py.File(run / "generate/unit-00001.h5") as file:
+        for name in ("config", "seed", "git_revision", "packages", "device", "host", "date", "config_digest"):
+            assert name in file.attrs
+        assert file.attrs["unit_index"] == 1
+        file.visititems(
+            lambda _, item: None if isinstance(item, h5py.Group) else item.attrs["axes"] + item.attrs["unit"]
+        )
+
+
+def test_a_second_run_reuses_everything(quench, small, tmp_path):
+    run = tmp_path / "run"
+    assert quench("nucleation", "all", small, "--run", run)[0] == 0
+    before = {p: p.stat().st_mtime_ns for p in run.rglob("*.h5")}
+    code, lines = quench("nucleation", "all", small, "--run", run)
+    assert code == 0
+    assert any("3 of them finished before" in line for line in lines)
+    assert any("kept" in line for line in lines)
+    assert before == {p: p.stat().st_mtime_ns for p in run.rglob("*.h5")}
+
+
+REFUSED = [
+    (["system.field=0.91"], ["system.field is 0.9 there and 0.91 here"]),
+    (["seed=8", "collect.bins=5"], ["collect.bins is 4 there", "seed is 7 there and 8 here"]),
+    (["collect.bins=5"], ["collect.bins", "generate folder"]),
+    (["generate.units=2"], ["generate.units is 3 there and 2 here", "grow"]),
+    (["system.field=[0.9, 1.0]"], ["another sweep"]),
+]
+
+
+@pytest.mark.parametrize(("settings", "words"), REFUSED, ids=lambda x: str(x))
+def test_another_config_is_refused(quench, small, tmp_path, settings, words):
+    run = tmp_path / "run"
+    quench("nucleation", "generate", small, "--run", run, "--set", "generate.events=512")
+    before = (run / "config.yaml").read_bytes(), digests(run)
+    code, lines = quench(
+        "nucleation", "generate", small, "--run", run, *[w for s in settings for w in ("--set", s)]
+    )
+    assert (code, len(lines)) == (2, 1), lines
+    assert all(word in lines[0] for word in words), lines
+    assert before == ((run / "config.yaml").read_bytes(), digests(run))
+
+
+def test_units_may_grow(quench, small, tmp_path):
+    run = tmp_path / "run"
+    quench("nucleation", "generate", small, "--run", run, "--set", "generate.units=1")
+    first = digests(run)
+    assert quench("nucleation", "all", small, "--run", run)[0] == 0
+    assert first.items() <= digests(run).items()
+    assert len(units(run)) == 3
+    whole = tmp_path / "whole"
+    assert quench("nucleation", "all", small, "--run", whole)[0] == 0
+    assert digests(whole) == digests(run)
+
+
+def test_dataset_follows_the_units(quench, small, tmp_path):
+    run = tmp_path / "run"
+    quench("nucleation", "all", small, "--run", run, "--set", "generate.units=2")
+    with h5py.File(run / "dataset.h5") as file:
+        assert len(file["events/lifetime"]) == 2 * 512
+    assert quench("nucleation", "all", small, "--run", run)[0] == 0
+    with h5py.File(run / "dataset.h5") as file:
+        assert len(file["events/lifetime"]) == 3 * 512
+
+
+def test_foreign_directory(quench, small, tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis/chapter-1.tex").write_text("words")
+    code, lines = quench("nucleation", "generate", small, "--run", tmp_path / "thesis")
+    assert code == 2
+    assert len(lines) == 1
+    assert "chapter-1.tex" in lines[0]
+    assert [p.name for p in (tmp_path / "thesis").iterdir()] == ["chapter-1.tex"]
+
+
+def test_config_of_another_program(quench, small, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/config.yaml").write_text("services: {web: {image: nginx}}\n")
+    code, lines = quench("nucleation", "generate", small, "--run", tmp_path / "run")
+    assert code == 2
+    assert len(lines) == 1
+    assert "belongs to something else" in lines[0]
+    assert quench("status", tmp_path / "run")[0] == 2
+
+
+def test_log_folder_of_slurm_is_no_stranger(quench, small, tmp_path):
+    (tmp_path / "run/log").mkdir(parents=True)
+    (tmp_path / "run/log/slurm-1.out").write_text("")
+    assert (
+        quench("nucleation", "generate", small, "--run", tmp_path / "run", "--set", "generate.units=1")[0]
+        == 0
+    )
+
+
+@pytest.mark.parametrize("place", ["a file", "below a file", "no permission"])
+def test_unusable_run_directory(quench, small, tmp_path, place):
+    (tmp_path / "file").write_text("content")
+    run = {
+        "a file": tmp_path / "file",
+        "below a file": tmp_path / "file/run",
+        "no permission": tmp_path / "locked/run",
+    }[place]
+    if place == "no permission":
+        if os.geteuid() == 0:
+            pytest.skip("root may write anywhere")
+        (tmp_path / "locked").mkdir(mode=0o500)
+    code, lines = quench("nucleation", "generate", small, "--run", run)
+    assert code == 2
+    assert len(lines) == 1
+    assert str(run) in lines[0]
+    assert (tmp_path / "file").read_text() == "content"
+
+
+@pytest.mark.parametrize("damage", ["truncated", "foreign", "another config", "another unit"])
+def test_bad_shards_are_named_set_aside_and_made_again(quench, small, tmp_path, damage):
+    run, path = tmp_path / "run", tmp_path / "run/generate/unit-00001.h5"
+    assert quench("nucleation", "generate", small, "--run", run)[0] == 0
+    before = digests(run)
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:-1000])
+    elif damage == "foreign":
+        path.write_text("not HDF5 at all")
+    elif damage == "another unit":
+        path.write_bytes((run / "generate/unit-00002.h5").read_bytes())
+    else:
+        quench("nucleation", "generate", small, "--run", tmp_path / "other", "--set", "seed=9")
+        path.write_bytes((tmp_path / "other/generate/unit-00001.h5").read_bytes())
+    code, lines = quench("nucleation", "collect", small, "--run", run)
+    assert code == 2
+    assert "missing units: 1;" in lines[-1]
+    assert not (run / "dataset.h5").exists()
+    assert sum("moved aside to unit-00001.h5.bad" in line for line in lines) == 1
+    assert quench("nucleation", "generate", small, "--run", run)[0] == 0
+    assert digests(run) == before
+    assert "set aside" in "\n".join(quench("status", run)[1])
+
+
+def test_missing_units_are_named(quench, small, tmp_path):
+    run = tmp_path / "run"
+    code, lines = quench("nucleation", "collect", small, "--run", run)
+    assert code == 2
+    assert "missing units: 0-2;" in lines[-1]
+
+
+def test_damaged_dataset_is_set_aside_and_made_again(quench, small, tmp_path):
+    run, path = tmp_path / "run", tmp_path / "run/dataset.h5"
+    quench("nucleation", "all", small, "--run", run)
+    before = digests(run)
+    path.write_bytes(path.read_bytes()[:5000])
+    assert quench("nucleation", "collect", small, "--run", run)[0] == 0
+    assert (run / "dataset.h5.bad").exists()
+    assert digests(run) == before
+
+
+def test_tasks_share_and_agree(quench, small, tmp_path):
+    one, three = tmp_path / "one", tmp_path / "three"
+    quench("nucleation", "all", small, "--run", one, "--set", "system.field=[0.9, 1.0]")
+    for k in (2, 0, 1):
+        assert (
+            quench(
+                "nucleation",
+                "all",
+                small,
+                "--run",
+                three,
+                "--set",
+                "system.field=[0.9, 1.0]",
+                "--task",
+                f"{k}/3",
+            )[0]
+            == 0
+        )
+    assert digests(one) == digests(three)
+    assert len(digests(one)) == 2 * 3 + 2
+    assert {p.name for p in three.iterdir()} == {"config.yaml", "log", "system.field=0.9", "system.field=1.0"}
+    # each system is a run directory of its own
+    assert "3 of 3 done" in "\n".join(quench("status", three / "system.field=1.0")[1])
+
+
+def test_workers_do_not_change_the_bytes(quench, small, tmp_path):
+    for workers in (1, 2):
+        quench("nucleation", "all", small, "--run", tmp_path / str(workers), "--workers", workers)
+    assert digests(tmp_path / "1") == digests(tmp_path / "2")
+
+
+def test_a_failed_unit_stops_no_other(quench, small, tmp_path, monkeypatch):
+    run, simulate = tmp_path / "run", generate.simulate
+
+    def broken(model, config, units, report):
+        if 1 in units:
+            raise RuntimeError("the roof is on fire")
+        yield from simulate(model, config, units, report)
+
+    monkeypatch.setattr(generate, "simulate", broken)
+    code, lines = quench("nucleation", "all", small, "--run", run)
+    assert code == 1
+    assert units(run) == ["unit-00000.h5", "unit-00002.h5"]
+    log = re.search(r"see (\S+\.log)", "\n".join(lines)).group(1)
+    assert "Traceback" in Path(log).read_text()
+    report = "\n".join(quench("status", run)[1])
+    assert "2 of 3 done" in report
+    assert "the roof is on fire" in report
+    assert log in report
+    monkeypatch.undo()
+    assert quench("nucleation", "all", small, "--run", run)[0] == 0
+    assert "fire" not in "\n".join(quench("status", run)[1])
+
+
+def test_status_of_a_running_and_a_killed_process(quench, small, tmp_path):
+    run = tmp_path / "run"
+    quench("nucleation", "generate", small, "--run", run, "--set", "generate.units=1")
+    quench("nucleation", "generate", small, "--run", run, "--task", "0/3")  # units grow to 3, two are left
+    beat = {"stage": "generate", "done": 0.5, "total": 2, "units_per_second": 0.1, "host": "n1", "pid": 4,
+            "time": time.time(), "log": "somewhere.log"}  # fmt: skip
+    (run / "log/generate-task-0001-rank-0000.json").write_text(json.dumps(beat))
+    report = "\n".join(quench("status", run)[1])
+    assert "1 of 3 done" in report
+    assert "1 process, 6 units/min, ETA 15 s" in report
+    (run / "log/generate-task-0001-rank-0000.json").write_text(
+        json.dumps({**beat, "time": time.time() - 300})
+    )
+    report = "\n".join(quench("status", run)[1])
+    assert "nothing is running" in report
+    assert "silent for 5 min: process 4 on n1, log somewhere.log" in report
+
+
+def test_beyond_the_spinodal_is_a_warning(quench, small, tmp_path):
+    settings = ["--set", "system.field=2.5", "--set", "generate.units=1"]
+    code, lines = quench("nucleation", "generate", small, "--run", tmp_path / "run", *settings)
+    assert code == 0
+    assert sum("warning" in line and "not metastable" in line for line in lines) == 1
+
+
+def test_many_processes_may_create_the_same_run(small, tmp_path):
+    raw = rundir.config.read(small, [], "nucleation")
+    run = tmp_path / "run"
+    here = rundir.prepare(run, raw, Nucleation, "small")
+    again = rundir.prepare(run, raw, Nucleation, "small")
+    assert [s.config for s in here] == [s.config for s in again]
+    assert sorted(p.name for p in run.iterdir()) == ["config.yaml", "generate", "log"]
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_gives_the_same_bytes(quench, small, tmp_path):
+    sizes = ("--set", "generate.units=4", "--set", "generate.copies=400")
+    quench("nucleation", "all", small, "--run", tmp_path / "whole", *sizes)
+    run = tmp_path / "run"
+    process = command("nucleation", "all", small, "--run", run, "--device", "cpu", "--workers", "1", *sizes)
+    deadline = time.monotonic() + 60
+    while not (run / "generate/unit-00001.h5").exists() and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert len(units(run)) < 5
+    system = rundir.load(run, {"nucleation": Nucleation})[1][0]
+    assert sum(work.state(system, unit) for unit in range(4)) >= 2
+    assert quench("nucleation", "all", small, "--run", run, *sizes)[0] == 0
+    assert digests(run) == digests(tmp_path / "whole")
+    assert not list(run.rglob("*.tmp"))
+
+
+@pytest.mark.mpi
+@pytest.mark.slow
+def test_ranks_give_the_same_bytes(quench, small, tmp_path):
+    pytest.importorskip("mpi4py")
+    mpiexec = shutil.which("mpiexec", path=os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"])
+    if mpiexec is None:
+        pytest.skip("no mpiexec")
+    quench("nucleation", "all", small, "--run", tmp_path / "one")
+    start = [mpiexec, "-n", "2", sys.executable, "-m", "mpi4py", "-m", "jobs", "nucleation", "all"]
+    rest = ["--device", "cpu", "--workers", "1"]
+    done = subprocess.run(
+        [*start, small, "--run", tmp_path / "two", *rest], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert "rank 1" in done.stderr
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+    start += [small, "--run", tmp_path / "no", "--set", "seed=-1"]
+    wrong = subprocess.run([*start, *rest], capture_output=True, text=True, timeout=300)
+    assert wrong.returncode != 0
+    assert wrong.stderr.count("seed = -1") == 1

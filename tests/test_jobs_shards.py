@@ -1,0 +1,87 @@
+"""Shards are complete or not there, and damage is noticed."""
+
+import h5py
+import numpy as np
+import pytest
+
+from jobs import shards
+from jobs.shards import BadFileError, Data
+
+ATTRIBUTES = {"config_digest": "abc", "unit_index": 3, "seed": 1}
+
+
+@pytest.fixture
+def shard(tmp_path):
+    path = tmp_path / "unit-00003.h5"
+    data = {"a/b": Data(np.arange(1000), "MCS", "event", "words"), "c": Data(np.zeros((0, 4)), "", "x, y")}
+    shards.write(path, data, ATTRIBUTES)
+    return path
+
+
+def test_round_trip(shard):
+    arrays, attributes = shards.read(shard, config_digest="abc", unit_index=3)
+    assert np.array_equal(arrays["a/b"], np.arange(1000))
+    assert arrays["c"].shape == (0, 4)
+    assert attributes["seed"] == 1
+    with h5py.File(shard) as file:
+        assert dict(file["a/b"].attrs) == {"unit": "MCS", "axes": "event", "about": "words"}
+    assert [p.name for p in shard.parent.iterdir()] == [shard.name]
+
+
+@pytest.mark.parametrize("keep", [0, 10, 0.3, 0.9, -1])
+def test_truncated(shard, keep):
+    content = shard.read_bytes()
+    shard.write_bytes(content[: int(keep * len(content)) if isinstance(keep, float) else keep])
+    with pytest.raises(BadFileError):
+        shards.check(shard)
+
+
+def test_flipped_byte(shard):
+    content = bytearray(shard.read_bytes())
+    at = content.index(np.arange(1000).tobytes())
+    content[at + 4000] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(BadFileError, match="checksum"):
+        shards.check(shard)
+
+
+@pytest.mark.parametrize(("wanted", "words"), [
+    ({"config_digest": "xyz"}, "another config"),
+    ({"unit_index": 4}, "another unit"),
+    ({"x": 1}, "not written by"),
+])  # fmt: skip
+def test_foreign(shard, wanted, words):
+    with pytest.raises(BadFileError, match=words):
+        shards.check(shard, **wanted)
+
+
+def test_a_failed_write_leaves_the_old_file(shard, monkeypatch):
+    before = shard.read_bytes()
+    monkeypatch.setattr(
+        shards, "sync", lambda path: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
+    with pytest.raises(OSError, match="No space"):
+        shards.write(shard, {"c": Data(np.ones(3), "", "x")}, ATTRIBUTES)
+    assert shard.read_bytes() == before
+    assert [p.name for p in shard.parent.iterdir()] == [shard.name]
+
+
+def test_left_overs_of_a_killed_writer_go(shard):
+    left_over = shard.with_name(f".{shard.name}.elsewhere-1.tmp")
+    left_over.write_bytes(b"half")
+    shards.write(shard, {"c": Data(np.ones(3), "", "x")}, ATTRIBUTES)
+    assert not left_over.exists()
+
+
+def test_the_digest_is_of_content_not_of_date(tmp_path):
+    for name, date in (("a", "today"), ("b", "tomorrow")):
+        shards.write(tmp_path / name, {"c": Data(np.ones(3), "", "x")}, {"date": date})
+    assert shards.check(tmp_path / "a") == shards.check(tmp_path / "b")
+
+
+def test_set_aside_never_overwrites(shard):
+    names = []
+    for _ in range(3):
+        shard.write_bytes(b"bad")
+        names.append(shards.set_aside(shard).name)
+    assert names == [f"{shard.name}.bad", f"{shard.name}.bad-2", f"{shard.name}.bad-3"]

@@ -1,0 +1,39 @@
+"""Every .cu compiles for the GPUs in use, without a GPU: NVRTC needs no driver."""
+
+import pytest
+
+from kernels.device import FOLDER, source_of
+
+SYSTEMS = {
+    "ising.cu": [
+        dict(SIZE=10, RANGE=1, NEAREST=1, RANDOM_SITE=1, SLOTS=2, THREADS=32, SHARED_LATTICE=0),
+        dict(SIZE=30, RANGE=3, NEAREST=0, RANDOM_SITE=1, SLOTS=2, THREADS=32, SHARED_LATTICE=0),
+        dict(SIZE=100, RANGE=10, NEAREST=0, RANDOM_SITE=0, SLOTS=96, THREADS=96, SHARED_LATTICE=1),
+        dict(SIZE=200, RANGE=20, NEAREST=0, RANDOM_SITE=0, SLOTS=96, THREADS=96, SHARED_LATTICE=1),
+        dict(SIZE=400, RANGE=32, NEAREST=0, RANDOM_SITE=0, SLOTS=128, THREADS=128, SHARED_LATTICE=0),
+    ],
+    "ising_fft.cu": [dict(SIZE=100, THREADS=128)],
+    "percolation.cu": [dict(SIZE=100, THREADS=256)],
+}
+CASES = [(file, system, arch) for file, systems in SYSTEMS.items() for system in systems for arch in ("sm_80", "sm_90", "sm_100")]
+
+
+def test_every_source_is_listed():
+    assert {path.name for path in FOLDER.glob("*.cu")} == set(SYSTEMS)
+
+
+@pytest.mark.parametrize(("file", "system", "arch"), CASES, ids=lambda v: v if isinstance(v, str) else f"L{v['SIZE']}")
+def test_compiles(file, system, arch):
+    from cuda.core import Program, ProgramOptions
+
+    options = ProgramOptions(arch=arch, std="c++17", define_macro=[(k, str(v)) for k, v in system.items()])
+    cubin = Program(source_of(file), "c++", options).compile("cubin")
+    assert len(cubin.code) > 1000
+
+
+def test_a_broken_source_is_reported():
+    from cuda.core import Program, ProgramOptions
+
+    broken = source_of("percolation.cu").replace("atomicMin(parent + a, b)", "atomicMin(parent + a)")
+    with pytest.raises(Exception, match="atomicMin"):
+        Program(broken, "c++", ProgramOptions(arch="sm_90", std="c++17", define_macro=[("SIZE", "10"), ("THREADS", "32")])).compile("cubin")

@@ -1,0 +1,128 @@
+"""Balancing, centring and the data set."""
+
+import h5py
+import numpy as np
+import pytest
+
+from jobs import UserError
+from jobs.nucleation import collect
+
+
+def test_bins_are_exact():
+    nucleated = np.arange(101)
+    filling = np.bincount(collect.bin_of(nucleated, np.full(101, 100), 33))
+    assert filling.tolist() == [4] + [3] * 31 + [4]  # 0..3 lie in [0, 1/33); 97..100 in the last
+    assert collect.bin_of(np.arange(34), np.full(34, 33), 33).tolist() == [
+        *range(33),
+        32,
+    ]  # no rounding at k/33
+
+
+def test_balance_is_uniform_and_deterministic():
+    random = np.random.default_rng(1)
+    copies = np.full(20_000, 100)
+    nucleated = random.binomial(100, random.beta(0.3, 0.6, len(copies)))
+    chosen = collect.balance(nucleated, copies, 33, seed=5)
+    filling = np.bincount(collect.bin_of(nucleated, copies, 33))
+    assert np.bincount(collect.bin_of(nucleated[chosen], copies[chosen], 33)).tolist() == [filling.min()] * 33
+    assert len(set(chosen)) == len(chosen)
+    assert (np.diff(chosen) > 0).all()
+    assert np.array_equal(chosen, collect.balance(nucleated, copies, 33, seed=5))
+    assert not np.array_equal(chosen, collect.balance(nucleated, copies, 33, seed=6))
+
+
+def test_balance_is_fair():
+    """Within a bin every configuration is as likely to stay."""
+    nucleated, copies = np.repeat([0, 10], [30, 10]), np.full(40, 10)
+    kept = sum(np.isin(np.arange(40), collect.balance(nucleated, copies, 2, seed)) for seed in range(900))
+    assert (kept[30:] == 900).all()
+    assert np.abs(kept[:30] - 300).max() < 4.5 * np.sqrt(900 * 2 / 9)
+
+
+def test_empty_bins_are_named():
+    with pytest.raises(
+        UserError, match=r"2 of 4 bins .* 1 \(0.25 to 0.50\), 2 \(0.50 to 0.75\); raise generate.units"
+    ):
+        collect.balance(np.array([0, 0, 10]), np.full(3, 10), 4, seed=1)
+
+
+@pytest.mark.parametrize("size", [7, 8])
+def test_centred(size):
+    spins = np.ones((4, size, size), np.int8)
+    centre = np.array([[0, 0], [2, 5], [size - 0.3, 1.4], [np.nan, np.nan]])
+    for i, (x, y) in enumerate([(0, 0), (2, 5), (0, 1)]):
+        spins[i, x, y] = -1
+    moved = collect.centred(spins, centre)
+    for i in range(3):
+        assert np.argwhere(moved[i] == -1).tolist() == [[size // 2, size // 2]]
+    assert (moved[3] == 1).all()
+
+
+@pytest.fixture
+def data(quench, small, tmp_path):
+    run = tmp_path / "run"
+    code, lines = quench("nucleation", "all", small, "--run", run)
+    assert code == 0, lines
+    with h5py.File(run / "dataset.h5") as file:
+        yield file
+
+
+def test_dataset(data):
+    n, size, events = len(data["spins"]), 8, 3 * 512
+    assert data["spins"].shape == (n, size, size)
+    assert data["spins"].dtype == np.int8
+    assert set(np.unique(data["spins"])) == {-1, 1}
+    for name in ("p_nuc", "magnetization", "radius_of_gyration"):
+        assert data[name].shape == (n,)
+        assert data[name].dtype == np.float32
+        assert np.isfinite(data[name]).all()
+    for name in ("copies", "nucleated", "cluster_size", "time", "event"):
+        assert data[name].shape == (n,)
+        assert data[name].dtype == np.int32
+    assert np.allclose(data["p_nuc"], data["nucleated"][:] / data["copies"][:])
+    assert np.allclose(data["magnetization"], data["spins"][:].mean((1, 2)))
+    filling = np.bincount(collect.bin_of(data["nucleated"][:], data["copies"][:], 4))
+    assert len(filling) == 4
+    assert len(set(filling)) == 1
+    assert {k: v.dtype for k, v in data["events"].items()} == {
+        "lifetime": np.float32, "unit": np.int32, "seed": np.uint64, "start": np.int8}  # fmt: skip
+    assert all(len(v) == events for v in data["events"].values())
+    assert np.bincount(data["events/unit"]).tolist() == [512] * 3
+    assert data["raw/history"].shape == (8, 13, 8)
+    assert data["raw/history_event"][:].tolist() == list(range(8))
+    assert data["raw/spins"].shape == (len(data["raw/event"]), 8)
+    assert data["raw/event"][:].max() == events - 1
+    for name in ("config", "seed", "git_revision", "packages", "device", "host", "date"):
+        assert name in data.attrs
+    data.visititems(
+        lambda _, item: None if isinstance(item, h5py.Group) else (item.attrs["unit"], item.attrs["axes"])
+    )
+
+
+def test_balanced_configurations_are_raw_ones_shifted(data):
+    raw = {(e, t): i for i, (e, t) in enumerate(zip(data["raw/event"][:], data["raw/time"][:], strict=True))}
+    for i in range(0, len(data["spins"]), max(1, len(data["spins"]) // 20)):
+        row = raw[data["event"][i], data["time"][i]]
+        spins = 2 * np.unpackbits(data["raw/spins"][row]).reshape(8, 8).astype(int) - 1
+        shifted = [np.roll(spins, (x, y), (0, 1)) for x in range(8) for y in range(8)]
+        assert any(np.array_equal(s, data["spins"][i]) for s in shifted)
+        assert data["raw/nucleated"][row] == data["nucleated"][i]
+
+
+def test_the_largest_cluster_is_in_the_middle(data):
+    """Nearest neighbours and the largest cluster of stable spins: its centre of mass is within a site of the
+    middle."""
+    big = data["cluster_size"][:] > 8
+    stable = data["spins"][:] == -1
+    assert big.any()
+    assert stable[big][:, 3:6, 3:6].mean() > 1.5 * stable[big].mean()
+
+
+def test_nothing_to_balance_is_one_line(quench, small, tmp_path):
+    code, lines = quench("nucleation", "all", small, "--run", tmp_path / "run", "--set", "generate.history=1",
+                         "--set", "generate.units=1", "--set", "collect.bins=20")  # fmt: skip
+    assert code == 2
+    assert "balancing leaves nothing" in lines[-1]
+    assert "generate.units" in lines[-1]
+    assert (tmp_path / "run/generate/unit-00000.h5").exists()
+    assert not (tmp_path / "run/dataset.h5").exists()
