@@ -289,7 +289,8 @@ class BitSlicedLattices:
             if progress:
                 progress(int(np.count_nonzero(device.to_host(lifetime))))
             if max_lifetime:
-                age = np.where(device.to_host(event_array) >= 0, device.to_host(times)[:, None, None] - device.to_host(since), 0)
+                age = np.where(device.to_host(event_array).reshape(vectors, lanes, 32) >= 0,
+                               device.to_host(times)[:, None, None] - device.to_host(since), 0)
                 if age.max() > max_lifetime + equilibration:
                     raise RuntimeError(f"an event has not nucleated after max_lifetime = {max_lifetime} MCS; raise it, or the field")
         lifetime, record = device.to_host(lifetime), device.to_host(record)
