@@ -6,7 +6,7 @@
 //             short ranges, ising_sublattice.h for long ones
 // Source      D. Heermann, W. Klein, D. Stauffer, Phys. Rev. Lett. 49, 1262 (1982); the paper in README.md
 //
-// Compiled for one system: SIZE (L), RANGE (R), NEAREST, RANDOM_SITE, SLOTS, THREADS, SHARED_LATTICE come from ising.py.
+// Compiled for one system: SIZE (L), RANGE (R), NEAREST, RANDOM_SITE, TILED, SLOTS, THREADS, SHARED_LATTICE come from ising.py.
 #ifndef __CUDACC__
 #include "cpu.h"
 #endif
@@ -79,7 +79,7 @@ __device__ __forceinline__ word turned_over(const word* spins) {
 // every site: spin = spin & keep ^ turn
 __device__ __forceinline__ void rewrite(word* spins, word keep, word turn) {
   for (int i = MEMBER; i < N; i += MEMBERS) set_spin(spins, i / SIZE, i % SIZE, (spins[at(i / SIZE, i % SIZE)] & keep) ^ turn);
-  team_sync();
+  spins_written(spins);
 }
 
 __device__ __forceinline__ void start_generators(Generator* generators, const Stream& stream, unsigned first_word) {
@@ -127,7 +127,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     const int* until = duration + vector * 32 * LANES;
     start_generators(generators, stream, first_word);
     for (int i = MEMBER; i < N; i += MEMBERS) set_spin(spins, i / SIZE, i % SIZE, start[(size_t)vector * N + i]);
-    team_sync();
+    spins_written(spins);
 
     word running = splat(~0u);
     for (int time = 0, deadline = 0;; ++time) {

@@ -222,7 +222,8 @@ class BitSlicedLattices:
         slots = 2 if random_site else min(128, 32 * math.ceil(attempts / 32))
         self.threads = 32 if random_site else slots  # of a GPU block
         defines = dict(SIZE=model.size, RANGE=model.range, NEAREST=int(model.interaction == "nearest"), RANDOM_SITE=int(random_site),
-                       SLOTS=slots, THREADS=self.threads)
+                       TILED=int(self.device.kind == "cpu" and model.range >= TILED_RANGE and model.size % 4 == 0), SLOTS=slots,
+                       THREADS=self.threads)
         self.slots, self.shared_bytes, self.teams_of_block = slots, 0, 1
         if self.device.kind == "gpu":
             self.teams_of_block = self.threads if random_site else 1
@@ -334,6 +335,8 @@ class BitSlicedLattices:
 
 # Up to this range sites are attempted in random order; beyond it the sublattice's lifetimes agree (tests/lifetime_study.py).
 RANDOM_SITE_RANGE = 5
+# From this range on a CPU keeps 4 x 4 tiles counted (ising_sublattice.h); a GPU's shared memory is better spent on spins.
+TILED_RANGE = 12
 
 
 def seed_words(seed: int) -> tuple[np.uint32, np.uint32]:

@@ -34,6 +34,8 @@ __device__ __forceinline__ void set_spin(word* spins, int x, int y, word value) 
   if (again_x && again_y) spins[at(x + SIZE, y + SIZE)] = value;
 }
 
+__device__ __forceinline__ void spins_written(word*) {}
+
 // up[FIELD_BITS] = number of up neighbours
 __device__ __forceinline__ void count_neighbours(const word* spins, int x, int y, word* up) {
 #if NEAREST
