@@ -151,8 +151,14 @@ def as_ctypes(argument):
     return {"i": ctypes.c_int, "u": ctypes.c_uint}[np.dtype(type(argument)).kind](int(argument))
 
 
+def local_rank() -> int:
+    """This process's place among those on its node, as the launcher gives it; 0 without one."""
+    names = ("SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "PALS_LOCAL_RANKID")
+    return next((int(os.environ[name]) for name in names if os.environ.get(name, "").isdigit()), 0)
+
+
 class Gpu:
-    """The CUDA device that cupy has selected."""
+    """A CUDA device; the ranks of a node take its devices in turn."""
 
     kind, lanes, workers = "gpu", 1, 1
 
@@ -160,6 +166,7 @@ class Gpu:
         import cupy
 
         self.cupy = cupy
+        cupy.cuda.Device(local_rank() % cupy.cuda.runtime.getDeviceCount()).use()
         self.properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
         self.name = self.properties["name"].decode()
         self.processors = self.properties["multiProcessorCount"]

@@ -116,6 +116,18 @@ class Ising:
         table[0, 0] = 0
         return table * (1.0 if self.interaction == "nearest" else 4.0 / table.sum())
 
+    def local_fields(self, spins: np.ndarray) -> np.ndarray:
+        """f_i = sum_j J(r_ij) s_j of spins (..., L, L), by FFT; float64 (..., L, L), energy."""
+        from kernels.ising_fft import local_fields
+
+        return local_fields(spins, self.coupling_table(), self.device)
+
+    def energy(self, spins: np.ndarray, field: float | None = None) -> np.ndarray:
+        """H of spins (..., L, L) in a signed field (default -h); float64 (...)."""
+        from kernels.ising_fft import energy
+
+        return energy(spins, self.coupling_table(), -self.field if field is None else field, self.device)
+
     def pack(self, spins: np.ndarray) -> np.ndarray:
         """Spins +1 / -1, (..., L, L), to bytes, (..., ceil(N / 8)): bit 1 is up, big-endian bits, site x L + y."""
         return np.packbits(np.asarray(spins).reshape(*np.shape(spins)[:-2], self.sites) > 0, axis=-1)

@@ -13,6 +13,7 @@ import math
 import re
 import statistics
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -90,9 +91,9 @@ def measure(rounds: int, seconds: float) -> list[dict]:
     rows = []
     for range_, size, field, goal in SYSTEMS:
         ours = Ours(range_, size, field, select("cpu", workers=1))
-        peers = {"plain C++": lambda: plain(range_, size, field, seconds)}
+        peers = {"plain C++": partial(plain, range_, size, field, seconds)}
         if range_ == 1:
-            peers["mcising"] = lambda: mcising(size, field, seconds)
+            peers["mcising"] = partial(mcising, size, field, seconds)
         samples = {name: [] for name in ("ours", *peers)}
         for _ in range(rounds):
             samples["ours"].append(ours.attempts_per_second(seconds))

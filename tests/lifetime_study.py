@@ -1,4 +1,6 @@
-"""Lifetimes under the sublattice update against true random-site order, at the size that settles 1%.
+"""Mean lifetimes against plain random-site Metropolis, at the size that settles 1%.
+
+Up to RANDOM_SITE_RANGE the kernel keeps random-site order, beyond it updates sublattices (kernels/ising_sublattice.h).
 
     python -m tests.lifetime_study [CASE ...] --out analysis/results/nucleation/lifetimes.json
 
@@ -24,7 +26,9 @@ CASES = {
     "square-1": ("square", 1, 10, 0.46, 100, 2048, 200_000),
     "square-2": ("square", 2, 20, 0.77, 100, 2048, 200_000),
     "square-3": ("square", 3, 30, 1.0, 100, 2048, 200_000),
-    "square-10": ("square", 10, 100, 1.229, 16, 1024, 6_000),
+    "square-5": ("square", 5, 50, 1.15, 60, 2048, 60_000),
+    "square-6": ("square", 6, 60, 1.18, 60, 2048, 60_000),
+    "square-10": ("square", 10, 100, 1.229, 16, 1536, 16_000),
 }
 
 
@@ -64,7 +68,8 @@ def main() -> None:
         results["cases"][name] = case = study(name)
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps(results, indent=1, default=float) + "\n")
-        print(f"{name}: ratio of mean lifetimes {case['ratio']:.4f} +- {case['ratio_error']:.4f} ({case['z']:+.1f} standard errors)", flush=True)
+        ratio = f"{case['ratio']:.4f} +- {case['ratio_error']:.4f}"
+        print(f"{name}: ratio of mean lifetimes {ratio} ({case['z']:+.1f} standard errors)", flush=True)
 
 
 if __name__ == "__main__":
