@@ -78,9 +78,9 @@ def clusters(spins: np.ndarray, *, coupling_table: np.ndarray, temperature: floa
         identity = np.stack([index[part] & 0xFFFFFFFF, index[part] >> np.uint64(32)], 1).astype(np.uint32)
         label, size = device.zeros((n, sites), np.int32), device.zeros((n, sites), np.int32)
         module.launch("label_clusters", n, [
-            device.asarray(spins[part]), displacement_array, class_array, np.int32(len(displacement)), np.int32(paired), device.asarray(threshold),
-            np.int32(len(couplings)), device.asarray(identity), label, size, *seed_words(seed), np.uint32(STREAMS["bonds"])],
-            threads=256)
+            device.asarray(spins[part]), displacement_array, class_array, np.int32(len(displacement)), np.int32(paired),
+            device.asarray(threshold), np.int32(len(couplings)), device.asarray(identity), label, size, *seed_words(seed),
+            np.uint32(STREAMS["bonds"])], threads=256)
         label, size = device.to_host(label), device.to_host(size)
         largest = size.argmax(1)  # the first, that is the smallest label, of equals
         for k, root in enumerate(largest):

@@ -70,8 +70,15 @@ class Adaptive(Section):
     pilot_copies: int = value(
         16, unit="copies", ge=2, le=1000, about="copies of the pilot, never used for labels"
     )
+    dissenters: int = value(
+        1,
+        unit="copies",
+        ge=0,
+        le=500,
+        about="a time is decided if at most so many of the pilot's copies differ from the rest",
+    )
     margin: int = value(
-        2, unit="MCS", ge=0, le=1000, about="times labelled on either side of the undecided ones"
+        1, unit="MCS", ge=0, le=1000, about="times labelled on either side of the undecided ones"
     )
     extremes: float = value(
         0.05, unit="", ge=0, le=1, about="share of the decided times labelled all the same"
@@ -116,6 +123,11 @@ class Generate(Section):
 
     @pydantic.model_validator(mode="after")
     def _rounds(self):
+        if 2 * self.adaptive.dissenters >= self.adaptive.pilot_copies:
+            raise ValueError(
+                f"generate.adaptive.dissenters = {self.adaptive.dissenters}: expected less than half of "
+                f"generate.adaptive.pilot_copies = {self.adaptive.pilot_copies} [copies]"
+            )
         if self.adaptive.enabled and self.adaptive.max_copies < self.copies:
             raise ValueError(
                 f"generate.adaptive.max_copies = {self.adaptive.max_copies}: expected at least "

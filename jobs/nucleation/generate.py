@@ -16,12 +16,10 @@ from kernels.device import DeviceError
 from kernels.ising import Ising
 from kernels.streams import STREAMS
 
-CALL_BYTES = (
-    256 << 20
-)  # packed configurations in one call of `intervene`: a constant, for results depend on the cut
-CALL_COPIES = (
-    1 << 17
-)  # the c-th call numbers its copies from c times this, so that no two calls share randomness
+# packed configurations in one call of `intervene`: a constant, for results depend on the cut
+CALL_BYTES = 256 << 20
+# the c-th call numbers its copies from c times this, so that no two calls share randomness
+CALL_COPIES = 1 << 17
 CALLS = 1 << 7  # the kernels number copies with 24 bits
 HISTORY_BYTES = 1 << 30  # histories in one call of `nucleate` on a GPU
 TYPICAL_LIFETIME = 1e4  # MCS; only weighs the two halves of a unit in the progress bar
@@ -240,13 +238,14 @@ def worth_copies(
 
     All that the pilot left undecided, `margin` MCS around them in the same event, and a share `extremes` of
     the rest: without it the first and the last bin of p_nuc would know the neighbours of the undecided only.
+    Choosing by the pilot does not bias the labels, which come from fresh copies.
     """
     a, history = config.generate.adaptive, config.generate.history
     undecided = np.zeros(
         (config.generate.events, history + 2 * a.margin), bool
     )  # [event, time + history + margin]
     column = time + history + a.margin
-    undecided[event, column] = (pilot > 0) & (pilot < a.pilot_copies)
+    undecided[event, column] = (pilot > a.dissenters) & (pilot < a.pilot_copies - a.dissenters)
     near = np.zeros(len(event), bool)
     for shift in range(-a.margin, a.margin + 1):
         near |= undecided[event, column + shift]
