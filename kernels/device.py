@@ -12,6 +12,7 @@ import mmap
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -54,6 +55,8 @@ def select(name: str = "auto", workers: int | None = None, lanes: int = 16) -> "
     """
     if name not in ("auto", "cpu", "gpu"):
         raise DeviceError(f"device is {name!r}; it must be auto, cpu or gpu")
+    if lanes not in (1, 2, 4, 8, 16):
+        raise DeviceError(f"lanes is {lanes}; it must be 1, 2, 4, 8 or 16")
     if name != "cpu":
         problem = gpu_problem()
         if problem is None:
@@ -221,16 +224,16 @@ def cpu_features() -> str:
 
 
 @cache
-def compiler() -> tuple[str, str]:
-    """The C++ compiler's path and version. CXX is honoured. Raises DeviceError if there is none."""
+def compiler() -> tuple[tuple[str, ...], str]:
+    """The C++ compiler's command and version. CXX is honoured. Raises DeviceError if there is none."""
     name = os.environ.get("CXX") or next((c for c in ("c++", "g++", "clang++") if shutil.which(c)), None)
-    path = name and shutil.which(name)
-    if not path:
+    command = shlex.split(name) if name else []
+    if not command or not shutil.which(command[0]):
         raise DeviceError(
             f"no C++ compiler found ({name or 'c++, g++, clang++'}): install one, e.g. `apt install g++`, "
             "`dnf install gcc-c++`, `module load gcc` or `conda install cxx-compiler`, or point CXX to it"
         )
-    return path, subprocess.run([path, "--version"], capture_output=True, text=True).stdout
+    return tuple(command), subprocess.run([*command, "--version"], capture_output=True, text=True).stdout
 
 
 def cache_folder() -> Path:
@@ -251,16 +254,15 @@ def cache_folder() -> Path:
 @cache
 def build(file: str, defines: tuple) -> ctypes.CDLL:
     """Compiles kernels/`file` for this CPU, or takes it from the cache."""
-    path, version = compiler()
+    command, version = compiler()
     options = [*FLAGS, *(f"-D{key}={value}" for key, value in defines)]
-    key = hashlib.sha256("\n".join([source_of(file), *options, path, version, cpu_features()]).encode()).hexdigest()[:24]
+    key = hashlib.sha256("\n".join([source_of(file), *options, *command, version, cpu_features()]).encode()).hexdigest()[:24]
     library = cache_folder() / f"{Path(file).stem}-{key}.so"
     if not library.exists():
         with tempfile.TemporaryDirectory(dir=library.parent) as folder:
             built = Path(folder) / library.name
-            command = [path, *options, "-x", "c++", str(FOLDER / file), "-o", str(built)]
-            result = subprocess.run(command, capture_output=True, text=True)
+            result = subprocess.run([*command, *options, "-x", "c++", str(FOLDER / file), "-o", str(built)], capture_output=True, text=True)
             if result.returncode:
-                raise DeviceError(f"{path} could not compile {file}:\n{result.stderr[-2000:]}")
+                raise DeviceError(f"{command[0]} could not compile {file}:\n{result.stderr[-2000:]}")
             os.replace(built, library)
     return ctypes.CDLL(str(library))

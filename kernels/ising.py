@@ -146,6 +146,8 @@ class Ising:
         Raises RuntimeError if an event outlives max_lifetime (MCS): it is never cut short, which would bias lifetimes."""
         if events < 1 or history < 1 or equilibration < 1:
             raise ValueError(f"events ({events}), history ({history}) and equilibration ({equilibration}) must be at least 1")
+        if not len(units):
+            return []
         return self.lattices.nucleate(seed, list(units), events, history, equilibration, max_lifetime, progress)
 
     def intervene(self, *, seed: int, unit: int, spins: np.ndarray, duration: np.ndarray, copies: int, first_copy: int = 0,
@@ -156,15 +158,25 @@ class Ising:
         longest of them is done. Copies first_copy .. first_copy + copies - 1, each with its own order of the sites: no two
         copies of a configuration share it, else their results would be correlated. progress: called with copies done.
         Returns int32 (copies, n): MCS after which m <= 0 was first seen, -1 where it was not."""
-        passage = self.lattices.evolve(self._packed(spins), np.asarray(duration), -self.field, seed, unit, STREAMS[stream],
-                                       first_copy, copies, progress)[0]
-        return passage
+        spins = self._packed(spins)
+        if not (0 <= first_copy and first_copy + copies <= 1 << 24):
+            raise ValueError(f"copies {first_copy} to {first_copy + copies - 1}: copies are numbered from 0 to 2^24 - 1")
+        if not len(spins):
+            return np.empty((copies, 0), np.int32)
+        duration = np.broadcast_to(np.asarray(duration, np.int32), len(spins))
+        return self.lattices.evolve(spins, duration, -self.field, seed, unit, STREAMS[stream], first_copy, copies, progress)[0]
 
     def evolve(self, spins: np.ndarray, steps: int, *, seed: int, unit: int = 0, field: float | None = None) -> np.ndarray:
-        """Packed configurations, uint8 (n, ceil(N / 8)), after `steps` MCS in a field of any sign (default -h)."""
+        """Packed configurations, uint8 (n, ceil(N / 8)), after `steps` MCS in a field of any sign (default -h).
+
+        The random numbers are those of (seed, unit): give the next stretch of a trajectory another unit."""
         spins = self._packed(spins)
         field = -self.field if field is None else field
-        return self.lattices.evolve(spins, np.full(len(spins), steps), field, seed, unit, STREAMS["evolve"], 0, None, None)[1]
+        check_field(self.interaction, field)
+        if not len(spins):
+            return spins
+        duration = np.full(len(spins), steps)
+        return self.lattices.evolve(spins, duration, field, seed, unit, STREAMS["evolve"], 0, None, None)[1]
 
     def _packed(self, spins):
         spins = np.asarray(spins, np.uint8)
@@ -178,21 +190,33 @@ def check(system) -> None:
     s = system
     if s.interaction not in INTERACTIONS:
         raise ValueError(f"interaction is {s.interaction!r}; it must be one of {', '.join(INTERACTIONS)}")
-    if s.interaction == "square" and not 1 <= s.range <= LARGEST_RANGE:
-        raise ValueError(f"range is {s.range}; for interaction square it must be 1 to {LARGEST_RANGE} lattice constants")
+    if not math.isfinite(s.range):
+        raise ValueError(f"range is {s.range}; it must be finite (lattice constants)")
+    if s.interaction == "square" and not (s.range == int(s.range) and 1 <= s.range <= LARGEST_RANGE):
+        raise ValueError(f"range is {s.range}; for interaction square it must be whole, 1 to {LARGEST_RANGE} (lattice constants)")
     if s.interaction == "nearest" and s.range != 1:
         raise ValueError(f"range is {s.range}; interaction nearest has range 1")
-    if s.range <= 0:
-        raise ValueError(f"range is {s.range}; it must be positive (lattice constants)")
+    smallest = {"disk": 1, "kac": 0.1}.get(s.interaction, 0)
+    if not (s.range >= smallest and s.range > 0):
+        raise ValueError(f"range is {s.range}; for interaction {s.interaction} it must be at least {smallest or 1} (lattice constants)")
     reach = 1 if s.interaction in ("power_law", "kac") else s.range
-    if not s.size > 2 * reach:
-        raise ValueError(f"size is {s.size}; it must exceed 2 range = {2 * reach} (lattice constants)")
+    if not (s.size == int(s.size) and s.size > 2 * reach):
+        raise ValueError(f"size is {s.size}; it must be whole and exceed 2 range = {2 * reach} (lattice constants)")
     if not (s.temperature > 0 and math.isfinite(s.temperature)):
         raise ValueError(f"temperature is {s.temperature}; it must be positive (energy / k_B)")
-    if not math.isfinite(s.field):
-        raise ValueError(f"field is {s.field}; it must be finite (energy)")
+    if not s.field >= 0:
+        raise ValueError(f"field is {s.field}; it is a strength and must not be negative (energy)")
+    check_field(s.interaction, s.field)
     if s.interaction == "power_law" and not (s.exponent is not None and s.exponent > 0):
         raise ValueError(f"exponent is {s.exponent}; power_law needs a positive one, J(r) ~ r^-exponent")
+
+
+def check_field(interaction: str, field: float) -> None:
+    """Raises ValueError if the field is not finite, or beyond the acceptance table of ising_fft.cu."""
+    if not math.isfinite(field):
+        raise ValueError(f"field is {field}; it must be finite (energy)")
+    if interaction not in ("nearest", "square") and abs(field) > 16:
+        raise ValueError(f"field is {field}; for interaction {interaction} it must not exceed 16 in strength (energy)")
 
 
 def fixed_point(probability: np.ndarray) -> np.ndarray:
@@ -230,8 +254,8 @@ class BitSlicedLattices:
     def __init__(self, model: Ising):
         self.model, self.device = model, model.device
         random_site = model.range <= RANDOM_SITE_RANGE
-        attempts = (model.size // (model.range + 1)) ** 2  # of a substep
-        slots = 2 if random_site else min(128, 32 * math.ceil(attempts / 32))
+        blocks = (model.size // (model.range + 1) + 1) ** 2  # to count in a substep, the most that its threads share
+        slots = 2 if random_site else min(128, 32 * math.ceil(blocks / 32))
         self.threads = 32 if random_site else slots  # of a GPU block
         defines = dict(SIZE=model.size, RANGE=model.range, NEAREST=int(model.interaction == "nearest"), RANDOM_SITE=int(random_site),
                        TILED=int(self.device.kind == "cpu" and model.range >= TILED_RANGE and model.size % 4 == 0), SLOTS=slots,
@@ -301,12 +325,11 @@ class BitSlicedLattices:
             steps = next_launch(steps, time.monotonic() - start)
             if progress:
                 progress(int(np.count_nonzero(device.to_host(lifetime))))
-            if max_lifetime:
-                age = np.where(device.to_host(event_array).reshape(vectors, lanes, 32) >= 0,
-                               device.to_host(times)[:, None, None] - device.to_host(since), 0)
-                if age.max() > max_lifetime + equilibration:
-                    raise RuntimeError(f"an event has not nucleated after max_lifetime = {max_lifetime} MCS; raise it, or the field")
+            held = device.to_host(event_array).reshape(vectors, lanes, 32) >= 0
+            age = device.to_host(times)[:, None, None] - device.to_host(since)
+            check_lifetimes(np.where(held, age - equilibration, 0), max_lifetime)
         lifetime, record = device.to_host(lifetime), device.to_host(record)
+        check_lifetimes(lifetime, max_lifetime)
         return [NucleationEvents(lifetime[u].copy(), record[u].copy()) for u in range_(len(units))]
 
     def evolve(self, spins, duration, field, seed, unit, stream, first_copy, copies, progress):
@@ -349,6 +372,12 @@ class BitSlicedLattices:
 RANDOM_SITE_RANGE = 5
 # From this range on a CPU keeps 4 x 4 tiles counted (ising_sublattice.h); a GPU's shared memory is better spent on spins.
 TILED_RANGE = 12
+
+
+def check_lifetimes(lifetime: np.ndarray, max_lifetime: int | None) -> None:
+    """Raises RuntimeError if an event outlives max_lifetime (MCS)."""
+    if max_lifetime and lifetime.max() > max_lifetime:
+        raise RuntimeError(f"an event has not nucleated after max_lifetime = {max_lifetime} MCS; raise it, or the field")
 
 
 def seed_words(seed: int) -> tuple[np.uint32, np.uint32]:

@@ -37,9 +37,8 @@ __device__ __forceinline__ unsigned times(unsigned a, unsigned b) { return (unsi
 __device__ __forceinline__ bool accepts(int spin, int local_field, unsigned random, const Acceptance& acceptance) {
   long long change = 2LL * spin * ((long long)local_field + acceptance.field);
   if (change <= 0) return true;
-  if (change >> 32) return false;  // beyond the table: exp(-16 / T) and less, see ising_fft.py
   const unsigned* f = acceptance.factor;
-  unsigned energy = (unsigned)change;
+  unsigned energy = (unsigned)change;  // below 2^32 quanta = 64, since |f| <= 4 and |h| <= 16
   unsigned p = times(times(f[energy & 255], f[256 + (energy >> 8 & 255)]), times(f[512 + (energy >> 16 & 255)], f[768 + (energy >> 24)]));
   return random >> 1 < p;
 }
@@ -81,13 +80,13 @@ __device__ __forceinline__ int first_of_block(int mine) {
 // 1 MCS: N attempts at random sites; returns the change of the number of up spins. Two attempts share a Philox call.
 __device__ __forceinline__ int sweep(signed char* spins, int* local, const Coupling& coupling, const Acceptance& acceptance,
                                      const Stream& stream, unsigned replica, int time) {
-  constexpr unsigned CALLS = (N + 1) / 2;
+  constexpr unsigned long long CALLS = (N + 1) / 2;
   int gained = 0, drawn = -1;
   Random4 r{0, 0, 0, 0};
   for (int attempt = 0; attempt < N;) {
     int mine = attempt + threadIdx.x, flips = 0x7fffffff;
     if (mine < N) {
-      if (mine / 2 != drawn) r = draw(stream, 1, replica, (unsigned)time * CALLS + (drawn = mine / 2));
+      if (mine / 2 != drawn) r = draw(stream, 1, replica, time * CALLS + (drawn = mine / 2));
       int site = __umulhi(mine % 2 ? r.z : r.x, N);
       if (accepts(spins[site], local[site], mine % 2 ? r.w : r.y, acceptance)) flips = mine;
     }
@@ -95,7 +94,7 @@ __device__ __forceinline__ int sweep(signed char* spins, int* local, const Coupl
     if (first == 0x7fffffff) {
       attempt += blockDim.x;
     } else {
-      Random4 its = mine == first ? r : draw(stream, 1, replica, (unsigned)time * CALLS + first / 2);
+      Random4 its = mine == first ? r : draw(stream, 1, replica, time * CALLS + first / 2);
       int site = __umulhi(first % 2 ? its.z : its.x, N), spin = spins[site];
       __syncthreads();  // everybody has read the spin
       if (threadIdx.x == 0) spins[site] = -spin;

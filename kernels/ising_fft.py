@@ -40,15 +40,15 @@ def energy(spins: np.ndarray, coupling_table: np.ndarray, field: float, device) 
 
 
 def to_fields(device, spins: np.ndarray, coupling_table: np.ndarray) -> np.ndarray:
-    """Local fields in quanta, int32 (..., L, L), on the host."""
+    """Local fields in quanta, int64 (..., L, L), on the host."""
     shape = spins.shape[-2:]
     table = quanta(coupling_table).astype(np.float64)
     if device.kind == "gpu":
         cupy = device.cupy
         product = cupy.fft.rfft2(cupy.asarray(spins, np.float64)) * cupy.fft.rfft2(cupy.asarray(table))
-        return cupy.asnumpy(cupy.rint(cupy.fft.irfft2(product, s=shape))).astype(np.int32)
+        return cupy.asnumpy(cupy.rint(cupy.fft.irfft2(product, s=shape))).astype(np.int64)
     product = scipy.fft.rfft2(spins.astype(np.float64), workers=device.workers) * scipy.fft.rfft2(table)
-    return np.rint(scipy.fft.irfft2(product, s=shape, workers=device.workers)).astype(np.int32)
+    return np.rint(scipy.fft.irfft2(product, s=shape, workers=device.workers)).astype(np.int64)
 
 
 class ConvolutionLattices:
@@ -75,7 +75,7 @@ class ConvolutionLattices:
         self.device.synchronize()
 
     def nucleate(self, seed, units, events, history, equilibration, max_lifetime, progress):
-        from kernels.ising import NucleationEvents, next_launch, seed_words
+        from kernels.ising import NucleationEvents, check_lifetimes, next_launch, seed_words
 
         device, model, n = self.device, self.model, self.model.sites
         todo = [(u, e) for u in range(len(units)) for e in range(events)]
@@ -92,7 +92,7 @@ class ConvolutionLattices:
                 if todo:
                     held[p] = todo.pop(0)
                     event[p], unit[p], times[p] = held[p][1], units[held[p][0]], 0
-                    spins[p], local[p] = 1, field_all_up
+                    spins[p], local[p], frames[p] = 1, field_all_up, 0
             start, times_array = time.monotonic(), device.asarray(times, np.int32)
             self._launch("nucleate", places, [spins, local, frames, device.asarray(event, np.int32), times_array, np.int32(steps),
                          np.int32(equilibration), np.int32(history), *self.coupling, self.factor, np.int32(quanta(abs(model.field))),
@@ -108,8 +108,8 @@ class ConvolutionLattices:
                 done += 1
             if progress:
                 progress(done)
-            if max_lifetime and np.any((event >= 0) & (times > max_lifetime + equilibration)):
-                raise RuntimeError(f"an event has not nucleated after max_lifetime = {max_lifetime} MCS; raise it, or the field")
+            check_lifetimes(np.where(event >= 0, times - equilibration, 0), max_lifetime)
+        check_lifetimes(lifetime, max_lifetime)
         return [NucleationEvents(lifetime[u], record[u]) for u in range(len(units))]
 
     def evolve(self, spins, duration, field, seed, unit, stream, first_copy, copies, progress):
@@ -118,7 +118,7 @@ class ConvolutionLattices:
         device, model, count, n = self.device, self.model, len(spins), self.model.sites
         start_spins = model.unpack(spins)
         start_local = np.concatenate([to_fields(device, start_spins[k : k + 64], self.table) for k in range(0, count, 64)])
-        start = device.asarray(start_spins.reshape(count, n)), device.asarray(start_local.reshape(count, n))
+        start = device.asarray(start_spins.reshape(count, n)), device.asarray(start_local.reshape(count, n), np.int32)
         passage = end = None
         if copies is None:
             end = device.zeros((count, n), np.int8)

@@ -61,7 +61,7 @@ __device__ __forceinline__ void sweep(word* spins, word*, Generator* generators,
                                       unsigned group, int time) {
   // one Philox call orders four attempts
   for (int first = 0; first < SIZE * SIZE; first += 4) {
-    Random4 r = draw(stream, 0, group, (unsigned)time * ((SIZE * SIZE + 3) / 4) + first / 4);
+    Random4 r = draw(stream, 0, group, time * ((SIZE * SIZE + 3ull) / 4) + first / 4);
     unsigned site[4] = {__umulhi(r.x, SIZE * SIZE), __umulhi(r.y, SIZE * SIZE), __umulhi(r.z, SIZE * SIZE), __umulhi(r.w, SIZE * SIZE)};
 #pragma unroll
     for (int k = 0; k < 4; ++k) {

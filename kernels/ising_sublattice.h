@@ -239,8 +239,7 @@ __device__ __forceinline__ void substep(word* spins, word* scratch, Generator* g
 __device__ __forceinline__ void sweep(word* spins, word* scratch, Generator* generators, const Metropolis& metropolis, const Stream& stream,
                                       unsigned group, int time) {
   constexpr long long N = SIZE * SIZE, ATTEMPTS = SITES * SITES;
-  unsigned end = (unsigned)((time + 1) * N / ATTEMPTS);
-  for (unsigned step = (unsigned)(time * N / ATTEMPTS); step < end; ++step) {
+  for (long long step = time * N / ATTEMPTS, end = (time + 1) * N / ATTEMPTS; step < end; ++step) {
     Random4 r = draw(stream, 0, group, step);
     substep(spins, scratch, generators, metropolis, __umulhi(r.x, SIZE), __umulhi(r.y, SIZE));
   }

@@ -27,9 +27,10 @@ __device__ __forceinline__ Random4 philox(unsigned c0, unsigned c1, unsigned c2,
   return Random4{c0, c1, c2, c3};
 }
 
-// purpose 0: the order of the sites; purpose 1: acceptance
-__device__ __forceinline__ Random4 draw(const Stream& stream, unsigned purpose, unsigned index, unsigned step) {
-  return philox(step, index, stream.unit, stream.stream_and_copy | purpose << 31, stream.seed_low, stream.seed_high);
+// purpose 0: the order of the sites; purpose 1: acceptance. index < 2^24 where steps may pass 2^32.
+__device__ __forceinline__ Random4 draw(const Stream& stream, unsigned purpose, unsigned index, unsigned long long step) {
+  return philox((unsigned)step, index ^ (unsigned)(step >> 32) << 24, stream.unit, stream.stream_and_copy | purpose << 31,
+                stream.seed_low, stream.seed_high);
 }
 
 struct Generator { word a, b, c, d; };

@@ -1,0 +1,83 @@
+"""SHA-256 digests of small runs, made on a CPU and kept in digests.json: every machine gives the same bytes.
+
+`python -m tests.test_digests` makes the file anew; do that only where results are meant to change, and say so.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kernels import ising, percolation
+from kernels.device import select
+
+FILE = Path(__file__).with_name("digests.json")
+SYSTEMS = {  # square R=6: 144 attempts a substep, more than the 128 slots
+    "nearest": dict(size=10, range=1, temperature=1.0, field=0.9),
+    "square R=2": dict(size=20, range=2, temperature=16 / 9, field=1.1),
+    "square R=6": dict(size=84, range=6, temperature=16 / 9, field=1.4),
+    "square R=10": dict(size=40, range=10, temperature=16 / 9, field=1.4),
+    "disk": dict(size=12, range=2, interaction="disk", temperature=16 / 9, field=1.4),
+    "kac": dict(size=12, range=2, interaction="kac", temperature=16 / 9, field=1.4),
+    "power_law": dict(size=12, interaction="power_law", exponent=3.0, temperature=16 / 9, field=1.4),
+}
+
+
+def digest(array, dtype):
+    """Of the shape and the little-endian bytes."""
+    array = np.ascontiguousarray(array, np.dtype(dtype).newbyteorder("<"))
+    return hashlib.sha256(repr(array.shape).encode() + array.tobytes()).hexdigest()
+
+
+def digests(device, name):
+    """Digests of nucleate (two units), intervene, evolve and percolation on one system."""
+    model = ising.Ising(device=device, **SYSTEMS[name])
+    events = 600 if name == "nearest" else 80
+    units = model.nucleate(seed=2**33 + 71, units=[0, 7], events=events, history=12, equilibration=12)
+    spins = np.ascontiguousarray(units[1].history[:, 9])
+    passage = model.intervene(seed=72, unit=3, spins=spins, duration=np.arange(events) % 8 + 4, copies=4, first_copy=2)
+    clusters = {
+        bonds: percolation.clusters(spins, coupling_table=model.coupling_table(), temperature=model.temperature, bonds=bonds, seed=74,
+                                    index=np.arange(events, dtype=np.uint64) + np.uint64(2**33), device=device, labels=True)
+        for bonds in percolation.BONDS
+    }
+    return {
+        "lifetime": digest([unit.lifetime for unit in units], np.int32),
+        "history": digest([unit.history for unit in units], np.uint8),
+        "intervene": digest(passage, np.int32),
+        "evolve": digest(model.evolve(spins, 6, seed=73, unit=1, field=0.3), np.uint8),
+        **{bonds: digest(found.labels, np.int32) for bonds, found in clusters.items()},
+    }
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_digests(device, name):
+    assert digests(device, name) == json.loads(FILE.read_text())[name]
+
+
+def test_the_file_holds_these_systems():
+    assert list(json.loads(FILE.read_text())) == list(SYSTEMS)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_tables_do_not_hang_on_a_last_bit(name):
+    """exp may differ between machines by 1e-16 of its value: 1e-14 in T, range or exponent changes no integer table."""
+    cpu = select("cpu", workers=1)
+
+    def tables(scale):
+        scaled = {"kac": ("temperature", "range"), "power_law": ("temperature", "exponent")}.get(name, ("temperature",))
+        model = ising.Ising(device=cpu, **{**SYSTEMS[name], **{key: SYSTEMS[name][key] * scale for key in scaled}})
+        if "interaction" in SYSTEMS[name]:
+            return [*model.lattices.coupling, model.lattices.factor]
+        return [ising.acceptance_table(model, field)[0] for field in (-model.field, 0.3)]
+
+    for scale in (1 - 1e-14, 1 + 1e-14):
+        assert all(np.array_equal(a, b) for a, b in zip(tables(1.0), tables(scale), strict=True))
+
+
+if __name__ == "__main__":
+    found = {name: digests(select("cpu"), name) for name in SYSTEMS}
+    FILE.write_text(json.dumps(found, indent=1) + "\n")
+    print(f"{FILE} written")

@@ -1,0 +1,151 @@
+"""The Ising model's door: what it refuses, what it knows without running, and the acceptance tables of the kernels."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from kernels import ising
+from kernels.device import select
+from tests.reference import exact
+from tests.reference import ising as reference
+
+CPU = select("cpu", workers=1)
+NAN, INF = float("nan"), float("inf")
+
+REFUSED = [  # arguments, what the message names
+    (dict(size=6, range=3), r"size is 6; it must be whole and exceed 2 range = 6"),
+    (dict(size=2, range=1), r"size is 2"),
+    (dict(size=2, interaction="kac"), r"size is 2"),
+    (dict(size=8, range=4, interaction="disk"), r"size is 8"),
+    (dict(temperature=0), r"temperature is 0; it must be positive"),
+    (dict(temperature=-1.0), r"temperature is -1.0"),
+    (dict(temperature=INF), r"temperature is inf"),
+    (dict(temperature=NAN), r"temperature is nan"),
+    (dict(field=NAN), r"field is nan"),
+    (dict(field=INF), r"field is inf"),
+    (dict(interaction="cubic"), r"interaction is 'cubic'; it must be one of nearest, square, disk, kac, power_law"),
+    (dict(interaction="power_law"), r"exponent is None; power_law needs a positive one"),
+    (dict(interaction="power_law", exponent=-2.0), r"exponent is -2.0"),
+    (dict(interaction="power_law", exponent=NAN), r"exponent is nan"),
+    (dict(range=0), r"range is 0"),
+    (dict(size=100, range=33), r"range is 33; .* must be whole, 1 to 32"),
+    (dict(range=2, interaction="nearest"), r"range is 2; interaction nearest has range 1"),
+    (dict(range=-1.0, interaction="disk"), r"range is -1.0; .* must be at least 1"),
+    (dict(range=0.0, interaction="kac"), r"range is 0.0; .* must be at least 0.1"),
+    (dict(range=2.5, interaction="square"), r"range is 2.5"),
+    (dict(size=10.5), r"size is 10.5"),
+    (dict(range=0.5, interaction="disk"), r"range is 0.5"),
+    (dict(range=1e-3, interaction="kac"), r"range is 0.001"),
+    (dict(range=NAN, interaction="kac"), r"range is nan"),
+    (dict(field=-1.0), r"field is -1.0"),
+    (dict(field=40.0, interaction="kac"), r"field is 40.0"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), REFUSED, ids=str)
+def test_values_out_of_range_are_one_line(arguments, message):
+    with pytest.raises(ValueError, match=message) as error:
+        ising.Ising(**{**dict(size=12, temperature=1.5, field=0.5, device=CPU), **arguments})
+    assert "\n" not in str(error.value)
+
+
+def build(interaction, size=12, range=2, temperature=16 / 9, field=1.1):
+    return ising.Ising(size=size, range=1 if interaction == "nearest" else range, temperature=temperature, field=field,
+                       interaction=interaction, exponent=3.0 if interaction == "power_law" else None, device=CPU)
+
+
+@pytest.mark.parametrize("interaction", ising.INTERACTIONS)
+@pytest.mark.parametrize("range", [2, 3])
+def test_couplings(interaction, range):
+    """As in tests/reference, 4 in all."""
+    model = build(interaction, range=range)
+    table = model.coupling_table()
+    assert table == pytest.approx(reference.couplings(12, interaction, range, 3.0), abs=1e-15)
+    assert (table.sum(), table[0, 0]) == (pytest.approx(4, abs=1e-13), 0)
+    assert np.array_equal(table, np.roll(table[::-1, ::-1], (1, 1), axis=(0, 1)))
+    assert np.array_equal(table, table.T)
+    if interaction in ("nearest", "square"):
+        assert (np.count_nonzero(table), table.max()) == (model.neighbours, pytest.approx(model.coupling))
+
+
+def test_default_interaction():
+    assert ising.Ising(size=12, temperature=1.0, field=0.5, device=CPU).interaction == "nearest"
+    assert ising.Ising(size=12, range=2, temperature=1.0, field=0.5, device=CPU).interaction == "square"
+
+
+def test_critical_temperature_and_spinodal():
+    """h_s = 1.270449 at T = 4/9 Tc, mean-field Tc = 4; where there is no metastable state."""
+    model = build("square")
+    assert model.critical_temperature == 4
+    assert model.spinodal_field == pytest.approx(1.270449, abs=5e-7)
+    assert build("nearest").critical_temperature == pytest.approx(2.269185, abs=5e-7)
+    for temperature in (0.5, 1.0, 3.0, 3.9):
+        assert build("square", temperature=temperature).spinodal_field == pytest.approx(exact.spinodal(temperature)[1], rel=1e-12)
+    assert build("square", temperature=4.0).spinodal_field == 0
+    assert model.is_metastable()
+    assert not build("square", field=1.28).is_metastable()
+    assert not build("square", temperature=4.5, field=0.1).is_metastable()
+    assert not build("nearest", temperature=2.3, field=0.1).is_metastable()
+
+
+@pytest.mark.parametrize("size", [5, 12])
+def test_packing(size):
+    """Bit 1 is up, the highest bit is site 0, site x L + y; any number of leading axes."""
+    model = build("kac", size=size)
+    spins = np.random.default_rng(61).choice([-1, 1], (3, 2, size, size))
+    packed = model.pack(spins)
+    assert (packed.dtype, packed.shape) == (np.uint8, (3, 2, -(-size * size // 8)))
+    assert model.unpack(packed).dtype == np.int8
+    assert np.array_equal(model.unpack(packed), spins)
+    assert np.array_equal(model.pack(spins[0, 0]), reference.pack(spins[0])[0])
+    one = -np.ones((size, size), int)
+    one[0, 3] = 1
+    assert model.pack(one)[0] == 1 << 4
+    with pytest.raises(ValueError, match="packed configurations"):
+        model.evolve(packed[0][:, :-1], 1, seed=1)
+
+
+# ---- acceptance ----
+
+
+def probabilities(system, field):
+    """Acceptance by the digits' trials as in metropolis.h: (2, q + 1), spins up and down by their number of up neighbours."""
+    table, edge = ising.acceptance_table(system, field)
+    assert set(np.unique(table)) <= {0, 0xFFFFFFFF}
+    q = system.neighbours
+    up = np.arange(q + 1)
+    weights = 0.5 ** np.arange(1, 33)
+
+    def trials(part):  # [32 bits][cases]
+        return weights @ (part.reshape(32, -1) > 0)
+
+    if system.interaction == "nearest":
+        costly = trials(table)
+        return np.array([np.where(up > edge, costly, 1), np.where(up <= edge, costly, 1)])
+    found = []
+    for spin, step in enumerate((up - edge - 1, edge - up)):
+        digits = [step >> 2 * k & 3 for k in range((q.bit_length() + 1) // 2)]
+        p = trials(table[: 32 * 8])[4 * spin + digits[0]]
+        for k, digit in enumerate(digits[1:]):
+            p = p * np.append(1, trials(table[32 * (8 + 3 * k) : 32 * (11 + 3 * k)]))[digit]
+        found.append(np.where(step < 0, 1, p))
+    assert len(table) == 32 * (8 + 3 * (len(digits) - 1))
+    return np.array(found)
+
+
+@pytest.mark.parametrize("temperature", [0.3, 16 / 9, 50.0])
+@pytest.mark.parametrize("field", [0.0, 0.57, -0.57, 1.215, -1.215, 4.0, -4.0, 1000.0, -1000.0])
+@pytest.mark.parametrize("range", [0, 1, 2, 3, 5, 10, 20, 32])
+def test_acceptance_is_metropolis(range, field, temperature):
+    """min(1, exp(-dE/T)) for both spins and every number of up neighbours, to 1e-8; range 0 stands for nearest.
+
+    At |h| = 1000 and 4 the edge lies outside 0..q, or at its ends: one direction is always free.
+    """
+    q = 4 if range == 0 else 4 * range * (range + 1)
+    system = SimpleNamespace(interaction="square" if range else "nearest", neighbours=q, coupling=4 / q, temperature=temperature)
+    local_field = 4 / q * (2 * np.arange(q + 1) - q) + field
+    for found, spin in zip(probabilities(system, field), (1, -1), strict=True):
+        expected = [math.exp(min(0.0, -2 * spin * f / temperature)) for f in local_field.tolist()]
+        assert found == pytest.approx(expected, abs=1e-8)
