@@ -1,6 +1,6 @@
 """make bench: attempts per second beside the peers', in one run, one thread each, interleaved, medians.
 
-    python -m tests.bench [--rounds 7] [--seconds 0.5] [--device cpu|gpu|auto] [--out FOLDER]
+    python -m tests.bench [--rounds 5] [--seconds 1.5] [--device cpu|gpu|auto] [--out FOLDER]
 
 Peers: tests/reference/metropolis.cpp, plain random-site Metropolis with cached local fields, compiled with the kernels' own
 optimisation flags; mcising (PyPI), nearest neighbours, its sequential-scan Metropolis. Every system stays metastable. Ours
@@ -120,8 +120,8 @@ def row_text(r: dict) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=0.5, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=1.5, help="of each measurement")
     parser.add_argument("--device", choices=["auto", "cpu", "gpu"], default="auto", help="also time a GPU (auto: if there is one)")
     parser.add_argument("--out", type=Path, default=Path("analysis/results/bench"))
     options = parser.parse_args()
