@@ -6,6 +6,7 @@ headers, the flags, the compiler and the CPU's features, since the nodes of one 
 a temporary name and renamed, so that any number of ranks may start at once.
 """
 
+import contextlib
 import ctypes
 import hashlib
 import mmap
@@ -77,7 +78,10 @@ def gpu_problem() -> str | None:
     except ImportError:
         return "cupy is not installed (pip install 'quench[cuda12]' or 'quench[cuda13]')"
     try:
-        return None if cupy.cuda.runtime.getDeviceCount() > 0 else "cupy sees no CUDA device"
+        if cupy.cuda.runtime.getDeviceCount() == 0:
+            return "cupy sees no CUDA device"
+        capability = cupy.cuda.Device().compute_capability
+        return None if int(capability) >= 80 else f"the GPU's compute capability is {capability}; 80 or more is needed"
     except cupy.cuda.runtime.CUDARuntimeError as error:
         return f"cupy sees no CUDA device ({error})"
 
@@ -105,7 +109,8 @@ class Cpu:
         else:
             memory = mmap.mmap(-1, size + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
             if hasattr(mmap, "MADV_HUGEPAGE"):
-                memory.madvise(mmap.MADV_HUGEPAGE)
+                with contextlib.suppress(OSError):  # a kernel without huge pages
+                    memory.madvise(mmap.MADV_HUGEPAGE)
             raw = np.frombuffer(memory, np.uint8)
             start = -raw.ctypes.data % HUGE_PAGE
         return raw[start : start + size].view(dtype).reshape(shape)
@@ -200,7 +205,7 @@ class GpuModule:
 
     def launch(self, kernel: str, blocks: int, arguments: list, threads: int = 1, shared_bytes: int = 0) -> None:
         function = self.module.get_function(kernel)
-        if shared_bytes > 48 * 1024:
+        if shared_bytes:
             function.max_dynamic_shared_size_bytes = shared_bytes
         null = np.uintp(0)
         assert all(a is None or np.isscalar(a) or a.flags.c_contiguous for a in arguments)

@@ -92,13 +92,17 @@ template <class Visit> __device__ __forceinline__ void for_each_replica(word whi
     for (unsigned bits = lane_of(which, lane); bits; bits &= bits - 1) visit(lane, lowest_bit(bits));
 }
 
+// Where a team's words of an array begin, `words` of them each. Where threads are teams (STRIDE > 1, random sites on a GPU)
+// the arrays of all teams lie interleaved, word i of a team STRIDE words after its word i - 1.
+__device__ __forceinline__ word* place(word* array, size_t words) { return array + (STRIDE == 1 ? TEAM * words : (size_t)TEAM); }
+
 // A team's lattice and scratch: in shared memory where they fit, else in global memory.
 #if defined(__CUDACC__) && SHARED_LATTICE
 extern __shared__ word shared_memory[];
 #define LATTICE shared_memory
 #define SCRATCH (shared_memory + LATTICE_WORDS)
 #else
-#define LATTICE (lattices + (STRIDE == 1 ? (size_t)TEAM * LATTICE_WORDS : (size_t)TEAM))
+#define LATTICE place(lattices, LATTICE_WORDS)
 #define SCRATCH (scratches + (size_t)TEAM * SCRATCH_WORDS)
 #endif
 
@@ -171,7 +175,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 //   next       [vectors][LANES]        events taken from the word's share
 //   event      [vectors][32 LANES]     event of the replica
 //   since      [vectors][32 LANES]     its start, then the time of its field's turn (MCS)
-//   frames     [vectors][history + 1][N]  the last configurations, frame time % (history + 1)
+//   frames     [vectors][history + 1][N]  the last configurations, frame time % (history + 1); interleaved as lattices are
 //   lifetime   [units][events]         MCS from the field's turn to m <= 0
 //   record     [units][events][history + 1][BYTES]  the last configurations, packed, in the order of time
 extern "C" __global__ void __launch_bounds__(THREADS)
@@ -192,8 +196,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   lifetime += (size_t)unit * events;
   record += (size_t)unit * events * frame_count * BYTES;
   word *spins = LATTICE, *scratch = SCRATCH;
-  word* lattice = lattices + (STRIDE == 1 ? (size_t)vector * LATTICE_WORDS : (size_t)vector);
-  word* frame = frames + (STRIDE == 1 ? (size_t)vector * frame_count * N : (size_t)vector);
+  word* lattice = place(lattices, LATTICE_WORDS);
+  word* frame = place(frames, (size_t)frame_count * N);
   Generator generators[GENERATORS], *state = states + (size_t)vector * SLOTS;
 
   if (time == 0) start_generators(generators, stream, first_word);

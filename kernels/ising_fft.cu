@@ -145,9 +145,10 @@ __device__ __forceinline__ int up_spins(const signed char* spins) {
 //   passage             [copies][replicas] MCS after which m <= 0 was first seen, untouched where it was not; may be null
 //   end                 [replicas][N]   spins after `duration`, which then does not stop at m <= 0; may be null
 //   spins, local        [blocks][N]     working memory
+// first_replica: where these replicas stand among all, which their random numbers depend on
 extern "C" __global__ void __launch_bounds__(THREADS)
     evolve(const signed char* start, const int* start_local, const int* duration, int* passage, signed char* end, signed char* spins,
-           int* local, int* next_task, int last_task, int replicas, int first_copy, const int* table, const int* rows,
+           int* local, int* next_task, int last_task, int replicas, int first_replica, int first_copy, const int* table, const int* rows,
            const int* half_width, int row_count, const unsigned* factor, int field, unsigned seed_low, unsigned seed_high,
            unsigned unit, unsigned stream_id) {
   const Coupling coupling{table, rows, half_width, row_count};
@@ -164,7 +165,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     __syncthreads();
     int up = up_spins(spins);
     for (int time = 0; time < duration[replica]; ++time) {
-      up += sweep(spins, local, coupling, acceptance, stream, replica, time);
+      up += sweep(spins, local, coupling, acceptance, stream, first_replica + replica, time);
       if (passage && 2 * up <= N) {
         if (threadIdx.x == 0) passage[task] = time + 1;
         break;

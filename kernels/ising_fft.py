@@ -13,6 +13,7 @@ Source       Kac, Uhlenbeck, Hemmer, J. Math. Phys. 4, 216 (1963), for the expon
 """
 
 import time
+from functools import partial
 
 import numpy as np
 import scipy.fft
@@ -20,6 +21,7 @@ import scipy.fft
 from kernels.streams import STREAMS
 
 QUANTUM = 2.0**-26
+SLICE = 1024  # configurations held with their fields at once
 
 
 def quanta(energy) -> np.ndarray:
@@ -113,11 +115,26 @@ class ConvolutionLattices:
         return [NucleationEvents(lifetime[u], record[u]) for u in range(len(units))]
 
     def evolve(self, spins, duration, field, seed, unit, stream, first_copy, copies, progress):
+        parts = []
+        for first in range(0, len(spins), SLICE):  # fields take 32 times the memory of packed spins
+            part = slice(first, first + SLICE)
+            share = min(SLICE, len(spins) - first)
+            heard = progress and partial(self._progress, progress, first * (copies or 1), share, len(spins))
+            parts.append(self._evolve(spins[part], duration[part], field, seed, unit, stream, first, first_copy, copies, heard))
+        passage, end = zip(*parts, strict=True)
+        return (None, np.concatenate(end)) if copies is None else (np.concatenate(passage, 1), None)
+
+    @staticmethod
+    def _progress(progress, before, share, total, copies):
+        progress((before + copies * share) // total)
+
+    def _evolve(self, spins, duration, field, seed, unit, stream, first_replica, first_copy, copies, progress):
         from kernels.ising import next_launch, seed_words
 
         device, model, count, n = self.device, self.model, len(spins), self.model.sites
         start_spins = model.unpack(spins)
-        start_local = np.concatenate([to_fields(device, start_spins[k : k + 64], self.table) for k in range(0, count, 64)])
+        parts = (to_fields(device, start_spins[k : k + 64], self.table).astype(np.int32) for k in range(0, count, 64))
+        start_local = np.concatenate(list(parts))
         start = device.asarray(start_spins.reshape(count, n)), device.asarray(start_local.reshape(count, n), np.int32)
         passage = end = None
         if copies is None:
@@ -132,7 +149,7 @@ class ConvolutionLattices:
             last, began = min(first + batch, tasks), time.monotonic()
             self._launch("evolve", min(blocks, last - first), [
                 *start, until, passage, end, *memory, device.asarray([first], np.int32), np.int32(last), np.int32(count),
-                np.int32(first_copy), *self.coupling, self.factor, np.int32(quanta(field)), *seed_words(seed), np.uint32(unit),
+                np.int32(first_replica), np.int32(first_copy), *self.coupling, self.factor, np.int32(quanta(field)), *seed_words(seed), np.uint32(unit),
                 np.uint32(stream)])
             first, batch = last, next_launch(batch, time.monotonic() - began)
             if progress:

@@ -2,8 +2,8 @@
 //
 // For nearest neighbours and short ranges. A sublattice of sites that do not interact visits every neighbourhood equally
 // often, where a random order leaves some out for a while; that is less noise, and nucleation feels it: at R = 2 and
-// spacing 3 the lifetimes are 3% longer, at R = 1 and spacing 2 about 5% (tests/lifetime_study.py). At long range the
-// difference drowns in the many spins of a neighbourhood. Here one thread holds whole lattices; the replicas of a group
+// R = 3 lifetimes come out 3% and 2% longer (cases sublattice-2, sublattice-3 of tests/lifetime_study.py). At long range
+// the difference drowns in the many spins of a neighbourhood. Here one thread holds whole lattices; the replicas of a group
 // of 16 words share the order of the sites and draw their own acceptances.
 #pragma once
 
@@ -12,7 +12,7 @@
 #define MEMBERS 1
 #define TEAM (int)(blockIdx.x * blockDim.x + threadIdx.x)
 #ifdef __CUDACC__
-#define STRIDE (int)(gridDim.x * blockDim.x)
+#define STRIDE ((size_t)gridDim.x * blockDim.x)
 #else
 #define STRIDE 1
 #endif
@@ -24,7 +24,7 @@ constexpr int PITCH = NEAREST ? SIZE : SIZE + WINDOW - 1;     // the first rows 
 constexpr int LATTICE_WORDS = PITCH * PITCH, SCRATCH_WORDS = 1;
 constexpr int GENERATORS = SLOTS;  // a thread's; they take turns, so that an attempt need not wait for the one before
 
-__device__ __forceinline__ int at(int x, int y) { return (x * PITCH + y) * STRIDE; }
+__device__ __forceinline__ size_t at(int x, int y) { return (x * PITCH + y) * STRIDE; }
 
 __device__ __forceinline__ void set_spin(word* spins, int x, int y, word value) {
   spins[at(x, y)] = value;

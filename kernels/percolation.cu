@@ -87,6 +87,11 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   for (int i = threadIdx.x; i < N; i += blockDim.x)
     if (stable(packed, i)) atomicAdd(size + root_of(label, i), 1);
   __syncthreads();
-  for (int i = threadIdx.x; i < N; i += blockDim.x)  // in place: the root of a site keeps its value
-    if (stable(packed, i)) label[i] = root_of(label, i);
+  for (int i = threadIdx.x; i < N; i += blockDim.x)
+    if (stable(packed, i)) {  // in place, so without halving paths, which could undo what another thread wrote
+      const volatile int* parent = label;
+      int root = i;
+      while (parent[root] != root) root = parent[root];
+      label[i] = root;
+    }
 }

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from kernels.device import available_cores, cpu_model, select
-from kernels.ising import Ising
+from kernels.ising import RANDOM_SITE_RANGE, Ising
 from tests.reference import metropolis
 
 # range, size, field, goal of the ratio
@@ -29,7 +29,7 @@ SYSTEMS = [(1, 10, 0.57, 34), (3, 30, 0.89, 18), (5, 50, 1.09, None), (10, 100, 
 class Ours:
     def __init__(self, range_: int, size: int, field: float, device):
         self.model = system(range_, size, field, device)
-        replicas = 512 if device.kind == "cpu" else 32 * 16 * device.processors
+        replicas = 512 if device.kind == "cpu" else 32 * self.model.lattices._teams(1 << 30)  # all that run at once
         self.start = self.model.evolve(self.model.pack(np.ones((replicas, size, size))), 20, seed=1)
         self.steps = 1
 
@@ -72,7 +72,7 @@ def mcising(size: int, field: float, seconds: float) -> float | None:
 def gpu_limit(range_: int, size: int, rate: float, device) -> str:
     """Share of the integer-instruction limit: three-input logic runs on 64 lanes a processor and clock."""
     sites = size // (range_ + 1)
-    if range_ <= 3:
+    if range_ <= RANDOM_SITE_RANGE:
         count = 2 * (6 if range_ == 1 else (2 * range_ + 1) ** 2)
     else:
         bits = (4 * range_ * (range_ + 1)).bit_length()
