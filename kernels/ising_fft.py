@@ -149,8 +149,8 @@ class ConvolutionLattices:
             last, began = min(first + batch, tasks), time.monotonic()
             self._launch("evolve", min(blocks, last - first), [
                 *start, until, passage, end, *memory, device.asarray([first], np.int32), np.int32(last), np.int32(count),
-                np.int32(first_replica), np.int32(first_copy), *self.coupling, self.factor, np.int32(quanta(field)), *seed_words(seed), np.uint32(unit),
-                np.uint32(stream)])
+                np.int32(first_replica), np.int32(first_copy), *self.coupling, self.factor, np.int32(quanta(field)),
+                *seed_words(seed), np.uint32(unit), np.uint32(stream)])
             first, batch = last, next_launch(batch, time.monotonic() - began)
             if progress:
                 progress(first // count)
