@@ -2,7 +2,8 @@
 //
 // H = -J sum s s' - h sum s. With c of the q neighbours up, flipping a spin s costs dE = 2 s (J (2c - q) + h), so with
 //     lambda = 4 J / T,   c0 = (q - h/J) / 2:   dE/T = lambda (c - c0) for an up spin, lambda (c0 - c) for a down spin.
-// To change the Hamiltonian, change the tables in ising.py, and here what the number of up neighbours means.
+// To change J, h or T change acceptance_table in ising.py: its masks are all that is known of them here. To change which
+// spins interact change what is counted (count_neighbours in ising_random_site.h) and FIELD_BITS, the bits of that count.
 //
 // A random comparison "U < p" is made bit by bit from the top, U from the generator and p from a table of masks, all
 // replicas at once: a replica is decided at the first bit in which U and p differ, so the number of rounds grows only
