@@ -39,8 +39,8 @@ def study(name: str, before: dict) -> dict:
     """before: results by name, from which the reference of the same system is taken where it is there."""
     interaction, range_, size, field, units, events, runs = CASES[name]
     temperature = 4 / 9 * (2.269185314213022 if interaction == "nearest" else 4)
-    model = Ising(interaction=interaction, range=range_, size=size, temperature=temperature, field=field, device=select("cpu"))
     ising.RANDOM_SITE_RANGE = 1 if name.startswith("sublattice") else RANDOM_SITE_RANGE
+    model = Ising(interaction=interaction, range=range_, size=size, temperature=temperature, field=field, device=select("cpu"))
     start = time.time()
     ours = np.array([e.lifetime for first in range(0, units, 4)
                      for e in model.nucleate(seed=20, units=range(first, min(first + 4, units)), events=events)])
