@@ -1,6 +1,7 @@
 """How far a process is: a bar on a terminal, plain lines elsewhere, always a log file and a heartbeat for
 `status`."""
 
+import contextlib
 import datetime
 import json
 import os
@@ -38,9 +39,10 @@ class Progress:
     def write(self, text: str) -> None:
         """Into the log file only."""
         stamp = datetime.datetime.now().isoformat(sep=" ", timespec="seconds")
-        for line in text.splitlines():
-            self.file.write(f"{stamp} {line}\n")
-        self.file.flush()
+        with contextlib.suppress(OSError):  # a full disk must not cost results
+            for line in text.splitlines():
+                self.file.write(f"{stamp} {line}\n")
+            self.file.flush()
 
     def say(self, text: str) -> None:
         """Into the log file and onto the screen."""
@@ -107,9 +109,10 @@ class Progress:
             "time": time.time(),
             "log": str(self.path),
         }
-        temporary = self.heartbeat.with_name("." + self.heartbeat.name)
-        temporary.write_text(json.dumps(beat))
-        os.replace(temporary, self.heartbeat)
+        temporary = self.heartbeat.with_name(f".{self.heartbeat.name}.{platform.node()}-{os.getpid()}")
+        with contextlib.suppress(OSError):
+            temporary.write_text(json.dumps(beat))
+            os.replace(temporary, self.heartbeat)
 
 
 def rate(per_second: float, what: str) -> str:

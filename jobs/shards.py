@@ -5,10 +5,10 @@ renamed: what carries the final name is whole.  Each file knows a digest of its 
 noticed, and a digest of the config it belongs to, so a file from elsewhere is noticed too.
 """
 
-import contextlib
 import hashlib
 import os
 import platform
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,18 +45,37 @@ def write(path: Path, data: dict[str, Data], attributes: dict) -> None:
             file.attrs.update(attributes)
             file.attrs["content_digest"] = content_digest({name: item.values for name, item in data.items()})
             file.flush()
-        sync(temporary)
-        check(temporary, **{k: attributes[k] for k in ("config_digest", "unit_index") if k in attributes})
-        with contextlib.suppress(
-            FileNotFoundError
-        ):  # another run of the same unit has finished it and tidied up
+        expected = {k: attributes[k] for k in ("config_digest", "unit_index") if k in attributes}
+        try:
+            sync(temporary)
+            check(temporary, **expected)
             os.replace(temporary, path)
+        except FileNotFoundError:  # somebody tidied up: harmless if the file is there, from another process on the same unit
+            check(path, **expected)
         sync(path.parent)
-        for left_over in path.parent.glob(f".{path.name}.*.tmp"):  # of runs that were killed
-            left_over.unlink(missing_ok=True)
+        for left_over in path.parent.glob(f".{path.name}.*.tmp"):
+            if abandoned(left_over):
+                left_over.unlink(missing_ok=True)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def abandoned(temporary: Path) -> bool:
+    """Whether nobody writes this temporary file any more: its process is dead, or on another host a day old."""
+    host, _, process = temporary.name.removesuffix(".tmp").rpartition("-")
+    if host.endswith("." + platform.node()) and process.isdigit():
+        try:
+            os.kill(int(process), 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            pass
+        return False
+    try:
+        return time.time() - temporary.stat().st_mtime > 86400
+    except FileNotFoundError:
+        return False
 
 
 def sync(path: Path) -> None:

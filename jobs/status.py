@@ -21,7 +21,7 @@ def report(run: Path, study: str, systems: list[System]) -> str:
         count = system.config.generate.units
         finished = [unit for unit in range(count) if _complete(system.shard(unit))]
         total, done = total + count, done + len(finished)
-        failures += [p for p in sorted((system.folder / "log").glob("unit-*.failed")) if p.is_file()]
+        failures += [system.failure(unit) for unit in range(count) if unit not in finished and system.failure(unit).is_file()]
         dataset = "dataset.h5 is there" if _complete(system.folder / "dataset.h5") else "no dataset.h5 yet"
         lines.append(f"  {system.name or 'units'}: {len(finished)} of {count} done, {dataset}")
         for bad in sorted((system.folder / "generate").glob("unit-*.bad*")):

@@ -24,6 +24,7 @@ def state(system: System, unit: int, progress: Progress | None = None) -> bool:
         if progress is not None:
             progress.say(f"{path}: {error}; moved aside to {target.name}")
         return False
+    system.failure(unit).unlink(missing_ok=True)  # another process brought it home
     return True
 
 
@@ -50,8 +51,9 @@ def generate(stage: ModuleType, systems: list[System], place: Place, device, pro
     done = failed = 0
     for system, model, units in todo:
         size = stage.batch(system.config, device)
-        for first in range(0, len(units), size):
-            batch, before = units[first : first + size], done
+        batches = [units[first : first + size] for first in range(0, len(units), size)]
+        while batches:
+            batch, before = batches.pop(0), done
             left = list(batch)
             try:
                 report = functools.partial(_report, progress, before)
@@ -59,9 +61,13 @@ def generate(stage: ModuleType, systems: list[System], place: Place, device, pro
                     _keep(system, unit, data, device)
                     left.remove(unit)
             except Exception as error:  # one bad unit, or a full disk, must not stop the rest or other ranks
-                _fail(system, left, error, progress)
-                failed += len(left)
-            done += len(batch)
+                if len(batch) > 1:  # which of them is to blame?
+                    batches[:0] = [[unit] for unit in left]
+                else:
+                    _fail(system, left, error, progress)
+                    failed += 1
+                    left = []
+            done += len(batch) - len(left)
             progress.reach(done)
     if missing:
         progress.say(

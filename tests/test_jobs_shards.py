@@ -1,5 +1,9 @@
 """Shards are complete or not there, and damage is noticed."""
 
+import os
+import platform
+import subprocess
+
 import h5py
 import numpy as np
 import pytest
@@ -66,11 +70,27 @@ def test_a_failed_write_leaves_the_old_file(shard, monkeypatch):
     assert [p.name for p in shard.parent.iterdir()] == [shard.name]
 
 
-def test_left_overs_of_a_killed_writer_go(shard):
-    left_over = shard.with_name(f".{shard.name}.elsewhere-1.tmp")
-    left_over.write_bytes(b"half")
+def test_left_overs_of_dead_writers_go_and_those_of_the_living_stay(shard):
+    here, dead = platform.node(), subprocess.Popen(["true"])
+    dead.wait()
+    names = {f"{here}-{dead.pid}": False, f"{here}-1": True, "elsewhere-1": True, "long-ago-1": False}
+    left_over = {shard.with_name(f".{shard.name}.{name}.tmp"): stays for name, stays in names.items()}
+    for path in left_over:
+        path.write_bytes(b"half")
+    os.utime(shard.with_name(f".{shard.name}.long-ago-1.tmp"), (0, 0))
     shards.write(shard, {"c": Data(np.ones(3), "", "x")}, ATTRIBUTES)
-    assert not left_over.exists()
+    assert {path: path.exists() for path in left_over} == left_over
+
+
+def test_a_temporary_file_swept_away_is_harmless_if_the_shard_is_there(shard, monkeypatch):
+    """Two processes on one unit: the other has renamed its own and this one's is gone."""
+    data = {"c": Data(np.ones(3), "", "x")}
+    shards.write(shard, data, ATTRIBUTES)
+    monkeypatch.setattr(shards, "sync", lambda path: path.unlink() if path.suffix == ".tmp" else None)
+    with pytest.raises(FileNotFoundError):
+        shards.write(shard.with_name("unit-00009.h5"), data, ATTRIBUTES)
+    shards.write(shard, data, ATTRIBUTES)
+    shards.check(shard)
 
 
 def test_the_digest_is_of_content_not_of_date(tmp_path):

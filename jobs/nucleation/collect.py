@@ -27,14 +27,17 @@ def run(system: System, device, progress: Progress) -> None:
     Raises UserError where bins stay empty, so that balancing would leave nothing.
     """
     target, config = system.folder / "dataset.h5", system.config
-    parts, labels = [], []
+    parts, labels, revisions = [], [], set()
     for unit in range(config.generate.units):
         arrays, attributes = shards.read(system.shard(unit), config_digest=digest(config), unit_index=unit)
         parts.append(
             reduce(arrays, unit, config, keep=max(0, KEPT_HISTORIES - unit * config.generate.events))
         )
         labels.append(attributes["content_digest"])
+        revisions.add(str(attributes["git_revision"]))
     made_from = hashlib.sha256(" ".join([*labels, str(sorted(flat(config).items()))]).encode()).hexdigest()
+    if len(revisions) > 1:
+        progress.say(f"warning: {system.folder}: units come from different revisions of the code: {', '.join(sorted(revisions))}")
     try:
         shards.check(target, made_from=made_from)
         progress.say(f"{target}: made from the same units before, kept")
@@ -52,6 +55,7 @@ def run(system: System, device, progress: Progress) -> None:
         "config_digest": digest(config),
         "made_from": made_from,
         "study": "nucleation",
+        "generate_revisions": " ".join(sorted(revisions)),
     }
     shards.write(target, data, attributes)
     progress.say(

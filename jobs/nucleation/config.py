@@ -6,6 +6,7 @@ from typing import Literal
 import pydantic
 
 from jobs.config import Section, value
+from kernels.ising import check
 
 SQUARE_LATTICE_TC = 2 / math.log(1 + math.sqrt(2))  # Onsager, J = 1
 LONG_RANGE_TC = 4.0  # mean field: every other interaction is normalised to sum J(r) = 4
@@ -36,22 +37,8 @@ class System(Section):
     def _complete(self):
         if self.interaction is None:
             self.interaction = "nearest" if self.range == 1 else "square"
-        if self.interaction in ("nearest", "square"):
-            if self.range != int(self.range) or self.range > 32:
-                raise ValueError(
-                    f"system.range = {self.range}: expected a whole number from 1 to 32 [lattice sites] "
-                    f"for interaction {self.interaction}"
-                )
+        if self.range == int(self.range):
             self.range = int(self.range)
-        if self.interaction == "nearest" and self.range != 1:
-            raise ValueError(
-                f"system.range = {self.range}: expected 1 [lattice sites] for interaction nearest"
-            )
-        if self.interaction not in ("kac", "power_law") and self.size <= 2 * self.range:
-            raise ValueError(
-                f"system.size = {self.size}: expected more than 2 * system.range = {2 * self.range} "
-                "[lattice sites], or a spin would meet its own image"
-            )
         if (self.exponent is not None) != (self.interaction == "power_law"):
             raise ValueError(
                 f"system.exponent = {self.exponent}: expected a number above 0 with interaction "
@@ -59,6 +46,10 @@ class System(Section):
             )
         if self.temperature is None:
             self.temperature = 4 / 9 * (SQUARE_LATTICE_TC if self.interaction == "nearest" else LONG_RANGE_TC)
+        try:
+            check(self)
+        except ValueError as error:
+            raise ValueError(f"system.{error}") from None
         return self
 
 

@@ -54,7 +54,8 @@ def batch(config: Nucleation, device) -> int:
     if device.kind == "cpu":
         return device.workers
     generate, bytes_each = config.generate, (config.system.size**2 + 7) // 8
-    return max(1, HISTORY_BYTES // (generate.events * (generate.history + 1) * bytes_each))
+    replicas = max(generate.events, 32 * min(16, -(-generate.events // 32)))  # of the records, of whole words
+    return max(1, HISTORY_BYTES // (replicas * (generate.history + 1) * bytes_each))
 
 
 def simulate(
