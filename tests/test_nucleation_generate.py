@@ -213,3 +213,22 @@ def test_an_event_that_takes_too_long_fails_its_unit(quench, small, tmp_path):
     code, lines = quench("nucleation", "generate", small, "--run", tmp_path / "run", *settings)
     assert code == 1
     assert "max_lifetime" in "\n".join(lines)
+
+
+def test_only_the_unit_of_an_event_that_lives_too_long_fails(quench, small, tmp_path):
+    """Units nucleate together, two at a time; one that hits max_lifetime takes no other with it."""
+    assert quench("nucleation", "generate", small, "--run", tmp_path / "free", "--workers", 2)[0] == 0
+    longest = []
+    for unit in range(3):
+        with h5py.File(tmp_path / "free" / "generate" / f"unit-{unit:05d}.h5") as file:
+            longest.append(int(file["lifetime"][:].max()))
+    limit = sorted(longest)[1]
+    run = tmp_path / "limited"
+    code, lines = quench(
+        "nucleation", "generate", small, "--run", run, "--workers", 2, "--set", f"generate.max_lifetime={limit}"
+    )
+    assert code == 1
+    assert any(f"max_lifetime = {limit} MCS" in line for line in lines)
+    made = [(run / "generate" / f"unit-{unit:05d}.h5").exists() for unit in range(3)]
+    assert made == [life <= limit for life in longest]
+    assert sum(made) == 2
