@@ -34,7 +34,8 @@ class Progress:
 
     def __exit__(self, *_):
         self.end()
-        self.file.close()
+        with contextlib.suppress(OSError):  # closing writes what a full disk refused before
+            self.file.close()
 
     def write(self, text: str) -> None:
         """Into the log file only."""
@@ -48,9 +49,10 @@ class Progress:
         """Into the log file and onto the screen."""
         self.write(text)
         many = self.place.ranks * self.place.tasks > 1
-        tqdm.write(
-            f"[task {self.place.task} rank {self.place.rank}] {text}" if many else text, file=sys.stderr
-        )
+        with contextlib.suppress(OSError):  # nobody listens any more
+            tqdm.write(
+                f"[task {self.place.task} rank {self.place.rank}] {text}" if many else text, file=sys.stderr
+            )
 
     def begin(self, total: float, what: str) -> None:
         """Start counting towards `total` units of `what`."""
@@ -82,7 +84,8 @@ class Progress:
         if self.bar is not None:
             self.bar.close()
             self.bar = None
-        self.heartbeat.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.heartbeat.unlink(missing_ok=True)
 
     def elapsed(self) -> str:
         return duration(time.monotonic() - self.started)
@@ -113,6 +116,9 @@ class Progress:
         with contextlib.suppress(OSError):
             temporary.write_text(json.dumps(beat))
             os.replace(temporary, self.heartbeat)
+            return
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def rate(per_second: float, what: str) -> str:

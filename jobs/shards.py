@@ -5,6 +5,7 @@ renamed: what carries the final name is whole.  Each file knows a digest of its 
 noticed, and a digest of the config it belongs to, so a file from elsewhere is noticed too.
 """
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -45,7 +46,7 @@ def write(path: Path, data: dict[str, Data], attributes: dict) -> None:
             file.attrs.update(attributes)
             file.attrs["content_digest"] = content_digest({name: item.values for name, item in data.items()})
             file.flush()
-        expected = {k: attributes[k] for k in ("config_digest", "unit_index") if k in attributes}
+        expected = {k: attributes[k] for k in ("config_digest", "unit_index", "made_from") if k in attributes}
         try:
             sync(temporary)
             check(temporary, **expected)
@@ -141,5 +142,6 @@ def set_aside(path: Path) -> Path:
     while target.exists():
         number += 1
         target = path.with_name(f"{path.name}.bad-{number}")
-    os.replace(path, target)
+    with contextlib.suppress(FileNotFoundError):  # another process was first
+        os.replace(path, target)
     return target

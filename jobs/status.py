@@ -1,5 +1,6 @@
 """`python -m jobs status RUN`: what is done, how fast it goes, what failed and where its log is."""
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -21,7 +22,7 @@ def report(run: Path, study: str, systems: list[System]) -> str:
         count = system.config.generate.units
         finished = [unit for unit in range(count) if _complete(system.shard(unit))]
         total, done = total + count, done + len(finished)
-        failures += [system.failure(unit) for unit in range(count) if unit not in finished and system.failure(unit).is_file()]
+        failures += [system.failure(unit) for unit in sorted(set(range(count)) - set(finished))]
         dataset = "dataset.h5 is there" if _complete(system.folder / "dataset.h5") else "no dataset.h5 yet"
         lines.append(f"  {system.name or 'units'}: {len(finished)} of {count} done, {dataset}")
         for bad in sorted((system.folder / "generate").glob("unit-*.bad*")):
@@ -46,7 +47,8 @@ def report(run: Path, study: str, systems: list[System]) -> str:
             ago = duration(time.time() - beat["time"])
             lines.append(f"  silent for {ago}: process {beat['pid']} on {beat['host']}, log {beat['log']}")
     for path in failures:
-        lines.append(f"  failed: {path.stem} of {path.parent.parent}: {path.read_text().strip()}")
+        with contextlib.suppress(OSError):  # most have not failed; a note may go while this runs
+            lines.append(f"  failed: {path.stem} of {path.parent.parent}: {path.read_text().strip()}")
     return "\n".join(lines)
 
 

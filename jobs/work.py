@@ -1,6 +1,7 @@
 """The loop of every generate stage: take this process's units, skip the finished, keep going past a failed
 one."""
 
+import contextlib
 import functools
 import traceback
 from types import ModuleType
@@ -24,7 +25,7 @@ def state(system: System, unit: int, progress: Progress | None = None) -> bool:
         if progress is not None:
             progress.say(f"{path}: {error}; moved aside to {target.name}")
         return False
-    system.failure(unit).unlink(missing_ok=True)  # another process brought it home
+    _forgive(system, unit)  # another process brought it home
     return True
 
 
@@ -61,11 +62,11 @@ def generate(stage: ModuleType, systems: list[System], place: Place, device, pro
                     _keep(system, unit, data, device)
                     left.remove(unit)
             except Exception as error:  # one bad unit, or a full disk, must not stop the rest or other ranks
-                if len(batch) > 1:  # which of them is to blame?
+                if len(batch) > 1 and not isinstance(error, OSError):  # which of them is to blame?
                     batches[:0] = [[unit] for unit in left]
                 else:
                     _fail(system, left, error, progress)
-                    failed += 1
+                    failed += len(left)
                     left = []
             done += len(batch) - len(left)
             progress.reach(done)
@@ -88,7 +89,13 @@ def _keep(system: System, unit: int, data: dict, device) -> None:
         "unit_index": unit,
     }
     shards.write(system.shard(unit), data, attributes)
-    system.failure(unit).unlink(missing_ok=True)
+    _forgive(system, unit)
+
+
+def _forgive(system: System, unit: int) -> None:
+    """Remove the note of a unit that failed before; what cannot be removed, status leaves out."""
+    with contextlib.suppress(OSError):
+        system.failure(unit).unlink(missing_ok=True)
 
 
 def _fail(system: System, lost: list[int], error: Exception, progress: Progress) -> None:

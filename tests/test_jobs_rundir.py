@@ -18,6 +18,8 @@ from conftest import command
 from jobs import rundir, shards, work
 from jobs.nucleation import generate
 from jobs.nucleation.config import Nucleation
+from jobs.progress import Progress
+from jobs.units import Place
 
 
 def units(run) -> list[str]:
@@ -242,6 +244,84 @@ def test_a_failed_unit_stops_no_other(quench, small, tmp_path, monkeypatch):
     monkeypatch.undo()
     assert quench("nucleation", "all", small, "--run", run)[0] == 0
     assert "fire" not in "\n".join(quench("status", run)[1])
+
+
+def test_units_that_fail_together_are_tried_one_by_one(quench, small, tmp_path, monkeypatch):
+    run, simulate, asked = tmp_path / "run", generate.simulate, []
+
+    def broken(model, config, units, report):
+        asked.append(list(units))
+        if 1 in units:
+            raise RuntimeError("the roof is on fire")
+        yield from simulate(model, config, units, report)
+
+    monkeypatch.setattr(generate, "simulate", broken)
+    assert quench("nucleation", "generate", small, "--run", run, "--workers", "3")[0] == 1
+    assert asked == [[0, 1, 2], [0], [1], [2]]
+    assert units(run) == ["unit-00000.h5", "unit-00002.h5"]
+
+
+def test_a_full_disk_is_not_tried_again(quench, small, tmp_path, monkeypatch):
+    asked = []
+
+    def full(model, config, units, report):
+        asked.append(list(units))
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(generate, "simulate", full)
+    code, lines = quench("nucleation", "generate", small, "--run", tmp_path / "run", "--workers", "3")
+    assert code == 1
+    assert asked == [[0, 1, 2]]
+    assert "3 failed" in "\n".join(lines)
+
+
+def test_a_note_of_failure_does_not_outlive_success(quench, small, tmp_path):
+    """Another process brought the unit home after this one had failed."""
+    run, note = tmp_path / "run", tmp_path / "run/log/unit-00001.failed"
+    quench("nucleation", "generate", small, "--run", run)
+    note.write_text("OSError: away for lunch\n")
+    assert "failed" not in "\n".join(quench("status", run)[1])
+    quench("nucleation", "generate", small, "--run", run)
+    assert not note.exists()
+
+
+def test_telemetry_never_costs_results(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with Progress(tmp_path, "generate", Place()) as progress:
+        monkeypatch.setattr(os, "replace", full)
+        progress.file.close()
+        progress.file = open("/dev/full", "w")  # noqa: SIM115
+        progress.begin(2, "units")
+        progress.spoken -= 100
+        progress.reach(1)
+    assert [p.name for p in tmp_path.iterdir()] == ["generate-task-0000-rank-0000.log"]
+
+
+def test_a_refused_system_does_not_claim_the_run_directory(quench, tmp_path):
+    path, run = tmp_path / "kac.yaml", tmp_path / "run"
+    system = "system: {interaction: kac, range: 1.0, size: 8, field: FIELD}\n"
+    rest = "generate: {units: 1, events: 32, history: 5, copies: 10, window: 2}\ncollect: {bins: 2}\n"
+    path.write_text(system.replace("FIELD", "20.0") + rest)
+    code, lines = quench("nucleation", "generate", path, "--run", run)
+    assert (code, len(lines)) == (2, 1)
+    assert "system.field is 20.0" in lines[0]
+    path.write_text(system.replace("FIELD", "1.1") + rest)
+    assert quench("nucleation", "generate", path, "--run", run)[0] == 0
+
+
+def test_mixed_versions_of_the_code_are_a_warning(quench, small, tmp_path):
+    run = tmp_path / "run"
+    quench("nucleation", "generate", small, "--run", run)
+    with h5py.File(run / "generate/unit-00001.h5", "r+") as file:
+        file.attrs["git_revision"] = "another"
+    code, lines = quench("nucleation", "collect", small, "--run", run)
+    assert code == 0
+    assert sum("different revisions" in line and "another" in line for line in lines) == 1
+    with h5py.File(run / "dataset.h5") as file:
+        assert "another" in file.attrs["generate_revisions"].split()
+        assert len(file.attrs["generate_revisions"].split()) == 2
 
 
 def test_status_of_a_running_and_a_killed_process(quench, small, tmp_path):

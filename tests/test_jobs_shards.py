@@ -105,3 +105,9 @@ def test_set_aside_never_overwrites(shard):
         shard.write_bytes(b"bad")
         names.append(shards.set_aside(shard).name)
     assert names == [f"{shard.name}.bad", f"{shard.name}.bad-2", f"{shard.name}.bad-3"]
+
+
+def test_two_processes_may_set_the_same_file_aside(shard):
+    shards.set_aside(shard)
+    shards.set_aside(shard)
+    assert [p.name for p in shard.parent.iterdir()] == [f"{shard.name}.bad"]

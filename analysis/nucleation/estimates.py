@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jobs.nucleation.collect import bin_of
+
 RESAMPLES = 1000
 
 
@@ -142,11 +144,8 @@ def noise_floor(nucleated: np.ndarray, copies: np.ndarray) -> float:
 
 
 def fillings(nucleated: np.ndarray, copies: np.ndarray, bins: int) -> np.ndarray:
-    """Labels in each of `bins` equal bins of p_nuc, [i/bins, (i+1)/bins), the last closed; integers, so no
-    edge slips.
-    """
-    index = np.minimum(nucleated.astype(np.int64) * bins // copies, bins - 1)
-    return np.bincount(index, minlength=bins)
+    """Labels in each of `bins` equal bins of p_nuc, those that balancing uses."""
+    return np.bincount(bin_of(nucleated, copies, bins), minlength=bins)
 
 
 def crossing_ages(
