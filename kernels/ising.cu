@@ -12,6 +12,7 @@
 #endif
 #include "word.h"
 #include "random.h"
+#include "block.h"
 #include "metropolis.h"
 #if RANDOM_SITE
 #include "ising_random_site.h"
@@ -43,16 +44,14 @@ __device__ __forceinline__ void sum_over_team(word* number) {
   __syncthreads();
 }
 
-__device__ __forceinline__ int take_task(int* next_task) {
-  __shared__ int task;
-  __syncthreads();
-  if (threadIdx.x == 0) task = atomicAdd(next_task, 1);
-  __syncthreads();
-  return task;
-}
 #else
 __device__ __forceinline__ void sum_over_team(word*) {}
-__device__ __forceinline__ int take_task(int* next_task) { return atomicAdd(next_task, 1); }
+#endif
+
+#if RANDOM_SITE
+__device__ __forceinline__ int task_of_team(int* next_task) { return atomicAdd(next_task, 1); }
+#else
+__device__ __forceinline__ int task_of_team(int* next_task) { return take_task(next_task); }
 #endif
 
 // replicas with m <= 0, that is with at most half of their spins up
@@ -125,7 +124,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   word *spins = LATTICE, *scratch = SCRATCH;
   const Metropolis metropolis{threshold, edge};
   Generator generators[GENERATORS];
-  for (int task = take_task(next_task); task < last_task; task = take_task(next_task)) {
+  for (int task = task_of_team(next_task); task < last_task; task = task_of_team(next_task)) {
     const int copy = task / vectors, vector = task % vectors, first_word = vector * LANES;
     const Stream stream{seed_low, seed_high, unit, stream_id << 24 | (unsigned)(first_copy + copy)};
     const int* until = duration + vector * 32 * LANES;

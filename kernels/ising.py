@@ -26,11 +26,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernels.device import select
-from kernels.streams import STREAMS
+from kernels.streams import STREAMS, seed_words
 
 INTERACTIONS = ("nearest", "square", "disk", "kac", "power_law")
 LARGEST_RANGE = 32
 GROUP = 512  # replicas that share the order of the sites (GROUP_WORDS in ising.cu)
+# Up to this range sites are attempted in random order; beyond it the sublattice's lifetimes agree (tests/lifetime_study.py).
+RANDOM_SITE_RANGE = 5
+# From this range on a CPU keeps 4 x 4 tiles counted (ising_sublattice.h); a GPU's shared memory is better spent on spins.
+TILED_RANGE = 12
 LAUNCH_SECONDS = 0.5  # a launch lasts about this long, so that progress shows and a desktop GPU's watchdog stays quiet
 
 
@@ -82,8 +86,7 @@ class Ising:
 
     @property
     def critical_temperature(self) -> float:
-        """2 / ln(1 + sqrt 2) for `nearest` (Onsager), else the mean-field value sum_r J(r) = 4."""
-        return 2 / math.log(1 + math.sqrt(2)) if self.interaction == "nearest" else 4.0
+        return critical_temperature(self.interaction)
 
     @property
     def spinodal_field(self) -> float:
@@ -184,6 +187,11 @@ class Ising:
         if spins.ndim != 2 or spins.shape[1] != (self.sites + 7) // 8:
             raise ValueError(f"spins have shape {spins.shape}; packed configurations of L = {self.size} are (n, {(self.sites + 7) // 8})")
         return spins
+
+
+def critical_temperature(interaction: str) -> float:
+    """Tc: 2 / ln(1 + sqrt 2) for `nearest` (Onsager, J = 1), else the mean-field value sum_r J(r) = 4."""
+    return 2 / math.log(1 + math.sqrt(2)) if interaction == "nearest" else 4.0
 
 
 def check(system) -> None:
@@ -369,20 +377,10 @@ class BitSlicedLattices:
         return passage, end
 
 
-# Up to this range sites are attempted in random order; beyond it the sublattice's lifetimes agree (tests/lifetime_study.py).
-RANDOM_SITE_RANGE = 5
-# From this range on a CPU keeps 4 x 4 tiles counted (ising_sublattice.h); a GPU's shared memory is better spent on spins.
-TILED_RANGE = 12
-
-
 def check_lifetimes(lifetime: np.ndarray, max_lifetime: int | None) -> None:
     """Raises RuntimeError if an event outlives max_lifetime (MCS)."""
     if max_lifetime and lifetime.max() > max_lifetime:
         raise RuntimeError(f"an event has not nucleated after max_lifetime = {max_lifetime} MCS; raise it, or the field")
-
-
-def seed_words(seed: int) -> tuple[np.uint32, np.uint32]:
-    return np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32 & 0xFFFFFFFF)
 
 
 def next_launch(size: int, seconds: float) -> int:

@@ -17,6 +17,7 @@
 #endif
 #include "word.h"
 #include "random.h"
+#include "block.h"
 
 constexpr int N = SIZE * SIZE;
 
@@ -105,18 +106,6 @@ __device__ __forceinline__ int sweep(signed char* spins, int* local, const Coupl
     }
   }
   return gained;
-}
-
-__device__ __forceinline__ int take_task(int* next_task) {
-#ifdef __CUDACC__
-  __shared__ int task;
-  __syncthreads();
-  if (threadIdx.x == 0) task = atomicAdd(next_task, 1);
-  __syncthreads();
-  return task;
-#else
-  return atomicAdd(next_task, 1);
-#endif
 }
 
 __device__ __forceinline__ int sum_of_block(int mine) {

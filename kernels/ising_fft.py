@@ -18,7 +18,7 @@ from functools import partial
 import numpy as np
 import scipy.fft
 
-from kernels.streams import STREAMS
+from kernels.streams import STREAMS, seed_words
 
 QUANTUM = 2.0**-26
 SLICE = 1024  # configurations held with their fields at once
@@ -77,7 +77,7 @@ class ConvolutionLattices:
         self.device.synchronize()
 
     def nucleate(self, seed, units, events, history, equilibration, max_lifetime, progress):
-        from kernels.ising import NucleationEvents, check_lifetimes, next_launch, seed_words
+        from kernels.ising import NucleationEvents, check_lifetimes, next_launch
 
         device, model, n = self.device, self.model, self.model.sites
         todo = [(u, e) for u in range(len(units)) for e in range(events)]
@@ -129,7 +129,7 @@ class ConvolutionLattices:
         progress((before + copies * share) // total)
 
     def _evolve(self, spins, duration, field, seed, unit, stream, first_replica, first_copy, copies, progress):
-        from kernels.ising import next_launch, seed_words
+        from kernels.ising import next_launch
 
         device, model, count, n = self.device, self.model, len(spins), self.model.sites
         start_spins = model.unpack(spins)

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernels.device import select
-from kernels.streams import STREAMS
+from kernels.ising import fixed_point
+from kernels.streams import STREAMS, seed_words
 
 BONDS = ("coniglio_klein", "density_corrected")
 BATCH_SITES = 1 << 24  # sites labelled at once: 128 MiB of labels and sizes
@@ -52,8 +53,6 @@ def clusters(spins: np.ndarray, *, coupling_table: np.ndarray, temperature: floa
     coupling_table: float64 (L, L), J by displacement. temperature: T. bonds: see BONDS. index: uint64 (n,), the identity of
     each configuration, below 2^56: its bonds are a function of (seed, index, configuration) alone. progress: called with the
     number of configurations done. Raises ValueError on shapes that do not fit."""
-    from kernels.ising import fixed_point, seed_words
-
     device = device or select()
     size_1d = coupling_table.shape[0]
     sites, count = size_1d**2, len(spins)

@@ -4,6 +4,8 @@ A random number is a function of (seed, stream, unit, copy, word of 32 replicas,
 (random.h). Two streams never share a number; a stream's number here is part of every result, so never reuse one.
 """
 
+import numpy as np
+
 STREAMS = {
     "evolve": 0,  # ising: trajectories asked for by hand
     "nucleation": 1,  # ising: events, from the first equilibration step to m <= 0
@@ -12,3 +14,8 @@ STREAMS = {
     "bonds": 4,  # percolation: active bonds
     "balance": 5,  # jobs: which configurations are kept when p_nuc is balanced
 }
+
+
+def seed_words(seed: int) -> tuple[np.uint32, np.uint32]:
+    """Low and high half of a seed below 2^64, Philox's key."""
+    return np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32 & 0xFFFFFFFF)

@@ -13,14 +13,6 @@ from kernels.device import gpu_problem, select
 ROOT = Path(__file__).parent.parent
 
 
-def pytest_configure(config):
-    config.addinivalue_line(
-        "markers", "gpu: needs a GPU; skipped without one, or failed if QUENCH_REQUIRE_GPU=1"
-    )
-    config.addinivalue_line("markers", "slow: takes more than about ten seconds")
-    config.addinivalue_line("markers", "mpi: needs mpiexec and mpi4py")
-
-
 def need_gpu():
     """Skip the test where there is no GPU; with QUENCH_REQUIRE_GPU=1 fail it."""
     problem = gpu_problem()

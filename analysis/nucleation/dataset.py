@@ -11,9 +11,8 @@ import numpy as np
 import yaml
 
 from analysis.runs import BadInput
+from jobs.nucleation.config import critical_temperature
 
-NEAREST_TC = 2.269185  # square lattice, J = 1 (Onsager)
-NORMALISED_TC = 4.0  # sum over r of J(r) = 4: mean field
 CHUNK = 8192  # packed configurations held in memory at once
 
 BALANCED = (
@@ -46,7 +45,7 @@ class System:
 
     @property
     def critical_temperature(self) -> float:
-        return NEAREST_TC if self.interaction == "nearest" else NORMALISED_TC
+        return critical_temperature(self.interaction)
 
     @property
     def name(self) -> str:
@@ -124,7 +123,7 @@ def _system(config: dict, file: Path) -> System:
     try:
         values = config["system"]
         interaction = values.get("interaction") or ("nearest" if values.get("range") == 1 else "square")
-        critical = NEAREST_TC if interaction == "nearest" else NORMALISED_TC
+        critical = critical_temperature(interaction)
         temperature = values.get("temperature")
         return System(
             interaction,

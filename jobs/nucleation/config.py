@@ -1,15 +1,11 @@
 """The nucleation config: which system, how many events, how they are labelled, how they are balanced."""
 
-import math
 from typing import Literal
 
 import pydantic
 
 from jobs.config import Section, value
-from kernels.ising import check
-
-SQUARE_LATTICE_TC = 2 / math.log(1 + math.sqrt(2))  # Onsager, J = 1
-LONG_RANGE_TC = 4.0  # mean field: every other interaction is normalised to sum J(r) = 4
+from kernels.ising import check, critical_temperature
 
 
 class System(Section):
@@ -45,7 +41,7 @@ class System(Section):
                 f"power_law, and null with any other (here {self.interaction})"
             )
         if self.temperature is None:
-            self.temperature = 4 / 9 * (SQUARE_LATTICE_TC if self.interaction == "nearest" else LONG_RANGE_TC)
+            self.temperature = 4 / 9 * critical_temperature(self.interaction)
         try:
             check(self)
         except ValueError as error:
