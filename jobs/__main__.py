@@ -12,7 +12,7 @@ from jobs.nucleation.config import Nucleation
 from jobs.progress import Progress
 
 STUDIES = {"nucleation": Nucleation}  # and jobs/STUDY/STAGE.py for each stage but `all`
-STAGES = {"nucleation": ("generate", "collect", "all")}
+STAGES = {"nucleation": ("generate", "collect", "train", "predict", "all")}
 
 EXAMPLES = """
 examples:
@@ -62,7 +62,8 @@ def parser() -> argparse.ArgumentParser:
             "stage",
             metavar="STAGE",
             choices=stages,
-            help="generate: simulate the units; collect: units into dataset.h5; all: both",
+            help="generate: simulate the units; collect: units into dataset.h5; train: the networks, one a model and fold; "
+            "predict: their occlusion maps, or p_nuc of configurations of your own (--input); all: these in turn",
         )
         one.add_argument("config", metavar="CONFIG.yaml", type=Path, help="such as jobs/nucleation/demo.yaml")
         one.add_argument(
@@ -88,6 +89,12 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument(
             "--task", metavar="k/K", help="this is task k (from 0) of K; default: Slurm's array, or 0/1"
         )
+        mine = one.add_argument_group("predict, for configurations of your own")
+        mine.add_argument("--input", type=Path, metavar="FILE", help="spins +1 and -1 (stable), (n, L, L), .npy or HDF5 `spins`")
+        mine.add_argument("--output", type=Path, metavar="FILE.h5", help="default: beside the input, NAME-p_nuc.h5")
+        mine.add_argument("--model", help="which trained model answers (default: torus)")
+        mine.add_argument("--window", type=float, metavar="MCS", help="p_nuc within this time (by torus_window)")
+        mine.add_argument("--map", type=int, metavar="i", help="also the occlusion map of configuration i")
     one = commands.add_parser(
         "status",
         help="units done, rate, ETA, what failed and where its log is",
@@ -145,6 +152,15 @@ def run(options: argparse.Namespace, place: units.Place) -> int:
             _, problems = agreed(
                 place, lambda: collect(stage, alone, place, device, progress, options.stage), None
             )
+        if options.stage == "all" and place.tasks > 1:
+            progress.say("an array's tasks do not wait for one another: run train and predict when all are through")
+        elif options.stage in ("train", "all") and not problems and not failed:
+            failed, problems = agreed(place, lambda: train(options, systems, place, device, progress), 0)
+            failed = sum(place.gather(failed))
+            progress.end()
+        if options.stage in ("predict", "all") and not (options.stage == "all" and place.tasks > 1) and not problems and not failed:
+            stage = importlib.import_module(f"jobs.{options.command}.predict")
+            _, problems = agreed(place, lambda: stage.run(systems, place, options, device, progress), None)
         if failed and place.rank == 0:
             progress.say(f"{failed} unit{'s' * (failed > 1)} failed: see python -m jobs status {options.run}")
         for problem in problems:
@@ -176,6 +192,15 @@ def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir
     except DeviceError as error:
         raise UserError(f"--device {options.device}: {error}") from None
     return rundir.prepare(options.run, raw, model, source), device
+
+
+def train(options: argparse.Namespace, systems: list[rundir.System], place: units.Place, device, progress: Progress) -> int:
+    """Train this rank's share of the networks; how many failed."""
+    from jobs import training  # torch takes seconds to import
+
+    stage = importlib.import_module(f"jobs.{options.command}.train")
+    slots = options.workers if device.kind == "gpu" else None
+    return training.train(stage, systems, place, device, slots, progress)
 
 
 def collect(

@@ -151,6 +151,8 @@ def expected(field) -> str:
             optional = True
         elif typing.get_origin(option) is typing.Literal:
             kinds.append("one of " + ", ".join(map(str, typing.get_args(option))))
+        elif typing.get_origin(option) is list:
+            kinds.append("a list of " + ", ".join(map(str, typing.get_args(typing.get_args(option)[0]))))
         elif _section(option):
             kinds.append("a block of keys: " + ", ".join(_section(option).model_fields))
         else:

@@ -65,18 +65,20 @@ class Progress:
                 unit=" " + what,
                 file=sys.stderr,
                 bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total_fmt}{unit} "
-                "[{elapsed}<{remaining}]",
+                "[{elapsed}<{remaining}]{postfix}",
             )
         self._beat()
 
-    def reach(self, done: float) -> None:
-        """So many units are done; fractions count.  Cheap: call it as often as you like."""
+    def reach(self, done: float, news: str = "") -> None:
+        """So many units are done; fractions count.  Cheap: call it as often as you like.  news: shown beside it."""
         self.done = min(max(done, self.done), self.total)
         if self.bar is not None:
             self.bar.update(self.done - self.bar.n)
+            if news:
+                self.bar.set_postfix_str(news)
         if time.monotonic() - self.spoken >= EVERY:
             self.spoken = time.monotonic()
-            line = f"{self.stage} {self.done:.2f} of {self.total:g} {self.what}, {self._rate()}"
+            line = f"{self.stage} {self.done:.2f} of {self.total:g} {self.what}, {self._rate()}" + (f"; {news}" if news else "")
             self.write(line) if self.bar is not None else self.say(line)
             self._beat()
 

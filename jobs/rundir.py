@@ -1,8 +1,9 @@
 """Run directories: one config each, and the same one for ever.
 
 RUN/config.yaml holds the config a directory belongs to, resolved (a sweep: as given; each of its systems then
-has a run directory of its own below it, with its resolved config).  Another config is refused, with one
-exception: a unit is a function of the config and its number alone, so `generate.units` may grow.
+has a run directory of its own below it, with its resolved config).  Another config is refused, but for what
+changes no result that is there: `generate.units` may grow, since a unit is a function of the config and its
+number alone; which networks are trained and what they are asked for may change; how, until the first is.
 """
 
 import os
@@ -28,6 +29,13 @@ class System:
     def failure(self, unit: int) -> Path:
         """Where a failed unit leaves its reason and the name of its log, until it succeeds."""
         return self.folder / "log" / f"unit-{unit:05d}.failed"
+
+    def training(self, name: str) -> Path:
+        """The folder of one network, named as event/torus/fold-3."""
+        return self.folder / "train" / name
+
+    def training_failure(self, name: str) -> Path:
+        return self.folder / "log" / f"train-{name.replace('/', '-')}.failed"
 
 
 def prepare(run: Path, raw: dict, model: type[Section], source: str) -> list[System]:
@@ -104,26 +112,34 @@ def _claim(folder: Path, wanted: dict[str, Section], text: str, model: type[Sect
             f"{folder}: holds another sweep: {', '.join(n or 'a single system' for n in differing)} "
             "only in one of the two; choose another --run"
         )
-    changes, grown = {}, False
+    changes, renewed = {}, False
     for name, system in wanted.items():
         old, new = config.flat(present[name]), config.flat(system)
         for key in sorted(set(old) | set(new)):
             if old.get(key) == new.get(key):
                 continue
-            if key == "generate.units" and old[key] < new[key]:
-                grown = True
+            if (key == "generate.units" and old[key] < new[key]) or free(key, folder / name):
+                renewed = True
             else:
                 changes[key] = f"{key} is {old.get(key)} there and {new.get(key)} here"
     if changes:
         hint = "choose another --run"
         if all(key.startswith("collect.") for key in changes):
             hint += " (to collect the same units again, link this run's generate folder into it)"
+        elif all(key.startswith("train.") for key in changes):
+            hint += " (to train otherwise on the same data, link this run's dataset.h5 into it)"
         elif list(changes) == ["generate.units"]:
             hint = "the number of units may grow, not shrink"
         raise UserError(f"{folder}: made with another config: {', '.join(changes.values())}; {hint}")
-    if grown:
+    if renewed:
         _write(temporary, text)
         os.replace(temporary, path)
+
+
+def free(key: str, folder: Path) -> bool:
+    """Whether a config value may change in a run directory: it names what to do next, or nothing was made with it yet."""
+    listing = key in ("train.models", "train.splits", "train.folds") or key.startswith("predict.")
+    return listing or (key.startswith("train.") and not (folder / "train").exists())
 
 
 def _write(path: Path, text: str) -> None:

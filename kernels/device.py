@@ -174,8 +174,9 @@ class Gpu:
         import cupy
 
         self.cupy = cupy
-        cupy.cuda.Device(local_rank() % cupy.cuda.runtime.getDeviceCount()).use()
-        self.properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
+        self.index = local_rank() % cupy.cuda.runtime.getDeviceCount()
+        cupy.cuda.Device(self.index).use()
+        self.properties = cupy.cuda.runtime.getDeviceProperties(self.index)
         self.name = self.properties["name"].decode()
         self.processors = self.properties["multiProcessorCount"]
         self.shared_bytes = self.properties["sharedMemPerBlockOptin"]

@@ -13,6 +13,9 @@ STREAMS = {
     "pilot": 3,  # ising: copies that choose the times worth labels; never part of a label
     "bonds": 4,  # percolation: active bonds
     "balance": 5,  # jobs: which configurations are kept when p_nuc is balanced
+    "folds": 6,  # jobs: the order in which events are dealt to training, validation and test sets
+    "train": 7,  # jobs: first weights, and each epoch's order, dropout and augmentation
+    "occlusion": 8,  # jobs: which configurations and patches are occluded, where not all are
 }
 
 

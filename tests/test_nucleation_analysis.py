@@ -200,7 +200,7 @@ def test_figures_movie_and_report_of_a_simulated_run(tmp_path, plain_clusters):
     run = simulate(tmp_path / "run")
     assert main(["nucleation", str(run)]) == 0
     drawn = json.loads((run / "report.json").read_text())["figures"]
-    assert len(drawn) == 6
+    assert len(drawn) == 7
     for picture in drawn:
         assert (run / picture["file"]).stat().st_size > 2000
         assert picture["caption"]

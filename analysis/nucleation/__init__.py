@@ -1,10 +1,34 @@
-"""Nucleation: figures 1 and 2, pictures of one event, lifetimes, and the report beside the paper's values."""
+"""Nucleation: figures 1 to 9, pictures of one event, lifetimes, and the report beside the paper's claims."""
 
 from collections import Counter
 from pathlib import Path
 
-from analysis.nucleation import event, figures, quantities, report
+from analysis.nucleation import (
+    claims,
+    droplet_figures,
+    event,
+    figures,
+    model_figures,
+    model_tables,
+    quantities,
+    report,
+    study,
+    training_figures,
+)
 from analysis.nucleation.dataset import Run, load
+
+OF_RUNS = (figures.evolution, figures.against_magnetization, figures.lifetimes, figures.balance)
+OF_STUDIES = (
+    model_figures.errors,
+    model_figures.confusion,
+    model_figures.confusion_near_spinodal,
+    model_figures.towards_spinodal,
+    training_figures.weights,
+    droplet_figures.occlusion_maps,
+    droplet_figures.near_spinodal_maps,
+    droplet_figures.density_profiles,
+    droplet_figures.sensitivity_against_density,
+)
 
 
 def _names(runs: list[Run]) -> tuple[list[str], list[str]]:
@@ -31,20 +55,38 @@ def analyse(paths: list[Path], out: Path, progress) -> Path:
         key=lambda run: (run.system.size, run.system.range or 0, run.system.field),
     )
     names, slugs = _names(runs)
+    studies = [study.read(run, name, slug) for run, name, slug in zip(runs, names, slugs, strict=True)]
+    left_out = [line for s in studies for line in s.left_out]
+    for line in left_out:
+        progress(f"left out: {line}")
     folder = out / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     pictures = []
 
-    def add(picture: tuple[str, str]) -> None:
+    def add(picture: tuple[str, str] | None) -> None:
+        if picture is None:  # no run has what it shows
+            return
         pictures.append(picture)
         progress(f"figures/{picture[0]}")
 
-    for draw in (figures.evolution, figures.against_magnetization, figures.lifetimes, figures.balance):
+    for draw in OF_RUNS:
         add(draw(runs, folder))
+    for draw in OF_STUDIES:
+        add(draw(studies, folder))
+    for s in studies:
+        add(training_figures.learning(s, folder))
     for run, slug in zip(runs, slugs, strict=True):
         if len(run.history_event):
             chosen = event.Event(run, figures.typical_event(run))
             add(event.strip(run, chosen, folder, slug))
             add(event.movie(run, chosen, folder, slug))
-    systems = [quantities.summary(run, name) for run, name in zip(runs, names, strict=True)]
-    return report.write(out, quantities.all_rows(runs, names), systems, pictures)
+    content = report.Content(
+        rows=quantities.all_rows(runs, names),
+        systems=[quantities.summary(run, name) for run, name in zip(runs, names, strict=True)],
+        pictures=pictures,
+        claims=claims.all_claims(studies),
+        models=model_tables.models(studies),
+        differences=model_tables.differences(studies),
+        left_out=left_out,
+    )
+    return report.write(out, content)

@@ -1,6 +1,7 @@
 """Numbers with error bars. Configurations of one event are correlated, so events are what is resampled."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,10 +18,10 @@ class Estimate:
     error: float
 
     def __str__(self) -> str:
-        """26.31 ± 0.42: two digits of the error."""
+        """26.31 ± 0.42: two digits of the error; an error of rounding only is not shown."""
         if not np.isfinite(self.value):
             return "undetermined"
-        if not np.isfinite(self.error) or self.error <= 0:
+        if not np.isfinite(self.error) or self.error <= 1e-7 * abs(self.value):
             return f"{self.value:.4g}"
         digits = max(0, 1 - int(np.floor(np.log10(self.error))))
         return f"{self.value:.{digits}f} ± {self.error:.{digits}f}"
@@ -37,6 +38,14 @@ def event_sums(event: np.ndarray, columns: np.ndarray) -> np.ndarray:
     return sums
 
 
+@lru_cache(maxsize=2)
+def resamples(events: int) -> np.ndarray:
+    """How often each event is drawn, (RESAMPLES, events): the same draws whatever is estimated."""
+    draws = np.random.default_rng(0).multinomial(events, np.full(events, 1 / events), RESAMPLES).astype(float)
+    draws.flags.writeable = False
+    return draws
+
+
 def by_events(event: np.ndarray, columns: np.ndarray, statistic) -> Estimate:
     """statistic(sums over rows, (..., c)) -> (...), its error by a bootstrap that draws whole events."""
     sums = event_sums(event, columns)
@@ -46,8 +55,7 @@ def by_events(event: np.ndarray, columns: np.ndarray, statistic) -> Estimate:
         value = float(statistic(sums.sum(axis=0)))
         if len(sums) < 2:
             return Estimate(value, np.nan)
-        draws = np.random.default_rng(0).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), RESAMPLES)
-        resampled = statistic(draws @ sums)
+        resampled = statistic(resamples(len(sums)) @ sums)
         resampled = resampled[
             np.isfinite(resampled)
         ]  # a draw of one and the same event may leave nothing to compare
@@ -184,3 +192,10 @@ def wilson(nucleated: np.ndarray, copies: np.ndarray) -> tuple[np.ndarray, np.nd
     n, k = np.asarray(copies, float), np.asarray(nucleated, float)
     centre, half = (k + 0.5) / (n + 1), np.sqrt(k * (n - k) / n + 0.25) / (n + 1)
     return centre - half, centre + half
+
+
+def label_entropy(p: np.ndarray) -> float:
+    """Mean binary entropy of measured probabilities, nat: no prediction has a smaller cross entropy with them."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(p > 0, p * np.log(p), 0) + np.where(p < 1, (1 - p) * np.log1p(-p), 0)
+    return float(-np.mean(terms))

@@ -13,7 +13,7 @@ class PaperSystem:
     """R, L, h of one system and the paper's values; None: the paper gives none.
 
     growth: MCS until the droplet fills half the system. radius: mean Rg of the largest cluster, lattice
-    units.
+    units. mse: of the CNN on its test set; network, training: which CNN, and on how many configurations.
     """
 
     range: int
@@ -24,6 +24,15 @@ class PaperSystem:
     radius: float | None = None
     configurations: str | None = None
     correlation: str | None = None
+    mse: float | None = None
+
+    @property
+    def network(self) -> str:
+        return "cnn_4layer" if self.size == 200 else "cnn_2layer"
+
+    @property
+    def training(self) -> int:
+        return 7000 if self.size == 200 else 12000
 
     @property
     def name(self) -> str:
@@ -36,12 +45,12 @@ SYSTEMS = (
     PaperSystem(1, 10, 0.57, ABOUT, growth=50, configurations="14 593"),
     PaperSystem(3, 30, None, ABOUT),
     PaperSystem(5, 50, None, ABOUT),
-    PaperSystem(10, 100, 1.215, ABOUT, growth=20, configurations="14 422", correlation="very weak"),
-    PaperSystem(10, 200, 1.210, AT_LEAST, radius=19.42, configurations=NEAR_SPINODAL),
+    PaperSystem(10, 100, 1.215, ABOUT, growth=20, configurations="14 422", correlation="very weak", mse=5.65e-3),
+    PaperSystem(10, 200, 1.210, AT_LEAST, radius=19.42, configurations=NEAR_SPINODAL, mse=0.0052),
     PaperSystem(12, 200, 1.2283, AT_LEAST, radius=26.56, configurations=NEAR_SPINODAL),
     PaperSystem(15, 200, 1.243, AT_LEAST, radius=37.00, configurations=NEAR_SPINODAL),
     PaperSystem(18, 200, 1.2515, AT_LEAST, radius=48.81, configurations=NEAR_SPINODAL),
-    PaperSystem(20, 200, 1.255, AT_LEAST, radius=57.15, configurations=NEAR_SPINODAL),
+    PaperSystem(20, 200, 1.255, AT_LEAST, radius=57.15, configurations=NEAR_SPINODAL, mse=0.0174),
 )
 
 

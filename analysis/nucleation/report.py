@@ -1,13 +1,28 @@
 """report.md for people and report.json for programs: the same rows, the paper's value beside ours."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from analysis.nucleation import verdicts
 from analysis.nucleation.estimates import Estimate
+from analysis.nucleation.model_tables import Difference, ModelRow
 from analysis.nucleation.quantities import NOT_RUN, Row
+from analysis.nucleation.training import SPLITS, label
+from analysis.nucleation.verdicts import Claim
+
+MODEL_DEFINITIONS = """\
+- **Errors of the models** are the larger of two standard errors. *Over folds*: k folds share most of their training
+  sets, so s^2/k is too small; used is Nadeau and Bengio's s^2 (1/k + n_test/n_training). *Over events*: a bootstrap
+  that draws whole events of the test sets again; the only one there is for a single fold, and blind to what another
+  training set or another start of the training would give. report.json has both.
+- **Floor**: mean of p(1-p)/(n-1) over the same test configurations, the MSE that binomial noise of n copies leaves to a
+  perfect predictor. **Excess**: MSE minus floor. **Explained**: 1 - (MSE - floor)/(var(p) - floor).
+- **Split by event**: no event has configurations in two of training, validation and test set. **By configuration**:
+  as in the paper, where the test set shares events with the training set.
+"""
 
 DEFINITIONS = """\
 - **Errors** are one standard error. Configurations of one event are correlated, so all errors but that of the
@@ -35,14 +50,14 @@ def _cell(value) -> str:
         return f"{value:.6g}"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "not recorded" if value is None else str(value).replace("|", "\\|")
+    return "not recorded" if value is None else str(value)
 
 
 def _table(head: list[str], lines: list[list[str]]) -> list[str]:
     return [
         "| " + " | ".join(head) + " |",
         "|" + " --- |" * len(head),
-        *("| " + " | ".join(c) + " |" for c in lines),
+        *("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for cells in lines),
         "",
     ]
 
@@ -55,8 +70,94 @@ def _ours(row: Row) -> str:
     return str(Estimate(row.ours, np.nan if row.error is None else row.error))
 
 
-def markdown(rows: list[Row], systems: list[dict], pictures: list[tuple[str, str]]) -> str:
-    """The report's text; pictures are (file name in figures/, caption)."""
+def _number(value: float | None, error: float | None, missing: str) -> str:
+    return missing if value is None else str(Estimate(value, np.nan if error is None else error))
+
+
+def _data(c: Claim) -> str:
+    """12000 + 2000: training and test configurations; else the configurations of the data set."""
+    if c.training is not None and c.test is not None:
+        return f"{c.training} + {c.test}"
+    return "" if c.configurations is None else f"{c.configurations}"
+
+
+def _claims(claims: list[Claim]) -> list[str]:
+    """The table of claims; those without any number come after it, in a short one."""
+    ran = [c for c in claims if c.agrees != verdicts.NOT_RUN]
+    head = ["system", "claim", "paper", "ours", "floor", "data (train + test)", "split", "agrees if", "agrees", "split by event"]
+    lines = [
+        [
+            c.system,
+            c.claim + (f" ({c.note})" if c.note else ""),
+            c.paper,
+            _number(c.ours, c.error, "undetermined") + (f" {c.unit}" if c.unit else ""),
+            "" if c.floor is None else f"{c.floor:.5f}",
+            _data(c),
+            c.split or "",
+            c.rule,
+            f"**{c.agrees}**",
+            f"{_number(c.other['ours'], c.other['error'], 'undetermined')}: {c.other['agrees']}" if c.other else "",
+        ]
+        for c in ran
+    ]
+    missing = [c for c in claims if c.agrees == verdicts.NOT_RUN]
+    text = ["## The paper's claims", ""]
+    text += _table(head, lines) if ran else ["None of the paper's systems is among these runs.", ""]
+    if missing:
+        text += ["### Not run", ""]
+        head = ["system", "claim", "paper", "agrees if", "agrees"]
+        text += _table(head, [[c.system, c.claim, c.paper, c.rule, c.agrees] for c in missing])
+    return [*text, "How it is judged:", "", verdicts.TEXT]
+
+
+def _cell_of(number: dict) -> str:
+    return _number(number["value"], number["error"], "undetermined")
+
+
+def _models(models: list[ModelRow], differences: list[Difference]) -> list[str]:
+    """What each model reached, and the paired differences."""
+    if not models:
+        return []
+    head = ["system", "split", "model", "parameters", "folds", "train + test", "MSE", "floor", "excess", "explained", "root MSE",
+            "mean abs. error", "epochs (kept)", "s per fold", "trained on"]  # fmt: skip
+    lines = [
+        [r.system, r.split, label(r.model), str(r.parameters), str(r.folds), f"{r.training} + {r.test}", _cell_of(r.mse),
+         "" if r.floor is None else f"{r.floor:.5f}", _cell_of(r.excess), _cell_of(r.explained), _cell_of(r.root_mse),
+         _cell_of(r.absolute_error), f"{r.epochs:.0f} ({r.best_epoch:.0f})", "" if r.seconds is None else f"{r.seconds:.0f}", r.device]
+        for r in models
+    ]  # fmt: skip
+    text = ["## Models", "", *_table(head, lines)]
+    if differences:
+        text += ["### Differences in MSE, first minus second", "",
+                 "On the same test configurations, paired, except between the two splits. Negative: the first is better.", ""]  # fmt: skip
+        text += _table(
+            ["system", "split", "first", "second", "folds", "difference of MSE", "in its errors"],
+            [[d.system, SPLITS.get(d.split, d.split), d.first, d.second, str(d.folds), _cell_of(d.difference), _ratio(d.difference)]
+             for d in differences],
+        )  # fmt: skip
+    return [*text, MODEL_DEFINITIONS]
+
+
+def _ratio(number: dict) -> str:
+    return f"{number['value'] / number['error']:+.1f}" if number["value"] is not None and number["error"] else ""
+
+
+@dataclass(frozen=True)
+class Content:
+    """All that the report says; pictures are (file name in figures/, caption)."""
+
+    rows: list[Row]
+    systems: list[dict]
+    pictures: list[tuple[str, str]]
+    claims: list[Claim]
+    models: list[ModelRow]
+    differences: list[Difference]
+    left_out: list[str]
+
+
+def markdown(content: Content) -> str:
+    """The report's text."""
+    rows, systems, pictures = content.rows, content.systems, content.pictures
     lines = ["# Nucleation in the Ising model: ours beside the paper's", ""]
     columns = [
         "system",
@@ -77,6 +178,9 @@ def markdown(rows: list[Row], systems: list[dict], pictures: list[tuple[str, str
     lines += ["## What was run", ""]
     units = {"window": "window (MCS)", "history": "history (MCS)", "git_revision": "revision"}
     lines += _table([units.get(c, c) for c in columns], [[_cell(s[c]) for c in columns] for s in systems])
+    if content.left_out:
+        lines += ["Left out:", "", *(f"- {text}" for text in content.left_out), ""]
+    lines += _claims(content.claims) + _models(content.models, content.differences)
     lines += ["## Quantities", ""]
     ran = [row for row in rows if row.status != NOT_RUN]
     lines += _table(
@@ -97,17 +201,20 @@ def markdown(rows: list[Row], systems: list[dict], pictures: list[tuple[str, str
     return "\n".join(lines)
 
 
-def write(out: Path, rows: list[Row], systems: list[dict], pictures: list[tuple[str, str]]) -> Path:
+def write(out: Path, content: Content) -> Path:
     """Write out/report.md and out/report.json; return the former's path."""
-    figures = [{"file": f"figures/{name}", "caption": caption} for name, caption in pictures]
     numbers = {
         "study": "nucleation",
-        "systems": systems,
-        "rows": [asdict(row) for row in rows],
-        "figures": figures,
+        "systems": content.systems,
+        "rows": [asdict(row) for row in content.rows],
+        "claims": [asdict(claim) for claim in content.claims],
+        "models": [asdict(row) for row in content.models],
+        "differences": [asdict(row) for row in content.differences],
+        "left_out": content.left_out,
+        "figures": [{"file": f"figures/{name}", "caption": caption} for name, caption in content.pictures],
     }
     (out / "report.json").write_text(
         json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     )
-    (out / "report.md").write_text(markdown(rows, systems, pictures))
+    (out / "report.md").write_text(markdown(content))
     return out / "report.md"

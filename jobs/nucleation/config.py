@@ -1,4 +1,4 @@
-"""The nucleation config: which system, how many events, how they are labelled, how they are balanced."""
+"""The nucleation config: which system, how many events, how they are labelled, balanced and learnt."""
 
 from typing import Literal
 
@@ -132,6 +132,84 @@ class Collect(Section):
     )
 
 
+Model = Literal["spins", "features", "cnn_2layer", "cnn_4layer", "notebook", "torus", "torus_window"]
+Split = Literal["event", "configuration"]
+
+
+class Train(Section):
+    """The models and how they are trained: soft labels, cross entropy, early stopping, cross-validation."""
+
+    models: list[Model] = value(
+        ["spins", "features", "cnn_2layer", "torus", "torus_window"],
+        unit="",
+        min_length=1,
+        about="the paper's logistic regressions on spins and on features, its CNN of two or four layers, its authors' "
+        "notebook's, and our own on the torus, without and with the time that the copies had",
+    )
+    splits: list[Split] = value(
+        ["event"],
+        unit="",
+        min_length=1,
+        about="what is dealt into folds: whole events, or single configurations as in the paper",
+    )
+    folds: int = value(10, unit="folds", ge=1, le=100, about="of the cross-validation")
+    training: int | None = value(
+        12_000, unit="configurations", ge=1, about="to train on in each fold; all that are left if null"
+    )
+    validation: int = value(1000, unit="configurations", ge=1, about="that stop the training, in each fold")
+    test: int = value(2000, unit="configurations", ge=1, about="that are only predicted, in each fold")
+    kernel: int | None = value(
+        None, unit="lattice sites", ge=1, le=31, about="side of the CNNs' filters; 3 at R = 1, else 5, as the authors'"
+    )
+    batch: int = value(64, unit="configurations", ge=1, about="in one step of the optimiser")
+    learning_rate: float = value(1.0e-3, unit="", gt=0, lt=1, about="of Adam")
+    patience: int = value(10, unit="epochs", ge=1, about="without a better validation loss, then it ends")
+    max_epochs: int = value(200, unit="epochs", ge=1, le=100_000, about="where it ends at the latest")
+    precision: Literal["float32", "bfloat16"] = value(
+        "float32", unit="", about="in which the CNNs train; bfloat16 (autocast) takes about half the time; predictions: float32"
+    )
+    threads: int = value(
+        1, unit="threads", ge=1, le=1024, about="that one network trains on, on a CPU; part of the result's last bits"
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _complete(self):
+        for name in ("models", "splits"):
+            given = getattr(self, name)
+            if len(set(given)) < len(given):
+                raise ValueError(f"train.{name} = {given}: expected each once")
+        if self.kernel is not None and self.kernel % 2 == 0:
+            raise ValueError(f"train.kernel = {self.kernel}: expected an odd number [lattice sites]")
+        return self
+
+
+class Occlusion(Section):
+    """Which part of a configuration a network looks at (paper, section V.B)."""
+
+    patch: int | None = value(
+        None, unit="lattice sites", ge=1, about="side of the square that is covered; 20, but at most L/5, if null"
+    )
+    fill: Literal["zeros", "up"] = value(
+        "zeros", unit="", about="what covers it: 0 as in the paper, or metastable spins as in the authors' code"
+    )
+    stride: int = value(1, unit="lattice sites", ge=1, about="between neighbouring places of the square")
+    places: int | None = value(
+        None, unit="places", ge=1, about="so many random places in each configuration; every place if null"
+    )
+    configurations: int = value(200, unit="configurations", ge=1, about="of each fold's test set that are covered")
+
+
+class Predict(Section):
+    """What the trained networks are asked for."""
+
+    models: list[Model] = value(
+        ["cnn_2layer", "torus"], unit="", min_length=1, about="whose occlusion maps are made, where they are trained"
+    )
+    split: Split = value("event", unit="", about="of the folds whose networks are used")
+    folds: int | None = value(None, unit="folds", ge=1, about="how many folds' networks are used; all if null")
+    occlusion: Occlusion = value(default_factory=Occlusion, unit="", about="the maps")
+
+
 class Nucleation(Section):
     """Everything that decides the result.  The device is not in it: it does not."""
 
@@ -140,12 +218,23 @@ class Nucleation(Section):
     system: System = value(unit="", about="the lattice and its field")
     generate: Generate = value(unit="", about="events and labels")
     collect: Collect = value(default_factory=Collect, unit="", about="balancing")
+    train: Train = value(default_factory=Train, unit="", about="the networks")
+    predict: Predict = value(default_factory=Predict, unit="", about="what they are asked for")
 
     @pydantic.model_validator(mode="after")
     def _complete(self):
         if self.collect.bonds is None:
             self.collect.bonds = (
                 "coniglio_klein" if self.system.interaction == "nearest" else "density_corrected"
+            )
+        size = self.system.size
+        if self.train.kernel is None:
+            self.train.kernel = 3 if self.system.range == 1 else 5
+        if self.predict.occlusion.patch is None:
+            self.predict.occlusion.patch = max(1, min(20, size // 5))
+        if self.predict.occlusion.patch > size:
+            raise ValueError(
+                f"predict.occlusion.patch = {self.predict.occlusion.patch}: expected at most system.size = {size} [lattice sites]"
             )
         if self.collect.bins > self.generate.copies:
             raise ValueError(

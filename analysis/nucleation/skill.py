@@ -1,0 +1,177 @@
+"""How well a model predicts: MSE, floor, differences, each with the larger of two standard errors.
+
+Two errors, because each misses something. Over folds: k folds share most of their training sets, so that s^2/k is
+too small; Nadeau and Bengio (Machine Learning 52, 239 (2003)) put s^2 (1/k + n_test/n_training) in its place. Over
+events: whole events of the test sets are drawn again, folds pooled with equal weight; it sees that configurations of
+one event are alike, but not what another training set would have given.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.nucleation import estimates
+from analysis.nucleation.dataset import Run
+from analysis.nucleation.estimates import Estimate
+from analysis.nucleation.training import Fold
+
+
+@dataclass(frozen=True)
+class FoldEstimate(Estimate):
+    """error: the larger of fold_error (corrected, NaN for one fold) and event_error (bootstrap over events)."""
+
+    fold_error: float
+    event_error: float
+    folds: int
+
+
+def larger(*errors: float) -> float:
+    """The largest finite error; NaN if there is none."""
+    finite = [error for error in errors if np.isfinite(error)]
+    return float(max(finite)) if finite else np.nan
+
+
+def tested_over_trained(folds: list[Fold]) -> float:
+    """n_test / n_training, averaged over folds."""
+    return float(np.mean([len(fold.index) / max(len(fold.training), 1) for fold in folds]))
+
+
+def corrected_error(values: np.ndarray, ratio: float) -> float:
+    """Standard error of the mean of k fold values, variance s^2 (1/k + ratio); NaN for fewer than two."""
+    count = len(values)
+    return float(np.sqrt(np.var(values, ddof=1) * (1 / count + ratio))) if count > 1 else np.nan
+
+
+def over_folds(values: np.ndarray, folds: list[Fold]) -> FoldEstimate:
+    """Mean over folds of one number a fold; no bootstrap is possible (weights, for example)."""
+    error = corrected_error(values, tested_over_trained(folds))
+    return FoldEstimate(float(np.mean(values)), error, error, np.nan, len(values))
+
+
+def estimate(run: Run, folds: list[Fold], columns: Callable, statistic: Callable) -> FoldEstimate:
+    """statistic of the columns' means.
+
+    columns(i) -> (t, c): a few numbers for each test row of folds[i]; statistic: (..., c) means -> (...). The value
+    is the statistic of the means averaged over folds.
+    """
+    parts = [columns(i) for i in range(len(folds))]
+    means = np.array([part.mean(axis=0) for part in parts])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        each = np.array([float(statistic(row)) for row in means])
+        value = float(statistic(means.mean(axis=0)))
+    event, weighted = _weighted(run, folds, parts)
+    by_events = estimates.by_events(event, weighted, lambda s: statistic(s[..., 1:] / s[..., :1]))
+    fold_error = corrected_error(each, tested_over_trained(folds))
+    return FoldEstimate(value, larger(fold_error, by_events.error), fold_error, by_events.error, len(folds))
+
+
+def _weighted(run: Run, folds: list[Fold], parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """(event, columns with a leading 1) of all folds' test rows, each fold of the same total weight."""
+    event = np.concatenate([run.event[fold.index] for fold in folds])
+    rows = [np.hstack([np.ones((len(part), 1)), part]) / len(part) for part in parts]
+    return event, np.concatenate(rows)
+
+
+def label_noise(run: Run, index: np.ndarray) -> np.ndarray:
+    """p(1 - p)/(n - 1) of each row; a label with one copy, which says nothing of its noise, has the others' mean."""
+    copies = run.copies[index]
+    p = run.nucleated[index] / copies
+    noise = p * (1 - p) / np.maximum(copies - 1, 1)
+    return np.where(copies > 1, noise, estimates.noise_floor(run.nucleated[index], copies))
+
+
+def floor(run: Run, folds: list[Fold]) -> float:
+    """Label-noise floor of the folds' test sets, mean over folds."""
+    return float(np.mean([estimates.noise_floor(run.nucleated[f.index], run.copies[f.index]) for f in folds]))
+
+
+def mse(run: Run, folds: list[Fold]) -> FoldEstimate:
+    """Mean square error of p_nuc."""
+    return estimate(run, folds, lambda i: folds[i].squared_error[:, None], lambda m: m[..., 0])
+
+
+def root_mse(run: Run, folds: list[Fold]) -> FoldEstimate:
+    """sqrt(MSE), what the paper calls average error."""
+    return estimate(run, folds, lambda i: folds[i].squared_error[:, None], lambda m: np.sqrt(m[..., 0]))
+
+
+def absolute_error(run: Run, folds: list[Fold]) -> FoldEstimate:
+    """Mean |predicted - measured|."""
+    return estimate(
+        run, folds, lambda i: np.abs(folds[i].predicted - folds[i].p_nuc)[:, None], lambda m: m[..., 0]
+    )
+
+
+def excess(run: Run, folds: list[Fold]) -> FoldEstimate:
+    """MSE - floor: what a perfect predictor would still gain."""
+
+    def columns(i):
+        return np.column_stack([folds[i].squared_error, label_noise(run, folds[i].index)])
+
+    return estimate(run, folds, columns, lambda m: m[..., 0] - m[..., 1])
+
+
+def explained(run: Run, folds: list[Fold]) -> FoldEstimate:
+    """1 - (MSE - floor)/(var(p) - floor): share of the explainable variance; 1 perfect, 0 no better than the mean."""
+
+    def columns(i):
+        fold = folds[i]
+        return np.column_stack(
+            [fold.squared_error, label_noise(run, fold.index), fold.p_nuc, fold.p_nuc**2]
+        )
+
+    def share(m):
+        error, noise, p, square = np.moveaxis(m, -1, 0)
+        return 1 - (error - noise) / (square - p**2 - noise)
+
+    return estimate(run, folds, columns, share)
+
+
+def paired(first: list[Fold], second: list[Fold]) -> list[tuple[Fold, Fold]]:
+    """Folds of two models with the same number and the same test rows."""
+    others = {fold.number: fold for fold in second}
+    pairs = [(fold, others[fold.number]) for fold in first if fold.number in others]
+    return [(a, b) for a, b in pairs if np.array_equal(a.index, b.index)]
+
+
+def difference(run: Run, first: list[Fold], second: list[Fold]) -> FoldEstimate | None:
+    """MSE of the first minus MSE of the second model, paired row by row; None without a common fold."""
+    return _of_pairs(run, paired(first, second), lambda m: m[..., 0] - m[..., 1])
+
+
+def reduction(run: Run, first: list[Fold], second: list[Fold]) -> FoldEstimate | None:
+    """1 - MSE(first)/MSE(second), paired: 0.4 where the first model's error is 40% lower."""
+    return _of_pairs(run, paired(first, second), lambda m: 1 - m[..., 0] / m[..., 1])
+
+
+def _of_pairs(run: Run, pairs: list[tuple[Fold, Fold]], statistic: Callable) -> FoldEstimate | None:
+    if not pairs:
+        return None
+
+    def columns(i):
+        a, b = pairs[i]
+        return np.column_stack([a.squared_error, b.squared_error])
+
+    return estimate(run, [a for a, _ in pairs], columns, statistic)
+
+
+def between_splits(run: Run, by_event: list[Fold], by_configuration: list[Fold]) -> FoldEstimate:
+    """MSE split by event minus MSE split by configuration: what sharing events between training and test hides.
+
+    The test sets differ, so the fold errors add in quadrature; the bootstrap draws the same events in both.
+    """
+    parts = [_weighted(run, folds, [f.squared_error[:, None] for f in folds]) for folds in (by_event, by_configuration)]
+    event = np.concatenate([part[0] for part in parts])
+    zeros = [np.zeros_like(part[1]) for part in parts]
+    columns = np.concatenate([np.hstack([parts[0][1], zeros[0]]), np.hstack([zeros[1], parts[1][1]])])
+    found = estimates.by_events(event, columns, lambda s: s[..., 1] / s[..., 0] - s[..., 3] / s[..., 2])
+    fold_error = float(np.hypot(*(mse(run, folds).fold_error for folds in (by_event, by_configuration))))
+    return FoldEstimate(
+        found.value, larger(fold_error, found.error), fold_error, found.error, min(len(by_event), len(by_configuration))
+    )
+
+
+def independent(first: Estimate, second: Estimate) -> Estimate:
+    """first - second of two systems, errors in quadrature."""
+    return Estimate(first.value - second.value, float(np.hypot(first.error, second.error)))

@@ -1,0 +1,141 @@
+"""The predict stage: occlusion maps of a run's test sets; or, with --input, p_nuc of configurations from elsewhere."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+
+from jobs import UserError, provenance, shards
+from jobs.config import digest
+from jobs.nucleation import answer, occlusion, train
+from jobs.nucleation.config import Nucleation
+from jobs.nucleation.trained import network_of, networks_of
+from jobs.progress import Progress
+from jobs.rundir import System
+from jobs.shards import Data
+from jobs.training import torch_device
+from jobs.units import Place
+from kernels.streams import STREAMS
+
+BLOCKS = 5  # of events in a fold's test set, for error bars
+
+
+def run(systems: list[System], place: Place, request, device, progress: Progress) -> int:
+    """This process's share of the maps of all systems, or the answer to --input; how many failed (none: they raise)."""
+    if request.input is not None:
+        if len(systems) > 1:
+            raise UserError(f"--input: {request.run} holds {len(systems)} systems; give one of them as --run")
+        if place.rank == place.task == 0:
+            answer.answer(systems[0], request, device, progress)
+        return 0
+    everything = [(system, model) for system in systems for model in units(system.config)]
+    mine = place.share(everything)
+    progress.begin(len(mine), "maps")
+    for done, (system, model) in enumerate(mine):
+        train.check(system)
+        occlude(system, model, device, progress, lambda part, done=done: progress.reach(done + part))
+    return 0
+
+
+def units(config: Nucleation) -> list[str]:
+    """One map a model; the features have no place on the lattice to cover."""
+    return [model for model in config.predict.models if model != "features"]
+
+
+def occlude(system: System, model: str, device, progress: Progress, report: Callable[[float], None]) -> None:
+    """Write predict/occlusion-MODEL.h5 of a system, unless it is there, made of the same networks."""
+    config, asked = system.config, system.config.predict.occlusion
+    path = system.folder / "predict" / f"occlusion-{model}.h5"
+    say = lambda line: progress.say(f"{model}: {line}")  # noqa: E731
+    found = networks_of(system, config.predict.split, model, config.predict.folds, say)
+    if not found:
+        progress.say(f"{system.folder}: no trained {model} on folds by {config.predict.split}: no occlusion map of it")
+        return
+    data, dataset_digest = train.dataset_of(system)
+    made_from = f"{dataset_digest} {train.train_digest(config)} {config.predict.split} {sorted(found)} {asked.model_dump()}"
+    try:
+        shards.check(path, made_from=made_from)
+        progress.say(f"{path}: made from the same networks before, kept")
+        return
+    except (FileNotFoundError, shards.BadFileError):
+        pass
+    at = occlusion.corners(config.system.size, asked.patch, asked.stride)
+    name = torch_device(device)
+    if name == "cpu":
+        torch.set_num_threads(device.workers)
+    columns: dict[str, list] = {key: [] for key in ("sensitivity", "shift", "density", "radius_of_gyration", "configurations")}
+    with h5py.File(system.folder / "dataset.h5", "r", locking=False) as file:
+        radius = file["radius_of_gyration"][...]
+    for order, (fold, tested) in enumerate(found.items()):
+        network = network_of(system, config.predict.split, model, fold, name, say)
+        chosen = some_of(tested["index"], asked.configurations, config.seed, fold)
+        spins = data["spins"][chosen]
+        part = lambda f, order=order: report((order + f) / len(found))  # noqa: E731
+        change = covered(network, spins, data["time"][chosen], config, at, fold, name, part)
+        blocks = np.unique(data["event"][chosen], return_inverse=True)[1] % BLOCKS
+        for key in columns:
+            columns[key].append([])
+        for block in range(BLOCKS):
+            mine = blocks == block
+            seen = np.isfinite(change[mine])
+            count = np.maximum(seen.sum(0), 1)
+            size, mean = np.where(seen, np.abs(change[mine]), 0).sum(0) / count, np.where(seen, change[mine], 0).sum(0) / count
+            nothing = ~seen.any(0)
+            size[nothing], mean[nothing] = np.nan, np.nan
+            columns["sensitivity"][-1].append(size)
+            columns["shift"][-1].append(mean)
+            columns["density"][-1].append((spins[mine] < 0).mean(0))
+            columns["radius_of_gyration"][-1].append(radius[chosen][mine].mean() if mine.any() else np.nan)
+            columns["configurations"][-1].append(int(mine.sum()))
+    write_maps(path, columns, at, system, model, made_from, dataset_digest, device)
+    progress.say(f"{path}: {len(at)} x {len(at)} places of a square of {asked.patch}, {len(found)} folds")
+
+
+def some_of(index: np.ndarray, count: int, seed: int, fold: int) -> np.ndarray:
+    """Sorted rows: `count` of a test set's, or all, chosen by the seed alone so that all models see the same."""
+    key = np.array([seed, STREAMS["occlusion"] << 32 | fold], np.uint64)
+    return np.sort(np.random.Generator(np.random.Philox(key=key)).permutation(index)[:count])
+
+
+def covered(network, spins, time, config, at, fold, device, report) -> np.ndarray:
+    """Changes of p_nuc float32 (n, X, Y); NaN where random places did not fall."""
+    asked = config.predict.occlusion
+    tensor = torch.from_numpy(spins).to(device)
+    windows = torch.from_numpy((config.generate.window - time).astype(np.float32)).to(device)
+    if asked.places is None:
+        return occlusion.changes(
+            network, tensor, windows, patch=asked.patch, stride=asked.stride, fill=asked.fill, report=report
+        )
+    key = np.array([config.seed, STREAMS["occlusion"] << 32 | 1 << 31 | fold], np.uint64)
+    random = np.random.Generator(np.random.Philox(key=key))
+    places = at[random.integers(len(at), size=(len(spins), asked.places, 2))]
+    found = occlusion.random_changes(network, tensor, windows, places, patch=asked.patch, fill=asked.fill)
+    change = np.full((len(spins), len(at), len(at)), np.nan, np.float32)
+    cell = places // asked.stride
+    change[np.arange(len(spins))[:, None], cell[..., 0], cell[..., 1]] = found
+    return change
+
+
+def write_maps(path: Path, columns: dict, at, system: System, model: str, made_from: str, dataset_digest: str, device) -> None:
+    config, asked = system.config, system.config.predict.occlusion
+    centre = (at + (asked.patch - 1) / 2).astype(np.float32)
+    about = {
+        "sensitivity": ("", "fold, block, x, y", "mean |p(covered) - p| of a square centred at (x, y)"),
+        "shift": ("", "fold, block, x, y", "mean p(covered) - p"),
+        "density": ("", "fold, block, site x, site y", "of stable spins, same configurations"),
+        "radius_of_gyration": ("lattice sites", "fold, block", "mean of the largest cluster's, same configurations"),
+        "configurations": ("", "fold, block", "how many; a block holds whole events"),
+    }
+    data = {
+        key: Data(np.array(columns[key], np.int32 if key == "configurations" else np.float32), *about[key]) for key in about
+    }
+    data["x"] = Data(centre, "lattice sites", "x", "centre of the square; the droplet's is at L//2")
+    data["y"] = Data(centre, "lattice sites", "y", "centre of the square; the droplet's is at L//2")
+    attributes = {
+        **provenance.block(config, device.name), "config_digest": digest(config), "dataset_digest": dataset_digest,
+        "made_from": made_from, "study": "nucleation", "model": model, "split": config.predict.split,
+        "patch": asked.patch, "stride": asked.stride, "fill": asked.fill,
+    }  # fmt: skip
+    shards.write(path, data, attributes)

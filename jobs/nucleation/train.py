@@ -1,0 +1,319 @@
+"""Train the models of a run on its data set: one unit is one model on one fold.
+
+Soft labels, cross entropy, Adam, early stopping on the validation loss (paper, section III.C); the notebook's network as
+in its notebook (SGD), ours as `networks.TorusNetwork` says.  An epoch's order, dropout and augmentation are a function of
+(seed, unit, epoch), so a training that was killed goes on, from the last epoch's checkpoint, exactly as if it had not been.
+"""
+
+import csv
+import functools
+import hashlib
+import io
+import json
+import os
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from jobs import UserError, checkpoint, provenance, shards
+from jobs.config import digest, flat
+from jobs.nucleation import networks
+from jobs.nucleation.config import Nucleation
+from jobs.nucleation.features import NAMES, features
+from jobs.nucleation.folds import split
+from jobs.rundir import System
+from jobs.shards import Data
+from jobs.training import Report
+from kernels.device import cpu_model
+from kernels.streams import STREAMS
+
+HISTORY = ("epoch", "training_loss", "validation_loss", "validation_mse", "seconds")
+AT_ONCE = 500  # configurations predicted at once
+AVERAGING = 0.998  # a step's share of the old in the running average of our network's weights: about three epochs long
+
+
+def units(config: Nucleation) -> list[str]:
+    """Names of all networks to train; fold 0 of every model comes first, so that there is something to look at early."""
+    t = config.train
+    return [f"{by}/{model}/fold-{fold}" for fold in range(t.folds) for by in t.splits for model in t.models]
+
+
+def parts(name: str) -> tuple[str, str, int]:
+    """event/torus/fold-3 -> ("event", "torus", 3)."""
+    by, model, fold = name.split("/")
+    return by, model, int(fold.removeprefix("fold-"))
+
+
+def train_digest(config: Nucleation) -> str:
+    """What a trained network depends on beside the data set and its own name."""
+    lists = ("train.models", "train.splits", "train.folds")
+    keys = {k: v for k, v in flat(config).items() if k.startswith("train.") and k not in lists}
+    return hashlib.sha256((digest(config) + json.dumps(keys, sort_keys=True)).encode()).hexdigest()
+
+
+# ---- the data
+
+
+def check(system: System) -> None:
+    """UserError unless the system's dataset.h5 is there, sound, of this very system, and large enough for the folds."""
+    path, t = system.folder / "dataset.h5", system.config.train
+    try:
+        arrays, attributes = shards.read(path)
+    except FileNotFoundError:
+        raise UserError(f"{path} is not there: run generate and collect first") from None
+    except shards.BadFileError as error:
+        raise UserError(f"{path}: {error}; run collect again") from None
+    if attributes.get("study") != "nucleation":
+        raise UserError(f"{path}: not a nucleation data set (study = {attributes.get('study')})")
+    size = arrays["spins"].shape[-1]
+    if size != system.config.system.size:
+        raise UserError(f"{path}: configurations of L = {size}, and system.size is {system.config.system.size}")
+    if attributes.get("config_digest") != digest(system.config):
+        raise UserError(f"{path}: made with another config than {system.folder / 'config.yaml'}; run collect again")
+    for by in t.splits:
+        for fold in range(t.folds):
+            try:
+                rows(arrays["event"], by, fold, system.config)
+            except UserError as error:
+                raise UserError(f"{path}: {error}") from None
+
+
+def rows(event: np.ndarray, by: str, fold: int, config: Nucleation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of the data set for (test, validation, training) of a fold."""
+    t = config.train
+    return split(event, by, fold, test=t.test, validation=t.validation, training=t.training, seed=config.seed)
+
+
+@functools.lru_cache(maxsize=2)
+def load(path: Path, modified: int) -> tuple[dict[str, np.ndarray], str]:
+    """Spins, labels and events of a data set, and its content digest.  `modified` makes a changed file another one."""
+    with h5py.File(path, "r", locking=False) as file:
+        names = ("spins", "p_nuc", "event", "time")
+        return {name: file[name][...] for name in names}, str(file.attrs["content_digest"])
+
+
+def dataset_of(system: System) -> tuple[dict[str, np.ndarray], str]:
+    path = system.folder / "dataset.h5"
+    return load(path, path.stat().st_mtime_ns)
+
+
+class Inputs:
+    """What a network is fed, on its device: features float32 (n, 10), or spins int8 (n, L, L); and windows float32 (n,), MCS.
+
+    A window is the time the copies of a configuration had to nucleate, generate.window - t_int.
+    """
+
+    def __init__(self, model: str, spins: np.ndarray, windows: np.ndarray, device: str):
+        rows_ = features(spins).astype(np.float32) if model == "features" else spins
+        self.rows = torch.from_numpy(rows_).to(device)
+        self.windows = torch.from_numpy(windows.astype(np.float32)).to(device)
+        self.device = device
+
+    def batch(self, network: nn.Module, chosen: Tensor, augment: Callable | None = None) -> tuple[Tensor, ...]:
+        """The arguments of the network for some rows: spins get a channel and become float32."""
+        found = self.rows[chosen]
+        if found.dtype == torch.int8:
+            found = (augment(found) if augment else found)[:, None].float()
+        return (found, self.windows[chosen]) if getattr(network, "takes_window", False) else (found,)
+
+
+# ---- one unit
+
+
+def finished(system: System, name: str, say: Callable[[str], None]) -> bool:
+    """Whether test.h5 of a unit is there, sound, and of the present data set and settings.  Another one is moved aside."""
+    path = system.training(name) / "test.h5"
+    try:
+        shards.check(path, **belonging(system, dataset_of(system)[1]))
+    except FileNotFoundError:
+        return False
+    except shards.BadFileError as error:
+        say(f"{path}: {error}; moved aside to {shards.set_aside(path).name}")
+        return False
+    return True
+
+
+def belonging(system: System, dataset_digest: str) -> dict[str, str]:
+    return {"train_digest": train_digest(system.config), "dataset_digest": dataset_digest}
+
+
+def fit(system: System, name: str, device: str, report: Report) -> str:
+    """Train one unit to its end, from its checkpoint if there is one, and predict its test set; a line about the result."""
+    config, folder = system.config, system.training(name)
+    by, model, fold = parts(name)
+    data, dataset_digest = dataset_of(system)
+    test, validation, training = rows(data["event"], by, fold, config)
+    inputs = Inputs(model, data["spins"], config.generate.window - data["time"], device)
+    labels = torch.from_numpy(data["p_nuc"]).to(device)
+    if device != "cpu":
+        torch.set_float32_matmul_precision("high")
+    torch.manual_seed(epoch_seed(config, name, 0))
+    network = networks.build(model, config.system.size, config.train.kernel)
+    if hasattr(network, "standardise"):
+        network.standardise(inputs.rows[training].cpu())
+    network.to(device)
+    run = Training(config, name, network, inputs, labels, training, validation)
+    belongs = belonging(system, dataset_digest)
+    state = checkpoint.load(folder / "checkpoint.pt", lambda line: report("say", line), **belongs)
+    if state is not None:
+        run.restore(state)
+    while not run.ended:
+        run.epoch()
+        checkpoint.save(folder / "checkpoint.pt", {**run.state(), **belongs})
+        write_metrics(folder / "metrics.csv", run.history)
+        report("epoch", (run.share, run.line))
+    network.load_state_dict(run.best)
+    checkpoint.save(folder / "checkpoint.pt", {"epoch": run.epochs, "finished": True, "best": run.best, **run.record(), **belongs})
+    predicted = predict(network, inputs, test)
+    columns = {
+        "index": Data(test.astype(np.int32), "", "tested", "rows of dataset.h5"),
+        "p_nuc": Data(data["p_nuc"][test], "", "tested", "measured"),
+        "predicted": Data(predicted, "", "tested", "by the network with the best validation loss"),
+        "training": Data(training.astype(np.int32), "", "trained", "rows of dataset.h5"),
+        "validation": Data(validation.astype(np.int32), "", "validated", "rows of dataset.h5"),
+    }
+    for i, what in enumerate(HISTORY):
+        unit = "s" if what == "seconds" else ""
+        columns[f"history/{what}"] = Data(np.array([line[i] for line in run.history]), unit, "epoch", what.replace("_", " "))
+    if model == "features":
+        weights = network.linear.weight.detach().cpu().numpy()[0].astype(np.float64)
+        columns["weights"] = Data(weights, "", "feature", f"of the standardised features {', '.join(NAMES)}")
+    attributes = {
+        **provenance.block(config, torch.cuda.get_device_name(device) if device != "cpu" else cpu_model()),
+        **belongs, "config_digest": digest(config), "study": "nucleation", "split": by, "model": model, "fold": fold,
+        "parameters": networks.parameters(network), "epochs": run.epochs, "best_epoch": run.best_epoch,
+    }  # fmt: skip
+    shards.write(folder / "test.h5", columns, attributes)
+    checkpoint.previous(folder / "checkpoint.pt").unlink(missing_ok=True)
+    error = float(np.mean((predicted - data["p_nuc"][test]) ** 2))
+    return f"test MSE {error:.5f} after {run.epochs} epochs, best {run.best_epoch}, {networks.parameters(network)} parameters"
+
+
+def epoch_seed(config: Nucleation, name: str, epoch: int) -> int:
+    """Of torch's generators in an epoch; epoch 0: of the first weights."""
+    by, model, fold = parts(name)
+    counter = [epoch, fold, zlib.crc32(model.encode()), by == "event"]
+    key = np.array([config.seed, STREAMS["train"]], np.uint64)
+    bits = np.random.Philox(key=key, counter=np.array(counter, np.uint64))
+    return int(np.random.Generator(bits).integers(2**63))
+
+
+class Training:
+    """A network, its optimiser and its history: everything that a checkpoint holds."""
+
+    def __init__(self, config, name, network, inputs, labels, training, validation):
+        t = config.train
+        self.config, self.name, self.network, self.inputs, self.labels = config, name, network, inputs, labels
+        self.training, self.validation = torch.from_numpy(training), validation
+        self.batch = min(32 if isinstance(network, networks.NotebookNetwork) else t.batch, len(training))
+        self.mixed = t.precision == "bfloat16" and isinstance(network, networks.ConvolutionalNetwork)
+        self.augment = self.average = None
+        if isinstance(network, networks.NotebookNetwork):
+            self.optimiser = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
+        elif isinstance(network, networks.TorusNetwork):
+            self.augment = network.augment
+            self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(AVERAGING))
+            self.optimiser = torch.optim.AdamW(network.parameters(), lr=3 * t.learning_rate, fused=True)
+        else:
+            self.optimiser = torch.optim.Adam(network.parameters(), lr=t.learning_rate, fused=True)
+        self.history: list[list[float]] = []
+        self.best, self.best_loss, self.best_epoch = {}, float("inf"), 0
+
+    @property
+    def judged(self) -> nn.Module:
+        """What is validated and kept: the network, or the running average of its weights."""
+        return self.network if self.average is None else self.average.module
+
+    @property
+    def epochs(self) -> int:
+        return len(self.history)
+
+    @property
+    def ended(self) -> bool:
+        t = self.config.train
+        return self.epochs >= t.max_epochs or (self.epochs > 0 and self.epochs - self.best_epoch >= t.patience)
+
+    @property
+    def share(self) -> float:
+        """A guess at how much is done, for the bar: nobody knows when the patience will end."""
+        return self.epochs / (max(self.best_epoch, 10) + self.config.train.patience)
+
+    @property
+    def line(self) -> str:
+        return f"epoch {self.epochs}, validation loss {self.history[-1][2]:.5f}, best {self.best_loss:.5f} at {self.best_epoch}"
+
+    def epoch(self) -> None:
+        """Once through the training set, then the validation set."""
+        started, number, device = time.monotonic(), self.epochs + 1, self.inputs.device
+        torch.manual_seed(epoch_seed(self.config, self.name, number))
+        self.network.train()
+        order = self.training[torch.randperm(len(self.training))].to(device)
+        total = torch.zeros((), device=device)
+        for chosen in order.split(self.batch):
+            with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=self.mixed):
+                logit = self.network(*self.inputs.batch(self.network, chosen, self.augment)).float()
+            loss = binary_cross_entropy_with_logits(logit, self.labels[chosen])
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimiser.step()
+            if self.average is not None:
+                self.average.update_parameters(self.network)
+            total += loss.detach() * len(chosen)
+        p = self.labels[self.validation].cpu()
+        logit = torch.from_numpy(predict(self.judged, self.inputs, self.validation, logits=True))
+        loss = float(binary_cross_entropy_with_logits(logit, p))
+        mse = float(torch.mean((torch.sigmoid(logit) - p) ** 2))
+        self.history.append([number, float(total) / len(order), loss, mse, time.monotonic() - started])
+        if not np.isfinite(loss):
+            raise FloatingPointError(f"the loss is not finite in epoch {number}: lower train.learning_rate")
+        if loss < self.best_loss:
+            self.best, self.best_loss, self.best_epoch = copied(self.judged.state_dict()), loss, number
+
+    def record(self) -> dict:
+        return {"history": self.history, "best_loss": self.best_loss, "best_epoch": self.best_epoch}
+
+    def state(self) -> dict:
+        """Everything to go on from here."""
+        now = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+        if self.average is not None:
+            now["average"] = self.average.state_dict()
+        return {"epoch": self.epochs, "finished": False, "best": self.best, **now, **self.record()}
+
+    def restore(self, state: dict) -> None:
+        self.history, self.best = [list(line) for line in state["history"]], state["best"]
+        self.best_loss, self.best_epoch = state["best_loss"], state["best_epoch"]
+        if not state["finished"]:
+            self.network.load_state_dict(state["network"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            if self.average is not None:
+                self.average.load_state_dict(state["average"])
+
+
+def copied(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {key: value.detach().cpu().clone() for key, value in state.items()}
+
+
+def predict(network: nn.Module, inputs: Inputs, chosen: np.ndarray, logits: bool = False) -> np.ndarray:
+    """p_nuc, or its logit, float32 (n,) of the chosen rows."""
+    network.eval()
+    with torch.inference_mode():
+        pieces = torch.from_numpy(chosen).to(inputs.device).split(AT_ONCE)
+        found = torch.cat([network(*inputs.batch(network, piece)) for piece in pieces])
+        return (found if logits else torch.sigmoid(found)).cpu().numpy()
+
+
+def write_metrics(path: Path, history: list[list[float]]) -> None:
+    """metrics.csv, a line an epoch, as a whole: a reader never sees half of it."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([HISTORY, *([int(line[0]), *line[1:]] for line in history)])
+    temporary = path.with_name(f".metrics-{os.getpid()}.tmp")
+    temporary.write_text(text.getvalue())
+    os.replace(temporary, path)

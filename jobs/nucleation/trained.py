@@ -1,0 +1,54 @@
+"""The trained networks of a run: which there are, their weights, and how wrong they were on what they had not seen."""
+
+from collections.abc import Callable
+
+import h5py
+import numpy as np
+import torch
+
+from jobs import UserError, checkpoint, shards
+from jobs.nucleation import networks, train
+from jobs.rundir import System
+
+CALIBRATION = 10  # bins of predicted p_nuc in which the error of held-out predictions is measured
+FEWEST = 30  # held-out predictions in a bin, for its error to mean something
+
+
+
+def networks_of(system: System, split: str, model: str, folds: int | None, say: Callable[[str], None]) -> dict[int, dict]:
+    """{fold: its test.h5} of the finished folds of a model, at most `folds` of them."""
+    found = {}
+    for fold in range(system.config.train.folds):
+        name = f"{split}/{model}/fold-{fold}"
+        if train.finished(system, name, say):
+            found[fold] = shards.read(system.training(name) / "test.h5")[0]
+    return dict(list(found.items())[:folds])
+
+
+def network_of(system: System, split: str, model: str, fold: int, device: str, say: Callable[[str], None]) -> torch.nn.Module:
+    """The trained network of a fold, the one with the best validation loss.  Raises UserError without a sound checkpoint."""
+    name = f"{split}/{model}/fold-{fold}"
+    state = checkpoint.load(system.training(name) / "checkpoint.pt", say, **train.belonging(system, train.dataset_of(system)[1]))
+    if state is None or not state["finished"]:
+        raise UserError(f"{system.training(name)}: its checkpoint cannot be used; remove its test.h5 and train again")
+    network = networks.build(model, system.config.system.size, system.config.train.kernel)
+    try:
+        network.load_state_dict(state["best"])
+    except RuntimeError:
+        raise UserError(f"{system.training(name)}: trained by another version of this program; train in another --run") from None
+    return network.to(device)
+
+
+def held_out_error(p: np.ndarray, found: dict[int, dict], system: System) -> np.ndarray:
+    """float32 (n,): in bins of predicted p_nuc, the root of the mean square error of test sets less the label noise."""
+    with h5py.File(system.folder / "dataset.h5", "r", locking=False) as file:
+        copies = file["copies"][...]
+    rows = np.concatenate([tested["index"] for tested in found.values()])
+    said = np.concatenate([tested["predicted"] for tested in found.values()])
+    measured = np.concatenate([tested["p_nuc"] for tested in found.values()]).astype(float)
+    square = (said - measured) ** 2 - measured * (1 - measured) / np.maximum(copies[rows] - 1, 1)
+    bin_ = np.minimum((said * CALIBRATION).astype(int), CALIBRATION - 1)
+    count = np.bincount(bin_, minlength=CALIBRATION)
+    total = np.bincount(bin_, weights=square, minlength=CALIBRATION)
+    mean = np.where(count >= FEWEST, total / np.maximum(count, 1), square.mean())
+    return np.sqrt(np.maximum(mean, 0))[np.minimum((p * CALIBRATION).astype(int), CALIBRATION - 1)].astype(np.float32)

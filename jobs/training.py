@@ -1,0 +1,188 @@
+"""The loop of every train stage: this process's units, several side by side, each going on from its last checkpoint.
+
+A unit is one network to train, named by its folder below RUN/train, such as event/torus/fold-3.  On a CPU a unit trains
+on `train.threads` threads, so that its result does not depend on how many others train beside it.
+"""
+
+import importlib
+import multiprocessing
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from types import ModuleType
+
+from jobs import UserError
+from jobs.progress import Progress
+from jobs.rundir import System
+from jobs.units import Place
+
+GPU_MEMORY = 16 << 30  # bytes that one unit may take, at a guess: so many train side by side on a GPU
+
+Report = Callable[[str, object], None]  # ("epoch", (share done, line)) or ("say", line)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One network: the system it belongs to and its name."""
+
+    system: System
+    name: str
+
+    @property
+    def title(self) -> str:
+        return f"{self.system.name + ': ' if self.system.name else ''}{self.name}"
+
+
+@dataclass
+class Tally:
+    """What the units of this process report, on the screen and in the log."""
+
+    progress: Progress
+    done: int = 0
+    failed: int = 0
+    shares: dict[str, float] = field(default_factory=dict)  # of the units at work
+
+    def hear(self, unit: Unit, kind: str, content) -> None:
+        """One message of a unit: "epoch" (share done, line), "say" line, "done" line, "failed" (reason, traceback)."""
+        if kind == "epoch":
+            self.shares[unit.title], line = content
+            self.progress.write(f"{unit.title}: {line}")
+            self.progress.reach(self.done + sum(self.shares.values()), f"{unit.title}: {line}")
+            return
+        if kind == "failed":
+            reason, trace = content
+            self.progress.write(trace)
+            content = f"failed: {reason}; see {self.progress.path}"
+            self.failed += 1
+        self.progress.say(f"{unit.title}: {content}")
+        if kind in ("done", "failed"):
+            self.shares.pop(unit.title, None)
+            self.done += 1
+            self.progress.reach(self.done + sum(self.shares.values()))
+            note(unit, f"{content}\n" if kind == "failed" else None)
+
+
+def train(stage: ModuleType, systems: list[System], place: Place, device, slots: int | None, progress: Progress) -> int:
+    """Train this process's share of the units of all systems; the number of units that failed.
+
+    `stage` is a study's train module: check(system) raises UserError for data that cannot be used; units(config) -> names;
+    finished(system, name, say); fit(system, name, device, report) -> a line about the result.  slots: how many train side
+    by side; None: as many as there are cores, or as fit into a GPU's memory.
+    """
+    for system in systems:
+        stage.check(system)
+    everything = [Unit(system, name) for system in systems for name in stage.units(system.config)]
+    mine = place.share(everything)
+    missing = [unit for unit in mine if not stage.finished(unit.system, unit.name, progress.say)]
+    progress.say(f"{len(mine)} of {len(everything)} networks are mine, {len(mine) - len(missing)} of them trained before")
+    if not missing:
+        return 0
+    name, threads = torch_device(device), systems[0].config.train.threads
+    slots = min(len(missing), slots or default_slots(device, threads))
+    progress.begin(len(missing), "networks")
+    tally = Tally(progress)
+    if slots == 1:
+        for unit in missing:
+            fit_one(stage, unit, name, threads, lambda kind, content, unit=unit: tally.hear(unit, kind, content))
+    else:
+        side_by_side(stage, missing, name, threads, slots, tally)
+    progress.say(
+        f"{tally.done - tally.failed} networks trained in {progress.elapsed()}"
+        + (f", {tally.failed} failed" if tally.failed else "")
+    )
+    return tally.failed
+
+
+def note(unit: Unit, text: str | None) -> None:
+    """Leave, or remove, the note of a failure that `status` shows; a full disk must not cost results."""
+    path = unit.system.training_failure(unit.name)
+    try:
+        path.unlink(missing_ok=True) if text is None else path.write_text(text)
+    except OSError:
+        return
+
+
+def torch_device(device) -> str:
+    """torch's name of a kernels.device device.  Raises UserError where this torch cannot use it."""
+    if device.kind == "cpu":
+        return "cpu"
+    import torch
+
+    if not torch.cuda.is_available():
+        raise UserError(f"torch {torch.__version__} cannot use {device.name}: install its CUDA build, or use --device cpu")
+    return f"cuda:{device.index}"
+
+
+def default_slots(device, threads: int) -> int:
+    """How many units train side by side: the cores over `threads` each, or what a GPU's free memory allows, at most 4."""
+    if device.kind == "cpu":
+        return max(1, device.workers // threads)
+    import torch
+
+    return max(1, min(4, torch.cuda.mem_get_info(device.index)[0] // GPU_MEMORY))
+
+
+def fit_one(stage: ModuleType, unit: Unit, device: str, threads: int, report: Report) -> None:
+    """Train one unit here; what goes wrong with it is reported, not raised."""
+    import torch
+
+    torch.set_num_threads(threads)
+    try:
+        report("done", stage.fit(unit.system, unit.name, device, report))
+    except (BrokenPipeError, ConnectionError):  # nobody listens any more: the parent is gone
+        raise
+    except Exception as error:  # one bad unit must not stop the rest
+        text = str(error).splitlines()
+        report("failed", (f"{type(error).__name__}: {text[0] if text else 'no message'}", traceback.format_exc()))
+
+
+def side_by_side(stage: ModuleType, units: list[Unit], device: str, threads: int, slots: int, tally: Tally) -> None:
+    """Train in `slots` processes.  One that dies (killed, out of memory) costs its unit, and another takes its place."""
+    context = multiprocessing.get_context("spawn")  # a forked child could not use CUDA, nor MPI
+    waiting, working = list(units), {}
+
+    def start() -> None:
+        here, there = context.Pipe()
+        process = context.Process(target=_serve, args=(stage.__name__, there, device, threads), daemon=True)
+        process.start()
+        there.close()
+        working[here] = process, None
+        give(here)
+
+    def give(pipe: Connection) -> None:
+        process, unit = working[pipe][0], waiting.pop(0) if waiting else None
+        if unit is None:
+            del working[pipe]
+        else:
+            working[pipe] = process, unit
+        pipe.send(unit)
+
+    for _ in range(slots):
+        start()
+    while working:
+        for pipe in wait(list(working)):
+            process, unit = working[pipe]
+            try:
+                kind, content = pipe.recv()
+            except EOFError:
+                process.join()
+                del working[pipe]
+                reason = f"its process ended with status {process.exitcode}" + (" (out of memory?)" if process.exitcode == -9 else "")
+                tally.hear(unit, "failed", (reason, reason))
+                if waiting:
+                    start()
+                continue
+            tally.hear(unit, kind, content)
+            if kind in ("done", "failed"):
+                give(pipe)
+
+
+def _serve(stage: str, pipe: Connection, device: str, threads: int) -> None:
+    """A process of `side_by_side`: units come in, messages go out, until None comes or the parent is gone."""
+    module = importlib.import_module(stage)
+    try:
+        while (unit := pipe.recv()) is not None:
+            fit_one(module, unit, device, threads, lambda kind, content: pipe.send((kind, content)))
+    except (EOFError, ConnectionError, KeyboardInterrupt):
+        return
