@@ -60,12 +60,14 @@ seed: 7
 system: {range: 1, size: 8, field: 0.9}
 generate: {units: 3, events: 512, history: 12, copies: 20, window: 5, equilibration: 10}
 collect: {bins: 4}
+train: {models: [spins], folds: 1, training: 60, validation: 20, test: 20, max_epochs: 2}
+predict: {models: [spins], occlusion: {configurations: 5, stride: 3}}
 """
 
 
 @pytest.fixture
 def small(tmp_path) -> Path:
-    """A config that runs in well under a second."""
+    """A config that runs in about a second, networks and all."""
     path = tmp_path / "small.yaml"
     path.write_text(SMALL)
     return path

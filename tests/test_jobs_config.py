@@ -127,7 +127,7 @@ COMMANDS = [
     ("nucleation", "generate", "SMALL", "--run", "r", "--task", "x"),
     ("nucleation", "generate", "SMALL", "--run", "r", "--workers", "0"),
     ("nucleation", "generate", "SMALL"),
-    ("nucleation", "train", "SMALL", "--run", "r"),
+    ("nucleation", "rollout", "SMALL", "--run", "r"),
     ("nucleashun", "all", "SMALL", "--run", "r"),
     ("status", "r"),
 ]

@@ -81,7 +81,6 @@ def plant(folder, model, fold=0, split=CONFIGURATION, *, error, rows=None, train
         "history/training_loss": 0.52 + 0.2 * np.exp(-epochs / 2),
         "history/validation_loss": 0.53 + 0.2 * np.exp(-epochs / 2) + 0.002 * epochs,
         "history/validation_mse": 0.02 * np.exp(-epochs / 2),
-        "history/seconds": np.full(12, 1.5),
     }
     if weights is not None:
         arrays["weights"] = np.asarray(weights, float)

@@ -73,7 +73,7 @@ def models(studies: list[Study]) -> list[ModelRow]:
 
 def _row(study: Study, split: str, model: str) -> ModelRow:
     run, folds = study.run, study.folds(split, model)
-    seconds = [fold.history["seconds"].sum() for fold in folds if "seconds" in fold.history]
+    seconds = [fold.seconds for fold in folds if fold.seconds is not None]
     return ModelRow(
         study.name,
         split,

@@ -22,7 +22,7 @@ MODELS = {
 }
 EVENT, CONFIGURATION = "event", "configuration"
 SPLITS = {EVENT: "by event", CONFIGURATION: "by configuration"}
-HISTORY = ("epoch", "training_loss", "validation_loss", "validation_mse", "seconds")
+HISTORY = ("epoch", "training_loss", "validation_loss", "validation_mse")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Fold:
     """One trained model on its test set: rows `index` (t,) of dataset.h5, p_nuc measured and predicted (t,).
 
     training, validation: rows of dataset.h5; history: {name: (e,)} by epoch; weights (10,) of the standardised
-    features, None for other models; epochs trained, best_epoch kept.
+    features, None for other models; epochs trained, best_epoch kept; seconds: all epochs together.
     """
 
     number: int
@@ -45,6 +45,7 @@ class Fold:
     epochs: int
     best_epoch: int
     device: str
+    seconds: float | None
 
     @property
     def squared_error(self) -> np.ndarray:
@@ -123,6 +124,7 @@ def read_fold(file: Path, run: Run) -> Fold:
         epochs=int(attributes.get("epochs", -1)),
         best_epoch=int(attributes.get("best_epoch", -1)),
         device=str(attributes.get("device", "not recorded")),
+        seconds=float(attributes["seconds"]) if "seconds" in attributes else None,
     )
 
 

@@ -65,6 +65,7 @@ def occlude(system: System, model: str, device, progress: Progress, report: Call
     name = torch_device(device)
     if name == "cpu":
         torch.set_num_threads(device.workers)
+    gap = np.full((len(at), len(at)), np.nan)
     columns: dict[str, list] = {key: [] for key in ("sensitivity", "shift", "density", "radius_of_gyration", "configurations")}
     with h5py.File(system.folder / "dataset.h5", "r", locking=False) as file:
         radius = file["radius_of_gyration"][...]
@@ -80,14 +81,13 @@ def occlude(system: System, model: str, device, progress: Progress, report: Call
         for block in range(BLOCKS):
             mine = blocks == block
             seen = np.isfinite(change[mine])
-            count = np.maximum(seen.sum(0), 1)
-            size, mean = np.where(seen, np.abs(change[mine]), 0).sum(0) / count, np.where(seen, change[mine], 0).sum(0) / count
-            nothing = ~seen.any(0)
-            size[nothing], mean[nothing] = np.nan, np.nan
+            size, mean = (np.divide(np.where(seen, f(change[mine]), 0).sum(0), seen.sum(0), out=gap.copy(), where=seen.any(0))
+                          for f in (np.abs, np.asarray))  # fmt: skip
             columns["sensitivity"][-1].append(size)
             columns["shift"][-1].append(mean)
-            columns["density"][-1].append((spins[mine] < 0).mean(0))
-            columns["radius_of_gyration"][-1].append(radius[chosen][mine].mean() if mine.any() else np.nan)
+            some = mine.any()  # too few events to fill every block
+            columns["density"][-1].append((spins[mine] < 0).mean(0) if some else np.full(spins.shape[1:], np.nan))
+            columns["radius_of_gyration"][-1].append(radius[chosen][mine].mean() if some else np.nan)
             columns["configurations"][-1].append(int(mine.sum()))
     write_maps(path, columns, at, system, model, made_from, dataset_digest, device)
     progress.say(f"{path}: {len(at)} x {len(at)} places of a square of {asked.patch}, {len(found)} folds")

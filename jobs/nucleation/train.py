@@ -180,9 +180,8 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
         "training": Data(training.astype(np.int32), "", "trained", "rows of dataset.h5"),
         "validation": Data(validation.astype(np.int32), "", "validated", "rows of dataset.h5"),
     }
-    for i, what in enumerate(HISTORY):
-        unit = "s" if what == "seconds" else ""
-        columns[f"history/{what}"] = Data(np.array([line[i] for line in run.history]), unit, "epoch", what.replace("_", " "))
+    for i, what in enumerate(HISTORY[:-1]):  # metrics.csv has the seconds: they are no result
+        columns[f"history/{what}"] = Data(np.array([line[i] for line in run.history]), "", "epoch", what.replace("_", " "))
     if model == "features":
         weights = network.linear.weight.detach().cpu().numpy()[0].astype(np.float64)
         columns["weights"] = Data(weights, "", "feature", f"of the standardised features {', '.join(NAMES)}")
@@ -190,6 +189,7 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
         **provenance.block(config, torch.cuda.get_device_name(device) if device != "cpu" else cpu_model()),
         **belongs, "config_digest": digest(config), "study": "nucleation", "split": by, "model": model, "fold": fold,
         "parameters": networks.parameters(network), "epochs": run.epochs, "best_epoch": run.best_epoch,
+        "seconds": sum(line[-1] for line in run.history),
     }  # fmt: skip
     shards.write(folder / "test.h5", columns, attributes)
     checkpoint.previous(folder / "checkpoint.pt").unlink(missing_ok=True)
