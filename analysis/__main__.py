@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 
 from analysis import nucleation
+from analysis.nucleation import prediction
 from analysis.runs import BadInput, expand
 
 STUDIES = {"nucleation": nucleation.analyse}
+PREDICTIONS = {"nucleation": prediction}
 
 EPILOG = """\
 A RUN is a directory that `python -m jobs STUDY ...` filled (config.yaml and dataset.h5), a sweep (all its
@@ -17,6 +19,8 @@ systems are taken), or a folder that holds several of them.
       writes runs/demo-nucleation/report.md, report.json and figures/
   python -m analysis nucleation runs/R1 runs/R10 --out results
       figure 1 with both systems on one axis, one report for both, under results/
+  python -m analysis nucleation mine-p_nuc.h5
+      a picture of what `python -m jobs nucleation predict --input mine.npy` predicted, beside it
 
 Written: report.md (each quantity beside the paper's, "not run" where there is no data), report.json (the same
 numbers for programs), figures/*.png and *.pdf, one GIF for each system. No simulation is run and no run file
@@ -43,6 +47,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
+        if all(PREDICTIONS[options.study].is_prediction(path) for path in options.runs):
+            for path in options.runs:
+                print(PREDICTIONS[options.study].draw(path, options.out))
+            return 0
         if options.out is None and len(options.runs) > 1:
             raise BadInput("several runs need --out DIR, the folder for their common report")
         ready, missing = [], []

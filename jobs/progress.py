@@ -109,6 +109,7 @@ class Progress:
             "done": self.done,
             "total": self.total,
             "units_per_second": self._speed(),
+            "what": self.what,
             "host": platform.node(),
             "pid": os.getpid(),
             "time": time.time(),

@@ -25,17 +25,18 @@ def report(run: Path, study: str, systems: list[System]) -> str:
         failures += [system.failure(unit) for unit in sorted(set(range(count)) - set(finished))]
         dataset = "dataset.h5 is there" if _complete(system.folder / "dataset.h5") else "no dataset.h5 yet"
         lines.append(f"  {system.name or 'units'}: {len(finished)} of {count} done, {dataset}")
-        for bad in sorted((system.folder / "generate").glob("unit-*.bad*")):
+        lines += _networks(system)
+        for bad in sorted(system.folder.rglob("*.bad*")):
             lines.append(f"    set aside: {bad}")
     if len(systems) > 1:
         lines.append(f"  all: {done} of {total} units done")
     beats = [beat for beat in map(_beat, sorted((run / "log").glob("*.json"))) if beat]
     alive = [beat for beat in beats if time.time() - beat["time"] < ALIVE]
-    speed = sum(beat["units_per_second"] for beat in alive)
+    speed, what = sum(beat["units_per_second"] for beat in alive), alive[0].get("what", "units") if alive else ""
     if alive:
         left = max(duration_left(beat) for beat in alive)
         lines.append(
-            f"  running: {len(alive)} process{'es' * (len(alive) != 1)}, {rate(speed, 'units')}, "
+            f"  running: {len(alive)} process{'es' * (len(alive) != 1)}, {rate(speed, what)}, "
             f"ETA {duration(left) if left < float('inf') else 'not known yet'}"
         )
     elif done < total:
@@ -50,6 +51,25 @@ def report(run: Path, study: str, systems: list[System]) -> str:
         with contextlib.suppress(OSError):  # most have not failed; a note may go while this runs
             lines.append(f"  failed: {path.stem} of {path.parent.parent}: {path.read_text().strip()}")
     return "\n".join(lines)
+
+
+def _networks(system: System) -> list[str]:
+    """How many networks are trained, and how far those are that have begun."""
+    if not (system.folder / "train").exists():
+        return []
+    names = system.config.train.networks
+    trained = [name for name in names if _complete(system.training(name) / "test.h5")]
+    lines = [f"    networks: {len(trained)} of {len(names)} trained"]
+    for name in names:
+        metrics = system.training(name) / "metrics.csv"
+        if name not in trained and metrics.exists():
+            head, *epochs = metrics.read_text().splitlines()
+            last = dict(zip(head.split(","), epochs[-1].split(","), strict=True)) if epochs else {}
+            loss = f", validation loss {float(last['validation_loss']):.5f}" if "validation_loss" in last else ""
+            lines.append(f"    begun: {name}, epoch {len(epochs)}{loss}")
+        with contextlib.suppress(OSError):
+            lines.append(f"    failed: {name}: {system.training_failure(name).read_text().strip()}")
+    return lines
 
 
 def duration_left(beat: dict) -> float:

@@ -66,13 +66,14 @@ class Tally:
 def train(stage: ModuleType, systems: list[System], place: Place, device, slots: int | None, progress: Progress) -> int:
     """Train this process's share of the units of all systems; the number of units that failed.
 
-    `stage` is a study's train module: check(system) raises UserError for data that cannot be used; units(config) -> names;
-    finished(system, name, say); fit(system, name, device, report) -> a line about the result.  slots: how many train side
-    by side; None: as many as there are cores, or as fit into a GPU's memory.
+    `stage` is a study's train module: check(system) raises UserError for data that cannot be used; finished(system, name,
+    say) -> whether a network is trained; fit(system, name, device, report) -> a line about the result.  The names are
+    config.train.networks.  slots: how many train side by side; None: as many as there are cores, or as fit into a GPU's
+    memory.
     """
     for system in systems:
         stage.check(system)
-    everything = [Unit(system, name) for system in systems for name in stage.units(system.config)]
+    everything = [Unit(system, name) for system in systems for name in system.config.train.networks]
     mine = place.share(everything)
     missing = [unit for unit in mine if not stage.finished(unit.system, unit.name, progress.say)]
     progress.say(f"{len(mine)} of {len(everything)} networks are mine, {len(mine) - len(missing)} of them trained before")

@@ -22,6 +22,10 @@ MODEL_DEFINITIONS = """\
   perfect predictor. **Excess**: MSE minus floor. **Explained**: 1 - (MSE - floor)/(var(p) - floor).
 - **Split by event**: no event has configurations in two of training, validation and test set. **By configuration**:
   as in the paper, where the test set shares events with the training set.
+- **What a configuration alone cannot tell**: a label asks whether copies nucleate within window - t_int, and t_int differs
+  from configuration to configuration (the same one counts 50 MCS at t = -40 and 15 at t = -5). No model of the paper is
+  told. *ours (torus)* sees the configuration alone, as they do; *ours (and window)* is told that time as well. The
+  difference between the two is what the missing time costs every model, and the excess of the second is what is left.
 """
 
 DEFINITIONS = """\

@@ -172,6 +172,11 @@ class Train(Section):
         1, unit="threads", ge=1, le=1024, about="that one network trains on, on a CPU; part of the result's last bits"
     )
 
+    @property
+    def networks(self) -> list[str]:
+        """Names of all networks to train, SPLIT/MODEL/fold-K; fold 0 of every model first, to have something to look at."""
+        return [f"{by}/{model}/fold-{fold}" for fold in range(self.folds) for by in self.splits for model in self.models]
+
     @pydantic.model_validator(mode="after")
     def _complete(self):
         for name in ("models", "splits"):

@@ -40,12 +40,6 @@ AT_ONCE = 500  # configurations predicted at once
 AVERAGING = 0.998  # a step's share of the old in the running average of our network's weights: about three epochs long
 
 
-def units(config: Nucleation) -> list[str]:
-    """Names of all networks to train; fold 0 of every model comes first, so that there is something to look at early."""
-    t = config.train
-    return [f"{by}/{model}/fold-{fold}" for fold in range(t.folds) for by in t.splits for model in t.models]
-
-
 def parts(name: str) -> tuple[str, str, int]:
     """event/torus/fold-3 -> ("event", "torus", 3)."""
     by, model, fold = name.split("/")

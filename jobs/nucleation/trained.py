@@ -40,7 +40,11 @@ def network_of(system: System, split: str, model: str, fold: int, device: str, s
 
 
 def held_out_error(p: np.ndarray, found: dict[int, dict], system: System) -> np.ndarray:
-    """float32 (n,): in bins of predicted p_nuc, the root of the mean square error of test sets less the label noise."""
+    """float32 (n,): in bins of predicted p_nuc, the root of the mean square error of test sets less the label noise.
+
+    The mean square error is what it is measured to be (not below zero) plus its own standard error, so that a network as
+    good as its labels is not called perfect.
+    """
     with h5py.File(system.folder / "dataset.h5", "r", locking=False) as file:
         copies = file["copies"][...]
     rows = np.concatenate([tested["index"] for tested in found.values()])
@@ -48,7 +52,8 @@ def held_out_error(p: np.ndarray, found: dict[int, dict], system: System) -> np.
     measured = np.concatenate([tested["p_nuc"] for tested in found.values()]).astype(float)
     square = (said - measured) ** 2 - measured * (1 - measured) / np.maximum(copies[rows] - 1, 1)
     bin_ = np.minimum((said * CALIBRATION).astype(int), CALIBRATION - 1)
-    count = np.bincount(bin_, minlength=CALIBRATION)
-    total = np.bincount(bin_, weights=square, minlength=CALIBRATION)
-    mean = np.where(count >= FEWEST, total / np.maximum(count, 1), square.mean())
-    return np.sqrt(np.maximum(mean, 0))[np.minimum((p * CALIBRATION).astype(int), CALIBRATION - 1)].astype(np.float32)
+    error = np.empty(CALIBRATION)
+    for i in range(CALIBRATION):
+        here = square[bin_ == i] if np.sum(bin_ == i) >= FEWEST else square
+        error[i] = np.sqrt(max(here.mean(), 0) + here.std() / np.sqrt(len(here)))
+    return error[np.minimum((p * CALIBRATION).astype(int), CALIBRATION - 1)].astype(np.float32)
