@@ -37,6 +37,7 @@ from kernels.streams import STREAMS
 
 HISTORY = ("epoch", "training_loss", "validation_loss", "validation_mse", "seconds")
 AT_ONCE = 500  # configurations predicted at once
+LONGEST_GRADIENT = 1.0  # our network's gradient is shortened to this
 AVERAGING = 0.998  # a step's share of the old in the running average of our network's weights: about three epochs long
 
 
@@ -257,6 +258,8 @@ class Training:
             loss = binary_cross_entropy_with_logits(logit, self.labels[chosen])
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
+            if self.average is not None:  # without normalisation one odd batch can throw our network far off
+                nn.utils.clip_grad_norm_(self.network.parameters(), LONGEST_GRADIENT)
             self.optimiser.step()
             if self.average is not None:
                 self.average.update_parameters(self.network)
