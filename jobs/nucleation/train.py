@@ -1,8 +1,9 @@
 """Train the models of a run on its data set: one unit is one model on one fold.
 
-Soft labels, cross entropy, Adam, early stopping on the validation loss (paper, section III.C); the notebook's network as
-in its notebook (SGD), ours as `networks.TorusNetwork` says.  An epoch's order, dropout and augmentation are a function of
-(seed, unit, epoch), so a training that was killed goes on, from the last epoch's checkpoint, exactly as if it had not been.
+Soft labels, cross entropy, Adam, early stopping on the validation loss (paper, section III.C); the notebook's network with
+its notebook's SGD; ours with AdamW, augmentation and one cycle of the learning rate.  An epoch's order, dropout and
+augmentation are a function of (seed, unit, epoch), so a training that was killed goes on, from the last epoch's checkpoint,
+exactly as if it had not been.
 """
 
 import csv
@@ -10,6 +11,7 @@ import functools
 import hashlib
 import io
 import json
+import math
 import os
 import time
 import zlib
@@ -21,7 +23,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from jobs import UserError, checkpoint, provenance, shards
 from jobs.config import digest, flat
@@ -37,8 +38,8 @@ from kernels.streams import STREAMS
 
 HISTORY = ("epoch", "training_loss", "validation_loss", "validation_mse", "seconds")
 AT_ONCE = 500  # configurations predicted at once
-LONGEST_GRADIENT = 1.0  # our network's gradient is shortened to this
-AVERAGING = 0.998  # a step's share of the old in the running average of our network's weights: about three epochs long
+CYCLE, PEAK = 24, 6  # epochs that our network trains, and its largest learning rate, in units of the others'
+LONGEST_GRADIENT = 1.0  # our network's gradients are shortened to this: without normalisation one odd batch throws it far off
 
 
 def parts(name: str) -> tuple[str, str, int]:
@@ -210,22 +211,17 @@ class Training:
         self.training, self.validation = torch.from_numpy(training), validation
         self.batch = min(32 if isinstance(network, networks.NotebookNetwork) else t.batch, len(training))
         self.mixed = t.precision == "bfloat16" and isinstance(network, networks.ConvolutionalNetwork)
-        self.augment = self.average = None
+        self.augment, self.last_epoch = getattr(network, "augment", None), t.max_epochs
         if isinstance(network, networks.NotebookNetwork):
             self.optimiser = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
         elif isinstance(network, networks.TorusNetwork):
-            self.augment = network.augment
-            self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(AVERAGING))
-            self.optimiser = torch.optim.AdamW(network.parameters(), lr=3 * t.learning_rate, fused=True)
+            self.last_epoch = min(CYCLE, t.max_epochs)
+            self.optimiser = torch.optim.AdamW(network.parameters(), lr=PEAK * t.learning_rate, fused=True)
         else:
             self.optimiser = torch.optim.Adam(network.parameters(), lr=t.learning_rate, fused=True)
+        self.one_cycle = isinstance(network, networks.TorusNetwork)
         self.history: list[list[float]] = []
         self.best, self.best_loss, self.best_epoch = {}, float("inf"), 0
-
-    @property
-    def judged(self) -> nn.Module:
-        """What is validated and kept: the network, or the running average of its weights."""
-        return self.network if self.average is None else self.average.module
 
     @property
     def epochs(self) -> int:
@@ -233,13 +229,15 @@ class Training:
 
     @property
     def ended(self) -> bool:
-        t = self.config.train
-        return self.epochs >= t.max_epochs or (self.epochs > 0 and self.epochs - self.best_epoch >= t.patience)
+        """At the last epoch, or when patience ends; a cycle of the learning rate is worth little until it is through."""
+        impatient = self.epochs > 0 and self.epochs - self.best_epoch >= self.config.train.patience
+        return self.epochs >= self.last_epoch or (impatient and not self.one_cycle)
 
     @property
     def share(self) -> float:
-        """A guess at how much is done, for the bar: nobody knows when the patience will end."""
-        return self.epochs / (max(self.best_epoch, 10) + self.config.train.patience)
+        """How much is done; with early stopping a guess, for nobody knows when the patience will end."""
+        guess = self.last_epoch if self.one_cycle else max(self.best_epoch, 10) + self.config.train.patience
+        return min(1.0, self.epochs / guess)
 
     @property
     def line(self) -> str:
@@ -252,27 +250,34 @@ class Training:
         self.network.train()
         order = self.training[torch.randperm(len(self.training))].to(device)
         total = torch.zeros((), device=device)
-        for chosen in order.split(self.batch):
+        pieces = order.split(self.batch)
+        for step, chosen in enumerate(pieces):
+            if self.one_cycle:
+                self.set_rate(number - 1 + step / len(pieces))
             with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=self.mixed):
                 logit = self.network(*self.inputs.batch(self.network, chosen, self.augment)).float()
             loss = binary_cross_entropy_with_logits(logit, self.labels[chosen])
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            if self.average is not None:  # without normalisation one odd batch can throw our network far off
+            if self.one_cycle:
                 nn.utils.clip_grad_norm_(self.network.parameters(), LONGEST_GRADIENT)
             self.optimiser.step()
-            if self.average is not None:
-                self.average.update_parameters(self.network)
             total += loss.detach() * len(chosen)
         p = self.labels[self.validation].cpu()
-        logit = torch.from_numpy(predict(self.judged, self.inputs, self.validation, logits=True))
+        logit = torch.from_numpy(predict(self.network, self.inputs, self.validation, logits=True))
         loss = float(binary_cross_entropy_with_logits(logit, p))
         mse = float(torch.mean((torch.sigmoid(logit) - p) ** 2))
         self.history.append([number, float(total) / len(order), loss, mse, time.monotonic() - started])
         if not np.isfinite(loss):
             raise FloatingPointError(f"the loss is not finite in epoch {number}: lower train.learning_rate")
         if loss < self.best_loss:
-            self.best, self.best_loss, self.best_epoch = copied(self.judged.state_dict()), loss, number
+            self.best, self.best_loss, self.best_epoch = copied(self.network.state_dict()), loss, number
+
+    def set_rate(self, epoch: float) -> None:
+        """Learning rate of one cycle: up in the first epoch, then down to nothing along a cosine."""
+        rate = PEAK * self.config.train.learning_rate * min(1.0, epoch) * (1 + math.cos(math.pi * epoch / self.last_epoch)) / 2
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
 
     def record(self) -> dict:
         return {"history": self.history, "best_loss": self.best_loss, "best_epoch": self.best_epoch}
@@ -280,8 +285,6 @@ class Training:
     def state(self) -> dict:
         """Everything to go on from here."""
         now = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
-        if self.average is not None:
-            now["average"] = self.average.state_dict()
         return {"epoch": self.epochs, "finished": False, "best": self.best, **now, **self.record()}
 
     def restore(self, state: dict) -> None:
@@ -290,8 +293,6 @@ class Training:
         if not state["finished"]:
             self.network.load_state_dict(state["network"])
             self.optimiser.load_state_dict(state["optimiser"])
-            if self.average is not None:
-                self.average.load_state_dict(state["average"])
 
 
 def copied(state: dict[str, Tensor]) -> dict[str, Tensor]:
