@@ -1,0 +1,110 @@
+"""The command line of `python -m jobs`: studies, stages, and what each takes."""
+
+import argparse
+import importlib
+from pathlib import Path
+
+from jobs.nucleation.config import Nucleation
+
+STUDIES = {"nucleation": Nucleation}  # and jobs/STUDY/STAGE.py for each stage but `all`
+STAGES = {"nucleation": ("generate", "collect", "train", "predict", "all")}
+
+EXAMPLES = """
+examples:
+  # the demo, on a GPU if there is one, else on all cores
+  python -m jobs nucleation all jobs/nucleation/demo.yaml --run runs/demo
+
+  # any value may be a list, which makes a sweep: one system a value, in RUN/system.field=0.55/ and so on
+  python -m jobs nucleation all jobs/nucleation/demo.yaml --run runs/fields --set system.field=[0.55,0.57,0.6]
+
+  # shared by 4 MPI ranks, or by 8 tasks of a Slurm array (taken from SLURM_ARRAY_TASK_ID, or given by --task)
+  mpiexec -n 4 python -m mpi4py -m jobs nucleation generate jobs/nucleation/r10_l100.yaml --run runs/r10
+  python -m jobs nucleation generate jobs/nucleation/r10_l100.yaml --run runs/r10 --task 0/8
+  python -m jobs nucleation collect jobs/nucleation/r10_l100.yaml --run runs/r10
+
+  # train: one network a model and fold, as many side by side as there are cores; an array shares them as well
+  python -m jobs nucleation train jobs/nucleation/r3_l30.yaml --run runs/r3 --set train.models=[cnn_2layer,torus]
+  python -m jobs nucleation train jobs/nucleation/r3_l30.yaml --run runs/r3 --task 0/8
+
+  # p_nuc of configurations of your own, and the occlusion map of the first one
+  python -m jobs nucleation predict jobs/nucleation/r3_l30.yaml --run runs/r3 --input mine.npy --map 0
+
+  # how far is it, and what went wrong
+  python -m jobs status runs/r10
+
+A run that was killed continues with the same command: finished units are kept and skipped, trainings go on from their last
+epoch.
+exit status: 0 done, 1 some units failed (their log is named), 2 something to put right (one line says what)
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Mistakes on one line, like all others."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message} (try {self.prog} --help)\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    top = Parser(
+        prog="python -m jobs",
+        description="The stages of every study, the same on a cluster, a workstation and a laptop.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = top.add_subparsers(dest="command", metavar="STUDY", required=True)
+    for study, stages in STAGES.items():
+        one = commands.add_parser(
+            study,
+            help=f"stages: {', '.join(stages)}",
+            epilog=EXAMPLES,
+            description=importlib.import_module(f"jobs.{study}").__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        one.add_argument(
+            "stage",
+            metavar="STAGE",
+            choices=stages,
+            help="generate: simulate the units; collect: units into dataset.h5; train: the networks, one a model and fold; "
+            "predict: their occlusion maps, or p_nuc of configurations of your own (--input); all: these in turn",
+        )
+        one.add_argument("config", metavar="CONFIG.yaml", type=Path, help="such as jobs/nucleation/demo.yaml")
+        one.add_argument(
+            "--run", required=True, type=Path, help="run directory, created if missing; one config each"
+        )
+        one.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="KEY.PATH=VALUE",
+            dest="settings",
+            help="override a config value, e.g. system.field=0.6; a list makes a sweep; may be repeated",
+        )
+        one.add_argument(
+            "--device",
+            choices=("auto", "cpu", "gpu"),
+            default="auto",
+            help="auto (default): a GPU where there is one; the results are the same",
+        )
+        one.add_argument(
+            "--workers",
+            type=int,
+            metavar="N",
+            help="CPU threads (default: all cores of this process); on a GPU: networks that train side by side",
+        )
+        one.add_argument(
+            "--task", metavar="k/K", help="this is task k (from 0) of K; default: Slurm's array, or 0/1"
+        )
+        mine = one.add_argument_group("predict, for configurations of your own")
+        mine.add_argument("--input", type=Path, metavar="FILE", help="spins +1 and -1 (stable), (n, L, L), .npy or HDF5 `spins`")
+        mine.add_argument("--output", type=Path, metavar="FILE.h5", help="default: beside the input, NAME-p_nuc.h5")
+        mine.add_argument("--model", help="which trained model answers (default: torus)")
+        mine.add_argument("--window", type=float, metavar="MCS", help="p_nuc within this time (by torus_window)")
+        mine.add_argument("--map", type=int, metavar="i", help="also the occlusion map of configuration i")
+    one = commands.add_parser(
+        "status",
+        help="units done, rate, ETA, what failed and where its log is",
+        description="How far a run is: units done, rate, ETA, what failed and where its log is.",
+    )
+    one.add_argument("run", metavar="RUN", type=Path, help="run directory")
+    return top
