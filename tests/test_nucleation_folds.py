@@ -38,7 +38,7 @@ def test_the_three_sets_have_their_sizes_and_share_nothing(by, test, validation,
         assert everything.max() < len(event)
         if by == "event":
             names = [set(event[rows].tolist()) for rows in sets]
-            assert not (names[0] & names[1] or names[0] & names[2] or names[1] & names[2])
+            assert sum(map(len, names)) == len(set.union(*names))
         elif training is None:
             assert len(everything) == len(event)
 
