@@ -91,6 +91,11 @@ def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir
 
     if options.workers is not None and options.workers < 1:
         raise UserError(f"--workers {options.workers}: expected at least 1")
+    given = [f"--{name}" for name in ("output", "model", "window", "map") if getattr(options, name) is not None]
+    if options.input is not None and options.stage != "predict":
+        raise UserError(f"--input goes with the stage predict, not {options.stage}")
+    if given and options.input is None:
+        raise UserError(f"{', '.join(given)}: only with --input FILE")
     model, source = STUDIES[options.command], str(options.config)
     raw = config.read(options.config, options.settings, options.command)
     config.systems(raw, model, source)  # the mistakes in it come before those of the device
@@ -107,7 +112,7 @@ def train(options: argparse.Namespace, systems: list[rundir.System], place: unit
 
     stage = importlib.import_module(f"jobs.{options.command}.train")
     slots = options.workers if device.kind == "gpu" else None
-    return training.train(stage, systems, place, device, slots, progress)
+    return training.train(stage, systems, place, device, options.device, slots, progress)
 
 
 def collect(

@@ -4,6 +4,7 @@ Only tensors, numbers, strings and containers of them go in (torch.load with wei
 elsewhere cannot run code.
 """
 
+import contextlib
 import os
 import platform
 import zipfile
@@ -28,10 +29,13 @@ def save(path: Path, state: dict) -> None:
         torch.save(state, temporary)
         shards.sync(temporary)
         check(temporary)
-        if path.exists():
+        with contextlib.suppress(FileNotFoundError):  # the first one, or another process was quicker
             os.replace(path, previous(path))
         os.replace(temporary, path)
         shards.sync(path.parent)
+        for left_over in path.parent.glob(f".{path.name}.*.tmp"):
+            if shards.abandoned(left_over):
+                left_over.unlink(missing_ok=True)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -84,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
             "--device",
             choices=("auto", "cpu", "gpu"),
             default="auto",
-            help="auto (default): a GPU where there is one; the results are the same",
+            help="auto (default): a GPU where there is one; the same data sets, and networks up to round-off",
         )
         one.add_argument(
             "--workers",
@@ -99,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
         mine.add_argument("--input", type=Path, metavar="FILE", help="spins +1 and -1 (stable), (n, L, L), .npy or HDF5 `spins`")
         mine.add_argument("--output", type=Path, metavar="FILE.h5", help="default: beside the input, NAME-p_nuc.h5")
         mine.add_argument("--model", help="which trained model answers (default: torus)")
-        mine.add_argument("--window", type=float, metavar="MCS", help="p_nuc within this time (by torus_window)")
+        mine.add_argument("--window", type=float, metavar="MCS", help="p_nuc within this time, as the data had it (by torus_window)")
         mine.add_argument("--map", type=int, metavar="i", help="also the occlusion map of configuration i")
     one = commands.add_parser(
         "status",

@@ -44,9 +44,10 @@ def prepare(run: Path, raw: dict, model: type[Section], source: str) -> list[Sys
     try:
         run.mkdir(parents=True, exist_ok=True)
         if not (run / "config.yaml").exists():
-            # hidden: another rank is writing its config just now; log: Slurm may have written there first
+            # hidden: another rank is writing its config just now; log: Slurm may have written there first;
+            # generate, dataset.h5: linked from another run, checked against the config when they are read
             strangers = sorted(
-                p.name for p in run.iterdir() if not p.name.startswith(".") and p.name != "log"
+                p.name for p in run.iterdir() if not p.name.startswith(".") and p.name not in ("log", "generate", "dataset.h5")
             )
             if strangers and not (run / "config.yaml").exists():
                 raise UserError(
@@ -127,7 +128,7 @@ def _claim(folder: Path, wanted: dict[str, Section], text: str, model: type[Sect
         if all(key.startswith("collect.") for key in changes):
             hint += " (to collect the same units again, link this run's generate folder into it)"
         elif all(key.startswith("train.") for key in changes):
-            hint += " (to train otherwise on the same data, link this run's dataset.h5 into it)"
+            hint += " (to train otherwise on the same data, link this run's generate folder or dataset.h5 into it)"
         elif list(changes) == ["generate.units"]:
             hint = "the number of units may grow, not shrink"
         raise UserError(f"{folder}: made with another config: {', '.join(changes.values())}; {hint}")

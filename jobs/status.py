@@ -57,7 +57,8 @@ def _networks(system: System) -> list[str]:
     """How many networks are trained, and how far those are that have begun."""
     if not (system.folder / "train").exists():
         return []
-    names = system.config.train.networks
+    folders = (system.folder / "train").glob("*/*/fold-*")  # also those that an earlier command asked for
+    names = list(dict.fromkeys([*system.config.train.networks, *sorted("/".join(f.parts[-3:]) for f in folders)]))
     trained = [name for name in names if _complete(system.training(name) / "test.h5")]
     lines = [f"    networks: {len(trained)} of {len(names)} trained"]
     for name in names:

@@ -16,10 +16,11 @@ from jobs import UserError
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.units import Place
+from kernels.device import available_cores
 
 GPU_MEMORY = 16 << 30  # bytes that one unit may take, at a guess: so many train side by side on a GPU
 
-Report = Callable[[str, object], None]  # ("epoch", (share done, line)) or ("say", line)
+Report = Callable[[str, object], None]  # ("alive", None), ("epoch", (share done, line)) or ("say", line)
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,10 @@ class Tally:
     shares: dict[str, float] = field(default_factory=dict)  # of the units at work
 
     def hear(self, unit: Unit, kind: str, content) -> None:
-        """One message of a unit: "epoch" (share done, line), "say" line, "done" line, "failed" (reason, traceback)."""
+        """One message of a unit: "alive" None, "epoch" (share done, line), "say" line, "done" line, "failed" (reason, traceback)."""
+        if kind == "alive":
+            self.progress.reach(self.done + sum(self.shares.values()))
+            return
         if kind == "epoch":
             self.shares[unit.title], line = content
             self.progress.write(f"{unit.title}: {line}")
@@ -63,13 +67,15 @@ class Tally:
             note(unit, f"{content}\n" if kind == "failed" else None)
 
 
-def train(stage: ModuleType, systems: list[System], place: Place, device, slots: int | None, progress: Progress) -> int:
+def train(
+    stage: ModuleType, systems: list[System], place: Place, device, asked: str, slots: int | None, progress: Progress
+) -> int:
     """Train this process's share of the units of all systems; the number of units that failed.
 
     `stage` is a study's train module: check(system) raises UserError for data that cannot be used; finished(system, name,
     say) -> whether a network is trained; fit(system, name, device, report) -> a line about the result.  The names are
-    config.train.networks.  slots: how many train side by side; None: as many as there are cores, or as fit into a GPU's
-    memory.
+    config.train.networks.  asked: auto, cpu or gpu, as the user said.  slots: how many train side by side; None: as many as
+    there are cores, or as fit into a GPU's memory.
     """
     for system in systems:
         stage.check(system)
@@ -79,15 +85,16 @@ def train(stage: ModuleType, systems: list[System], place: Place, device, slots:
     progress.say(f"{len(mine)} of {len(everything)} networks are mine, {len(mine) - len(missing)} of them trained before")
     if not missing:
         return 0
-    name, threads = torch_device(device), systems[0].config.train.threads
-    slots = min(len(missing), slots or default_slots(device, threads))
+    name = torch_device(device, asked, progress.say)
+    threads = max(system.config.train.threads for system in systems)
+    slots = min(len(missing), slots or default_slots(device, name, threads))
     progress.begin(len(missing), "networks")
     tally = Tally(progress)
     if slots == 1:
         for unit in missing:
-            fit_one(stage, unit, name, threads, lambda kind, content, unit=unit: tally.hear(unit, kind, content))
+            fit_one(stage, unit, name, lambda kind, content, unit=unit: tally.hear(unit, kind, content))
     else:
-        side_by_side(stage, missing, name, threads, slots, tally)
+        side_by_side(stage, missing, name, slots, tally)
     progress.say(
         f"{tally.done - tally.failed} networks trained in {progress.elapsed()}"
         + (f", {tally.failed} failed" if tally.failed else "")
@@ -104,60 +111,78 @@ def note(unit: Unit, text: str | None) -> None:
         return
 
 
-def torch_device(device) -> str:
-    """torch's name of a kernels.device device.  Raises UserError where this torch cannot use it."""
+def torch_device(device, asked: str, say: Callable[[str], None]) -> str:
+    """torch's name of a kernels.device device.  Raises UserError where this torch cannot use a GPU that was asked for."""
     if device.kind == "cpu":
         return "cpu"
     import torch
 
-    if not torch.cuda.is_available():
-        raise UserError(f"torch {torch.__version__} cannot use {device.name}: install its CUDA build, or use --device cpu")
-    return f"cuda:{device.index}"
+    if torch.cuda.is_available():
+        return f"cuda:{device.index}"
+    problem = f"torch {torch.__version__} cannot use {device.name} (its CUDA build must fit the driver)"
+    if asked == "gpu":
+        raise UserError(f"{problem}; install one that does, or use --device cpu")
+    say(f"warning: {problem}: the networks use the CPU")
+    return "cpu"
 
 
-def default_slots(device, threads: int) -> int:
+def default_slots(device, name: str, threads: int) -> int:
     """How many units train side by side: the cores over `threads` each, or what a GPU's free memory allows, at most 4."""
-    if device.kind == "cpu":
-        return max(1, device.workers // threads)
+    if name == "cpu":
+        return max(1, (device.workers if device.kind == "cpu" else available_cores()) // threads)
     import torch
 
     return max(1, min(4, torch.cuda.mem_get_info(device.index)[0] // GPU_MEMORY))
 
 
-def fit_one(stage: ModuleType, unit: Unit, device: str, threads: int, report: Report) -> None:
-    """Train one unit here; what goes wrong with it is reported, not raised."""
+def use(device: str, threads: int) -> None:
+    """Make torch use this device and so many CPU threads, with full float32: bfloat16 only where a config asks for it."""
     import torch
 
     torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    if device != "cpu":
+        torch.cuda.set_device(device)
+
+
+def fit_one(stage: ModuleType, unit: Unit, device: str, report: Report) -> None:
+    """Train one unit here; what goes wrong with it is reported, not raised."""
     try:
+        use(device, unit.system.config.train.threads)
         report("done", stage.fit(unit.system, unit.name, device, report))
-    except (BrokenPipeError, ConnectionError):  # nobody listens any more: the parent is gone
+    except ConnectionError:  # nobody listens any more: the parent is gone
         raise
     except Exception as error:  # one bad unit must not stop the rest
         text = str(error).splitlines()
         report("failed", (f"{type(error).__name__}: {text[0] if text else 'no message'}", traceback.format_exc()))
 
 
-def side_by_side(stage: ModuleType, units: list[Unit], device: str, threads: int, slots: int, tally: Tally) -> None:
+def side_by_side(stage: ModuleType, units: list[Unit], device: str, slots: int, tally: Tally) -> None:
     """Train in `slots` processes.  One that dies (killed, out of memory) costs its unit, and another takes its place."""
     context = multiprocessing.get_context("spawn")  # a forked child could not use CUDA, nor MPI
     waiting, working = list(units), {}
 
     def start() -> None:
         here, there = context.Pipe()
-        process = context.Process(target=_serve, args=(stage.__name__, there, device, threads), daemon=True)
+        process = context.Process(target=_serve, args=(stage.__name__, there, device), daemon=True)
         process.start()
         there.close()
-        working[here] = process, None
-        give(here)
+        give(here, process)
 
-    def give(pipe: Connection) -> None:
-        process, unit = working[pipe][0], waiting.pop(0) if waiting else None
+    def give(pipe: Connection, process) -> None:
+        unit = waiting.pop(0) if waiting else None
+        try:
+            pipe.send(unit)
+        except ConnectionError:  # it died while it had nothing to do: its unit goes to another
+            if unit is not None:
+                waiting.insert(0, unit)
+                start()
+            unit = None
         if unit is None:
-            del working[pipe]
+            working.pop(pipe, None)
+            process.join()
         else:
             working[pipe] = process, unit
-        pipe.send(unit)
 
     for _ in range(slots):
         start()
@@ -166,7 +191,7 @@ def side_by_side(stage: ModuleType, units: list[Unit], device: str, threads: int
             process, unit = working[pipe]
             try:
                 kind, content = pipe.recv()
-            except EOFError:
+            except (EOFError, ConnectionError):
                 process.join()
                 del working[pipe]
                 reason = f"its process ended with status {process.exitcode}" + (" (out of memory?)" if process.exitcode == -9 else "")
@@ -176,14 +201,14 @@ def side_by_side(stage: ModuleType, units: list[Unit], device: str, threads: int
                 continue
             tally.hear(unit, kind, content)
             if kind in ("done", "failed"):
-                give(pipe)
+                give(pipe, process)
 
 
-def _serve(stage: str, pipe: Connection, device: str, threads: int) -> None:
+def _serve(stage: str, pipe: Connection, device: str) -> None:
     """A process of `side_by_side`: units come in, messages go out, until None comes or the parent is gone."""
     module = importlib.import_module(stage)
     try:
         while (unit := pipe.recv()) is not None:
-            fit_one(module, unit, device, threads, lambda kind, content: pipe.send((kind, content)))
+            fit_one(module, unit, device, lambda kind, content: pipe.send((kind, content)))
     except (EOFError, ConnectionError, KeyboardInterrupt):
         return

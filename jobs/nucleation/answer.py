@@ -17,7 +17,6 @@ from jobs.nucleation.trained import held_out_error, network_of, networks_of
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.shards import Data
-from jobs.training import torch_device
 from kernels import percolation
 
 
@@ -33,11 +32,12 @@ def read_configurations(path: Path, size: int) -> np.ndarray:
                 spins = file["spins"][...]
     except FileNotFoundError:
         raise UserError(f"--input {path}: no such file") from None
+        shape = spins.shape
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UserError(f"--input {path}: neither a .npy file nor HDF5 with a dataset `spins` ({error})") from None
     spins = spins[None] if spins.ndim == 2 else spins
     if spins.ndim != 3 or spins.shape[1:] != (size, size) or not len(spins):
-        raise UserError(f"--input {path}: spins of shape {spins.shape}; this run's networks know (n, {size}, {size})")
+        raise UserError(f"--input {path}: spins of shape {shape}; this run's networks know (n, {size}, {size})")
     if not np.isin(spins[:1000], (-1, 1)).all() or not (np.abs(spins) == 1).all():
         raise UserError(f"--input {path}: spins must be -1 (stable, along the final field) and +1; found {np.unique(spins)[:5]}")
     return spins.astype(np.int8)
@@ -53,7 +53,7 @@ def on_their_clusters(spins: np.ndarray, config: Nucleation, device) -> np.ndarr
     return centred(spins, found.centre)
 
 
-def answer(system: System, request, device, progress: Progress) -> None:
+def answer(system: System, request, device, name: str, progress: Progress) -> None:
     """Write p_nuc of the configurations in request.input, and of one of them the occlusion map, to request.output."""
     config = system.config
     spins = read_configurations(request.input, config.system.size)
@@ -62,32 +62,53 @@ def answer(system: System, request, device, progress: Progress) -> None:
     model = request.model or ("torus" if request.window is None else "torus_window")
     if (request.window is None) != (model != "torus_window"):
         raise UserError("--window MCS goes with --model torus_window, the network that is told the time; and no other knows it")
+    if request.window is not None:
+        low, high = window_range(system)
+        if not low <= request.window <= high:
+            raise UserError(f"--window {request.window:g}: the networks saw windows of {low:.0f} to {high:.0f} MCS and know no others")
     output = request.output or request.input.with_name(f"{request.input.stem}-p_nuc.h5")
-    if output.resolve() == request.input.resolve():
-        raise UserError(f"--output {output}: would overwrite the input")
+    if output.exists() and not is_prediction(output):
+        raise UserError(f"--output {output}: is there already and is not a prediction; nothing is overwritten")
     windows = np.full(len(spins), request.window or 0, np.float32)
     spins = on_their_clusters(spins, config, device)
-    data = answers(system, model, spins, windows, device, progress.say)
+    data = answers(system, model, spins, windows, name, progress.say)
     if request.map is not None:
-        data |= map_of(system, model, spins[request.map], windows[request.map], device, progress)
+        data |= map_of(system, model, spins[request.map], windows[request.map], name, progress)
     data["spins"] = Data(spins, "", "configuration, x, y", "shifted: centre of the largest cluster at (L//2, L//2)", True)
     attributes = {
         **provenance.block(config, device.name), "config_digest": digest(config), "study": "nucleation", "model": model,
         "window": -1.0 if request.window is None else float(request.window), "map": -1 if request.map is None else request.map,
         "patch": config.predict.occlusion.patch, "input": request.input.name,
     }  # fmt: skip
-    shards.write(output, data, attributes)
+    try:
+        shards.write(output, data, attributes)
+    except OSError as error:
+        raise UserError(f"--output {output}: cannot be written: {error.strerror or error}") from None
     p, error = data["p_nuc"].values, data["standard_error"].values
     for row in range(min(len(p), 5)):
         progress.say(f"configuration {row}: p_nuc = {p[row]:.3f} +- {error[row]:.3f}")
     progress.say(f"{output}: {len(p)} configurations, p_nuc from {p.min():.3f} to {p.max():.3f}, by {model}")
 
 
-def map_of(system: System, model: str, spins: np.ndarray, window: float, device, progress: Progress) -> dict[str, Data]:
+def window_range(system: System) -> tuple[float, float]:
+    """The windows, in MCS, that the networks were trained on, but for the first and the last percent."""
+    windows = system.config.generate.window - train.dataset_of(system)[0]["time"]
+    return float(np.quantile(windows, 0.01)), float(np.quantile(windows, 0.99))
+
+
+def is_prediction(path: Path) -> bool:
+    """Whether a file was written by `answer`: only such a one is overwritten."""
+    try:
+        return "p_nuc" in shards.read(path, study="nucleation")[0] and "window" in shards.read(path)[1]
+    except (shards.BadFileError, OSError):
+        return False
+
+
+def map_of(system: System, model: str, spins: np.ndarray, window: float, name: str, progress: Progress) -> dict[str, Data]:
     """The occlusion map of one configuration (L, L), the folds' mean change of p_nuc."""
-    if model == "features":
+    if model.startswith("features"):
         raise UserError("--map: the features have no place on the lattice to cover; choose another --model")
-    asked, split, name = system.config.predict.occlusion, system.config.predict.split, torch_device(device)
+    asked, split = system.config.predict.occlusion, system.config.predict.split
     at = occlusion.corners(len(spins), asked.patch, asked.stride)
     found = networks_of(system, split, model, system.config.predict.folds, progress.say)
     progress.begin(len(found), "folds")
@@ -106,7 +127,7 @@ def map_of(system: System, model: str, spins: np.ndarray, window: float, device,
 
 
 def answers(
-    system: System, model: str, spins: np.ndarray, windows: np.ndarray, device, say: Callable[[str], None]
+    system: System, model: str, spins: np.ndarray, windows: np.ndarray, name: str, say: Callable[[str], None]
 ) -> dict[str, Data]:
     """p_nuc of centred spins int8 (n, L, L): the folds' mean, its standard error, and the spread of the folds.
 
@@ -117,7 +138,7 @@ def answers(
     found = networks_of(system, split, model, None, say)
     if not found:
         raise UserError(f"{system.folder}: no trained {model} on folds by {split}: run train first (or --model)")
-    name, each = torch_device(device), []
+    each = []
     for fold in found:
         network = network_of(system, split, model, fold, name, say)
         each.append(train.predict(network, train.Inputs(model, spins, windows, name), np.arange(len(spins))))

@@ -35,7 +35,9 @@ def run(system: System, device, progress: Progress) -> None:
         )
         labels.append(attributes["content_digest"])
         revisions.add(str(attributes["git_revision"]))
-    made_from = hashlib.sha256(" ".join([*labels, str(sorted(flat(config).items()))]).encode()).hexdigest()
+    sections = ("study", "seed", "system", "generate", "collect")
+    wanted = sorted(item for item in flat(config).items() if item[0].split(".")[0] in sections)
+    made_from = hashlib.sha256(" ".join([*labels, str(wanted)]).encode()).hexdigest()
     if len(revisions) > 1:
         progress.say(f"warning: {system.folder}: units come from different revisions of the code: {', '.join(sorted(revisions))}")
     try:

@@ -132,7 +132,7 @@ class Collect(Section):
     )
 
 
-Model = Literal["spins", "features", "cnn_2layer", "cnn_4layer", "notebook", "torus", "torus_window"]
+Model = Literal["spins", "features", "features_converged", "cnn_2layer", "cnn_4layer", "notebook", "torus", "torus_window"]
 Split = Literal["event", "configuration"]
 
 
@@ -140,11 +140,11 @@ class Train(Section):
     """The models and how they are trained: soft labels, cross entropy, early stopping, cross-validation."""
 
     models: list[Model] = value(
-        ["spins", "features", "cnn_2layer", "torus", "torus_window"],
+        ["spins", "features", "features_converged", "cnn_2layer", "torus", "torus_window"],
         unit="",
         min_length=1,
-        about="the paper's logistic regressions on spins and on features, its CNN of two or four layers, its authors' "
-        "notebook's, and our own on the torus, without and with the time that the copies had",
+        about="the paper's logistic regressions on spins and on features (by Adam, and converged), its CNN of two or four "
+        "layers, its authors' notebook's, and our own on the torus, without and with the time that the copies had",
     )
     splits: list[Split] = value(
         ["event"],
@@ -166,7 +166,7 @@ class Train(Section):
     patience: int = value(10, unit="epochs", ge=1, about="without a better validation loss, then it ends")
     max_epochs: int = value(200, unit="epochs", ge=1, le=100_000, about="where it ends at the latest")
     precision: Literal["float32", "bfloat16"] = value(
-        "float32", unit="", about="in which the CNNs train; bfloat16 (autocast) takes about half the time; predictions: float32"
+        "float32", unit="", about="in which the paper's CNNs train; bfloat16 (autocast) takes about half the time; predictions: float32"
     )
     threads: int = value(
         1, unit="threads", ge=1, le=1024, about="that one network trains on, on a CPU; part of the result's last bits"

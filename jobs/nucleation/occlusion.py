@@ -47,7 +47,7 @@ def random_changes(
     found = np.empty(at.shape[:2], np.float32)
     with torch.inference_mode():
         for row, places in enumerate(at):
-            covered = spins[row].float().repeat(len(places) + 1, 1, 1, 1).transpose(0, 1)
+            covered = spins[row].float().repeat(len(places) + 1, 1, 1, 1)
             for i, (x, y) in enumerate(places, start=1):
                 covered[i, 0, x : x + patch, y : y + patch] = FILLS[fill]
             p = torch.sigmoid(network(*_arguments(network, covered, windows[row].expand(len(covered)))))

@@ -15,7 +15,7 @@ from jobs.nucleation.trained import network_of, networks_of
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.shards import Data
-from jobs.training import torch_device
+from jobs.training import torch_device, use
 from jobs.units import Place
 from kernels.streams import STREAMS
 
@@ -24,27 +24,30 @@ BLOCKS = 5  # of events in a fold's test set, for error bars
 
 def run(systems: list[System], place: Place, request, device, progress: Progress) -> int:
     """This process's share of the maps of all systems, or the answer to --input; how many failed (none: they raise)."""
+    name = torch_device(device, request.device, progress.say)
+    use(name, device.workers)
+    for system in systems:
+        train.check(system)
     if request.input is not None:
         if len(systems) > 1:
             raise UserError(f"--input: {request.run} holds {len(systems)} systems; give one of them as --run")
         if place.rank == place.task == 0:
-            answer.answer(systems[0], request, device, progress)
+            answer.answer(systems[0], request, device, name, progress)
         return 0
     everything = [(system, model) for system in systems for model in units(system.config)]
     mine = place.share(everything)
     progress.begin(len(mine), "maps")
     for done, (system, model) in enumerate(mine):
-        train.check(system)
-        occlude(system, model, device, progress, lambda part, done=done: progress.reach(done + part))
+        occlude(system, model, device, name, progress, lambda part, done=done: progress.reach(done + part))
     return 0
 
 
 def units(config: Nucleation) -> list[str]:
     """One map a model; the features have no place on the lattice to cover."""
-    return [model for model in config.predict.models if model != "features"]
+    return [model for model in config.predict.models if not model.startswith("features")]
 
 
-def occlude(system: System, model: str, device, progress: Progress, report: Callable[[float], None]) -> None:
+def occlude(system: System, model: str, device, name: str, progress: Progress, report: Callable[[float], None]) -> None:
     """Write predict/occlusion-MODEL.h5 of a system, unless it is there, made of the same networks."""
     config, asked = system.config, system.config.predict.occlusion
     path = system.folder / "predict" / f"occlusion-{model}.h5"
@@ -62,9 +65,6 @@ def occlude(system: System, model: str, device, progress: Progress, report: Call
     except (FileNotFoundError, shards.BadFileError):
         pass
     at = occlusion.corners(config.system.size, asked.patch, asked.stride)
-    name = torch_device(device)
-    if name == "cpu":
-        torch.set_num_threads(device.workers)
     gap = np.full((len(at), len(at)), np.nan)
     columns: dict[str, list] = {key: [] for key in ("sensitivity", "shift", "density", "radius_of_gyration", "configurations")}
     with h5py.File(system.folder / "dataset.h5", "r", locking=False) as file:

@@ -30,6 +30,7 @@ from jobs.nucleation import networks
 from jobs.nucleation.config import Nucleation
 from jobs.nucleation.features import NAMES, features
 from jobs.nucleation.folds import split
+from jobs.progress import EVERY
 from jobs.rundir import System
 from jobs.shards import Data
 from jobs.training import Report
@@ -37,7 +38,8 @@ from kernels.device import cpu_model
 from kernels.streams import STREAMS
 
 HISTORY = ("epoch", "training_loss", "validation_loss", "validation_mse", "seconds")
-AT_ONCE = 500  # configurations predicted at once
+SITES_AT_ONCE = 5_000_000  # lattice sites predicted at once
+RECIPE = 0  # to be raised when an architecture or the way of training changes: what was trained before is then set aside
 CYCLE, PEAK = 24, 6  # epochs that our network trains, and its largest learning rate, in units of the others'
 LONGEST_GRADIENT = 1.0  # our network's gradients are shortened to this: without normalisation one odd batch throws it far off
 
@@ -52,6 +54,8 @@ def train_digest(config: Nucleation) -> str:
     """What a trained network depends on beside the data set and its own name."""
     lists = ("train.models", "train.splits", "train.folds")
     keys = {k: v for k, v in flat(config).items() if k.startswith("train.") and k not in lists}
+    if RECIPE:
+        keys["recipe"] = RECIPE
     return hashlib.sha256((digest(config) + json.dumps(keys, sort_keys=True)).encode()).hexdigest()
 
 
@@ -108,7 +112,7 @@ class Inputs:
     """
 
     def __init__(self, model: str, spins: np.ndarray, windows: np.ndarray, device: str):
-        rows_ = features(spins).astype(np.float32) if model == "features" else spins
+        rows_ = features(spins).astype(np.float32) if model.startswith("features") else spins
         self.rows = torch.from_numpy(rows_).to(device)
         self.windows = torch.from_numpy(windows.astype(np.float32)).to(device)
         self.device = device
@@ -149,8 +153,6 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
     test, validation, training = rows(data["event"], by, fold, config)
     inputs = Inputs(model, data["spins"], config.generate.window - data["time"], device)
     labels = torch.from_numpy(data["p_nuc"]).to(device)
-    if device != "cpu":
-        torch.set_float32_matmul_precision("high")
     torch.manual_seed(epoch_seed(config, name, 0))
     network = networks.build(model, config.system.size, config.train.kernel)
     if hasattr(network, "standardise"):
@@ -162,7 +164,9 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
     if state is not None:
         run.restore(state)
     while not run.ended:
-        run.epoch()
+        if (folder / "test.h5").exists() and finished(system, name, lambda line: report("say", line)):
+            return "trained by another process meanwhile"
+        run.epoch(report)
         checkpoint.save(folder / "checkpoint.pt", {**run.state(), **belongs})
         write_metrics(folder / "metrics.csv", run.history)
         report("epoch", (run.share, run.line))
@@ -178,7 +182,7 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
     }
     for i, what in enumerate(HISTORY[:-1]):  # metrics.csv has the seconds: they are no result
         columns[f"history/{what}"] = Data(np.array([line[i] for line in run.history]), "", "epoch", what.replace("_", " "))
-    if model == "features":
+    if model.startswith("features"):
         weights = network.linear.weight.detach().cpu().numpy()[0].astype(np.float64)
         columns["weights"] = Data(weights, "", "feature", f"of the standardised features {', '.join(NAMES)}")
     attributes = {
@@ -212,6 +216,9 @@ class Training:
         self.batch = min(32 if isinstance(network, networks.NotebookNetwork) else t.batch, len(training))
         self.mixed = t.precision == "bfloat16" and isinstance(network, networks.ConvolutionalNetwork)
         self.augment, self.last_epoch = getattr(network, "augment", None), t.max_epochs
+        self.converged = parts(name)[1] == "features_converged"
+        if self.converged:
+            self.last_epoch = 1
         if isinstance(network, networks.NotebookNetwork):
             self.optimiser = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
         elif isinstance(network, networks.TorusNetwork):
@@ -243,14 +250,15 @@ class Training:
     def line(self) -> str:
         return f"epoch {self.epochs}, validation loss {self.history[-1][2]:.5f}, best {self.best_loss:.5f} at {self.best_epoch}"
 
-    def epoch(self) -> None:
-        """Once through the training set, then the validation set."""
+    def epoch(self, report: Report) -> None:
+        """Once through the training set, then the validation set.  Says every few seconds that it is alive."""
         started, number, device = time.monotonic(), self.epochs + 1, self.inputs.device
+        spoken = started
         torch.manual_seed(epoch_seed(self.config, self.name, number))
         self.network.train()
         order = self.training[torch.randperm(len(self.training))].to(device)
         total = torch.zeros((), device=device)
-        pieces = order.split(self.batch)
+        pieces = () if self.converged else order.split(self.batch)
         for step, chosen in enumerate(pieces):
             if self.one_cycle:
                 self.set_rate(number - 1 + step / len(pieces))
@@ -263,13 +271,18 @@ class Training:
                 nn.utils.clip_grad_norm_(self.network.parameters(), LONGEST_GRADIENT)
             self.optimiser.step()
             total += loss.detach() * len(chosen)
+            if time.monotonic() - spoken > EVERY / 2:
+                spoken = time.monotonic()
+                report("alive", None)
+        if self.converged:
+            total += self.network.converge(self.inputs.rows[order], self.labels[order]) * len(order)
         p = self.labels[self.validation].cpu()
         logit = torch.from_numpy(predict(self.network, self.inputs, self.validation, logits=True))
         loss = float(binary_cross_entropy_with_logits(logit, p))
         mse = float(torch.mean((torch.sigmoid(logit) - p) ** 2))
         self.history.append([number, float(total) / len(order), loss, mse, time.monotonic() - started])
         if not np.isfinite(loss):
-            raise FloatingPointError(f"the loss is not finite in epoch {number}: lower train.learning_rate")
+            raise FloatingPointError(f"the loss is not finite in epoch {number}: lower train.learning_rate, in another --run")
         if loss < self.best_loss:
             self.best, self.best_loss, self.best_epoch = copied(self.network.state_dict()), loss, number
 
@@ -303,7 +316,8 @@ def predict(network: nn.Module, inputs: Inputs, chosen: np.ndarray, logits: bool
     """p_nuc, or its logit, float32 (n,) of the chosen rows."""
     network.eval()
     with torch.inference_mode():
-        pieces = torch.from_numpy(chosen).to(inputs.device).split(AT_ONCE)
+        at_once = max(16, min(500, SITES_AT_ONCE // inputs.rows[0].numel()))
+        pieces = torch.from_numpy(chosen).to(inputs.device).split(at_once)
         found = torch.cat([network(*inputs.batch(network, piece)) for piece in pieces])
         return (found if logits else torch.sigmoid(found)).cpu().numpy()
 

@@ -14,15 +14,14 @@ CALIBRATION = 10  # bins of predicted p_nuc in which the error of held-out predi
 FEWEST = 30  # held-out predictions in a bin, for its error to mean something
 
 
-
 def networks_of(system: System, split: str, model: str, folds: int | None, say: Callable[[str], None]) -> dict[int, dict]:
-    """{fold: its test.h5} of the finished folds of a model, at most `folds` of them."""
+    """{fold: its test.h5} of the finished folds of a model that are there, at most the first `folds` of them."""
     found = {}
-    for fold in range(system.config.train.folds):
-        name = f"{split}/{model}/fold-{fold}"
+    for folder in system.training(f"{split}/{model}").glob("fold-*"):
+        name = f"{split}/{model}/{folder.name}"
         if train.finished(system, name, say):
-            found[fold] = shards.read(system.training(name) / "test.h5")[0]
-    return dict(list(found.items())[:folds])
+            found[train.parts(name)[2]] = shards.read(folder / "test.h5")[0]
+    return dict(sorted(found.items())[:folds])
 
 
 def network_of(system: System, split: str, model: str, fold: int, device: str, say: Callable[[str], None]) -> torch.nn.Module:
