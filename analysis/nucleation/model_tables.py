@@ -12,7 +12,10 @@ from analysis.nucleation.verdicts import number
 
 PAIRS = (
     ("cnn_2layer", "features"),
+    ("cnn_2layer", "features_converged"),
     ("features", "spins"),
+    ("features_converged", "spins"),
+    ("features", "features_converged"),
     ("torus", "cnn_2layer"),
     ("torus", "cnn_4layer"),
     ("torus_window", "torus"),

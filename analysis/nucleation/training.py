@@ -19,6 +19,7 @@ MODELS = {
     "notebook": "CNN, notebook",
     "torus": "ours (torus)",
     "torus_window": "ours (and window)",
+    "features_converged": "features LR, converged",  # last, so that it shares the colour of the features
 }
 EVENT, CONFIGURATION = "event", "configuration"
 SPLITS = {EVENT: "by event", CONFIGURATION: "by configuration"}

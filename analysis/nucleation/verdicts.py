@@ -13,8 +13,9 @@ SIGMAS = 2
 TEXT = """\
 - **agrees** is decided by the rule in the column "agrees if" and nothing else; "error" is the standard error given
   with our number (none: a number is judged by its tolerance alone, everything else is undecided).
-  *number +- tolerance*: yes if ours is within the tolerance (10% of the paper's number, or half of the last digit it
-  states) or within 2 errors of the paper's number, else no. *x to y, ours alone*: for what the paper calls "about" or
+  *number +- tolerance* (10% of the paper's number, or half of the last digit it states): yes if ours is within the
+  tolerance, no if it is beyond it by more than 2 errors, and undecided between, or where 2 errors exceed twice the
+  tolerance. *x to y, ours alone*: for what the paper calls "about" or
   "around", half to twice its number. *> x*, *< x*, *x to y*: yes if 2 errors to both sides satisfy it, no if 2 errors to
   both sides violate it, else undecided.
 - **not comparable**: the claim needs a trained model and ours had less than half of the paper's training
@@ -36,12 +37,14 @@ class Rule:
 
 
 def close_to(stated: float, last_digit: float = 0.0) -> Rule:
-    """Within 10%, half of the last stated digit, or 2 of our errors."""
+    """Within 10% or half of the last stated digit; an error too large to tell decides nothing."""
     tolerance = max(0.1 * abs(stated), last_digit / 2)
 
     def judge(estimate: Estimate) -> str:
-        allowed = max(tolerance, SIGMAS * np.nan_to_num(estimate.error))
-        return YES if abs(estimate.value - stated) <= allowed * (1 + 1e-12) else NO
+        doubt, off = SIGMAS * np.nan_to_num(estimate.error), abs(estimate.value - stated)
+        if off <= tolerance * (1 + 1e-12):
+            return YES if doubt <= 2 * tolerance else UNDECIDED
+        return NO if off > tolerance + doubt else UNDECIDED
 
     return Rule(f"{stated:g} ± {tolerance:.2g}", judge)
 
