@@ -11,7 +11,7 @@ from jobs.nucleation import networks
 from jobs.nucleation.features import features
 from jobs.nucleation.train import Inputs
 
-MODELS = ("spins", "features", "cnn_2layer", "cnn_4layer", "notebook", "torus", "torus_window")
+MODELS = ("spins", "features", "features_converged", "cnn_2layer", "cnn_4layer", "notebook", "torus", "torus_window")
 CONVOLUTIONAL = ("cnn_2layer", "cnn_4layer", "notebook")
 
 
@@ -155,6 +155,38 @@ def test_features_are_standardised_by_the_training_set_and_that_is_kept_with_the
     assert torch.equal(again(found), network(found))
     network.standardise(found[:1].repeat(5, 1))  # a column without spread divides by nothing
     assert torch.isfinite(network(found)).all()
+
+
+def test_the_converged_regression_is_at_the_minimum():
+    """Of the cross entropy, which is convex: the gradient vanishes, and no other weights near or far are better."""
+    random = np.random.default_rng(3)
+    found = torch.from_numpy(features(configurations(400, 10))).float()
+    p = torch.from_numpy(np.clip(0.5 + 0.5 * found[:, 0].numpy() + random.normal(0, 0.2, 400), 0, 1)).float()
+    network = networks.build("features_converged", 10, 3)
+    network.standardise(found)
+    loss = network.converge(found, p)
+    network.double()
+    at = binary_cross_entropy_with_logits(network(found.double()), p.double())
+    assert loss == pytest.approx(float(at.detach()), abs=1e-7)
+    at.backward()
+    assert max(float(each.grad.abs().max()) for each in network.parameters()) < 1e-4
+    for _ in range(50):
+        other = networks.build("features", 10, 3).double()
+        other.load_state_dict(network.state_dict())
+        with torch.no_grad():
+            for each in other.parameters():
+                each += torch.randn_like(each) * 10 ** random.uniform(-2, 1)
+        assert binary_cross_entropy_with_logits(other(found.double()), p.double()) > loss
+
+
+def test_the_converged_regression_stays_finite_where_there_is_no_minimum():
+    """Labels of 0 and 1 that m separates: weights grow without end; and columns without spread."""
+    found = torch.from_numpy(features(configurations(100, 10))).float()
+    for x, p in ((found, (found[:, 0] > 0).float()), (found[:1].repeat(100, 1), torch.full((100,), 0.3)), (found, torch.zeros(100))):
+        network = networks.build("features_converged", 10, 3)
+        network.standardise(x)
+        assert 0 <= network.converge(x, p) < 0.7
+        assert all(torch.isfinite(each).all() for each in network.parameters())
 
 
 def test_tiles_are_standardised():

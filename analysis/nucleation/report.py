@@ -19,7 +19,8 @@ MODEL_DEFINITIONS = """\
   that draws whole events of the test sets again; the only one there is for a single fold, and blind to what another
   training set or another start of the training would give. report.json has both.
 - **Floor**: mean of p(1-p)/(n-1) over the same test configurations, the MSE that binomial noise of n copies leaves to a
-  perfect predictor; good to about 4% where balancing chose configurations by their measured p. **Excess**: MSE minus floor. **Explained**: 1 - (MSE - floor)/(var(p) - floor).
+  perfect predictor; good to about 4% where balancing chose configurations by their measured p. **Excess**: MSE minus
+  floor. **Explained**: 1 - (MSE - floor)/(var(p) - floor).
 - **Split by event**: no event has configurations in two of training, validation and test set. **By configuration**:
   as in the paper, where the test set shares events with the training set.
 - **What a configuration alone cannot tell**: a label asks whether copies nucleate within window - t_int, and t_int differs

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import norm
+from scipy.stats import t as student_t
 
 from analysis.nucleation import estimates
 from analysis.nucleation.dataset import Run
@@ -44,8 +46,12 @@ def corrected_error(values: np.ndarray, ratio: float) -> float:
 
 
 def over_folds(values: np.ndarray, folds: list[Fold]) -> FoldEstimate:
-    """Mean over folds of one number a fold; no bootstrap is possible (weights, for example)."""
-    error = corrected_error(values, tested_over_trained(folds))
+    """Mean over folds of one number a fold; no bootstrap is possible (weights, for example).
+
+    With nothing but a few folds to go by, the error is widened by Student's t, so that 2 errors still hold 95%.
+    """
+    widening = student_t.ppf(norm.cdf(2), len(values) - 1) / 2 if len(values) > 1 else np.nan
+    error = corrected_error(values, tested_over_trained(folds)) * widening
     return FoldEstimate(float(np.mean(values)), error, error, np.nan, len(values))
 
 

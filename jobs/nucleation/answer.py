@@ -30,10 +30,10 @@ def read_configurations(path: Path, size: int) -> np.ndarray:
                 if "spins" not in file:
                     raise UserError(f"{path}: holds {', '.join(file) or 'nothing'}, and no dataset `spins`")
                 spins = file["spins"][...]
+        shape = spins.shape
     except FileNotFoundError:
         raise UserError(f"--input {path}: no such file") from None
-        shape = spins.shape
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, EOFError, ValueError, TypeError, AttributeError) as error:
         raise UserError(f"--input {path}: neither a .npy file nor HDF5 with a dataset `spins` ({error})") from None
     spins = spins[None] if spins.ndim == 2 else spins
     if spins.ndim != 3 or spins.shape[1:] != (size, size) or not len(spins):
