@@ -55,7 +55,7 @@ def report(run: Path, study: str, systems: list[System]) -> str:
 
 def _networks(system: System) -> list[str]:
     """How many networks are trained, and how far those are that have begun."""
-    if not (system.folder / "train").exists():
+    if not (system.folder / "train").exists() and not list((system.folder / "log").glob("train-*.failed")):
         return []
     folders = (system.folder / "train").glob("*/*/fold-*")  # also those that an earlier command asked for
     names = list(dict.fromkeys([*system.config.train.networks, *sorted("/".join(f.parts[-3:]) for f in folders)]))
@@ -69,7 +69,8 @@ def _networks(system: System) -> list[str]:
             loss = f", validation loss {float(last['validation_loss']):.5f}" if "validation_loss" in last else ""
             lines.append(f"    begun: {name}, epoch {len(epochs)}{loss}")
         with contextlib.suppress(OSError):
-            lines.append(f"    failed: {name}: {system.training_failure(name).read_text().strip()}")
+            if name not in trained:
+                lines.append(f"    failed: {name}: {system.training_failure(name).read_text().strip()}")
     return lines
 
 

@@ -81,7 +81,12 @@ def train(
         stage.check(system)
     everything = [Unit(system, name) for system in systems for name in system.config.train.networks]
     mine = place.share(everything)
-    missing = [unit for unit in mine if not stage.finished(unit.system, unit.name, progress.say)]
+    missing = []
+    for unit in mine:
+        if stage.finished(unit.system, unit.name, progress.say):
+            note(unit, None)  # it may have failed before, and another process brought it home
+        else:
+            missing.append(unit)
     progress.say(f"{len(mine)} of {len(everything)} networks are mine, {len(mine) - len(missing)} of them trained before")
     if not missing:
         return 0

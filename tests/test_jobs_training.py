@@ -230,7 +230,6 @@ def test_status_tells_how_far_the_networks_are(trained, quench):
     assert f"    begun: {NAMES[1]}, epoch 3, validation loss {float(last[2]):.5f}" in lines
 
 
-@pytest.mark.xfail(strict=True, reason="status._networks: says nothing, not even of failures, while there is no train folder")
 def test_status_tells_of_networks_that_failed_before_they_began(trained, quench):
     run, _ = trained("run")
     (run / f"log/train-{NAMES[1].replace('/', '-')}.failed").write_text("OSError: away for lunch\n")
@@ -238,7 +237,6 @@ def test_status_tells_of_networks_that_failed_before_they_began(trained, quench)
     assert "lunch" in "\n".join(quench("status", run)[1])
 
 
-@pytest.mark.xfail(strict=True, reason="status._networks and training.train: a trained network keeps its note of failure")
 def test_a_note_of_failure_does_not_outlive_success(trained, quench):
     """Another process brought the network home after this one had failed."""
     run, _ = trained("run")

@@ -188,14 +188,13 @@ BAD = {
     "text": (lambda path: path.write_text("words"), "truncated or not HDF5; run collect again"),
     "flipped": (flipped, "do not match their checksum; run collect again"),
     "another L": (of_another_length, "configurations of L = 12, and system.size is 8"),
-    "another study": (of_another_study, "not a nucleation data set (study = flocking)"),
+    "another study": (of_another_study, "not a nucleation data set (study = flocking, it holds "),
     "another config": (of_another_config, "made with another config than"),
-    "test.h5": (of_a_network, "dataset.h5: "),
+    "test.h5": (of_a_network, "not a nucleation data set (study = nucleation, it holds "),
 }
-KEYERROR = pytest.mark.xfail(strict=True, reason="train.check: KeyError 'spins' for a sound file of the study that is no data set")
 
 
-@pytest.mark.parametrize("kind", [pytest.param(kind, marks=KEYERROR) if kind == "test.h5" else kind for kind in BAD])
+@pytest.mark.parametrize("kind", BAD)
 def test_a_bad_data_set_is_one_line(quench, tmp_path, kind):
     run = tmp_path / "run"
     planted(run, noise(110, 8), np.full(110, 0.5), **SIZES)
@@ -206,7 +205,6 @@ def test_a_bad_data_set_is_one_line(quench, tmp_path, kind):
     assert str(run) in lines[1]
 
 
-TOO_SMALL = pytest.mark.xfail(strict=True, reason="notebook's two pools leave nothing of L = 8: the unit fails in torch's words")
 BAD_SETTINGS = [
     ("train.test=80", "too few configurations: 110, and each fold needs 160 (train.test = 80"),
     ("train.training=71", "110, and each fold needs 111"),
@@ -217,7 +215,7 @@ BAD_SETTINGS = [
     ("train.kernel=4", "train.kernel = 4: expected an odd number"),
     ("train.learning_rate=1e-3", "write 1.0e-3"),
     ("train.folds=0", "train.folds = 0: expected a whole number at least 1"),
-    pytest.param("train.models=[notebook]", "notebook", marks=[TOO_SMALL, pytest.mark.filterwarnings("ignore")]),
+    ("train.models=[notebook]", "nothing is left of system.size = 8 after notebook's two filters"),
 ]
 
 

@@ -67,6 +67,8 @@ def answer(system: System, request, device, name: str, progress: Progress) -> No
         if not low <= request.window <= high:
             raise UserError(f"--window {request.window:g}: the networks saw windows of {low:.0f} to {high:.0f} MCS and know no others")
     output = request.output or request.input.with_name(f"{request.input.stem}-p_nuc.h5")
+    if output.resolve() == request.input.resolve():
+        raise UserError(f"--output {output}: would overwrite the input")
     if output.exists() and not is_prediction(output):
         raise UserError(f"--output {output}: is there already and is not a prediction; nothing is overwritten")
     windows = np.full(len(spins), request.window or 0, np.float32)

@@ -235,6 +235,12 @@ class Nucleation(Section):
         size = self.system.size
         if self.train.kernel is None:
             self.train.kernel = 3 if self.system.range == 1 else 5
+        kernel = self.train.kernel
+        if "notebook" in self.train.models and ((size - kernel + 1) // 2 - kernel + 1) // 2 < 1:
+            raise ValueError(
+                f"train.models = {self.train.models}: nothing is left of system.size = {size} after notebook's two filters of "
+                f"train.kernel = {kernel} and its two pools; leave it out, or lower train.kernel [lattice sites]"
+            )
         if self.predict.occlusion.patch is None:
             self.predict.occlusion.patch = max(1, min(20, size // 5))
         if self.predict.occlusion.patch > size:

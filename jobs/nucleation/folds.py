@@ -2,7 +2,7 @@
 
 Events (or single configurations, as the paper splits) are put on a ring in a random order.  Fold k's test set begins where
 fold k - 1's ended; the validation set that stops the training follows it, then the training set.  So the folds' test
-sets are disjoint as long as n >= folds x test, and fold k is the same however many folds there are.
+sets are disjoint as long as n is a little more than folds x test, and fold k is the same however many folds there are.
 """
 
 import numpy as np
@@ -39,10 +39,10 @@ def split(
     parts, start = [], 0
     for size in (test, validation, training):
         end = len(ring) if size is None else start + size
-        if end > len(ring):
+        if end > len(ring) or start >= len(ring):
             raise UserError(
-                f"too few configurations: {len(ring)} do not hold {test} + {validation} + {training} of whole events; "
-                "raise generate.units, or lower train.training"
+                f"too few configurations: {len(ring)} do not hold {test} + {validation} + {training or 'some'} of whole events; "
+                "raise generate.units, or lower train.training, train.validation or train.test"
             )
         parts.append(np.sort(ring[start:end]))
         start = _next_event(here, end)

@@ -26,11 +26,11 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
     """This process's share of the maps of all systems, or the answer to --input; how many failed (none: they raise)."""
     name = torch_device(device, request.device, progress.say)
     use(name, device.workers)
+    if request.input is not None and len(systems) > 1:
+        raise UserError(f"--input: {request.run} holds {len(systems)} systems; give one of them as --run")
     for system in systems:
         train.check(system)
     if request.input is not None:
-        if len(systems) > 1:
-            raise UserError(f"--input: {request.run} holds {len(systems)} systems; give one of them as --run")
         if place.rank == place.task == 0:
             answer.answer(systems[0], request, device, name, progress)
         return 0

@@ -71,8 +71,8 @@ def check(system: System) -> None:
         raise UserError(f"{path} is not there: run generate and collect first") from None
     except shards.BadFileError as error:
         raise UserError(f"{path}: {error}; run collect again") from None
-    if attributes.get("study") != "nucleation":
-        raise UserError(f"{path}: not a nucleation data set (study = {attributes.get('study')})")
+    if attributes.get("study") != "nucleation" or not {"spins", "p_nuc", "event", "time"} <= set(arrays):
+        raise UserError(f"{path}: not a nucleation data set (study = {attributes.get('study')}, it holds {', '.join(sorted(arrays)[:5])})")
     size = arrays["spins"].shape[-1]
     if size != system.config.system.size:
         raise UserError(f"{path}: configurations of L = {size}, and system.size is {system.config.system.size}")
