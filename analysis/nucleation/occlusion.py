@@ -73,7 +73,7 @@ def read(run: Run, training: Training) -> tuple[dict[str, Occlusion], list[str]]
             check_origin(attributes, run)
             maps = _maps(file, arrays, attributes, training)
         except shards.BadFileError as error:
-            left_out.append(f"{file}: {error}")
+            left_out.append(f"{file.relative_to(run.path.parent)}: {error}")
         else:
             found[maps.model] = maps
     known = list(MODELS)

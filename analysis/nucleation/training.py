@@ -86,12 +86,13 @@ def read(run: Run) -> Training:
     left_out = []
     for split in SPLITS:
         for folder in sorted((run.path / "train" / split).glob("*/fold-*"), key=lambda f: (f.parent.name, number_of(f))):
+            name = folder.relative_to(run.path.parent)
             try:
                 fold = read_fold(folder / "test.h5", run)
             except FileNotFoundError:
-                left_out.append(f"{folder}: not finished")
+                left_out.append(f"{name}: not finished")
             except shards.BadFileError as error:
-                left_out.append(f"{folder / 'test.h5'}: {error}")
+                left_out.append(f"{name / 'test.h5'}: {error}")
             else:
                 folds.setdefault((split, folder.parent.name), []).append(fold)
     return Training(folds, left_out)
