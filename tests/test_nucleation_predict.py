@@ -10,7 +10,7 @@ import yaml
 from test_nucleation_train import droplets, fit, noise, planted
 
 from jobs import shards
-from jobs.nucleation import occlusion, train
+from jobs.nucleation import epochs, occlusion
 from jobs.nucleation.trained import FEWEST, held_out_error, network_of, networks_of
 from jobs.rundir import System
 
@@ -69,8 +69,8 @@ def test_the_answer_is_the_folds_mean_on_the_centred_configuration(predict, syst
     folds = 2 if model == "spins" else 1
     centred = droplet((3, 3))
     assert np.array_equal(found["spins"], centred)
-    inputs = train.Inputs(model, centred, np.zeros(1), "cpu")
-    each = [train.predict(network_of(system, "event", model, fold, "cpu", print), inputs, np.arange(1)) for fold in range(folds)]
+    inputs = epochs.Inputs(model, centred, np.zeros(1), "cpu")
+    each = [epochs.predict(network_of(system, "event", model, fold, "cpu", print), inputs, np.arange(1)) for fold in range(folds)]
     assert np.allclose(found["p_nuc"], np.mean(each, 0), atol=1e-6)
     assert np.allclose(found["fold_spread"], np.std(each, 0), atol=1e-6)
     assert found["p_nuc"].dtype == found["standard_error"].dtype == np.float32
@@ -116,8 +116,8 @@ def test_the_output_goes_where_it_is_asked_to(predict, quench, system, tmp_path)
 
 def test_the_window_is_told_to_torus_window(predict, system, tmp_path):
     found, _ = predict(droplet((3, 3)), "--window", "12.5")
-    inputs = train.Inputs("torus_window", droplet((3, 3)), np.array([12.5]), "cpu")
-    wanted = train.predict(network_of(system, "event", "torus_window", 0, "cpu", print), inputs, np.arange(1))
+    inputs = epochs.Inputs("torus_window", droplet((3, 3)), np.array([12.5]), "cpu")
+    wanted = epochs.predict(network_of(system, "event", "torus_window", 0, "cpu", print), inputs, np.arange(1))
     assert found["p_nuc"] == pytest.approx(wanted, abs=1e-6)
     assert shards.read(tmp_path / "mine-p_nuc.h5")[1]["window"] == 12.5
     longer, _ = predict(droplet((3, 3)), "--window", "40", "--model", "torus_window")

@@ -12,7 +12,7 @@ from torch.nn.functional import binary_cross_entropy
 
 from jobs import UserError, rundir, shards
 from jobs.config import digest
-from jobs.nucleation import train
+from jobs.nucleation import epochs, train
 from jobs.nucleation.config import Nucleation
 from jobs.nucleation.trained import network_of
 from jobs.rundir import System
@@ -142,12 +142,12 @@ def test_what_is_kept_is_the_network_of_the_best_epoch(tmp_path):
     best = int(np.argmin(losses))
     assert len(losses) == best + 1 + 4  # patience
     network = network_of(system, "event", "spins", 0, "cpu", print)
-    inputs = train.Inputs("spins", spins, np.zeros(300), "cpu")
-    kept = torch.from_numpy(train.predict(network, inputs, found["validation"]))
+    inputs = epochs.Inputs("spins", spins, np.zeros(300), "cpu")
+    kept = torch.from_numpy(epochs.predict(network, inputs, found["validation"]))
     loss = float(binary_cross_entropy(kept, torch.from_numpy(p[found["validation"]]).float()))
     assert loss == pytest.approx(losses[best], abs=1e-5)
     assert loss < losses[-1] - 1e-3
-    assert np.allclose(train.predict(network, inputs, found["index"]), found["predicted"], atol=1e-6)
+    assert np.allclose(epochs.predict(network, inputs, found["index"]), found["predicted"], atol=1e-6)
 
 
 # ---- bad input

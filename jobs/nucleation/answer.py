@@ -9,7 +9,7 @@ import torch
 
 from jobs import UserError, provenance, shards
 from jobs.config import digest
-from jobs.nucleation import occlusion, train
+from jobs.nucleation import epochs, occlusion, train
 from jobs.nucleation.collect import centred
 from jobs.nucleation.config import Nucleation
 from jobs.nucleation.generate import build
@@ -143,7 +143,7 @@ def answers(
     each = []
     for fold in found:
         network = network_of(system, split, model, fold, name, say)
-        each.append(train.predict(network, train.Inputs(model, spins, windows, name), np.arange(len(spins))))
+        each.append(epochs.predict(network, epochs.Inputs(model, spins, windows, name), np.arange(len(spins))))
     p = np.mean(each, 0)
     ours = "configuration"
     return {

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from jobs import UserError, checkpoint, shards
-from jobs.nucleation import networks, train
+from jobs.nucleation import epochs, networks, train
 from jobs.rundir import System
 
 CALIBRATION = 10  # bins of predicted p_nuc in which the error of held-out predictions is measured
@@ -20,7 +20,7 @@ def networks_of(system: System, split: str, model: str, folds: int | None, say: 
     for folder in system.training(f"{split}/{model}").glob("fold-*"):
         name = f"{split}/{model}/{folder.name}"
         if train.finished(system, name, say):
-            found[train.parts(name)[2]] = shards.read(folder / "test.h5")[0]
+            found[epochs.parts(name)[2]] = shards.read(folder / "test.h5")[0]
     return dict(sorted(found.items())[:folds])
 
 

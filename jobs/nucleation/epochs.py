@@ -1,0 +1,187 @@
+"""One network, epoch by epoch: what it is fed, how it learns, and everything that its checkpoint holds."""
+
+import csv
+import io
+import math
+import os
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from jobs.nucleation import networks
+from jobs.nucleation.config import Nucleation
+from jobs.nucleation.features import features
+from jobs.progress import EVERY
+from jobs.training import Report
+from kernels.streams import STREAMS
+
+HISTORY = ("epoch", "training_loss", "validation_loss", "validation_mse", "seconds")
+SITES_AT_ONCE = 5_000_000  # lattice sites predicted at once
+CYCLE, PEAK = 24, 6  # epochs that our network trains, and its largest learning rate, in units of the others'
+LONGEST_GRADIENT = 1.0  # our network's gradients are shortened to this: without normalisation one odd batch throws it far off
+
+
+def parts(name: str) -> tuple[str, str, int]:
+    """event/torus/fold-3 -> ("event", "torus", 3)."""
+    by, model, fold = name.split("/")
+    return by, model, int(fold.removeprefix("fold-"))
+
+
+class Inputs:
+    """What a network is fed, on its device: features float32 (n, 10), or spins int8 (n, L, L); and windows float32 (n,), MCS.
+
+    A window is the time the copies of a configuration had to nucleate, generate.window - t_int.
+    """
+
+    def __init__(self, model: str, spins: np.ndarray, windows: np.ndarray, device: str):
+        rows_ = features(spins).astype(np.float32) if model.startswith("features") else spins
+        self.rows = torch.from_numpy(rows_).to(device)
+        self.windows = torch.from_numpy(windows.astype(np.float32)).to(device)
+        self.device = device
+
+    def batch(self, network: nn.Module, chosen: Tensor, augment: Callable | None = None) -> tuple[Tensor, ...]:
+        """The arguments of the network for some rows: spins get a channel and become float32."""
+        found = self.rows[chosen]
+        if found.dtype == torch.int8:
+            found = (augment(found) if augment else found)[:, None].float()
+        return (found, self.windows[chosen]) if getattr(network, "takes_window", False) else (found,)
+
+
+def epoch_seed(config: Nucleation, name: str, epoch: int) -> int:
+    """Of torch's generators in an epoch; epoch 0: of the first weights."""
+    by, model, fold = parts(name)
+    counter = [epoch, fold, zlib.crc32(model.encode()), by == "event"]
+    key = np.array([config.seed, STREAMS["train"]], np.uint64)
+    bits = np.random.Philox(key=key, counter=np.array(counter, np.uint64))
+    return int(np.random.Generator(bits).integers(2**63))
+
+
+class Training:
+    """A network, its optimiser and its history: everything that a checkpoint holds."""
+
+    def __init__(self, config, name, network, inputs, labels, training, validation):
+        t = config.train
+        self.config, self.name, self.network, self.inputs, self.labels = config, name, network, inputs, labels
+        self.training, self.validation = torch.from_numpy(training), validation
+        self.batch = min(32 if isinstance(network, networks.NotebookNetwork) else t.batch, len(training))
+        self.mixed = t.precision == "bfloat16" and isinstance(network, networks.ConvolutionalNetwork)
+        self.augment, self.last_epoch = getattr(network, "augment", None), t.max_epochs
+        self.converged = parts(name)[1] == "features_converged"
+        if self.converged:
+            self.last_epoch = 1
+        if isinstance(network, networks.NotebookNetwork):
+            self.optimiser = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
+        elif isinstance(network, networks.TorusNetwork):
+            self.last_epoch = min(CYCLE, t.max_epochs)
+            self.optimiser = torch.optim.AdamW(network.parameters(), lr=PEAK * t.learning_rate, fused=True)
+        else:
+            self.optimiser = torch.optim.Adam(network.parameters(), lr=t.learning_rate, fused=True)
+        self.one_cycle = isinstance(network, networks.TorusNetwork)
+        self.history: list[list[float]] = []
+        self.best, self.best_loss, self.best_epoch = {}, float("inf"), 0
+
+    @property
+    def epochs(self) -> int:
+        return len(self.history)
+
+    @property
+    def ended(self) -> bool:
+        """At the last epoch, or when patience ends; a cycle of the learning rate is worth little until it is through."""
+        impatient = self.epochs > 0 and self.epochs - self.best_epoch >= self.config.train.patience
+        return self.epochs >= self.last_epoch or (impatient and not self.one_cycle)
+
+    @property
+    def share(self) -> float:
+        """How much is done; with early stopping a guess, for nobody knows when the patience will end."""
+        guess = self.last_epoch if self.one_cycle else max(self.best_epoch, 10) + self.config.train.patience
+        return min(1.0, self.epochs / guess)
+
+    @property
+    def line(self) -> str:
+        return f"epoch {self.epochs}, validation loss {self.history[-1][2]:.5f}, best {self.best_loss:.5f} at {self.best_epoch}"
+
+    def epoch(self, report: Report) -> None:
+        """Once through the training set, then the validation set.  Says every few seconds that it is alive."""
+        started, number, device = time.monotonic(), self.epochs + 1, self.inputs.device
+        spoken = started
+        torch.manual_seed(epoch_seed(self.config, self.name, number))
+        self.network.train()
+        order = self.training[torch.randperm(len(self.training))].to(device)
+        total = torch.zeros((), device=device)
+        pieces = () if self.converged else order.split(self.batch)
+        for step, chosen in enumerate(pieces):
+            if self.one_cycle:
+                self.set_rate(number - 1 + step / len(pieces))
+            with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=self.mixed):
+                logit = self.network(*self.inputs.batch(self.network, chosen, self.augment)).float()
+            loss = binary_cross_entropy_with_logits(logit, self.labels[chosen])
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            if self.one_cycle:
+                nn.utils.clip_grad_norm_(self.network.parameters(), LONGEST_GRADIENT)
+            self.optimiser.step()
+            total += loss.detach() * len(chosen)
+            if time.monotonic() - spoken > EVERY / 2:
+                spoken = time.monotonic()
+                report("alive", None)
+        if self.converged:
+            total += self.network.converge(self.inputs.rows[order], self.labels[order]) * len(order)
+        p = self.labels[self.validation].cpu()
+        logit = torch.from_numpy(predict(self.network, self.inputs, self.validation, logits=True))
+        loss = float(binary_cross_entropy_with_logits(logit, p))
+        mse = float(torch.mean((torch.sigmoid(logit) - p) ** 2))
+        self.history.append([number, float(total) / len(order), loss, mse, time.monotonic() - started])
+        if not np.isfinite(loss):
+            raise FloatingPointError(f"the loss is not finite in epoch {number}: lower train.learning_rate, in another --run")
+        if loss < self.best_loss:
+            self.best, self.best_loss, self.best_epoch = copied(self.network.state_dict()), loss, number
+
+    def set_rate(self, epoch: float) -> None:
+        """Learning rate of one cycle: up in the first epoch, then down to nothing along a cosine."""
+        rate = PEAK * self.config.train.learning_rate * min(1.0, epoch) * (1 + math.cos(math.pi * epoch / self.last_epoch)) / 2
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+
+    def record(self) -> dict:
+        return {"history": self.history, "best_loss": self.best_loss, "best_epoch": self.best_epoch}
+
+    def state(self) -> dict:
+        """Everything to go on from here."""
+        now = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+        return {"epoch": self.epochs, "finished": False, "best": self.best, **now, **self.record()}
+
+    def restore(self, state: dict) -> None:
+        self.history, self.best = [list(line) for line in state["history"]], state["best"]
+        self.best_loss, self.best_epoch = state["best_loss"], state["best_epoch"]
+        if not state["finished"]:
+            self.network.load_state_dict(state["network"])
+            self.optimiser.load_state_dict(state["optimiser"])
+
+
+def copied(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {key: value.detach().cpu().clone() for key, value in state.items()}
+
+
+def predict(network: nn.Module, inputs: Inputs, chosen: np.ndarray, logits: bool = False) -> np.ndarray:
+    """p_nuc, or its logit, float32 (n,) of the chosen rows."""
+    network.eval()
+    with torch.inference_mode():
+        at_once = max(16, min(500, SITES_AT_ONCE // inputs.rows[0].numel()))
+        pieces = torch.from_numpy(chosen).to(inputs.device).split(at_once)
+        found = torch.cat([network(*inputs.batch(network, piece)) for piece in pieces])
+        return (found if logits else torch.sigmoid(found)).cpu().numpy()
+
+
+def write_metrics(path: Path, history: list[list[float]]) -> None:
+    """metrics.csv, a line an epoch, as a whole: a reader never sees half of it."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([HISTORY, *([int(line[0]), *line[1:]] for line in history)])
+    temporary = path.with_name(f".metrics-{os.getpid()}.tmp")
+    temporary.write_text(text.getvalue())
+    os.replace(temporary, path)
