@@ -59,13 +59,14 @@ def run(options: argparse.Namespace, place: units.Place) -> int:
             _, problems = agreed(
                 place, lambda: collect(stage, alone, place, device, progress, options.stage), None
             )
-        if options.stage == "all" and place.tasks > 1:
+        goes_on = options.stage != "all" or place.tasks == 1
+        if not goes_on:
             progress.say("an array's tasks do not wait for one another: run train and predict when all are through")
-        elif options.stage in ("train", "all") and not problems and not failed:
+        if options.stage in ("train", "all") and goes_on and not problems and not failed:
             failed, problems = agreed(place, lambda: train(options, systems, place, device, progress), 0)
             failed = sum(place.gather(failed))
             progress.end()
-        if options.stage in ("predict", "all") and not (options.stage == "all" and place.tasks > 1) and not problems and not failed:
+        if options.stage in ("predict", "all") and goes_on and not problems and not failed:
             stage = importlib.import_module(f"jobs.{options.command}.predict")
             _, problems = agreed(place, lambda: stage.run(systems, place, options, device, progress), None)
         if failed and place.rank == 0:

@@ -9,7 +9,7 @@ import torch
 
 from jobs import UserError, provenance, shards
 from jobs.config import digest
-from jobs.nucleation import answer, occlusion, train
+from jobs.nucleation import occlusion, predict_configurations, train
 from jobs.nucleation.config import Nucleation
 from jobs.nucleation.trained import network_of, networks_of
 from jobs.progress import Progress
@@ -32,7 +32,7 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
         train.check(system)
     if request.input is not None:
         if place.rank == place.task == 0:
-            answer.answer(systems[0], request, device, name, progress)
+            predict_configurations.answer(systems[0], request, device, name, progress)
         return 0
     everything = [(system, model) for system in systems for model in units(system.config)]
     mine = place.share(everything)
