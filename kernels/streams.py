@@ -16,6 +16,8 @@ STREAMS = {
     "folds": 6,  # jobs: the order in which events are dealt to training, validation and test sets
     "train": 7,  # jobs: first weights, and each epoch's order, dropout and augmentation
     "occlusion": 8,  # jobs: which configurations and patches are occluded, where not all are
+    "mixture": 9,  # cahn_hilliard: noise of the uniform mixture that a trajectory starts from
+    "learning": 10,  # jobs: segregation, first weights and each epoch's order and augmentation
 }
 
 

@@ -1,0 +1,194 @@
+"""The ways to run Cahn-Hilliard trajectories: which one serves a system, and the one by plain FFTs, which serves them all."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kernels.cahn_hilliard import DIVERGED, SCHEMES, STABILISATION, CahnHilliard, Control
+
+FIRST_STEP, LONGEST_STEP = 1e-3, 100.0  # of the adaptive scheme, units of tau / e^2
+MEMORY = 1 << 28  # cells advanced together
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run, checked: u (n, *shape) in the system's precision; looks: asked times in tau."""
+
+    u: np.ndarray
+    times: np.ndarray
+    looks: np.ndarray
+    keep: list[int]
+    scheme: str
+    control: Control
+    steady_state: float
+    max_steps: int
+
+
+@dataclass
+class Recorded:
+    """fields (n, t, *shape) in the system's form; times in tau."""
+
+    fields: np.ndarray
+    steady_time: np.ndarray
+    steps: np.ndarray
+    diverged: np.ndarray
+    time: np.ndarray
+
+    @classmethod
+    def empty(cls, plan: Plan) -> "Recorded":
+        n = len(plan.u)
+        fields = np.empty((n, len(plan.looks), *plan.u.shape[1:]), plan.u.dtype)
+        return cls(fields, np.full(n, np.nan), np.zeros(n, np.int64), np.zeros(n, bool), np.zeros(n))
+
+
+def plan(model: CahnHilliard, fields: np.ndarray, times: Sequence[float], scheme: str, step: float | None, tolerance: float,
+         steady_state: float | None, keep: Sequence[int] | None, max_steps: int) -> Plan:
+    """ValueError, one line, on arguments that do not fit."""
+    fields = np.asarray(fields)
+    if fields.ndim != 1 + len(model.shape) or fields.shape[1:] != model.shape or not len(fields):
+        raise ValueError(f"fields are {fields.shape}; they must be (n, {', '.join(map(str, model.shape))}), n at least 1")
+    if not np.isfinite(fields).all():
+        raise ValueError("fields hold values that are not finite")
+    times = np.atleast_1d(np.asarray(times, np.float64))
+    if times.ndim != 1 or not len(times) or np.isnan(times).any() or times[0] < 0 or (np.diff(times) <= 0).any():
+        raise ValueError(f"times are {times}; they must increase from 0 on")
+    if np.isinf(times[-1]) and steady_state is None:
+        raise ValueError("the last time is inf, but steady_state is None: the run would never end")
+    if scheme not in SCHEMES:
+        raise ValueError(f"scheme is {scheme!r}; it must be one of {', '.join(SCHEMES)}")
+    if (step is None) != (scheme == "adaptive") or (step is not None and not 0 < step < math.inf):
+        raise ValueError(f"step is {step} with scheme {scheme}; it must be a positive time, and None for adaptive")
+    if not 0 < tolerance < 1:
+        raise ValueError(f"tolerance is {tolerance}; it must be between 0 and 1 (rms of u)")
+    if steady_state is not None and steady_state <= 0:
+        raise ValueError(f"steady_state is {steady_state}; it must be positive, or None")
+    keep = list(range(len(times))) if keep is None else [range(len(times))[i] for i in keep]
+    if scheme == "explicit":
+        limit = explicit_limit(model)
+        if step > limit:
+            raise ValueError(f"step is {step:g}; the explicit scheme is unstable beyond {limit:.4g} (time)")
+    unit = model.squared_width
+    fixed = None if step is None else step * model.rate
+    control = Control(fixed, tolerance, fixed or FIRST_STEP * unit, LONGEST_STEP * unit, 1 if scheme == "first_order" else 2)
+    u = model.to_symmetric(fields.astype(np.float64)).astype(model.precision)
+    return Plan(u, times, times * model.rate, keep, scheme, control, steady_state or 0.0, max_steps)
+
+
+def explicit_limit(model: CahnHilliard) -> float:
+    """Longest stable step of forward Euler, time: 2 / (k^2 (f'' + e^2 k^2)) at the largest k^2 of the stencil, f'' = 2."""
+    largest = 4 * len(model.shape) / model.spacing**2
+    return 2 / (largest * (2 + model.squared_width * largest)) / model.rate
+
+
+Path = Callable[[CahnHilliard, Plan, Callable[[float], None]], Recorded]
+
+
+def choose(model: CahnHilliard, scheme: str) -> Path:
+    """The fastest path that serves this system."""
+    return by_fft
+
+
+def by_fft(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]) -> Recorded:
+    """scipy.fft on a CPU (all workers), cuFFT on a GPU; each field has its own step."""
+    recorded = Recorded.empty(plan)
+    batch = max(1, MEMORY // math.prod(model.shape))
+    for first in range(0, len(plan.u), batch):
+        _run_batch(model, plan, slice(first, first + batch), recorded, progress)
+    return recorded
+
+
+class Fft:
+    """Transforms of a batch over its last axes; `symbol`: k^2 of each coefficient, `weight`: how often it counts in a sum over all k."""
+
+    def __init__(self, model: CahnHilliard):
+        device = model.device
+        self.gpu = device.kind == "gpu"
+        if self.gpu:
+            self.xp, self.library, self.more = device.cupy, device.cupy.fft, {}
+        else:
+            import scipy.fft
+
+            self.xp, self.library, self.more = np, scipy.fft, {"workers": device.workers}
+        self.shape, self.axes = model.shape, tuple(range(1, 1 + len(model.shape)))
+        waves = model.wave_numbers()
+        half = self.shape[-1] // 2 + 1
+        waves[-1] = waves[-1][:half]
+        symbol = sum(np.ix_(*waves))
+        weight = np.full(half, 2.0)
+        weight[[0, -1]] = 1.0
+        self.symbol = self.xp.asarray(symbol[None], model.precision)
+        self.weight = self.xp.asarray(weight, model.precision)
+        self.cells = math.prod(self.shape)
+
+    def forward(self, u):
+        return self.library.rfftn(u, axes=self.axes, **self.more)
+
+    def inverse(self, coefficients):
+        return self.library.irfftn(coefficients, s=self.shape, axes=self.axes, **self.more)
+
+    def mean(self, product):
+        """Mean over space, of a product of two coefficients: (n,), float64 on the host."""
+        total = (product * self.weight).sum(self.axes) / float(self.cells) ** 2
+        return total.astype(np.float64) if not self.gpu else self.xp.asnumpy(total).astype(np.float64)
+
+
+def _run_batch(model: CahnHilliard, plan: Plan, rows: slice, recorded: Recorded, progress) -> None:
+    fft = Fft(model)
+    xp, dtype, control, looks = fft.xp, np.dtype(model.precision), plan.control, plan.looks
+    host = xp.asnumpy if fft.gpu else np.asarray
+    column = (-1,) + (1,) * len(model.shape)
+    active = np.arange(len(plan.u))[rows]
+    n = len(active)
+    now = fft.forward(xp.asarray(plan.u[rows]))
+    before, nonlinear_before = now, xp.zeros_like(now)
+    look = np.zeros(n, int)
+    time, used, step = np.zeros(n), np.zeros(n), np.full(n, control.first)
+    k2, e2, S = fft.symbol, model.squared_width, STABILISATION
+    zero = (slice(None),) + (0,) * len(model.shape)
+    u = fft.inverse(now)
+    while True:
+        # look at those that have arrived; those with no look left are through
+        arrived = (look < len(looks)) & (time >= looks[np.minimum(look, len(looks) - 1)])
+        for i in np.flatnonzero(arrived):
+            recorded.fields[active[i], look[i]] = model.from_symmetric(host(u[i]))
+        look[arrived] += 1
+        going = look < len(looks)
+        if not going.all():
+            progress(int(active[0] + (~going).sum()))
+            keep = np.flatnonzero(going)
+            active, look, time, used, step = (a[keep] for a in (active, look, time, used, step))
+            if not len(active):
+                return
+            keep = xp.asarray(keep)
+            now, before, nonlinear_before, u = now[keep], before[keep], nonlinear_before[keep], u[keep]
+        meant, step = step, control.land(step, looks[look] - time)
+        ratio = np.where(used > 0, step / np.where(used > 0, used, 1), 0.0) if control.order == 2 else np.zeros_like(step)
+        w, dt = (xp.asarray(a.reshape(column), dtype) for a in (ratio, step))
+        nonlinear = fft.forward(u * (u * u - 1))
+        w1 = 1 + w
+        guess = w1 * now - w * before
+        slope = w1 * nonlinear - w * nonlinear_before - S * guess
+        denominator = 1 / ((1 + 2 * w) / w1 + dt * k2 * (e2 * k2 + S))
+        later = (w1 * now - w * w / w1 * before - dt * k2 * slope) * denominator
+        later[zero] = now[zero]  # mass, to the last bit
+        error = np.sqrt(fft.mean(xp.abs(dt * k2 * S * denominator * (later - guess)) ** 2))
+        potential = nonlinear + e2 * k2 * now
+        falls = fft.mean((xp.conj(potential) * (now - later)).real) / step
+        size = np.sqrt(fft.mean(xp.abs(later) ** 2))
+        u_later = fft.inverse(later)
+        recorded.steps[active] += 1
+        bad = ~(size < DIVERGED)
+        last = bad | (falls < plan.steady_state) | (recorded.steps[active] >= plan.max_steps)
+        time = np.where(bad, time, np.where(step >= looks[look] - time, looks[look], time + step))
+        recorded.time[active] = time
+        for i in np.flatnonzero(last):
+            recorded.diverged[active[i]] = bad[i]
+            if not bad[i] and falls[i] < plan.steady_state:
+                recorded.steady_time[active[i]] = time[i]
+            final = host(u[i] if bad[i] else u_later[i])
+            recorded.fields[active[i], look[i] :] = model.from_symmetric(final)
+            look[i] = len(looks)
+        before, now, nonlinear_before, u = now, later, nonlinear, u_later
+        used, step = step, control.next(step, error, meant)

@@ -1,0 +1,72 @@
+"""How much of a periodic field lies above a level, and how long the line (large the surface) is where it crosses it.
+
+Each cell between grid points is cut into triangles (two, sharing a diagonal) or tetrahedra (six), on which the field is
+interpolated linearly: its gradient g there is constant, and by the co-area formula the level set through a simplex of
+volume V measures |g| V M(level), where M is the B-spline of unit integral whose knots are the values at the corners
+(Curry and Schoenberg, J. Analyse Math. 17, 71 (1966)). Exact for the interpolated field, without a table of cases.
+"""
+
+import itertools
+
+import numpy as np
+
+BATCH_CELLS = 1 << 22  # cells looked at together: some 500 MiB
+
+
+def area(fields: np.ndarray, level: float, spacing: float = 1.0, dimensions: int = 2) -> np.ndarray:
+    """Area (volume) where fields (..., *shape) exceed `level`, float64 (...): the number of such cells times spacing^d."""
+    axes = tuple(range(-dimensions, 0))
+    return (np.asarray(fields) > level).sum(axes).astype(np.float64) * spacing**dimensions
+
+
+def perimeter(fields: np.ndarray, level: float, spacing: float = 1.0, dimensions: int = 2) -> np.ndarray:
+    """Length (area) of the level set of fields (..., *shape), float64 (...), length^(d-1)."""
+    fields = np.asarray(fields)
+    shape = fields.shape[-dimensions:]
+    flat = fields.reshape(-1, *shape)
+    batch = max(1, BATCH_CELLS // int(np.prod(shape)))
+    parts = [_measure(flat[i : i + batch].astype(np.float64), level) for i in range(0, len(flat), batch)]
+    total = np.concatenate(parts) if parts else np.zeros(0)
+    return total.reshape(fields.shape[:-dimensions]) * spacing ** (dimensions - 1)
+
+
+def _measure(fields: np.ndarray, level: float) -> np.ndarray:
+    """Sum over the simplices that walk from a cell's lowest corner to its highest, one axis at a time (Kuhn)."""
+    dimensions = fields.ndim - 1
+    corner = {(0,) * dimensions: fields}
+    for offset in itertools.product((0, 1), repeat=dimensions):
+        corner[offset] = np.roll(fields, [-o for o in offset], axis=tuple(range(1, dimensions + 1)))
+    total = np.zeros(len(fields))
+    for order in itertools.permutations(range(dimensions)):
+        offset, values = [0] * dimensions, [corner[(0,) * dimensions]]
+        for axis in order:
+            offset[axis] = 1
+            values.append(corner[tuple(offset)])
+        values = np.stack(values)
+        crossed = np.nonzero((values.min(0) <= level) & (values.max(0) > level))
+        values = values[:, *crossed]
+        gradient = np.sqrt((np.diff(values, axis=0) ** 2).sum(0))
+        volume = 1 / (2 if dimensions == 2 else 6)
+        spline = _hat if dimensions == 2 else _bell
+        np.add.at(total, crossed[0], gradient * volume * spline(np.sort(values, axis=0), level))
+    return total
+
+
+def _ratio(a, b):
+    return np.divide(a, b, out=np.zeros_like(a), where=b > 0)
+
+
+def _hat(v: np.ndarray, level: float) -> np.ndarray:
+    """B-spline of degree 1 on the sorted knots v (3, n) with integral 1."""
+    low, middle, high = v
+    rising = level < middle
+    return 2 * _ratio(np.where(rising, level - low, high - level), (high - low) * np.where(rising, middle - low, high - middle))
+
+
+def _bell(v: np.ndarray, level: float) -> np.ndarray:
+    """B-spline of degree 2 on the sorted knots v (4, n) with integral 1."""
+    a, b, c, d = v
+    first = 3 * _ratio((level - a) ** 2, (b - a) * (c - a) * (d - a))
+    last = 3 * _ratio((d - level) ** 2, (d - a) * (d - b) * (d - c))
+    between = _ratio((level - a) * (c - level), (c - a) * (c - b)) + _ratio((d - level) * (level - b), (d - b) * (c - b))
+    return np.where(level < b, first, np.where(level < c, 3 * _ratio(between, d - a), last))
