@@ -9,6 +9,9 @@ import numpy as np
 from kernels.cahn_hilliard import DIVERGED, SCHEMES, STABILISATION, CahnHilliard, Control
 
 FIRST_STEP, LONGEST_STEP = 1e-3, 100.0  # of the adaptive scheme, units of tau / e^2
+LINE_FACTORS = {32: (4, 8), 64: (8, 8), 128: (8, 16)}  # Factors of line_fft.h
+FUSED_SIZES = {"cpu": (32, 64, 128), "gpu": (32, 64)}
+LAUNCH_PAIRS = 16  # pairs a lane in one launch: progress shows, and few lanes idle at its end
 MEMORY = 1 << 28  # cells advanced together
 
 
@@ -87,7 +90,58 @@ Path = Callable[[CahnHilliard, Plan, Callable[[float], None]], Recorded]
 
 def choose(model: CahnHilliard, scheme: str) -> Path:
     """The fastest path that serves this system."""
+    if len(model.shape) == 2 and model.shape[0] == model.shape[1] and model.shape[0] in FUSED_SIZES[model.device.kind]:
+        return fused
     return by_fft
+
+
+def line_order(size: int) -> np.ndarray:
+    """Wave number index, 0..size-1, of each place of a transformed line (line_fft.h)."""
+    a, b = LINE_FACTORS[size]
+    return np.add.outer(np.arange(a), a * np.arange(b)).ravel()
+
+
+def turns(size: int) -> np.ndarray:
+    """Cosine and sine of the twist between the two halves of a line's transform, (2, size)."""
+    a, b = LINE_FACTORS[size]
+    phase = 2 * np.pi / size * np.outer(np.arange(a), np.arange(b)).ravel()
+    return np.stack([np.cos(phase), np.sin(phase)])
+
+
+def fused(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]) -> Recorded:
+    """cahn_hilliard.cu: pairs of samples, their fields on the chip from the first step to the last."""
+    device, size, dtype = model.device, model.shape[0], np.dtype(model.precision)
+    adaptive = plan.scheme == "adaptive"
+    defines = dict(SIZE=size, REAL="float" if dtype == np.float32 else "double", ORDER=plan.control.order, ADAPTIVE=int(adaptive))
+    module = device.module("cahn_hilliard.cu", defines)
+    recorded = Recorded.empty(plan)
+    symbol = device.asarray(model.wave_numbers()[0][line_order(size)], dtype)
+    twist, looks = device.asarray(turns(size), dtype), device.asarray(plan.looks, np.float64)
+    c = plan.control
+    parameters = device.asarray([model.squared_width, STABILISATION, c.fixed or 0.0, c.tolerance, c.first, c.longest, c.SAFETY, c.SHRINK,
+                                 c.GROW, c.REGROW, plan.steady_state, DIVERGED], np.float64)  # fmt: skip
+    if device.kind == "cpu":
+        lanes = max(2, device.lanes * 4 // dtype.itemsize)
+        batch, scratch = LAUNCH_PAIRS * lanes * device.workers, device.zeros((device.workers, 8 * size * (size + 1) * lanes), dtype)
+    else:
+        batch, scratch = LAUNCH_PAIRS * 64 * device.processors, None
+    for first in range(0, len(plan.u), 2 * batch):
+        u = plan.u[first : first + 2 * batch]
+        n, pairs = len(u), -(-len(u) // 2)
+        start = device.asarray(np.concatenate([u, u[-1:]]) if n % 2 else u)  # the last one is its own partner
+        fields = device.zeros((2 * pairs, len(plan.looks), size, size), dtype)
+        steady = device.asarray(np.full(2 * pairs, np.nan))
+        time, steps, diverged = device.zeros(2 * pairs, np.float64), device.zeros(2 * pairs, np.int32), device.zeros(2 * pairs, np.int32)
+        blocks = min(device.workers, -(-pairs // lanes)) if device.kind == "cpu" else pairs
+        module.launch("separate", blocks, [
+            start, fields, looks, np.int32(len(plan.looks)), symbol, twist, parameters, scratch, steady, time, steps, diverged,
+            np.int32(pairs), np.int32(min(plan.max_steps, 2**31 - 1)), device.zeros(1, np.int32)], threads=8 * size)  # fmt: skip
+        part = slice(first, first + n)
+        recorded.fields[part] = model.from_symmetric(device.to_host(fields)[:n])
+        recorded.steady_time[part], recorded.time[part] = device.to_host(steady)[:n], device.to_host(time)[:n]
+        recorded.steps[part], recorded.diverged[part] = device.to_host(steps)[:n], device.to_host(diverged)[:n] != 0
+        progress(first + n)
+    return recorded
 
 
 def by_fft(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]) -> Recorded:

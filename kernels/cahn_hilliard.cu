@@ -1,0 +1,404 @@
+// Cahn-Hilliard on a square of SIZE x SIZE cells: whole trajectories in one launch, the field never leaves the chip.
+//
+// Two samples are the real and imaginary part of one complex field (a pair): the multipliers of the update are real and even
+// in k, so that the pair never has to be told apart. On a CPU a block is one thread that carries REAL_LANES pairs, one a
+// vector lane; on a GPU a block of 8 threads a line carries one, coefficients in registers, the field in shared memory.
+// A step is two passes: columns (forward, update, back) and rows (back, u^3 - u, forward). Each pair has its own step, takes
+// its own looks and, when it has ended, the next pair of the list takes its lane. Update rule and control of the step:
+// cahn_hilliard.py.
+//
+// Compile-time: SIZE 32, 64 or 128 (GPU: 32, 64); REAL float or double; ORDER 1 or 2; ADAPTIVE 0 or 1.
+#ifndef __CUDACC__
+#include <cmath>
+#include "cpu.h"
+#endif
+#include "line_fft.h"
+#include "block.h"
+
+constexpr int CHECK = 8;  // steps of fixed length between two looks at the free energy
+constexpr int N = SIZE, CELLS = N * N, A = Factors<N>::A, B = Factors<N>::B;
+#ifdef __CUDACC__
+constexpr int TEAM = 8, THREADS = TEAM * N, COLUMNS = 1, SECONDS = (A + TEAM - 1) / TEAM;
+#define SYNC_TEAM() __syncwarp()
+#else
+constexpr int TEAM = 1, COLUMNS = N, SECONDS = A, PITCH = N + 1;
+#define SYNC_TEAM()
+#endif
+
+// Where cell (y, x) of the field lies. In shared memory the eight threads of a line and the four lines of a warp hit each bank
+// as seldom as can be, in rows and columns, in the first and the second half of a transform; a CPU avoids powers of two.
+__device__ __forceinline__ int at(int y, int x) {
+#ifdef __CUDACC__
+  return y * N + (x ^ (x >> 3 & 7) ^ 4 * ((y ^ y >> 3) & 3));
+#else
+  return y * PITCH + x;
+#endif
+}
+
+struct Column {
+  Complex* field;
+  int x;
+  __device__ __forceinline__ Complex& operator()(int y) const { return field[at(y, x)]; }
+};
+struct Row {
+  Complex* field;
+  int y;
+  __device__ __forceinline__ Complex& operator()(int x) const { return field[at(y, x)]; }
+};
+#ifdef __CUDACC__
+typedef Column Workspace;  // a column is transformed where it lies
+#else
+struct Workspace {  // a column is transformed in the first-level cache
+  Complex* line;
+  Complex& operator()(int y) const { return line[y]; }
+};
+#endif
+
+// Coefficients of the field: now, one step before, and of u^3 - u one step before
+struct Coefficients {
+#ifdef __CUDACC__
+  Complex now[COLUMNS * SECONDS * B], before[ORDER == 2 ? COLUMNS * SECONDS * B : 1], nonlinear_before[ORDER == 2 ? COLUMNS * SECONDS * B : 1];
+#else
+  Complex *now, *before, *nonlinear_before;
+#endif
+};
+
+struct Clock {  // of one pair
+  int pair, look, write_to, steps;  // pair -1: none; looks look..write_to-1 are due
+  double time, used, step, meant;
+  bool fresh, diverged, ended;
+};
+
+struct Parameters {  // in this order in the array that the launch passes
+  double squared_width, stabilisation, fixed, tolerance, first, longest, safety, shrink, grow, regrow, steady_state, diverged;
+};
+
+struct Sums { vec error, falls, size; };
+
+// Sum over the block's threads
+__device__ __forceinline__ void sum_over_block(Sums& sums) {
+#ifdef __CUDACC__
+  __shared__ REAL partial[3][THREADS / 32];
+  REAL values[3] = {sums.error, sums.falls, sums.size};
+  for (int n = 0; n < 3; ++n) {
+    for (int distance = 16; distance; distance /= 2) values[n] += __shfl_xor_sync(~0u, values[n], distance);
+    if (threadIdx.x % 32 == 0) partial[n][threadIdx.x / 32] = values[n];
+  }
+  __syncthreads();
+  for (int n = 0; n < 3; ++n) {
+    values[n] = 0;
+    for (int w = 0; w < THREADS / 32; ++w) values[n] += partial[n][w];
+  }
+  sums = {values[0], values[1], values[2]};
+#endif
+}
+
+struct Steps { vec dt, w, w1, leading, last; };  // of each lane: dtau, w, 1 + w, (1 + 2w) / (1 + w), w^2 / (1 + w)
+
+// One coefficient of u^3 - u in, the field's next coefficient out
+template <bool SUMS>
+__device__ __forceinline__ Complex advance(Coefficients& c, int i, const Complex& nonlinear, REAL k2, const Steps& s, REAL e2, REAL S, Sums& sums) {
+  const vec dtk2 = s.dt * k2;
+  const Complex now = c.now[i];
+  Complex later;
+  if constexpr (ORDER == 1) {
+    const vec inverse = reciprocal((REAL)1 + dtk2 * (e2 * k2 + S));
+    later = {(now.re - dtk2 * (nonlinear.re - S * now.re)) * inverse, (now.im - dtk2 * (nonlinear.im - S * now.im)) * inverse};
+  } else {
+    const vec inverse = reciprocal(s.leading + dtk2 * (e2 * k2 + S));
+    const Complex before = c.before[i], nonlinear_before = c.nonlinear_before[i];
+    const Complex guess = {s.w1 * now.re - s.w * before.re, s.w1 * now.im - s.w * before.im};
+    const Complex slope = {s.w1 * nonlinear.re - s.w * nonlinear_before.re - S * guess.re,
+                           s.w1 * nonlinear.im - s.w * nonlinear_before.im - S * guess.im};
+    later = {(s.w1 * now.re - s.last * before.re - dtk2 * slope.re) * inverse, (s.w1 * now.im - s.last * before.im - dtk2 * slope.im) * inverse};
+    if constexpr (ADAPTIVE && SUMS) {
+      const Complex off = later - guess;
+      const vec factor = dtk2 * S * inverse;
+      sums.error += factor * factor * (off.re * off.re + off.im * off.im);
+    }
+    c.before[i] = now;
+    c.nonlinear_before[i] = nonlinear;
+  }
+  if (k2 == 0) later = now;  // mass, to the last bit
+  if constexpr (SUMS) {
+    const REAL stiff = e2 * k2;
+    sums.falls += (nonlinear.re + stiff * now.re) * (now.re - later.re) + (nonlinear.im + stiff * now.im) * (now.im - later.im);
+    sums.size += later.re * later.re + later.im * later.im;
+  }
+  c.now[i] = later;
+  return later;
+}
+
+// Pairs that have just come in: what the transform gives is their field itself
+__device__ __forceinline__ void begin(Coefficients& c, int i, const Complex& field, const Clock* clock) {
+  for (int lane = 0; lane < REAL_LANES; ++lane)
+    if (clock[lane].fresh) {
+      set(c.now[i].re, lane, get(field.re, lane));
+      set(c.now[i].im, lane, get(field.im, lane));
+      if constexpr (ORDER == 2) {
+        set(c.before[i].re, lane, get(field.re, lane));
+        set(c.before[i].im, lane, get(field.im, lane));
+        set(c.nonlinear_before[i].re, lane, 0);
+        set(c.nonlinear_before[i].im, lane, 0);
+      }
+    }
+}
+
+// Columns: forward, update, back. BEGIN: some pairs have just come in
+template <bool BEGIN, bool SUMS>
+__device__ __forceinline__ Sums columns(Complex* field, Coefficients& c, const REAL* cosine, const REAL* sine, const REAL* symbol,
+                                        const Steps& steps, REAL e2, REAL S, const Clock* clock) {
+  const int member = threadIdx.x % TEAM, first = threadIdx.x / TEAM;
+  Sums sums{all(0), all(0), all(0)};
+  const vec normal = all((REAL)1 / CELLS);
+#ifdef __CUDACC__
+#pragma unroll
+#endif
+  for (int column = 0; column < COLUMNS; ++column) {
+    const Column line{field, first + column};
+#ifdef __CUDACC__
+    const Workspace work = line;
+#else
+    Complex storage[N];
+    const Workspace work{storage};
+#endif
+    for (int n2 = member; n2 < B; n2 += TEAM) {
+      Complex a[A];
+      load_first<N>(line, n2, a);
+      forward_first<N>(work, n2, a, cosine, sine);
+    }
+    SYNC_TEAM();
+    const REAL k2x = symbol[line.x];
+#ifdef __CUDACC__
+#pragma unroll
+#endif
+    for (int second = 0; second < SECONDS; ++second) {
+      const int k1 = member + second * TEAM;
+      if (k1 < A) {
+        Complex a[B];
+        load_second<N>(work, k1, a);
+        fft<B, -1>(a);
+        LINE_UNROLL for (int j = 0; j < B; ++j) {
+          const int i = (column * SECONDS + second) * B + j;
+          const Complex found = normal * a[j];
+          a[j] = advance<SUMS>(c, i, found, k2x + symbol[B * k1 + j], steps, e2, S, sums);
+          if constexpr (BEGIN) {
+            begin(c, i, found, clock);
+            a[j] = c.now[i];
+          }
+        }
+        back_second<N>(work, k1, a, cosine, sine);
+      }
+    }
+    SYNC_TEAM();
+    for (int n2 = member; n2 < B; n2 += TEAM) {
+      Complex a[A];
+      load_first<N>(work, n2, a);
+      fft<A, 1>(a);
+      store_first<N>(line, n2, a);
+    }
+  }
+  return sums;
+}
+
+struct Files {  // what the launch reads and writes; two samples of a pair lie one behind the other
+  const REAL* start;  // [samples][CELLS]
+  REAL* fields;       // [samples][looks][CELLS]
+  double *steady_time, *time;
+  int *steps, *diverged, *next_task;
+  const double* looks;
+  int look_count, pairs, max_steps;
+};
+
+// In real space: pairs that have arrived at a look leave their field there; those that have ended make room for the next
+__device__ __forceinline__ void exchange(const Files& f, const Clock* clock, int place, Complex& u) {
+  for (int lane = 0; lane < REAL_LANES; ++lane) {
+    const Clock& one = clock[lane];
+    if (one.write_to > one.look && !one.fresh) {
+      REAL* out = f.fields + (size_t)2 * one.pair * f.look_count * CELLS + place;
+      for (int look = one.look; look < one.write_to; ++look) {
+        out[(size_t)look * CELLS] = get(u.re, lane);
+        out[(size_t)(f.look_count + look) * CELLS] = get(u.im, lane);
+      }
+    }
+    if (one.fresh) {
+      const REAL* in = f.start + (size_t)2 * one.pair * CELLS + place;
+      set(u.re, lane, one.pair < 0 ? (REAL)0 : in[0]);
+      set(u.im, lane, one.pair < 0 ? (REAL)0 : in[CELLS]);
+    }
+  }
+}
+
+// Rows: back, u^3 - u, forward. EXCHANGE: some pair leaves its field or comes in
+template <bool EXCHANGE>
+__device__ __forceinline__ void rows(Complex* field, const REAL* cosine, const REAL* sine, const Files& files, const Clock* leaving, const Clock* coming) {
+  const int member = threadIdx.x % TEAM;
+  for (int y = threadIdx.x / TEAM; y < N; y += blockDim.x / TEAM) {
+    const Row line{field, y};
+    for (int k1 = member; k1 < A; k1 += TEAM) {
+      Complex a[B];
+      load_second<N>(line, k1, a);
+      back_second<N>(line, k1, a, cosine, sine);
+    }
+    SYNC_TEAM();
+    for (int n2 = member; n2 < B; n2 += TEAM) {
+      Complex a[A];
+      load_first<N>(line, n2, a);
+      fft<A, 1>(a);
+      if constexpr (EXCHANGE) LINE_UNROLL for (int j = 0; j < A; ++j) exchange(files, leaving, y * N + B * j + n2, a[j]);
+      LINE_UNROLL for (int j = 0; j < A; ++j) {
+        const vec one = all(1);
+        Complex u = a[j];
+        a[j] = {u.re * (u.re * u.re - one), u.im * (u.im * u.im - one)};
+        if constexpr (EXCHANGE) exchange(files, coming, y * N + B * j + n2, a[j]);
+      }
+      forward_first<N>(line, n2, a, cosine, sine);
+    }
+    SYNC_TEAM();
+    for (int k1 = member; k1 < A; k1 += TEAM) {
+      Complex a[B];
+      load_second<N>(line, k1, a);
+      fft<B, -1>(a);
+      store_second<N>(line, k1, a);
+    }
+  }
+}
+
+// cahn_hilliard.Control
+__device__ __forceinline__ double next_step(const Parameters& p, double used, double meant, double error) {
+  if (p.fixed > 0) return p.fixed;
+  double factor = p.safety * cbrt(p.tolerance / fmax(error, 1e-30));
+  factor = fmin(fmax(factor, p.shrink), p.grow);
+  double wanted = used * factor;
+  if (meant > used) wanted = fmax(wanted, fmin(meant, used * p.regrow));
+  return fmin(wanted, p.longest);
+}
+__device__ __forceinline__ double land(const Parameters& p, double step, double remaining) {
+  if (step >= remaining * (1 - 1e-9)) return remaining;
+  if (p.fixed <= 0 && 2 * step > remaining) return fmin(step, remaining / 2);
+  return step;
+}
+
+// After a step: time, looks that are due, whether the pair has ended
+__device__ __forceinline__ void tick(Clock& c, const Parameters& p, const Files& f, bool summed, double error, double falls, double size) {
+  if (c.pair < 0) return;
+  c.look = c.write_to;
+  if (c.fresh) {  // it has come in, and stands at time 0
+    c.fresh = false;
+    c.meant = p.first;
+  } else {
+    const double remaining = f.looks[c.look] - c.time;
+    ++c.steps;
+    c.diverged = summed && !(size < 2 * p.diverged * p.diverged);
+    const bool steady = summed && !c.diverged && falls < p.steady_state * c.step;
+    if (!c.diverged) c.time = c.step >= remaining ? f.looks[c.look] : c.time + c.step;
+    c.ended = c.diverged || steady || c.steps >= f.max_steps;
+    if (c.ended) {
+      if (!c.diverged) c.write_to = f.look_count;
+      if (threadIdx.x == 0)
+        for (int sample = 2 * c.pair; sample < 2 * c.pair + 2; ++sample) {
+          if (steady) f.steady_time[sample] = c.time;
+          f.diverged[sample] = c.diverged;
+        }
+    }
+    c.meant = next_step(p, c.step, c.meant, ADAPTIVE ? sqrt(error) : 0);
+    c.used = c.step;
+  }
+  while (!c.diverged && c.write_to < f.look_count && c.time >= f.looks[c.write_to]) ++c.write_to;
+  if (c.diverged || c.write_to >= f.look_count) {
+    c.ended = true;
+    if (threadIdx.x == 0)
+      for (int sample = 2 * c.pair; sample < 2 * c.pair + 2; ++sample) {
+        f.time[sample] = c.time;
+        f.steps[sample] = c.steps;
+      }
+  } else {
+    c.step = land(p, c.meant, f.looks[c.write_to] - c.time);
+  }
+}
+
+//   start       [samples][CELLS]         u at time 0; samples is even
+//   fields      [samples][looks][CELLS]  u at the looks
+//   looks       [look_count]             tau
+//   symbol      [N]                      k^2 of a line's coefficients in the order of line_fft.h
+//   turns       [2][A][B]                cosine and sine of line_fft.h
+//   parameters  Parameters
+//   scratch     on a CPU: [blocks][4 (N PITCH)] Complex; unused on a GPU
+//   steady_time, time, steps, diverged   [samples]
+//   next_task   0
+extern "C" __global__ void
+#ifdef __CUDACC__
+__launch_bounds__(THREADS)
+#endif
+    separate(const REAL* start, REAL* fields, const double* looks, int look_count, const REAL* symbol, const REAL* turns, const double* parameters,
+             REAL* scratch, double* steady_time, double* time, int* steps_taken, int* diverged, int pairs, int max_steps, int* next_task) {
+  const Files files{start, fields, steady_time, time, steps_taken, diverged, next_task, looks, look_count, pairs, max_steps};
+  const Parameters p = *(const Parameters*)parameters;
+  const REAL e2 = (REAL)p.squared_width, S = (REAL)p.stabilisation, *cosine = turns, *sine = turns + N;
+  Coefficients c;
+#ifdef __CUDACC__
+  __shared__ Complex field[CELLS];
+#else
+  Complex* field = (Complex*)scratch + (size_t)blockIdx.x * 4 * N * PITCH;
+  c.now = field + N * PITCH;
+  c.before = c.now + N * PITCH;
+  c.nonlinear_before = c.before + N * PITCH;
+#endif
+  Clock clock[REAL_LANES], coming[REAL_LANES];
+  for (int lane = 0; lane < REAL_LANES; ++lane) clock[lane] = {-1, 0, 0, 0, 0, 0, 0, 0, false, false, true};
+  for (int i = threadIdx.x; i < CELLS; i += blockDim.x) field[at(i / N, i % N)] = {all(0), all(0)};
+#ifdef __CUDACC__
+  for (int i = 0; i < COLUMNS * SECONDS * B; ++i) c.now[i] = {0, 0};
+  for (int i = 0; i < (ORDER == 2 ? COLUMNS * SECONDS * B : 1); ++i) c.before[i] = c.nonlinear_before[i] = {0, 0};
+#endif
+  __syncthreads();
+  int passes = 0;
+  for (;;) {
+    // those that have ended leave after their last look; the next ones come in
+    bool any_leaving = false, any_coming = false, any_going = false;
+    for (int lane = 0; lane < REAL_LANES; ++lane) {
+      any_leaving |= clock[lane].pair >= 0 && clock[lane].write_to > clock[lane].look;
+      coming[lane] = clock[lane];
+      coming[lane].look = coming[lane].write_to;
+      if (clock[lane].ended) {
+        const bool was_idle = clock[lane].pair < 0 && clock[lane].steps < 0;
+        int pair = was_idle ? pairs : take_task(next_task);
+        if (pair >= pairs) pair = -1;
+        if (!was_idle) {
+          coming[lane] = {pair, 0, 0, pair < 0 ? -1 : 0, 0, 0, 0, p.first, true, false, pair < 0};
+          any_coming = true;
+        }
+      }
+      any_going |= coming[lane].pair >= 0;
+    }
+    if (!any_going && !any_leaving) break;
+    if (any_leaving || any_coming)
+      rows<true>(field, cosine, sine, files, clock, coming);
+    else
+      rows<false>(field, cosine, sine, files, clock, coming);
+    __syncthreads();
+    Steps s;
+    for (int lane = 0; lane < REAL_LANES; ++lane) {
+      clock[lane] = coming[lane];
+      const Clock& one = clock[lane];
+      const double dt = one.fresh || one.pair < 0 ? 0 : one.step, w = ORDER == 2 && one.used > 0 ? dt / one.used : 0;
+      set(s.dt, lane, (REAL)dt);
+      set(s.w, lane, (REAL)w);
+    }
+    s.w1 = s.w + (REAL)1;
+    const vec inverse = (REAL)1 / s.w1;
+    s.leading = (s.w1 + s.w) * inverse;
+    s.last = s.w * s.w * inverse;
+    // a fixed step has its energy looked at now and then only
+    const bool look = ADAPTIVE || ++passes % CHECK == 0;
+    Sums sums = any_coming ? columns<true, true>(field, c, cosine, sine, symbol, s, e2, S, clock)
+                : look     ? columns<false, true>(field, c, cosine, sine, symbol, s, e2, S, clock)
+                           : columns<false, false>(field, c, cosine, sine, symbol, s, e2, S, clock);
+    if (look || any_coming) sum_over_block(sums);
+    for (int lane = 0; lane < REAL_LANES; ++lane) {
+      clock[lane].fresh &= clock[lane].pair >= 0;
+      tick(clock[lane], p, files, look || any_coming, (double)get(sums.error, lane), (double)get(sums.falls, lane), (double)get(sums.size, lane));
+    }
+    __syncthreads();
+  }
+}
