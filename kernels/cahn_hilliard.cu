@@ -13,9 +13,9 @@
 #include "cpu.h"
 #endif
 #include "line_fft.h"
+#include "cahn_hilliard_step.h"
 #include "block.h"
 
-constexpr int CHECK = 8;  // steps of fixed length between two looks at the free energy
 constexpr int N = SIZE, CELLS = N * N, A = Factors<N>::A, B = Factors<N>::B;
 #ifdef __CUDACC__
 constexpr int TEAM = 8, THREADS = TEAM * N, COLUMNS = 1, SECONDS = (A + TEAM - 1) / TEAM;
@@ -69,12 +69,6 @@ struct Clock {  // of one pair
   bool fresh, diverged, ended;
 };
 
-struct Parameters {  // in this order in the array that the launch passes
-  double squared_width, stabilisation, fixed, tolerance, first, longest, safety, shrink, grow, regrow, steady_state, diverged;
-};
-
-struct Sums { vec error, falls, size; };
-
 // Sum over the block's threads
 __device__ __forceinline__ void sum_over_block(Sums& sums) {
 #ifdef __CUDACC__
@@ -91,42 +85,6 @@ __device__ __forceinline__ void sum_over_block(Sums& sums) {
   }
   sums = {values[0], values[1], values[2]};
 #endif
-}
-
-struct Steps { vec dt, w, w1, leading, last; };  // of each lane: dtau, w, 1 + w, (1 + 2w) / (1 + w), w^2 / (1 + w)
-
-// One coefficient of u^3 - u in, the field's next coefficient out
-template <bool SUMS>
-__device__ __forceinline__ Complex advance(Coefficients& c, int i, const Complex& nonlinear, REAL k2, const Steps& s, REAL e2, REAL S, Sums& sums) {
-  const vec dtk2 = s.dt * k2;
-  const Complex now = c.now[i];
-  Complex later;
-  if constexpr (ORDER == 1) {
-    const vec inverse = reciprocal((REAL)1 + dtk2 * (e2 * k2 + S));
-    later = {(now.re - dtk2 * (nonlinear.re - S * now.re)) * inverse, (now.im - dtk2 * (nonlinear.im - S * now.im)) * inverse};
-  } else {
-    const vec inverse = reciprocal(s.leading + dtk2 * (e2 * k2 + S));
-    const Complex before = c.before[i], nonlinear_before = c.nonlinear_before[i];
-    const Complex guess = {s.w1 * now.re - s.w * before.re, s.w1 * now.im - s.w * before.im};
-    const Complex slope = {s.w1 * nonlinear.re - s.w * nonlinear_before.re - S * guess.re,
-                           s.w1 * nonlinear.im - s.w * nonlinear_before.im - S * guess.im};
-    later = {(s.w1 * now.re - s.last * before.re - dtk2 * slope.re) * inverse, (s.w1 * now.im - s.last * before.im - dtk2 * slope.im) * inverse};
-    if constexpr (ADAPTIVE && SUMS) {
-      const Complex off = later - guess;
-      const vec factor = dtk2 * S * inverse;
-      sums.error += factor * factor * (off.re * off.re + off.im * off.im);
-    }
-    c.before[i] = now;
-    c.nonlinear_before[i] = nonlinear;
-  }
-  if (k2 == 0) later = now;  // mass, to the last bit
-  if constexpr (SUMS) {
-    const REAL stiff = e2 * k2;
-    sums.falls += (nonlinear.re + stiff * now.re) * (now.re - later.re) + (nonlinear.im + stiff * now.im) * (now.im - later.im);
-    sums.size += later.re * later.re + later.im * later.im;
-  }
-  c.now[i] = later;
-  return later;
 }
 
 // Pairs that have just come in: what the transform gives is their field itself
@@ -147,7 +105,7 @@ __device__ __forceinline__ void begin(Coefficients& c, int i, const Complex& fie
 // Columns: forward, update, back. BEGIN: some pairs have just come in
 template <bool BEGIN, bool SUMS>
 __device__ __forceinline__ Sums columns(Complex* field, Coefficients& c, const REAL* cosine, const REAL* sine, const REAL* symbol,
-                                        const Steps& steps, REAL e2, REAL S, const Clock* clock) {
+                                        const Step& steps, REAL e2, REAL S, const Clock* clock) {
   const int member = threadIdx.x % TEAM, first = threadIdx.x / TEAM;
   Sums sums{all(0), all(0), all(0)};
   const vec normal = all((REAL)1 / CELLS);
@@ -181,7 +139,8 @@ __device__ __forceinline__ Sums columns(Complex* field, Coefficients& c, const R
         LINE_UNROLL for (int j = 0; j < B; ++j) {
           const int i = (column * SECONDS + second) * B + j;
           const Complex found = normal * a[j];
-          a[j] = advance<SUMS>(c, i, found, k2x + symbol[B * k1 + j], steps, e2, S, sums);
+          const int o = ORDER == 2 ? i : 0;
+          a[j] = advance<SUMS>(found, c.now[i], c.before[o], c.nonlinear_before[o], k2x + symbol[B * k1 + j], steps, e2, S, sums);
           if constexpr (BEGIN) {
             begin(c, i, found, clock);
             a[j] = c.now[i];
@@ -262,21 +221,6 @@ __device__ __forceinline__ void rows(Complex* field, const REAL* cosine, const R
       store_second<N>(line, k1, a);
     }
   }
-}
-
-// cahn_hilliard.Control
-__device__ __forceinline__ double next_step(const Parameters& p, double used, double meant, double error) {
-  if (p.fixed > 0) return p.fixed;
-  double factor = p.safety * cbrt(p.tolerance / fmax(error, 1e-30));
-  factor = fmin(fmax(factor, p.shrink), p.grow);
-  double wanted = used * factor;
-  if (meant > used) wanted = fmax(wanted, fmin(meant, used * p.regrow));
-  return fmin(wanted, p.longest);
-}
-__device__ __forceinline__ double land(const Parameters& p, double step, double remaining) {
-  if (step >= remaining * (1 - 1e-9)) return remaining;
-  if (p.fixed <= 0 && 2 * step > remaining) return fmin(step, remaining / 2);
-  return step;
 }
 
 // After a step: time, looks that are due, whether the pair has ended
@@ -377,7 +321,7 @@ __launch_bounds__(THREADS)
     else
       rows<false>(field, cosine, sine, files, clock, coming);
     __syncthreads();
-    Steps s;
+    Step s;
     for (int lane = 0; lane < REAL_LANES; ++lane) {
       clock[lane] = coming[lane];
       const Clock& one = clock[lane];
@@ -385,10 +329,7 @@ __launch_bounds__(THREADS)
       set(s.dt, lane, (REAL)dt);
       set(s.w, lane, (REAL)w);
     }
-    s.w1 = s.w + (REAL)1;
-    const vec inverse = (REAL)1 / s.w1;
-    s.leading = (s.w1 + s.w) * inverse;
-    s.last = s.w * s.w * inverse;
+    complete(s);
     // a fixed step has its energy looked at now and then only
     const bool look = ADAPTIVE || ++passes % CHECK == 0;
     Sums sums = any_coming ? columns<true, true>(field, c, cosine, sine, symbol, s, e2, S, clock)

@@ -11,6 +11,8 @@ from kernels.cahn_hilliard import DIVERGED, SCHEMES, STABILISATION, CahnHilliard
 FIRST_STEP, LONGEST_STEP = 1e-3, 100.0  # of the adaptive scheme, units of tau / e^2
 LINE_FACTORS = {32: (4, 8), 64: (8, 8), 128: (8, 16)}  # Factors of line_fft.h
 FUSED_SIZES = {"cpu": (32, 64, 128), "gpu": (32, 64)}
+BOX_SIZES = (32, 64, 128)
+BOX_STEPS = 200  # steps of a box in one launch
 LAUNCH_PAIRS = 16  # pairs a lane in one launch: progress shows, and few lanes idle at its end
 MEMORY = 1 << 28  # cells advanced together
 
@@ -92,6 +94,8 @@ def choose(model: CahnHilliard, scheme: str) -> Path:
     """The fastest path that serves this system."""
     if len(model.shape) == 2 and model.shape[0] == model.shape[1] and model.shape[0] in FUSED_SIZES[model.device.kind]:
         return fused
+    if len(model.shape) == 3 and len(set(model.shape)) == 1 and model.shape[0] in BOX_SIZES and model.device.kind == "cpu":
+        return fused_box
     return by_fft
 
 
@@ -117,9 +121,7 @@ def fused(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]) ->
     recorded = Recorded.empty(plan)
     symbol = device.asarray(model.wave_numbers()[0][line_order(size)], dtype)
     twist, looks = device.asarray(turns(size), dtype), device.asarray(plan.looks, np.float64)
-    c = plan.control
-    parameters = device.asarray([model.squared_width, STABILISATION, c.fixed or 0.0, c.tolerance, c.first, c.longest, c.SAFETY, c.SHRINK,
-                                 c.GROW, c.REGROW, plan.steady_state, DIVERGED], np.float64)  # fmt: skip
+    parameters = device.asarray(control_words(model, plan), np.float64)
     if device.kind == "cpu":
         lanes = max(2, device.lanes * 4 // dtype.itemsize)
         batch, scratch = LAUNCH_PAIRS * lanes * device.workers, device.zeros((device.workers, 8 * size * (size + 1) * lanes), dtype)
@@ -140,8 +142,91 @@ def fused(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]) ->
         recorded.fields[part] = model.from_symmetric(device.to_host(fields)[:n])
         recorded.steady_time[part], recorded.time[part] = device.to_host(steady)[:n], device.to_host(time)[:n]
         recorded.steps[part], recorded.diverged[part] = device.to_host(steps)[:n], device.to_host(diverged)[:n] != 0
+        for i in np.flatnonzero(recorded.diverged[part]) + first:
+            keep_last_good(model, plan, recorded, i)
         progress(first + n)
     return recorded
+
+
+def control_words(model: CahnHilliard, plan: Plan) -> list[float]:
+    """Parameters of cahn_hilliard_step.h."""
+    c = plan.control
+    return [model.squared_width, STABILISATION, c.fixed or 0.0, c.tolerance, c.first, c.longest, c.SAFETY, c.SHRINK, c.GROW, c.REGROW,
+            plan.steady_state, DIVERGED]  # fmt: skip
+
+
+def keep_last_good(model: CahnHilliard, plan: Plan, recorded: Recorded, i: int) -> None:
+    """Field i blew up at recorded.time: from there on it is as at the last look before, or as it started."""
+    seen = int(np.searchsorted(plan.looks, recorded.time[i], side="right"))
+    recorded.fields[i, seen:] = recorded.fields[i, seen - 1] if seen else model.from_symmetric(plan.u[i])
+    recorded.time[i] = plan.looks[seen - 1] if seen else 0.0
+
+
+def fused_box(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]) -> Recorded:
+    """cahn_hilliard_box.cpp: one field at a time, all workers on it."""
+    device, size, dtype = model.device, model.shape[0], np.dtype(model.precision)
+    lanes, workers = max(2, device.lanes * 4 // dtype.itemsize), device.workers
+    defines = dict(SIZE=size, REAL="float" if dtype == np.float32 else "double", ORDER=plan.control.order, ADAPTIVE=int(plan.scheme == "adaptive"))
+    module = device.module("cahn_hilliard_box.cpp", defines)
+    recorded = Recorded.empty(plan)
+    place, plane_symbol, weight = (device.asarray(a) for a in pairs_of_lines(model, lanes))
+    groups, tiles, pitch = len(weight), size // 2 // lanes, size + 1
+    field = device.zeros((tiles, size, pitch, 2, lanes), dtype)
+    u = field[:, :, :size].transpose(3, 0, 4, 1, 2)  # half, tile, lane: x; then y and z
+    states = [device.zeros((groups if n == 0 or plan.control.order == 2 else 1, size, 2, lanes), dtype) for n in range(3)]
+    symbol, twist = device.asarray(model.wave_numbers()[0][line_order(size)], dtype), device.asarray(turns(size), dtype)
+    parameters, until = device.asarray(control_words(model, plan), np.float64), np.zeros(1)
+    partial, clock = device.zeros((groups, 3), np.float64), np.zeros(6)
+    barriers = device.zeros(2 * (1 + workers), np.int32)
+
+    def launch(mode: int, most_steps: int) -> None:
+        module.launch("separate_box", workers, [field, *states, place, symbol, plane_symbol, weight, twist, parameters, partial,
+                                                clock, barriers, until, np.int32(mode), np.int32(most_steps), np.int32(workers)])  # fmt: skip
+
+    START, GO_ON, FROM_REAL, TO_REAL = 0, 1, 2, 3
+    for i in range(len(plan.u)):
+        u[...] = plan.u[i].reshape(2, tiles, lanes, size, size)
+        clock[:], until[0] = 0, 0
+        launch(START, 0)
+        mode = GO_ON
+        for look, time in enumerate(plan.looks):
+            until[0] = time
+            while clock[0] < time and not clock[4:].any() and clock[3] < plan.max_steps:
+                launch(mode, int(min(BOX_STEPS, plan.max_steps - clock[3])))
+                mode = GO_ON
+                progress(i + min(0.99, clock[0] / plan.looks[-1]))
+            if clock[5]:
+                break
+            if mode == GO_ON:
+                launch(TO_REAL, 0)
+                mode = FROM_REAL
+            recorded.fields[i, look] = model.from_symmetric(u.reshape(model.shape))
+        recorded.time[i], recorded.steps[i], recorded.diverged[i] = clock[0], clock[3], clock[5] != 0
+        recorded.steady_time[i] = clock[0] if clock[4] else np.nan
+        if clock[5]:
+            keep_last_good(model, plan, recorded, i)
+        progress(i + 1)
+    return recorded
+
+
+def pairs_of_lines(model: CahnHilliard, lanes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs (k, -k) of k = (ky, kz), in groups of `lanes`: places in a tile, int32 (groups, 2, lanes); k^2 along y and z and
+    weight in a sum over all k, (groups, lanes). The last group is filled up with its last pair at weight 0."""
+    size = model.shape[0]
+    order = line_order(size)
+    place_of = np.argsort(order)
+    mirror = place_of[-order % size]
+    y, z = (a.ravel() for a in np.meshgrid(np.arange(size), np.arange(size), indexing="ij"))
+    plus, minus = y * (size + 1) + z, mirror[y] * (size + 1) + mirror[z]
+    kept = plus <= minus
+    y, z, plus, minus = y[kept], z[kept], plus[kept], minus[kept]
+    # pairs that are neighbours in memory share a group
+    weight = np.where(plus == minus, 1.0, 2.0)
+    k2 = model.wave_numbers()[1][order][y] + model.wave_numbers()[2][order][z]
+    fill = -len(plus) % lanes
+    plus, minus, k2 = (np.concatenate([a, np.repeat(a[-1:], fill)]).reshape(-1, lanes) for a in (plus, minus, k2))
+    weight = np.concatenate([weight, np.zeros(fill)]).reshape(-1, lanes)
+    return np.stack([plus, minus], 1).astype(np.int32), k2.astype(model.precision), weight.astype(model.precision)
 
 
 def by_fft(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]) -> Recorded:
@@ -241,8 +326,10 @@ def _run_batch(model: CahnHilliard, plan: Plan, rows: slice, recorded: Recorded,
             recorded.diverged[active[i]] = bad[i]
             if not bad[i] and falls[i] < plan.steady_state:
                 recorded.steady_time[active[i]] = time[i]
-            final = host(u[i] if bad[i] else u_later[i])
-            recorded.fields[active[i], look[i] :] = model.from_symmetric(final)
+            if bad[i]:
+                keep_last_good(model, plan, recorded, active[i])
+            else:
+                recorded.fields[active[i], look[i] :] = model.from_symmetric(host(u_later[i]))
             look[i] = len(looks)
         before, now, nonlinear_before, u = now, later, nonlinear, u_later
         used, step = step, control.next(step, error, meant)

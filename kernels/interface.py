@@ -25,7 +25,7 @@ def perimeter(fields: np.ndarray, level: float, spacing: float = 1.0, dimensions
     shape = fields.shape[-dimensions:]
     flat = fields.reshape(-1, *shape)
     batch = max(1, BATCH_CELLS // int(np.prod(shape)))
-    parts = [_measure(flat[i : i + batch].astype(np.float64), level) for i in range(0, len(flat), batch)]
+    parts = [_measure(flat[i : i + batch], level) for i in range(0, len(flat), batch)]
     total = np.concatenate(parts) if parts else np.zeros(0)
     return total.reshape(fields.shape[:-dimensions]) * spacing ** (dimensions - 1)
 
@@ -33,9 +33,15 @@ def perimeter(fields: np.ndarray, level: float, spacing: float = 1.0, dimensions
 def _measure(fields: np.ndarray, level: float) -> np.ndarray:
     """Sum over the simplices that walk from a cell's lowest corner to its highest, one axis at a time (Kuhn)."""
     dimensions = fields.ndim - 1
-    corner = {(0,) * dimensions: fields}
+    axes = tuple(range(1, dimensions + 1))
+    low, high = fields, fields
+    for axis in axes:  # least and largest corner of each cell
+        low, high = np.minimum(low, np.roll(low, -1, axis)), np.maximum(high, np.roll(high, -1, axis))
+    cell = np.nonzero((low <= level) & (high > level))
+    corner = {}
     for offset in itertools.product((0, 1), repeat=dimensions):
-        corner[offset] = np.roll(fields, [-o for o in offset], axis=tuple(range(1, dimensions + 1)))
+        place = [(index + o) % n for index, o, n in zip(cell[1:], offset, fields.shape[1:], strict=True)]
+        corner[offset] = fields[cell[0], *place].astype(np.float64)
     total = np.zeros(len(fields))
     for order in itertools.permutations(range(dimensions)):
         offset, values = [0] * dimensions, [corner[(0,) * dimensions]]
@@ -43,12 +49,12 @@ def _measure(fields: np.ndarray, level: float) -> np.ndarray:
             offset[axis] = 1
             values.append(corner[tuple(offset)])
         values = np.stack(values)
-        crossed = np.nonzero((values.min(0) <= level) & (values.max(0) > level))
-        values = values[:, *crossed]
+        crossed = np.flatnonzero((values.min(0) <= level) & (values.max(0) > level))
+        values = values[:, crossed]
         gradient = np.sqrt((np.diff(values, axis=0) ** 2).sum(0))
         volume = 1 / (2 if dimensions == 2 else 6)
         spline = _hat if dimensions == 2 else _bell
-        np.add.at(total, crossed[0], gradient * volume * spline(np.sort(values, axis=0), level))
+        total += np.bincount(cell[0][crossed], gradient * volume * spline(np.sort(values, axis=0), level), len(fields))
     return total
 
 
