@@ -20,9 +20,11 @@ constexpr int N = SIZE, CELLS = N * N, A = Factors<N>::A, B = Factors<N>::B;
 #ifdef __CUDACC__
 constexpr int TEAM = 8, THREADS = TEAM * N, COLUMNS = 1, SECONDS = (A + TEAM - 1) / TEAM;
 #define SYNC_TEAM() __syncwarp()
+#define APART __forceinline__  // the coefficients are in registers
 #else
 constexpr int TEAM = 1, COLUMNS = N, SECONDS = A, PITCH = N + 1;
 #define SYNC_TEAM()
+#define APART __attribute__((noinline))  // the same machine code wherever it is called from: the same last bit
 #endif
 
 // Where cell (y, x) of the field lies. In shared memory the eight threads of a line and the four lines of a warp hit each bank
@@ -66,7 +68,7 @@ struct Coefficients {
 struct Clock {  // of one pair
   int pair, look, write_to, steps;  // pair -1: none; looks look..write_to-1 are due
   double time, used, step, meant;
-  bool fresh, diverged, ended;
+  bool fresh, ended;
 };
 
 // Sum over the block's threads
@@ -87,28 +89,13 @@ __device__ __forceinline__ void sum_over_block(Sums& sums) {
 #endif
 }
 
-// Pairs that have just come in: what the transform gives is their field itself
-__device__ __forceinline__ void begin(Coefficients& c, int i, const Complex& field, const Clock* clock) {
-  for (int lane = 0; lane < REAL_LANES; ++lane)
-    if (clock[lane].fresh) {
-      set(c.now[i].re, lane, get(field.re, lane));
-      set(c.now[i].im, lane, get(field.im, lane));
-      if constexpr (ORDER == 2) {
-        set(c.before[i].re, lane, get(field.re, lane));
-        set(c.before[i].im, lane, get(field.im, lane));
-        set(c.nonlinear_before[i].re, lane, 0);
-        set(c.nonlinear_before[i].im, lane, 0);
-      }
-    }
-}
-
-// Columns: forward, update, back. BEGIN: some pairs have just come in
-template <bool BEGIN, bool SUMS>
-__device__ __forceinline__ Sums columns(Complex* field, Coefficients& c, const REAL* cosine, const REAL* sine, const REAL* symbol,
-                                        const Step& steps, REAL e2, REAL S, const Clock* clock) {
+// Columns: forward, update, back
+template <bool SUMS>
+__device__ APART Sums columns(Complex* field, Coefficients& c, const REAL* cosine, const REAL* sine, const REAL* symbol,
+                                        const Step& steps, REAL e2, REAL S) {
   const int member = threadIdx.x % TEAM, first = threadIdx.x / TEAM;
-  Sums sums{all(0), all(0), all(0)};
-  const vec normal = all((REAL)1 / CELLS);
+  Sums sums{same(0), same(0), same(0)};
+  const vec normal = same((REAL)1 / CELLS);
 #ifdef __CUDACC__
 #pragma unroll
 #endif
@@ -136,16 +123,13 @@ __device__ __forceinline__ Sums columns(Complex* field, Coefficients& c, const R
         Complex a[B];
         load_second<N>(work, k1, a);
         fft<B, -1>(a);
+        const Complex mean = c.now[(column * SECONDS + second) * B];
         LINE_UNROLL for (int j = 0; j < B; ++j) {
           const int i = (column * SECONDS + second) * B + j;
-          const Complex found = normal * a[j];
           const int o = ORDER == 2 ? i : 0;
-          a[j] = advance<SUMS>(found, c.now[i], c.before[o], c.nonlinear_before[o], k2x + symbol[B * k1 + j], steps, e2, S, sums);
-          if constexpr (BEGIN) {
-            begin(c, i, found, clock);
-            a[j] = c.now[i];
-          }
+          a[j] = advance<SUMS>(normal * a[j], c.now[i], c.before[o], c.nonlinear_before[o], k2x + symbol[B * k1 + j], steps, e2, S, sums);
         }
+        if (line.x == 0 && k1 == 0) a[0] = c.now[(column * SECONDS + second) * B] = mean;
         back_second<N>(work, k1, a, cosine, sine);
       }
     }
@@ -169,28 +153,8 @@ struct Files {  // what the launch reads and writes; two samples of a pair lie o
   int look_count, pairs, max_steps;
 };
 
-// In real space: pairs that have arrived at a look leave their field there; those that have ended make room for the next
-__device__ __forceinline__ void exchange(const Files& f, const Clock* clock, int place, Complex& u) {
-  for (int lane = 0; lane < REAL_LANES; ++lane) {
-    const Clock& one = clock[lane];
-    if (one.write_to > one.look && !one.fresh) {
-      REAL* out = f.fields + (size_t)2 * one.pair * f.look_count * CELLS + place;
-      for (int look = one.look; look < one.write_to; ++look) {
-        out[(size_t)look * CELLS] = get(u.re, lane);
-        out[(size_t)(f.look_count + look) * CELLS] = get(u.im, lane);
-      }
-    }
-    if (one.fresh) {
-      const REAL* in = f.start + (size_t)2 * one.pair * CELLS + place;
-      set(u.re, lane, one.pair < 0 ? (REAL)0 : in[0]);
-      set(u.im, lane, one.pair < 0 ? (REAL)0 : in[CELLS]);
-    }
-  }
-}
-
-// Rows: back, u^3 - u, forward. EXCHANGE: some pair leaves its field or comes in
-template <bool EXCHANGE>
-__device__ __forceinline__ void rows(Complex* field, const REAL* cosine, const REAL* sine, const Files& files, const Clock* leaving, const Clock* coming) {
+// Rows: back, u^3 - u, forward
+__device__ APART void rows(Complex* field, const REAL* cosine, const REAL* sine) {
   const int member = threadIdx.x % TEAM;
   for (int y = threadIdx.x / TEAM; y < N; y += blockDim.x / TEAM) {
     const Row line{field, y};
@@ -204,13 +168,7 @@ __device__ __forceinline__ void rows(Complex* field, const REAL* cosine, const R
       Complex a[A];
       load_first<N>(line, n2, a);
       fft<A, 1>(a);
-      if constexpr (EXCHANGE) LINE_UNROLL for (int j = 0; j < A; ++j) exchange(files, leaving, y * N + B * j + n2, a[j]);
-      LINE_UNROLL for (int j = 0; j < A; ++j) {
-        const vec one = all(1);
-        Complex u = a[j];
-        a[j] = {u.re * (u.re * u.re - one), u.im * (u.im * u.im - one)};
-        if constexpr (EXCHANGE) exchange(files, coming, y * N + B * j + n2, a[j]);
-      }
+      LINE_UNROLL for (int j = 0; j < A; ++j) a[j] = {a[j].re * (a[j].re * a[j].re - (REAL)1), a[j].im * (a[j].im * a[j].im - (REAL)1)};
       forward_first<N>(line, n2, a, cosine, sine);
     }
     SYNC_TEAM();
@@ -223,51 +181,148 @@ __device__ __forceinline__ void rows(Complex* field, const REAL* cosine, const R
   }
 }
 
+// One transform of every line, in place: rows, or columns, SIGN as in line_fft.h
+template <class Line, int SIGN> __device__ __forceinline__ void transform(Complex* field, const REAL* cosine, const REAL* sine) {
+  const int member = threadIdx.x % TEAM;
+  for (int i = threadIdx.x / TEAM; i < N; i += blockDim.x / TEAM) {
+    const Line line{field, i};
+    for (int half = 0; half < 2; ++half) {
+      if ((half == 0) == (SIGN < 0))
+        for (int n2 = member; n2 < B; n2 += TEAM) {
+          Complex a[A];
+          load_first<N>(line, n2, a);
+          if constexpr (SIGN < 0) {
+            forward_first<N>(line, n2, a, cosine, sine);
+          } else {
+            fft<A, 1>(a);
+            store_first<N>(line, n2, a);
+          }
+        }
+      else
+        for (int k1 = member; k1 < A; k1 += TEAM) {
+          Complex a[B];
+          load_second<N>(line, k1, a);
+          if constexpr (SIGN > 0) {
+            back_second<N>(line, k1, a, cosine, sine);
+          } else {
+            fft<B, -1>(a);
+            store_second<N>(line, k1, a);
+          }
+        }
+      SYNC_TEAM();
+    }
+  }
+  __syncthreads();
+}
+
+// Pairs that have arrived at a look leave their field there. Works on a copy: what the other pairs go on with stays as it
+// is to the last bit, so that a pair's numbers never depend on its company.
+__device__ APART void leave(const Complex* field, Complex* copy, const REAL* cosine, const REAL* sine, const Files& f, const Clock* clock) {
+  for (int i = threadIdx.x; i < CELLS; i += blockDim.x) copy[at(i / N, i % N)] = field[at(i / N, i % N)];
+  __syncthreads();
+  transform<Row, 1>(copy, cosine, sine);
+  for (int lane = 0; lane < REAL_LANES; ++lane) {
+    const Clock& one = clock[lane];
+    if (one.pair < 0 || one.write_to <= one.look) continue;
+    for (int look = one.look; look < one.write_to; ++look) {
+      REAL* out = f.fields + ((size_t)2 * one.pair * f.look_count + look) * CELLS;
+      for (int i = threadIdx.x; i < CELLS; i += blockDim.x) {
+        const Complex u = copy[at(i / N, i % N)];
+        out[i] = get(u.re, lane);
+        out[(size_t)f.look_count * CELLS + i] = get(u.im, lane);
+      }
+    }
+  }
+  __syncthreads();
+}
+
+// New pairs take their lanes: coefficients, and the field as a columns pass leaves it
+__device__ APART void come(Complex* field, Complex* copy, Coefficients& c, const REAL* cosine, const REAL* sine, const Files& f, const Clock* clock) {
+  for (int lane = 0; lane < REAL_LANES; ++lane)
+    if (clock[lane].fresh)
+      for (int i = threadIdx.x; i < CELLS; i += blockDim.x) {
+        const REAL* in = f.start + (size_t)2 * (clock[lane].pair < 0 ? 0 : clock[lane].pair) * CELLS + i;
+        Complex& u = copy[at(i / N, i % N)];
+        set(u.re, lane, clock[lane].pair < 0 ? (REAL)0 : in[0]);
+        set(u.im, lane, clock[lane].pair < 0 ? (REAL)0 : in[CELLS]);
+      }
+  __syncthreads();
+  transform<Row, -1>(copy, cosine, sine);
+  transform<Column, -1>(copy, cosine, sine);
+  const int member = threadIdx.x % TEAM, first = threadIdx.x / TEAM;
+#ifdef __CUDACC__
+#pragma unroll
+#endif
+  for (int column = 0; column < COLUMNS; ++column)
+#ifdef __CUDACC__
+#pragma unroll
+#endif
+    for (int second = 0; second < SECONDS; ++second) {
+      const int k1 = member + second * TEAM;
+      if (k1 >= A) continue;
+      LINE_UNROLL for (int j = 0; j < B; ++j) {
+        const int i = (column * SECONDS + second) * B + j, o = ORDER == 2 ? i : 0;
+        Complex& place = copy[at(B * k1 + j, first + column)];
+        place = same((REAL)1 / CELLS) * place;
+        for (int lane = 0; lane < REAL_LANES; ++lane)
+          if (clock[lane].fresh) {
+            const REAL re = get(place.re, lane), im = get(place.im, lane);
+            set(c.now[i].re, lane, re);
+            set(c.now[i].im, lane, im);
+            set(c.before[o].re, lane, re);
+            set(c.before[o].im, lane, im);
+            set(c.nonlinear_before[o].re, lane, 0);
+            set(c.nonlinear_before[o].im, lane, 0);
+          }
+      }
+    }
+  __syncthreads();
+  transform<Column, 1>(copy, cosine, sine);
+  for (int lane = 0; lane < REAL_LANES; ++lane)
+    if (clock[lane].fresh)
+      for (int i = threadIdx.x; i < CELLS; i += blockDim.x) {
+        Complex &u = field[at(i / N, i % N)], &from = copy[at(i / N, i % N)];
+        set(u.re, lane, get(from.re, lane));
+        set(u.im, lane, get(from.im, lane));
+      }
+  __syncthreads();
+}
+
 // After a step: time, looks that are due, whether the pair has ended
 __device__ __forceinline__ void tick(Clock& c, const Parameters& p, const Files& f, bool summed, double error, double falls, double size) {
   if (c.pair < 0) return;
   c.look = c.write_to;
-  if (c.fresh) {  // it has come in, and stands at time 0
-    c.fresh = false;
-    c.meant = p.first;
-  } else {
-    const double remaining = f.looks[c.look] - c.time;
-    ++c.steps;
-    c.diverged = summed && !(size < 2 * p.diverged * p.diverged);
-    const bool steady = summed && !c.diverged && falls < p.steady_state * c.step;
-    if (!c.diverged) c.time = c.step >= remaining ? f.looks[c.look] : c.time + c.step;
-    c.ended = c.diverged || steady || c.steps >= f.max_steps;
-    if (c.ended) {
-      if (!c.diverged) c.write_to = f.look_count;
-      if (threadIdx.x == 0)
-        for (int sample = 2 * c.pair; sample < 2 * c.pair + 2; ++sample) {
-          if (steady) f.steady_time[sample] = c.time;
-          f.diverged[sample] = c.diverged;
-        }
-    }
-    c.meant = next_step(p, c.step, c.meant, ADAPTIVE ? sqrt(error) : 0);
-    c.used = c.step;
+  const double remaining = f.looks[c.look] - c.time;
+  ++c.steps;
+  const bool diverged = summed && !(size < 2 * p.diverged * p.diverged), steady = summed && !diverged && falls < p.steady_state * c.step;
+  if (!diverged) {
+    c.time = c.step >= remaining ? f.looks[c.look] : c.time + c.step;
+    while (c.write_to < f.look_count && c.time >= f.looks[c.write_to]) ++c.write_to;
+    if (steady || c.steps >= f.max_steps) c.write_to = f.look_count;
   }
-  while (!c.diverged && c.write_to < f.look_count && c.time >= f.looks[c.write_to]) ++c.write_to;
-  if (c.diverged || c.write_to >= f.look_count) {
-    c.ended = true;
+  c.ended = diverged || c.write_to >= f.look_count;
+  if (c.ended) {
     if (threadIdx.x == 0)
       for (int sample = 2 * c.pair; sample < 2 * c.pair + 2; ++sample) {
+        if (steady) f.steady_time[sample] = c.time;
+        f.diverged[sample] = diverged;
         f.time[sample] = c.time;
         f.steps[sample] = c.steps;
       }
-  } else {
-    c.step = land(p, c.meant, f.looks[c.write_to] - c.time);
+    return;
   }
+  c.meant = next_step(p, c.step, c.meant, ADAPTIVE ? sqrt(error) : 0);
+  c.used = c.step;
+  c.step = land(p, c.meant, f.looks[c.write_to] - c.time);
 }
 
 //   start       [samples][CELLS]         u at time 0; samples is even
 //   fields      [samples][looks][CELLS]  u at the looks
-//   looks       [look_count]             tau
+//   looks       [look_count]             tau, above 0
 //   symbol      [N]                      k^2 of a line's coefficients in the order of line_fft.h
 //   turns       [2][A][B]                cosine and sine of line_fft.h
 //   parameters  Parameters
-//   scratch     on a CPU: [blocks][4 (N PITCH)] Complex; unused on a GPU
+//   scratch     on a CPU: [blocks][5][N PITCH] Complex; on a GPU it is shared memory, [2][CELLS] Complex
 //   steady_time, time, steps, diverged   [samples]
 //   next_task   0
 extern "C" __global__ void
@@ -281,65 +336,54 @@ __launch_bounds__(THREADS)
   const REAL e2 = (REAL)p.squared_width, S = (REAL)p.stabilisation, *cosine = turns, *sine = turns + N;
   Coefficients c;
 #ifdef __CUDACC__
-  __shared__ Complex field[CELLS];
-#else
-  Complex* field = (Complex*)scratch + (size_t)blockIdx.x * 4 * N * PITCH;
-  c.now = field + N * PITCH;
-  c.before = c.now + N * PITCH;
-  c.nonlinear_before = c.before + N * PITCH;
-#endif
-  Clock clock[REAL_LANES], coming[REAL_LANES];
-  for (int lane = 0; lane < REAL_LANES; ++lane) clock[lane] = {-1, 0, 0, 0, 0, 0, 0, 0, false, false, true};
-  for (int i = threadIdx.x; i < CELLS; i += blockDim.x) field[at(i / N, i % N)] = {all(0), all(0)};
-#ifdef __CUDACC__
+  extern __shared__ Complex shared[];
+  Complex *field = shared, *copy = shared + CELLS;
   for (int i = 0; i < COLUMNS * SECONDS * B; ++i) c.now[i] = {0, 0};
   for (int i = 0; i < (ORDER == 2 ? COLUMNS * SECONDS * B : 1); ++i) c.before[i] = c.nonlinear_before[i] = {0, 0};
+#else
+  Complex *field = (Complex*)scratch + (size_t)blockIdx.x * 5 * N * PITCH, *copy = field + N * PITCH;
+  c.now = field + 2 * N * PITCH;
+  c.before = field + 3 * N * PITCH;
+  c.nonlinear_before = field + 4 * N * PITCH;
 #endif
+  Clock clock[REAL_LANES];
+  for (int lane = 0; lane < REAL_LANES; ++lane) clock[lane] = {-1, 0, 0, 0, 0, 0, 0, 0, false, true};
+  for (int i = threadIdx.x; i < CELLS; i += blockDim.x) field[at(i / N, i % N)] = copy[at(i / N, i % N)] = {same(0), same(0)};
   __syncthreads();
-  int passes = 0;
-  for (;;) {
+  bool more = true;
+  for (int passes = 1;; ++passes) {
     // those that have ended leave after their last look; the next ones come in
     bool any_leaving = false, any_coming = false, any_going = false;
+    for (int lane = 0; lane < REAL_LANES; ++lane) any_leaving |= clock[lane].pair >= 0 && clock[lane].write_to > clock[lane].look;
+    if (any_leaving) leave(field, copy, cosine, sine, files, clock);
     for (int lane = 0; lane < REAL_LANES; ++lane) {
-      any_leaving |= clock[lane].pair >= 0 && clock[lane].write_to > clock[lane].look;
-      coming[lane] = clock[lane];
-      coming[lane].look = coming[lane].write_to;
-      if (clock[lane].ended) {
-        const bool was_idle = clock[lane].pair < 0 && clock[lane].steps < 0;
-        int pair = was_idle ? pairs : take_task(next_task);
-        if (pair >= pairs) pair = -1;
-        if (!was_idle) {
-          coming[lane] = {pair, 0, 0, pair < 0 ? -1 : 0, 0, 0, 0, p.first, true, false, pair < 0};
-          any_coming = true;
-        }
+      Clock& one = clock[lane];
+      one.look = one.write_to;
+      if (one.ended && (more || one.pair >= 0)) {  // a lane for which there is no pair is zero from now on
+        const int pair = more ? take_task(next_task) : pairs;
+        more = pair < pairs;
+        one = {more ? pair : -1, 0, 0, 0, 0, 0, more ? land(p, p.first, looks[0]) : 0, p.first, true, !more};
+        any_coming = true;
       }
-      any_going |= coming[lane].pair >= 0;
+      any_going |= one.pair >= 0;
     }
-    if (!any_going && !any_leaving) break;
-    if (any_leaving || any_coming)
-      rows<true>(field, cosine, sine, files, clock, coming);
-    else
-      rows<false>(field, cosine, sine, files, clock, coming);
+    if (!any_going) break;
+    if (any_coming) come(field, copy, c, cosine, sine, files, clock);
+    rows(field, cosine, sine);
     __syncthreads();
     Step s;
     for (int lane = 0; lane < REAL_LANES; ++lane) {
-      clock[lane] = coming[lane];
-      const Clock& one = clock[lane];
-      const double dt = one.fresh || one.pair < 0 ? 0 : one.step, w = ORDER == 2 && one.used > 0 ? dt / one.used : 0;
-      set(s.dt, lane, (REAL)dt);
-      set(s.w, lane, (REAL)w);
+      Clock& one = clock[lane];
+      one.fresh = false;
+      set(s.dt, lane, (REAL)one.step);
+      set(s.w, lane, (REAL)(ORDER == 2 && one.used > 0 ? one.step / one.used : 0));
     }
     complete(s);
-    // a fixed step has its energy looked at now and then only
-    const bool look = ADAPTIVE || ++passes % CHECK == 0;
-    Sums sums = any_coming ? columns<true, true>(field, c, cosine, sine, symbol, s, e2, S, clock)
-                : look     ? columns<false, true>(field, c, cosine, sine, symbol, s, e2, S, clock)
-                           : columns<false, false>(field, c, cosine, sine, symbol, s, e2, S, clock);
-    if (look || any_coming) sum_over_block(sums);
-    for (int lane = 0; lane < REAL_LANES; ++lane) {
-      clock[lane].fresh &= clock[lane].pair >= 0;
-      tick(clock[lane], p, files, look || any_coming, (double)get(sums.error, lane), (double)get(sums.falls, lane), (double)get(sums.size, lane));
-    }
+    const bool look = ADAPTIVE || passes % CHECK == 0;  // a fixed step has its energy looked at now and then only
+    Sums sums = look ? columns<true>(field, c, cosine, sine, symbol, s, e2, S) : columns<ADAPTIVE>(field, c, cosine, sine, symbol, s, e2, S);
+    if (look) sum_over_block(sums);
+    for (int lane = 0; lane < REAL_LANES; ++lane)
+      tick(clock[lane], p, files, look, (double)get(sums.error, lane), (double)get(sums.falls, lane), (double)get(sums.size, lane));
     __syncthreads();
   }
 }

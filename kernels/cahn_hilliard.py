@@ -40,7 +40,7 @@ SCHEMES = ("adaptive", "first_order", "second_order", "explicit")
 STABILISATION = 2.0  # S: the largest f'' between the wells; half of it is enough for F to fall at any first-order step
 DIVERGED = 10.0  # rms of u beyond which a trajectory has blown up: the wells are at 1
 SMALLEST_GRID = 8
-COARSEST_INTERFACE = 3.0  # cells; below it the lattice pins interfaces
+COARSEST_INTERFACE = 2.5  # cells; below it the lattice pins interfaces
 
 
 class BlownUpError(RuntimeError):
@@ -59,8 +59,8 @@ class Trajectory:
     (n, t), energy. mean: float64 (n, t). area: float64 (n, t), length^d, of the phase above the middle of the two wells.
     perimeter: float64 (n, t), length^(d-1), of the level line (surface) through the middle. steady_time: float64 (n,), time
     at which the free energy stood still, nan: it did not; later times hold the field as it was then. steps: int64 (n,).
-    diverged: bool (n,), blown up: fields and numbers from then on are those of the last good state, and `time` says when.
-    time: float64 (n,), the time reached.
+    diverged: bool (n,), blown up: from then on fields and numbers are those of the last look before (or of the start), and
+    `time` is that look's. time: float64 (n,), the time reached.
     """
 
     times: np.ndarray
@@ -119,7 +119,7 @@ class CahnHilliard:
 
     shape: cells a side, 2 or 3 even numbers from 8 on. epsilon, well_depth, mobility, spacing: > 0, see above. form: FORMS.
     laplacian: LAPLACIANS. precision: float32 or float64. Raises ValueError with one line on a value out of range; warns if
-    an interface is less than 3 cells wide.
+    an interface is less than 2.5 cells wide.
     """
 
     shape: tuple[int, ...]
@@ -137,8 +137,8 @@ class CahnHilliard:
         if self.device is None:
             object.__setattr__(self, "device", select())
         if self.interface_cells < COARSEST_INTERFACE:
-            warnings.warn(f"epsilon = {self.epsilon:g}: an interface is {self.interface_cells:.1f} cells wide (90% of the step), fewer than "
-                          f"{COARSEST_INTERFACE:g}: the grid pins it", stacklevel=3)  # fmt: skip
+            warnings.warn(f"epsilon = {self.epsilon:g}: an interface is {self.interface_cells:.1f} cells wide (90% of the step), fewer "
+                          f"than {COARSEST_INTERFACE:g}: the grid pins it", stacklevel=3)  # fmt: skip
 
     @property
     def squared_width(self) -> float:
@@ -223,6 +223,10 @@ class CahnHilliard:
             i = int(np.flatnonzero(trajectory.diverged)[0])
             raise BlownUpError(f"field {i} blew up at t = {trajectory.time[i]:.6g} after {trajectory.steps[i]} steps of scheme {scheme}"
                                + (f" with step {step:g}; take a shorter one" if step else "; lower the tolerance"), trajectory)  # fmt: skip
+        short = ~trajectory.diverged & np.isnan(trajectory.steady_time) & (trajectory.time < trajectory.times[-1] * (1 - 1e-9))
+        if short.any():
+            warnings.warn(f"{short.sum()} of {len(short)} fields did not reach the last time within {max_steps} steps: what stands there "
+                          f"is the field at Trajectory.time", stacklevel=2)  # fmt: skip
         return trajectory
 
     def _trajectory(self, plan, recorded) -> Trajectory:

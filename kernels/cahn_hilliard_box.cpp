@@ -154,6 +154,11 @@ struct Boxes {
   const REAL *plane_symbol, *weight;  // [GROUPS][W]: k^2 along y and z; how often the pair counts in a sum over all k
 };
 
+static vec with_lane(vec v, vec first) {
+  v[0] = first[0];
+  return v;
+}
+
 // The x pass of one group of W pairs
 template <bool BEGIN, bool SUMS>
 static __forceinline__ Sums x_pass(const Boxes& b, int group, const REAL* turns, const Step& step, REAL e2, REAL S) {
@@ -184,8 +189,8 @@ static __forceinline__ Sums x_pass(const Boxes& b, int group, const REAL* turns,
     }
   }
   const Line whole{line, 1}, work{storage, 1};
-  const vec normal = all((REAL)0.5 / ((REAL)N * N * N)), k2yz = *(const vec*)(b.plane_symbol + group * W);
-  Sums sums{all(0), all(0), all(0)};
+  const vec normal = same((REAL)0.5 / ((REAL)N * N * N)), k2yz = *(const vec*)(b.plane_symbol + group * W);
+  Sums sums{same(0), same(0), same(0)};
   const size_t first = (size_t)group * N;
   for (int n2 = 0; n2 < B; ++n2) {
     Complex a[A];
@@ -196,6 +201,7 @@ static __forceinline__ Sums x_pass(const Boxes& b, int group, const REAL* turns,
     Complex a[B];
     load_second<N>(work, k1, a);
     fft<B, -1>(a);
+    const Complex mean = b.now[first];
     LINE_UNROLL for (int j = 0; j < B; ++j) {
       const size_t i = first + B * k1 + j, o = ORDER == 2 ? i : 0;
       const Complex found = normal * a[j];
@@ -203,12 +209,14 @@ static __forceinline__ Sums x_pass(const Boxes& b, int group, const REAL* turns,
         a[j] = b.now[i] = found;
         if constexpr (ORDER == 2) {
           b.before[o] = found;
-          b.nonlinear_before[o] = {all(0), all(0)};
+          b.nonlinear_before[o] = {same(0), same(0)};
         }
       } else {
         a[j] = advance<SUMS>(found, b.now[i], b.before[o], b.nonlinear_before[o], b.symbol[B * k1 + j] + k2yz, step, e2, S, sums);
       }
     }
+    if (!BEGIN && group == 0 && k1 == 0)  // lane 0 of group 0 is k = 0
+      a[0] = b.now[first] = {with_lane(a[0].re, mean.re), with_lane(a[0].im, mean.im)};
     back_second<N>(work, k1, a, turns, turns + N);
   }
   for (int n2 = 0; n2 < B; ++n2) {
@@ -289,8 +297,8 @@ extern "C" void separate_box(REAL* field, REAL* now, REAL* before, REAL* nonline
     planes(from_real ? FROM_REAL : STEP);
     from_real = false;
     const double dt = land(p, clock.meant, until - clock.time);
-    step.dt = all((REAL)dt);
-    step.w = all((REAL)(ORDER == 2 && clock.used > 0 ? dt / clock.used : 0));
+    step.dt = same((REAL)dt);
+    step.w = same((REAL)(ORDER == 2 && clock.used > 0 ? dt / clock.used : 0));
     complete(step);
     const bool summed = ADAPTIVE || (long)clock.steps % CHECK == CHECK - 1;
     for (int group = first; group < last; ++group) {

@@ -13,6 +13,7 @@ LINE_FACTORS = {32: (4, 8), 64: (8, 8), 128: (8, 16)}  # Factors of line_fft.h
 FUSED_SIZES = {"cpu": (32, 64, 128), "gpu": (32, 64)}
 BOX_SIZES = (32, 64, 128)
 BOX_STEPS = 200  # steps of a box in one launch
+LOOK_STEPS = 64  # explicit steps between two looks at size and free energy
 LAUNCH_PAIRS = 16  # pairs a lane in one launch: progress shows, and few lanes idle at its end
 MEMORY = 1 << 28  # cells advanced together
 
@@ -71,6 +72,8 @@ def plan(model: CahnHilliard, fields: np.ndarray, times: Sequence[float], scheme
         raise ValueError(f"steady_state is {steady_state}; it must be positive, or None")
     keep = list(range(len(times))) if keep is None else [range(len(times))[i] for i in keep]
     if scheme == "explicit":
+        if model.laplacian != "finite_difference":
+            raise ValueError(f"laplacian is {model.laplacian!r}; the explicit scheme has finite_difference only")
         limit = explicit_limit(model)
         if step > limit:
             raise ValueError(f"step is {step:g}; the explicit scheme is unstable beyond {limit:.4g} (time)")
@@ -92,9 +95,13 @@ Path = Callable[[CahnHilliard, Plan, Callable[[float], None]], Recorded]
 
 def choose(model: CahnHilliard, scheme: str) -> Path:
     """The fastest path that serves this system."""
-    if len(model.shape) == 2 and model.shape[0] == model.shape[1] and model.shape[0] in FUSED_SIZES[model.device.kind]:
+    if scheme == "explicit":
+        return explicit
+    kind, size, equal = model.device.kind, model.shape[0], len(set(model.shape)) == 1
+    chip = 4 * size**2 * np.dtype(model.precision).itemsize  # of a pair's field, twice
+    if len(model.shape) == 2 and equal and size in FUSED_SIZES[kind] and (kind == "cpu" or chip <= model.device.shared_bytes):
         return fused
-    if len(model.shape) == 3 and len(set(model.shape)) == 1 and model.shape[0] in BOX_SIZES and model.device.kind == "cpu":
+    if len(model.shape) == 3 and equal and size in BOX_SIZES and kind == "cpu":
         return fused_box
     return by_fft
 
@@ -115,37 +122,46 @@ def turns(size: int) -> np.ndarray:
 def fused(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]) -> Recorded:
     """cahn_hilliard.cu: pairs of samples, their fields on the chip from the first step to the last."""
     device, size, dtype = model.device, model.shape[0], np.dtype(model.precision)
-    adaptive = plan.scheme == "adaptive"
-    defines = dict(SIZE=size, REAL="float" if dtype == np.float32 else "double", ORDER=plan.control.order, ADAPTIVE=int(adaptive))
-    module = device.module("cahn_hilliard.cu", defines)
+    module = device.module("cahn_hilliard.cu", compiled_for(model, plan))
     recorded = Recorded.empty(plan)
-    symbol = device.asarray(model.wave_numbers()[0][line_order(size)], dtype)
-    twist, looks = device.asarray(turns(size), dtype), device.asarray(plan.looks, np.float64)
+    symbol, twist = device.asarray(model.wave_numbers()[0][line_order(size)], dtype), device.asarray(turns(size), dtype)
+    at_start = int(plan.looks[0] == 0)
+    looks = device.asarray(plan.looks[at_start:], np.float64)
+    recorded.fields[:, :at_start] = model.from_symmetric(plan.u)[:, None]
+    if not len(looks):
+        return recorded
     parameters = device.asarray(control_words(model, plan), np.float64)
     if device.kind == "cpu":
         lanes = max(2, device.lanes * 4 // dtype.itemsize)
-        batch, scratch = LAUNCH_PAIRS * lanes * device.workers, device.zeros((device.workers, 8 * size * (size + 1) * lanes), dtype)
+        batch, scratch = LAUNCH_PAIRS * lanes * device.workers, device.zeros((device.workers, 10 * size * (size + 1) * lanes), dtype)
     else:
         batch, scratch = LAUNCH_PAIRS * 64 * device.processors, None
     for first in range(0, len(plan.u), 2 * batch):
         u = plan.u[first : first + 2 * batch]
         n, pairs = len(u), -(-len(u) // 2)
         start = device.asarray(np.concatenate([u, u[-1:]]) if n % 2 else u)  # the last one is its own partner
-        fields = device.zeros((2 * pairs, len(plan.looks), size, size), dtype)
+        fields = device.zeros((2 * pairs, len(looks), size, size), dtype)
         steady = device.asarray(np.full(2 * pairs, np.nan))
         time, steps, diverged = device.zeros(2 * pairs, np.float64), device.zeros(2 * pairs, np.int32), device.zeros(2 * pairs, np.int32)
         blocks = min(device.workers, -(-pairs // lanes)) if device.kind == "cpu" else pairs
         module.launch("separate", blocks, [
-            start, fields, looks, np.int32(len(plan.looks)), symbol, twist, parameters, scratch, steady, time, steps, diverged,
-            np.int32(pairs), np.int32(min(plan.max_steps, 2**31 - 1)), device.zeros(1, np.int32)], threads=8 * size)  # fmt: skip
+            start, fields, looks, np.int32(len(looks)), symbol, twist, parameters, scratch, steady, time, steps, diverged,
+            np.int32(pairs), np.int32(min(plan.max_steps, 2**31 - 1)), device.zeros(1, np.int32)],
+            threads=8 * size, shared_bytes=0 if device.kind == "cpu" else 4 * size**2 * dtype.itemsize)  # fmt: skip
         part = slice(first, first + n)
-        recorded.fields[part] = model.from_symmetric(device.to_host(fields)[:n])
+        recorded.fields[part, at_start:] = model.from_symmetric(device.to_host(fields)[:n])
         recorded.steady_time[part], recorded.time[part] = device.to_host(steady)[:n], device.to_host(time)[:n]
         recorded.steps[part], recorded.diverged[part] = device.to_host(steps)[:n], device.to_host(diverged)[:n] != 0
         for i in np.flatnonzero(recorded.diverged[part]) + first:
             keep_last_good(model, plan, recorded, i)
         progress(first + n)
     return recorded
+
+
+def compiled_for(model: CahnHilliard, plan: Plan) -> dict:
+    """Compile-time constants of the fused kernels."""
+    real = "float" if model.precision == "float32" else "double"
+    return dict(SIZE=model.shape[0], REAL=real, ORDER=plan.control.order, ADAPTIVE=int(plan.scheme == "adaptive"))
 
 
 def control_words(model: CahnHilliard, plan: Plan) -> list[float]:
@@ -155,9 +171,9 @@ def control_words(model: CahnHilliard, plan: Plan) -> list[float]:
             plan.steady_state, DIVERGED]  # fmt: skip
 
 
-def keep_last_good(model: CahnHilliard, plan: Plan, recorded: Recorded, i: int) -> None:
-    """Field i blew up at recorded.time: from there on it is as at the last look before, or as it started."""
-    seen = int(np.searchsorted(plan.looks, recorded.time[i], side="right"))
+def keep_last_good(model: CahnHilliard, plan: Plan, recorded: Recorded, i: int, seen: int | None = None) -> None:
+    """Field i blew up at recorded.time: from there on it is as at the last of the `seen` looks before, or as it started."""
+    seen = int(np.searchsorted(plan.looks, recorded.time[i], side="right")) if seen is None else seen
     recorded.fields[i, seen:] = recorded.fields[i, seen - 1] if seen else model.from_symmetric(plan.u[i])
     recorded.time[i] = plan.looks[seen - 1] if seen else 0.0
 
@@ -166,8 +182,7 @@ def fused_box(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]
     """cahn_hilliard_box.cpp: one field at a time, all workers on it."""
     device, size, dtype = model.device, model.shape[0], np.dtype(model.precision)
     lanes, workers = max(2, device.lanes * 4 // dtype.itemsize), device.workers
-    defines = dict(SIZE=size, REAL="float" if dtype == np.float32 else "double", ORDER=plan.control.order, ADAPTIVE=int(plan.scheme == "adaptive"))
-    module = device.module("cahn_hilliard_box.cpp", defines)
+    module = device.module("cahn_hilliard_box.cpp", compiled_for(model, plan))
     recorded = Recorded.empty(plan)
     place, plane_symbol, weight = (device.asarray(a) for a in pairs_of_lines(model, lanes))
     groups, tiles, pitch = len(weight), size // 2 // lanes, size + 1
@@ -180,8 +195,8 @@ def fused_box(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]
     barriers = device.zeros(2 * (1 + workers), np.int32)
 
     def launch(mode: int, most_steps: int) -> None:
-        module.launch("separate_box", workers, [field, *states, place, symbol, plane_symbol, weight, twist, parameters, partial,
-                                                clock, barriers, until, np.int32(mode), np.int32(most_steps), np.int32(workers)])  # fmt: skip
+        arguments = [field, *states, place, symbol, plane_symbol, weight, twist, parameters, partial, clock, barriers, until]
+        module.launch("separate_box", workers, [*arguments, np.int32(mode), np.int32(most_steps), np.int32(workers)])
 
     START, GO_ON, FROM_REAL, TO_REAL = 0, 1, 2, 3
     for i in range(len(plan.u)):
@@ -206,6 +221,54 @@ def fused_box(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]
         if clock[5]:
             keep_last_good(model, plan, recorded, i)
         progress(i + 1)
+    return recorded
+
+
+def explicit(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]) -> Recorded:
+    """cahn_hilliard_explicit.cu: all fields together, one step for all; steady states are noticed every LOOK_STEPS steps."""
+    device, dtype, dimensions = model.device, np.dtype(model.precision), len(model.shape)
+    nx, ny, nz = (1,) * (3 - dimensions) + model.shape
+    module = device.module("cahn_hilliard_explicit.cu", dict(DIMENSIONS=dimensions, NX=nx, NY=ny, NZ=nz,
+                                                             REAL="float" if dtype == np.float32 else "double"))  # fmt: skip
+    recorded = Recorded.empty(plan)
+    count, axes = len(plan.u), tuple(range(1, 1 + dimensions))
+    planes = count * nx
+    blocks = min(device.workers, planes) if device.kind == "cpu" else planes
+    u = device.asarray(plan.u)
+    mu = device.zeros(u.shape, dtype)
+
+    def steps(dt: float, number: int) -> None:
+        numbers = device.asarray([model.squared_width / model.spacing**2, dt / model.spacing**2], dtype)
+        for _ in range(number):
+            module.launch("chemical_potential", blocks, [u, mu, numbers, np.int32(planes), np.int32(blocks)], threads=min(256, nz))
+            module.launch("forward_euler", blocks, [u, mu, numbers, np.int32(planes), np.int32(blocks)], threads=min(256, nz))
+
+    time, taken, look, going = 0.0, 0, 0, np.ones(count, bool)
+    while True:
+        while look < len(plan.looks) and time >= plan.looks[look]:
+            recorded.fields[going, look] = model.from_symmetric(device.to_host(u)[going])
+            look += 1
+        if look == len(plan.looks) or not going.any() or taken >= plan.max_steps:
+            break
+        whole = int(min(LOOK_STEPS, (plan.looks[look] - time) / plan.control.fixed, plan.max_steps - taken))
+        dt, number = (plan.control.fixed, whole) if whole else (plan.looks[look] - time, 1)
+        steps(dt, number)
+        taken += number
+        time += dt * number
+        if plan.looks[look] - time < 1e-9 * plan.control.fixed:
+            time = plan.looks[look]
+        recorded.steps[going], recorded.time[going] = taken, time
+        size = np.sqrt((device.to_host(u).astype(np.float64) ** 2).mean(axes))
+        gradient = sum(((mu - (np if device.kind == "cpu" else device.cupy).roll(mu, 1, axis)) ** 2).mean(axes) for axis in axes)
+        falls = device.to_host(gradient) / model.spacing**2
+        for i in np.flatnonzero(going & ~(size < DIVERGED)):
+            recorded.diverged[i], going[i] = True, False
+            keep_last_good(model, plan, recorded, i, seen=look)
+        for i in np.flatnonzero(going & (falls < plan.steady_state)):
+            recorded.fields[i, look:] = model.from_symmetric(device.to_host(u[i]))
+            recorded.steady_time[i], going[i] = time, False
+        progress(float((~going).sum() + going.sum() * min(1.0, time / plan.looks[-1])))
+    recorded.fields[going, look:] = model.from_symmetric(device.to_host(u)[going])[:, None]  # max_steps
     return recorded
 
 

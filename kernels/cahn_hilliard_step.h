@@ -20,15 +20,9 @@ __device__ __forceinline__ void complete(Step& s) {
 // Over coefficients: squared error of the step, fall of the free energy, square of the field
 struct Sums { vec error, falls, size; };
 
-// A vector of symbols where lanes have their own, a number where they share one
-__device__ __forceinline__ Complex keep_mean(REAL k2, const Complex& now, const Complex& later) { return k2 == 0 ? now : later; }
-#ifndef __CUDACC__
-static __forceinline__ Complex keep_mean(vec k2, const Complex& now, const Complex& later) {
-  return {k2 == (REAL)0 ? now.re : later.re, k2 == (REAL)0 ? now.im : later.im};
-}
-#endif
-
-// nonlinear: coefficient of u^3 - u at the beginning of the step; returns the field's at its end, which is `now` then
+// nonlinear: coefficient of u^3 - u at the beginning of the step; returns the field's at its end, which is `now` then. k2: a
+// vector where lanes have their own, a number where they share one. At k = 0 the caller puts back what was there: mass is
+// conserved to the last bit.
 template <bool SUMS, class Symbol>
 __device__ __forceinline__ Complex advance(const Complex& nonlinear, Complex& now_place, Complex& before_place, Complex& nonlinear_before_place,
                                            Symbol k2, const Step& s, REAL e2, REAL S, Sums& sums) {
@@ -53,7 +47,6 @@ __device__ __forceinline__ Complex advance(const Complex& nonlinear, Complex& no
     before_place = now;
     nonlinear_before_place = nonlinear;
   }
-  later = keep_mean(k2, now, later);  // mass, to the last bit
   if constexpr (SUMS) {
     const auto stiff = e2 * k2;
     sums.falls += (nonlinear.re + stiff * now.re) * (now.re - later.re) + (nonlinear.im + stiff * now.im) * (now.im - later.im);

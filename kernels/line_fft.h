@@ -7,12 +7,14 @@
 #pragma once
 
 #ifdef __CUDACC__
+#define LINE_UNROLL _Pragma("unroll")
 #define REAL_LANES 1
 typedef REAL vec;
 typedef bool mask;
 __device__ __forceinline__ void set(vec& v, int, REAL value) { v = value; }
 __device__ __forceinline__ REAL get(const vec& v, int) { return v; }
 #else
+#define LINE_UNROLL _Pragma("GCC unroll 16")
 #define REAL_LANES (LANES * 4 / (int)sizeof(REAL) > 1 ? LANES * 4 / (int)sizeof(REAL) : 2)
 typedef REAL vec __attribute__((vector_size(REAL_LANES * sizeof(REAL))));
 static __forceinline__ void set(vec& v, int lane, REAL value) { v[lane] = value; }
@@ -37,7 +39,18 @@ __device__ __forceinline__ vec reciprocal(vec v) {
 
 struct Complex { vec re, im; };
 
-__device__ __forceinline__ vec all(REAL value) {
+// A value that stands for itself: no product in it may melt into a sum behind it, for whether it does would hang on what
+// else becomes of the value, and with it the last bit
+__device__ __forceinline__ Complex rounded(Complex a) {
+#if defined(__AVX512F__) && LANES == 16
+  asm("" : "+v"(a.re), "+v"(a.im));
+#elif defined(__AVX2__) && LANES == 8
+  asm("" : "+x"(a.re), "+x"(a.im));
+#endif
+  return a;
+}
+
+__device__ __forceinline__ vec same(REAL value) {
 #ifdef __CUDACC__
   return value;
 #else
@@ -73,9 +86,7 @@ template <int SIGN> __device__ __forceinline__ void fft8(Complex* a) {
   o[1] = {h * (o[1].re + q1.re), h * (o[1].im + q1.im)};
   o[2] = times_i<SIGN>(o[2]);
   o[3] = {h * (q3.re - o[3].re), h * (q3.im - o[3].im)};
-#pragma GCC unroll 4
-#pragma unroll
-  for (int k = 0; k < 4; ++k) {
+  LINE_UNROLL for (int k = 0; k < 4; ++k) {
     a[k] = e[k] + o[k];
     a[k + 4] = e[k] - o[k];
   }
@@ -84,9 +95,7 @@ template <int SIGN> __device__ __forceinline__ void fft8(Complex* a) {
 template <int SIGN> __device__ __forceinline__ void fft16(Complex* a) {
   const REAL c1 = (REAL)0.92387953251128675613, s1 = (REAL)0.38268343236508977173;
   Complex e[8], o[8];
-#pragma GCC unroll 8
-#pragma unroll
-  for (int j = 0; j < 8; ++j) {
+  LINE_UNROLL for (int j = 0; j < 8; ++j) {
     e[j] = a[2 * j];
     o[j] = a[2 * j + 1];
   }
@@ -100,9 +109,7 @@ template <int SIGN> __device__ __forceinline__ void fft16(Complex* a) {
   o[5] = twist<SIGN>(o[5], -s1, c1);
   o[6] = twist<SIGN>(o[6], -h, h);
   o[7] = twist<SIGN>(o[7], -c1, s1);
-#pragma GCC unroll 8
-#pragma unroll
-  for (int k = 0; k < 8; ++k) {
+  LINE_UNROLL for (int k = 0; k < 8; ++k) {
     a[k] = e[k] + o[k];
     a[k + 8] = e[k] - o[k];
   }
@@ -122,7 +129,6 @@ template <> struct Factors<128> { static constexpr int A = 8, B = 16; };
 
 // The four half transforms of a line; item = n2 (first) or k1 (second), `line(i)` the i-th place of the line.
 // cosine, sine [A][B]: of 2 pi j n2 / N.
-#define LINE_UNROLL _Pragma("GCC unroll 16") _Pragma("unroll")
 template <int N, class Line> __device__ __forceinline__ void load_first(const Line& line, int n2, Complex* a) {
   LINE_UNROLL for (int j = 0; j < Factors<N>::A; ++j) a[j] = line(Factors<N>::B * j + n2);
 }

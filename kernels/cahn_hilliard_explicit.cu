@@ -1,0 +1,50 @@
+// Cahn-Hilliard by forward Euler with finite differences of second order: the coarsening paper's ground truth.
+//
+// Two launches a step: mu = u^3 - u - e^2 lap u, then u += dtau lap mu; lap has 2 DIMENSIONS + 1 points. Fields are
+// [samples][NX][NY][NZ], NX = 1 in two dimensions; a block takes whole planes of NY x NZ cells.
+// Compile-time: DIMENSIONS 2 or 3; NX, NY, NZ; REAL float or double.
+#ifndef __CUDACC__
+#include "cpu.h"
+#endif
+
+// Calls with(place, sum of the 2 DIMENSIONS neighbours of v) for the cells of planes first .. last - 1
+template <class With> __device__ __forceinline__ void each_cell(const REAL* __restrict__ v, int first, int last, const With& with) {
+  for (int plane = first; plane < last; ++plane) {
+    const int x = plane % NX, above = plane + (x + 1 < NX ? 1 : 1 - NX), below = plane + (x > 0 ? -1 : NX - 1);
+    for (int y = 0; y < NY; ++y) {
+      const size_t row = ((size_t)plane * NY + y) * NZ;
+      const REAL* here = v + row;
+      const REAL* up = v + ((size_t)plane * NY + (y + 1 < NY ? y + 1 : 0)) * NZ;
+      const REAL* down = v + ((size_t)plane * NY + (y > 0 ? y - 1 : NY - 1)) * NZ;
+      const REAL* front = v + ((size_t)above * NY + y) * NZ;
+      const REAL* back = v + ((size_t)below * NY + y) * NZ;
+      auto cell = [&](int z, int before, int after) {
+        REAL sum = here[before] + here[after] + up[z] + down[z];
+        if (DIMENSIONS == 3) sum += front[z] + back[z];
+        with(row + z, sum);
+      };
+#ifdef __CUDACC__
+      for (int z = threadIdx.x; z < NZ; z += blockDim.x) cell(z, z > 0 ? z - 1 : NZ - 1, z + 1 < NZ ? z + 1 : 0);
+#else
+      cell(0, NZ - 1, 1);
+#pragma GCC ivdep
+      for (int z = 1; z < NZ - 1; ++z) cell(z, z - 1, z + 1);
+      cell(NZ - 1, NZ - 2, 0);
+#endif
+    }
+  }
+}
+
+//   numbers  [2]  e^2 / dx^2 and dtau / dx^2
+extern "C" __global__ void chemical_potential(const REAL* __restrict__ u, REAL* __restrict__ mu, const REAL* numbers, int planes, int blocks) {
+  const REAL stiffness = numbers[0];
+  each_cell(u, (int)((long long)planes * blockIdx.x / blocks), (int)((long long)planes * (blockIdx.x + 1) / blocks), [&](size_t i, REAL sum) {
+    mu[i] = u[i] * (u[i] * u[i] - (REAL)1) - stiffness * (sum - 2 * DIMENSIONS * u[i]);
+  });
+}
+
+extern "C" __global__ void forward_euler(REAL* __restrict__ u, const REAL* __restrict__ mu, const REAL* numbers, int planes, int blocks) {
+  const REAL rate = numbers[1];
+  each_cell(mu, (int)((long long)planes * blockIdx.x / blocks), (int)((long long)planes * (blockIdx.x + 1) / blocks),
+            [&](size_t i, REAL sum) { u[i] += rate * (sum - 2 * DIMENSIONS * mu[i]); });
+}

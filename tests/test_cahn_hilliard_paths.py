@@ -1,0 +1,151 @@
+"""The fused paths give what plain FFTs give, whatever the lanes, the workers and the company a field keeps."""
+
+import numpy as np
+import pytest
+
+from kernels import cahn_hilliard_paths as paths
+from kernels.cahn_hilliard import BlownUpError, CahnHilliard, mixtures
+from kernels.device import select
+
+FIXED = [("first_order", 0.05), ("second_order", 0.05)]
+ROUND_OFF = {"float32": 3e-6, "float64": 1e-13}  # after some 100 steps, largest difference of c
+
+
+def both(model, start, times, **how):
+    """The same run on its own path and by plain FFTs."""
+    plan = paths.plan(model, start, times, how["scheme"], how.get("step"), how.get("tolerance", 1e-4), how.get("steady_state"), None, 10**6)
+    path = paths.choose(model, how["scheme"])
+    assert path is not paths.by_fft
+    return path(model, plan, lambda done: None), paths.by_fft(model, plan, lambda done: None)
+
+
+SYSTEMS = [((32, 32), "float32"), ((64, 64), "float32"), ((64, 64), "float64"), ((128, 128), "float32"), ((32, 32, 32), "float32"),
+           ((32, 32, 32), "float64"), ((64, 64, 64), "float32")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("shape", "precision"), SYSTEMS, ids=lambda v: "x".join(map(str, v)) if isinstance(v, tuple) else v)
+@pytest.mark.parametrize("laplacian", ["spectral", "finite_difference"])
+def test_fixed_steps_are_those_of_plain_ffts(shape, precision, laplacian):
+    model = CahnHilliard(shape, epsilon=1.3, well_depth=0.8, mobility=1.7, spacing=1.1, laplacian=laplacian, precision=precision,
+                         device=select("cpu", workers=1))  # fmt: skip
+    start = mixtures([0.3, 0.5, 0.62][: 3 if len(shape) == 2 else 1], 0.1, shape, seed=3)
+    for scheme, step in FIXED:
+        fused, plain = both(model, start, [0.0, 1.01, 4.0], scheme=scheme, step=step)
+        assert np.array_equal(fused.steps, plain.steps)
+        assert np.abs(fused.fields - plain.fields).max() < ROUND_OFF[precision]
+        assert fused.fields[:, -1].std() > 0.003  # a wave is there
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (32, 32, 32)])
+def test_adaptive_steps_are_those_of_plain_ffts(shape):
+    """A pair of equal fields has sqrt(2) of one's error: the tolerance is taken times as much."""
+    model = CahnHilliard(shape, precision="float64", device=select("cpu", workers=1))
+    start = np.repeat(mixtures([0.45], 0.1, shape, seed=4), 2 if len(shape) == 2 else 1, 0)
+    share = np.sqrt(2) if len(shape) == 2 else 1.0
+    times = [0.0, 3.0, 20.0, 21.0]
+    plan = [paths.plan(model, start, times, "adaptive", None, t, 1e-10, None, 10**6) for t in (1e-4 * share, 1e-4)]
+    fused, plain = paths.choose(model, "adaptive")(model, plan[0], lambda done: None), paths.by_fft(model, plan[1], lambda done: None)
+    assert np.array_equal(fused.steps, plain.steps)
+    assert np.abs(fused.fields - plain.fields).max() < 1e-10
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (32, 32, 32)])
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_lanes_change_round_off_alone(shape, precision):
+    start = mixtures([0.5, 0.4, 0.3], 0.1, shape, seed=5)
+    devices = [select("cpu", workers=1, lanes=lanes) for lanes in (16, 4, 1)]
+    models = [CahnHilliard(shape, precision=precision, device=device) for device in devices]
+    fields = [model.run(start, [2.0], scheme="second_order", step=0.02).fields for model in models]
+    assert max(np.abs(f - fields[0]).max() for f in fields[1:]) < ROUND_OFF[precision]
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (32, 32, 32), (64, 64, 64)])
+def test_workers_change_nothing(shape):
+    start = mixtures(np.linspace(0.3, 0.7, 80 if len(shape) == 2 else 1), 0.1, shape, seed=6)
+    one, three = (CahnHilliard(shape, device=select("cpu", workers=n)).run(start, [0.0, 1.0, 5.0]) for n in (1, 3))
+    assert np.array_equal(one.fields, three.fields)
+    assert np.array_equal(one.steps, three.steps)
+
+
+def test_a_pair_does_not_depend_on_the_others():
+    """83 fields: more pairs than lanes, so that pairs come and go at different times, and one without a partner."""
+    model = CahnHilliard((32, 32), device=select("cpu", workers=1))
+    start = mixtures(np.linspace(0.1, 0.9, 83), 0.1, (32, 32), seed=7)
+    times = [0.0, 2.0, 50.0, np.inf]
+    together = model.run(start, times)
+    for first in (0, 34, 40, 82):
+        alone = model.run(start[first : first + 2], times)
+        assert np.array_equal(together.fields[first : first + 2], alone.fields)
+        assert np.array_equal(together.steady_time[first : first + 2], alone.steady_time)
+    assert np.allclose(together.fields[:, 0], start, atol=1e-7)
+    assert np.isfinite(together.steady_time).all()
+    assert len(set(together.steps)) > 20
+
+
+@pytest.mark.parametrize("scheme", ["first_order", "second_order"])
+def test_nor_at_fixed_steps(scheme):
+    model = CahnHilliard((32, 32), device=select("cpu", workers=1))
+    start = mixtures(np.linspace(0.1, 0.9, 70), 0.1, (32, 32), seed=7)
+    together = model.run(start, [2.0, 10.0, np.inf], scheme=scheme, step=0.13, steady_state=1e-5)
+    assert len(set(together.steps)) > 10
+    for first in (0, 30, 36, 68):
+        alone = model.run(start[first : first + 2], [2.0, 10.0, np.inf], scheme=scheme, step=0.13, steady_state=1e-5)
+        assert np.array_equal(together.fields[first : first + 2], alone.fields)
+
+
+def test_one_field_is_its_own_partner():
+    model = CahnHilliard((32, 32), device=select("cpu", workers=1))
+    start = mixtures([0.4], 0.1, (32, 32), seed=8)
+    assert np.array_equal(model.run(start, [5.0]).fields[0], model.run(np.repeat(start, 2, 0), [5.0]).fields[0])
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (48, 48), (32, 32, 32)])
+def test_more_looks_do_not_disturb(shape):
+    """Landing on 40 more times costs steps, not accuracy: F(t) agrees within the tolerance's own error."""
+    model = CahnHilliard(shape, device=select("cpu", workers=1))
+    start = mixtures([0.5, 0.5], 0.1, shape, seed=9)
+    few, many = model.run(start, [10.0, 40.0]), model.run(start, np.linspace(1.0, 40.0, 40))
+    assert (many.free_energy[:, [9, 39]] / few.free_energy - 1 < 3e-3).all()
+    assert (many.steps < 2.5 * few.steps + 100).all()
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (48, 48), (32, 32, 32)])
+def test_what_blows_up_is_stopped_and_the_last_look_kept(shape):
+    model = CahnHilliard(shape, device=select("cpu", workers=1))
+    start = mixtures([0.5, 0.5, 0.5, 0.5], 0.1, shape, seed=10)
+    start[2] = (start[2] - 0.5) * 300 + 0.5  # rms of u about 35: what no stabilisation holds
+    with pytest.raises(BlownUpError, match="field 2 blew up at t = "):
+        model.run(start, [0.0, 10.0, 30.0], scheme="second_order", step=0.5)
+    kept = model.run(start, [0.0, 10.0, 30.0], scheme="second_order", step=0.5, on_blow_up="keep")
+    assert kept.diverged.tolist()[2]
+    assert np.isfinite(kept.fields).all()
+    assert np.array_equal(kept.fields[2, 1], kept.fields[2, 0])
+    others = [0, 1] if len(shape) == 2 and shape[0] == 32 else [0, 1, 3]  # a pair ends together
+    assert not kept.diverged[others].any()
+    assert (kept.time[others] == 30.0).all()
+
+
+def test_too_few_steps_are_said():
+    model = CahnHilliard((32, 32), device=select("cpu", workers=1))
+    with pytest.warns(UserWarning, match="2 of 2 fields did not reach the last time within 7 steps"):
+        run = model.run(mixtures([0.5, 0.4], 0.1, (32, 32), seed=11), [0.0, 50.0], max_steps=7)
+    assert (run.steps == 7).all()
+    assert (run.time < 50).all()
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_every_wave_is_in_one_pair(size):
+    model = CahnHilliard((size,) * 3, device=select("cpu", workers=1))
+    place, k2, weight = paths.pairs_of_lines(model, 16)
+    assert weight.sum() == size**2
+    seen = np.zeros((size, size + 1), int)
+    for which in (0, 1):
+        np.add.at(seen.reshape(-1), place[:, which][weight > 0], 1)
+    assert (seen == 2).sum() == 4  # those that are their own mirror image
+    assert (seen[:, :size] >= 1).all()
+    assert not seen[:, size].any()
+    one, two = (np.divmod(place[:, which], size + 1) for which in (0, 1))
+    order = paths.line_order(size)
+    assert ((order[one[0]] + order[two[0]]) % size == 0).all()
+    assert ((order[one[1]] + order[two[1]]) % size == 0).all()
+    assert k2.max() == pytest.approx(2 * np.pi**2, rel=1e-6)
