@@ -1,8 +1,9 @@
-"""make bench: attempts per second beside the peers', in one run, one thread each, interleaved, medians.
+"""make bench: how fast, beside the peers, in one run, one thread each, interleaved, medians.
 
-    python -m tests.bench [--rounds 5] [--seconds 1.5] [--device cpu|gpu|auto] [--out FOLDER]
+    python -m tests.bench [--only ising|cahn_hilliard] [--rounds 5] [--seconds 1.5] [--device cpu|gpu|auto] [--out FOLDER]
 
-Peers: tests/reference/metropolis.cpp, plain random-site Metropolis with cached local fields, compiled with the kernels' own
+Cahn-Hilliard: bench_cahn_hilliard.py. Ising's peers:
+tests/reference/metropolis.cpp, plain random-site Metropolis with cached local fields, compiled with the kernels' own
 optimisation flags; mcising (PyPI), nearest neighbours, its sequential-scan Metropolis. Every system stays metastable. Ours
 are whole calls of Ising.evolve on 512 replicas, packing included. The JSON is kept per machine.
 """
@@ -10,6 +11,7 @@ are whole calls of Ising.evolve on 512 replicas, packing included. The JSON is k
 import argparse
 import json
 import math
+import os
 import re
 import statistics
 import time
@@ -20,6 +22,7 @@ import numpy as np
 
 from kernels.device import available_cores, cpu_model, select
 from kernels.ising import RANDOM_SITE_RANGE, Ising
+from tests import bench_cahn_hilliard
 from tests.reference import metropolis
 
 # range, size, field, goal of the ratio
@@ -124,9 +127,19 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.5, help="of each measurement")
     parser.add_argument("--device", choices=["auto", "cpu", "gpu"], default="auto", help="also time a GPU (auto: if there is one)")
     parser.add_argument("--out", type=Path, default=Path("analysis/results/bench"))
+    parser.add_argument("--only", choices=["ising", "cahn_hilliard"], help="one model alone; the kept JSON keeps the other's last figures")
     options = parser.parse_args()
     result = {"machine": cpu_model(), "cores": available_cores(), "date": time.strftime("%Y-%m-%d"), "rounds": options.rounds,
-              "unit": "attempts per second, one thread", "ising": measure(options.rounds, options.seconds)}
+              "unit": "ising: attempts per second; cahn_hilliard: cell-steps per second; one thread"}
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # one core for us and the peers alike
+    file = options.out / (re.sub(r"[^a-z0-9]+", "-", cpu_model().lower()).strip("-") + ".json")
+    if options.only and file.exists():
+        result = {**json.loads(file.read_text()), **result}
+    if options.only != "cahn_hilliard":
+        result["ising"] = measure(options.rounds, options.seconds)
+    if options.only != "ising":
+        result["cahn_hilliard"] = bench_cahn_hilliard.measure(options.rounds, options.seconds)
     device = select(options.device)
     name = cpu_model()
     if device.kind == "gpu":
@@ -141,7 +154,8 @@ def main() -> None:
     file = options.out / (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") + ".json")
     file.write_text(json.dumps(result, indent=1) + "\n")
     print(f"kept in {file}")
-    ratios = [r["ratio"] / r["goal"] for r in result["ising"] if r["goal"]]
+    rows = [*result.get("ising", []), *(r for part in result.get("cahn_hilliard", {}).values() for r in part)]
+    ratios = [r["ratio"] / r["goal"] for r in rows if r["goal"]]
     print(f"geometric mean of ratio over goal: {math.exp(statistics.mean(map(math.log, ratios))):.2f}")
 
 
