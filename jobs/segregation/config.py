@@ -42,7 +42,7 @@ class Generate(Section):
     )
     tolerance: float = value(1.0e-4, unit="", gt=0, lt=1, about="rms error of a step, in 2c - 1")
     steady_state: float = value(
-        1.0e-10, unit="", gt=0, lt=1, about="steady: in t = 1 / (mobility well_depth), F falls by less than this x well_depth / 4 a unit of area"
+        1.0e-10, unit="", gt=0, lt=1, about="steady: F falls by less, units of well_depth / 4 an area in 1 / (mobility well_depth)"
     )
 
     @property

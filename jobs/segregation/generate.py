@@ -55,8 +55,10 @@ def warn(model: CahnHilliard, config: Segregation) -> list[str]:
     """What is allowed but probably not meant."""
     lines, means = [], config.generate.means
     if model.interface_cells < COARSEST_INTERFACE:
-        lines.append(f"system.epsilon = {config.system.epsilon:g}: an interface is {model.interface_cells:.1f} cells wide (90% of the "
-                     f"step), fewer than {COARSEST_INTERFACE:g}: the grid pins it; raise system.epsilon, or lower system.spacing")  # fmt: skip
+        lines.append(
+            f"system.epsilon = {config.system.epsilon:g}: an interface is {model.interface_cells:.1f} cells wide (90% of the step), fewer "
+            f"than {COARSEST_INTERFACE:g}: the grid pins it; raise system.epsilon, or lower system.spacing"
+        )
     if not any(SPINODAL[0] < mean < SPINODAL[1] for mean in means):
         lines.append(f"generate: no mean concentration of {means[0]:g} to {means[-1]:g} lies between the spinodals, {SPINODAL[0]:.3f} and "
                      f"{SPINODAL[1]:.3f}: no field segregates")  # fmt: skip
@@ -104,6 +106,7 @@ def simulate(
     ])  # fmt: skip
     run = model.run(start, [*g.times, np.inf], tolerance=g.tolerance, steady_state=g.steady_state, on_blow_up="keep",
                     progress=lambda done: report(done / len(split)))  # fmt: skip
+    report(len(units))
     bad = []
     for order, unit in enumerate(units):
         first = order * len(split)
