@@ -123,13 +123,13 @@ __device__ APART Sums columns(Complex* field, Coefficients& c, const REAL* cosin
         Complex a[B];
         load_second<N>(work, k1, a);
         fft<B, -1>(a);
-        const Complex mean = c.now[(column * SECONDS + second) * B];
+        const Complex mean = c.now[(column * SECONDS + second) * B], mean_nonlinear = normal * a[0];
         LINE_UNROLL for (int j = 0; j < B; ++j) {
           const int i = (column * SECONDS + second) * B + j;
           const int o = ORDER == 2 ? i : 0;
           a[j] = advance<SUMS>(normal * a[j], c.now[i], c.before[o], c.nonlinear_before[o], k2x + symbol[B * k1 + j], steps, e2, S, sums);
         }
-        if (line.x == 0 && k1 == 0) a[0] = c.now[(column * SECONDS + second) * B] = mean;
+        if (line.x == 0 && k1 == 0) a[0] = c.now[(column * SECONDS + second) * B] = put_back<SUMS>(mean, mean_nonlinear, a[0], sums);
         back_second<N>(work, k1, a, cosine, sine);
       }
     }
@@ -288,10 +288,16 @@ __device__ APART void come(Complex* field, Complex* copy, Coefficients& c, const
   __syncthreads();
 }
 
+// Whether the sums of this step are needed: a fixed step has its energy looked at now and then, and where it lands
+__device__ __forceinline__ bool looked_at(const Clock& c, const Files& f) {
+  return ADAPTIVE || (c.pair >= 0 && (c.steps % CHECK == CHECK - 1 || c.step >= f.looks[c.write_to] - c.time || c.steps + 1 >= f.max_steps));
+}
+
 // After a step: time, looks that are due, whether the pair has ended
-__device__ __forceinline__ void tick(Clock& c, const Parameters& p, const Files& f, bool summed, double error, double falls, double size) {
+__device__ __forceinline__ void tick(Clock& c, const Parameters& p, const Files& f, double error, double falls, double size) {
   if (c.pair < 0) return;
   c.look = c.write_to;
+  const bool summed = looked_at(c, f);
   const double remaining = f.looks[c.look] - c.time;
   ++c.steps;
   const bool diverged = summed && !(size < 2 * p.diverged * p.diverged), steady = summed && !diverged && falls < p.steady_state * c.step;
@@ -351,7 +357,7 @@ __launch_bounds__(THREADS)
   for (int i = threadIdx.x; i < CELLS; i += blockDim.x) field[at(i / N, i % N)] = copy[at(i / N, i % N)] = {same(0), same(0)};
   __syncthreads();
   bool more = true;
-  for (int passes = 1;; ++passes) {
+  for (;;) {
     // those that have ended leave after their last look; the next ones come in
     bool any_leaving = false, any_coming = false, any_going = false;
     for (int lane = 0; lane < REAL_LANES; ++lane) any_leaving |= clock[lane].pair >= 0 && clock[lane].write_to > clock[lane].look;
@@ -379,11 +385,12 @@ __launch_bounds__(THREADS)
       set(s.w, lane, (REAL)(ORDER == 2 && one.used > 0 ? one.step / one.used : 0));
     }
     complete(s);
-    const bool look = ADAPTIVE || passes % CHECK == 0;  // a fixed step has its energy looked at now and then only
+    bool look = ADAPTIVE;
+    for (int lane = 0; lane < REAL_LANES; ++lane) look |= looked_at(clock[lane], files);
     Sums sums = look ? columns<true>(field, c, cosine, sine, symbol, s, e2, S) : columns<ADAPTIVE>(field, c, cosine, sine, symbol, s, e2, S);
     if (look) sum_over_block(sums);
     for (int lane = 0; lane < REAL_LANES; ++lane)
-      tick(clock[lane], p, files, look, (double)get(sums.error, lane), (double)get(sums.falls, lane), (double)get(sums.size, lane));
+      tick(clock[lane], p, files, (double)get(sums.error, lane), (double)get(sums.falls, lane), (double)get(sums.size, lane));
     __syncthreads();
   }
 }

@@ -212,11 +212,14 @@ class CahnHilliard:
         than this per volume and tau, units of energy_scale (None: never). keep: which of `times` keep their field (default:
         all). on_blow_up: raise, or keep (see Trajectory.diverged). observe: False leaves energies, area and perimeter nan, which
         in three dimensions take as long as some hundred steps. progress: called with the number of trajectories done.
-        Two neighbours in the batch, 2i and 2i + 1, share their steps on the fused path.
+        Two neighbours in the batch, 2i and 2i + 1, share their steps on the fused path. Noise below about 1e-4 looks steady from
+        the start even where it would grow: give steady_state = None for it.
         Raises ValueError on arguments out of range, BlownUpError if a trajectory leaves every physical range.
         """
         from kernels import cahn_hilliard_paths as paths
 
+        if on_blow_up not in ("raise", "keep"):
+            raise ValueError(f"on_blow_up is {on_blow_up!r}; it must be raise or keep")
         plan = paths.plan(self, fields, times, scheme, step, tolerance, steady_state, keep, max_steps)
         recorded = paths.choose(self, scheme)(self, plan, progress or (lambda done: None))
         trajectory = self._trajectory(plan, recorded, observe)
@@ -260,7 +263,7 @@ def check(model: CahnHilliard) -> None:
     if not isinstance(shape, tuple) or len(shape) not in (2, 3):
         raise ValueError(f"shape is {shape!r}; it must be a tuple of 2 or 3 cells a side")
     for n in shape:
-        if n != int(n) or n % 2 or n < SMALLEST_GRID:
+        if not isinstance(n, int | np.integer) or n % 2 or n < SMALLEST_GRID:
             raise ValueError(f"shape is {shape}; each side must be an even number of cells, at least {SMALLEST_GRID}")
     for name in ("epsilon", "well_depth", "mobility", "spacing"):
         number = getattr(model, name)
@@ -275,11 +278,15 @@ def mixtures(mean: Sequence[float], noise: float, shape: tuple[int, ...], seed: 
              stream: str = "mixture") -> np.ndarray:
     """Uniform mixtures with noise, float32 (n, *shape): mean + uniform in [-noise, noise], its own mean taken off.
 
-    index: (n,), identity of each below 2^64 (default 0, 1, ...): a field is a function of (seed, stream, index) alone."""
+    index: (n,), identity of each below 2^64 (default 0, 1, ...): a field is a function of (seed, stream, index) alone.
+    Raises ValueError on a seed or an index that is not a whole number in [0, 2^64)."""
     index = range(len(mean)) if index is None else index
+    if not all(isinstance(n, int | np.integer) and 0 <= n < 1 << 64 for n in (seed, *index)):
+        raise ValueError("seed and index must be whole numbers from 0 and below 2^64")
     fields = np.empty((len(mean), *shape), np.float32)
     for i, (average, identity) in enumerate(zip(mean, index, strict=True)):
-        generator = np.random.Generator(np.random.Philox(key=[seed, STREAMS[stream]], counter=[0, 0, 0, int(identity)]))
+        key, counter = np.array([seed, STREAMS[stream]], np.uint64), np.array([0, 0, 0, identity], np.uint64)
+        generator = np.random.Generator(np.random.Philox(key=key, counter=counter))
         wave = generator.uniform(-noise, noise, shape)
         fields[i] = average + (wave - wave.mean())
     return fields

@@ -201,7 +201,7 @@ static __forceinline__ Sums x_pass(const Boxes& b, int group, const REAL* turns,
     Complex a[B];
     load_second<N>(work, k1, a);
     fft<B, -1>(a);
-    const Complex mean = b.now[first];
+    const Complex mean = b.now[first], mean_nonlinear = normal * a[0];
     LINE_UNROLL for (int j = 0; j < B; ++j) {
       const size_t i = first + B * k1 + j, o = ORDER == 2 ? i : 0;
       const Complex found = normal * a[j];
@@ -215,8 +215,12 @@ static __forceinline__ Sums x_pass(const Boxes& b, int group, const REAL* turns,
         a[j] = advance<SUMS>(found, b.now[i], b.before[o], b.nonlinear_before[o], b.symbol[B * k1 + j] + k2yz, step, e2, S, sums);
       }
     }
-    if (!BEGIN && group == 0 && k1 == 0)  // lane 0 of group 0 is k = 0
+    if (!BEGIN && group == 0 && k1 == 0) {  // lane 0 of group 0 is k = 0
+      Sums of_mean{same(0), same(0), same(0)};
+      put_back<SUMS>(mean, mean_nonlinear, a[0], of_mean);
+      sums.falls[0] += of_mean.falls[0];
       a[0] = b.now[first] = {with_lane(a[0].re, mean.re), with_lane(a[0].im, mean.im)};
+    }
     back_second<N>(work, k1, a, turns, turns + N);
   }
   for (int n2 = 0; n2 < B; ++n2) {
@@ -300,7 +304,7 @@ extern "C" void separate_box(REAL* field, REAL* now, REAL* before, REAL* nonline
     step.dt = same((REAL)dt);
     step.w = same((REAL)(ORDER == 2 && clock.used > 0 ? dt / clock.used : 0));
     complete(step);
-    const bool summed = ADAPTIVE || (long)clock.steps % CHECK == CHECK - 1;
+    const bool summed = ADAPTIVE || (long)clock.steps % CHECK == CHECK - 1 || dt >= until - clock.time || taken + 1 == most_steps;
     for (int group = first; group < last; ++group) {
       if constexpr (!ADAPTIVE)
         if (!summed) {

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -58,7 +58,7 @@ def plan(model: CahnHilliard, fields: np.ndarray, times: Sequence[float], scheme
     if not np.isfinite(fields).all():
         raise ValueError("fields hold values that are not finite")
     times = np.atleast_1d(np.asarray(times, np.float64))
-    if times.ndim != 1 or not len(times) or np.isnan(times).any() or times[0] < 0 or (np.diff(times) <= 0).any():
+    if times.ndim != 1 or not len(times) or np.isnan(times).any() or times[0] < 0 or not (times[1:] > times[:-1]).all():
         raise ValueError(f"times are {times}; they must increase from 0 on")
     if np.isinf(times[-1]) and steady_state is None:
         raise ValueError("the last time is inf, but steady_state is None: the run would never end")
@@ -70,7 +70,9 @@ def plan(model: CahnHilliard, fields: np.ndarray, times: Sequence[float], scheme
         raise ValueError(f"tolerance is {tolerance}; it must be between 0 and 1 (rms of u)")
     if steady_state is not None and steady_state <= 0:
         raise ValueError(f"steady_state is {steady_state}; it must be positive, or None")
-    keep = list(range(len(times))) if keep is None else [range(len(times))[i] for i in keep]
+    keep = list(range(len(times))) if keep is None else list(keep)
+    if not keep or not all(i == int(i) and -len(times) <= i < len(times) for i in keep):
+        raise ValueError(f"keep is {keep}; it must name some of the {len(times)} times, from 0")
     if scheme == "explicit":
         if model.laplacian != "finite_difference":
             raise ValueError(f"laplacian is {model.laplacian!r}; the explicit scheme has finite_difference only")
@@ -152,8 +154,11 @@ def fused(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]) ->
         recorded.fields[part, at_start:] = model.from_symmetric(device.to_host(fields)[:n])
         recorded.steady_time[part], recorded.time[part] = device.to_host(steady)[:n], device.to_host(time)[:n]
         recorded.steps[part], recorded.diverged[part] = device.to_host(steps)[:n], device.to_host(diverged)[:n] != 0
-        for i in np.flatnonzero(recorded.diverged[part]) + first:
-            keep_last_good(model, plan, recorded, i)
+        blown = np.flatnonzero(recorded.diverged[part]) + first
+        if len(blown):  # a pair ends together: apart, each tells its own story
+            apart = by_fft(model, replace(plan, u=plan.u[blown]), lambda done: None)
+            for name in ("fields", "steady_time", "steps", "diverged", "time"):
+                getattr(recorded, name)[blown] = getattr(apart, name)
         progress(first + n)
     return recorded
 

@@ -56,6 +56,12 @@ __device__ __forceinline__ Complex advance(const Complex& nonlinear, Complex& no
   return later;
 }
 
+// At k = 0: the mean stays as it was, and what round-off made of it is no fall of the free energy
+template <bool SUMS> __device__ __forceinline__ Complex put_back(const Complex& mean, const Complex& nonlinear, const Complex& later, Sums& sums) {
+  if constexpr (SUMS) sums.falls -= nonlinear.re * (mean.re - later.re) + nonlinear.im * (mean.im - later.im);
+  return mean;
+}
+
 // cahn_hilliard.Control; error: rms
 __device__ __forceinline__ double next_step(const Parameters& p, double used, double meant, double error) {
   if (!ADAPTIVE) return p.fixed;

@@ -167,7 +167,7 @@ def time_to_equilibrium(rows: list[dict], count: int = 64) -> list[dict]:
         if expected == 1:
             errors = [energy_error(model.run(start, looks, scheme="first_order", step=dt, steady_state=None), reference) for dt in steps]
         else:
-            own_limit = _exponax_energies(model, start, looks, steps[1] / 8)  # it drops the upper half of the waves: another limit than ours
+            own_limit = _exponax_energies(model, start, looks, steps[1] / 8)  # half of its waves are dropped: another limit
             errors = [energy_error(_exponax_energies(model, start, looks, dt), own_limit) for dt in steps]
         order = math.log2(errors[0] / errors[1])
         step = steps[1] * (error / errors[1]) ** (1 / expected)
