@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 RESAMPLES = 1000
+SMALL = 1e-5  # written with an exponent
 
 
 @dataclass(frozen=True)
@@ -16,11 +17,14 @@ class Estimate:
     error: float
 
     def __str__(self) -> str:
-        """26.31 ± 0.42: two digits of the error; an error of rounding only is not shown."""
+        """26.31 ± 0.42 or (-1.5 ± 0.2)e-9: two digits of the error; an error of rounding only is not shown."""
         if not np.isfinite(self.value):
             return "undetermined"
         if not np.isfinite(self.error) or self.error <= 1e-7 * abs(self.value):
             return f"{self.value:.4g}"
+        if max(abs(self.value), self.error) < SMALL:
+            scale = int(np.floor(np.log10(max(abs(self.value), self.error))))
+            return f"({Estimate(self.value / 10.0**scale, self.error / 10.0**scale)})e{scale}"
         digits = max(0, 1 - int(np.floor(np.log10(self.error))))
         return f"{self.value:.{digits}f} ± {self.error:.{digits}f}"
 
