@@ -12,8 +12,8 @@ def pictures(run: Run, folder: Path, prefix: str):
     """Draw one by one all figures that this run has data for: (file name, caption), None for one it has none for."""
     yield panels.draw(run, folder, prefix, reverse=False)
     yield panels.draw(run, folder, prefix, reverse=True)
-    yield distributions.histograms(run, folder, prefix, segregated=True)
-    yield distributions.histograms(run, folder, prefix, segregated=False)
+    yield distributions.cumulative(run, folder, prefix, segregated=True)
+    yield distributions.cumulative(run, folder, prefix, segregated=False)
     for p in run.models(reverse=False):
         yield distributions.scatter(run, folder, prefix, p)
     yield physics.structure_factor(run, folder, prefix, reverse=False)

@@ -1,6 +1,6 @@
 """Every claim of the paper as one row: its value, ours with an error, what no network reaches, and a verdict by a fixed rule."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from analysis.segregation.dataset import TRAINING, Run
 from analysis.segregation.predictions import Predictions
 from analysis.segregation.quantities import L1_ALONE, MODELS, NAMED_IN_ABSTRACT, PAPERS, REVERSE, SIX
 from analysis.segregation.skill import Skill, overlap
-from analysis.verdicts import NOT_RUN, YES, Rule, above, below, between, judged, number
+from analysis.verdicts import NO, NOT_COMPARABLE, NOT_RUN, YES, Rule, above, below, between, judged, number
 
 STATED = "up to 98%"
 REACHED = 0.975  # rounds to the paper's 98%
@@ -103,6 +103,8 @@ def phase_transition(run: Run, p: Predictions | None) -> list[Claim]:
             if np.isfinite(at.value):
                 more["note"] = f"truth {at}, prediction {of_prediction}; mean concentrations {apart:.2g} apart there"
         rows.append(row(run, PAPERS, text, "correct", between(-STEP, STEP), found, **more))
+        if shares is not None and np.isfinite(at.value) and not np.isfinite(of_prediction.value):  # no transition is a wrong one
+            rows[-1] = replace(rows[-1], by_rule=NO, agrees=rows[-1].agrees if rows[-1].agrees == NOT_COMPARABLE else NO)
     right, more = None, {}
     if p is not None:
         right = structure.ratio((p.segregated == p.predicted_segregated).astype(float), np.ones(len(p)))

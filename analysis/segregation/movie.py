@@ -38,8 +38,7 @@ def movie(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
         dots.append((below.plot([0], values[:1], "o", color=style.VERMILION, ms=5)[0], values))
         below.set_xticks(at, ["steady" if np.isinf(t) else f"{t:g}" for t in run.times], fontsize=6, rotation=45)
         below.set_xlabel("time")
-        below.set_ylim(bottom=0)
-    axes[1, 0].set_ylabel("F / area")
+    axes[1, 0].set(ylabel="F / area", ylim=(0, 1.1 * free.max()))
     title = fig.suptitle(" ", fontsize=9)
     fig.canvas.draw()
     fig.set_layout_engine("none")  # laid out once: nothing may move between frames

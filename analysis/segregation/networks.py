@@ -12,6 +12,7 @@ from analysis.segregation.quantities import MODELS
 from jobs import shards
 
 MAPS = 4  # channels shown of a layer, those that vary most
+FINE = 64  # pixels a side at least, so that gaps look the same for all layers
 
 
 def learning(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
@@ -19,7 +20,7 @@ def learning(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
     if not run.histories:
         return None
     count = len(run.histories)
-    gan = [model for model, h in run.histories.items() if np.isfinite(h.get("discriminator", np.array([np.nan]))).any()]
+    gan = [model for model, h in run.histories.items() if (h.get("discriminator", np.zeros(1)) > 0).any()]
     fig = style.figure(style.PAGE if count > 1 else style.COLUMN, 3.4 if gan else 2.0)
     axes = fig.subplots(2 if gan else 1, count, squeeze=False, sharex="col", sharey="row")
     for column, (model, history) in zip(axes.T, run.histories.items(), strict=True):
@@ -28,7 +29,6 @@ def learning(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
             if name in history:
                 upper.plot(history["epoch"], history[name], color=colour, lw=1, label=text)
         upper.set_title(MODELS[model].title.replace(", ", ",\n"), fontsize=7)
-        upper.set_yscale("log")
         if gan and model in gan:
             game = (("adversarial", style.PURPLE, "generator, adversarial"), ("discriminator", style.GREEN, "discriminator"))
             for name, colour, text in game:
@@ -39,6 +39,7 @@ def learning(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
             column[1].text(0.5, 0.5, "no GAN", transform=column[1].transAxes, ha="center", va="center", color=style.GREY, fontsize=7)
         column[-1].set_xlabel("epoch")
         column[-1].xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes[0, 0].set_ylim(bottom=0)  # shared, so once all curves are there
     axes[0, 0].set_ylabel(r"mean $|c - c_\mathrm{truth}|$")
     if gan:
         axes[1, 0].set_ylabel("cross entropy (nat)")
@@ -77,10 +78,13 @@ def draw_layers(start: np.ndarray, layers: list[np.ndarray], answer: np.ndarray,
     axes = fig.subplots(2, max(len(upper), len(lower)), squeeze=False)
     for line, tiles in zip(axes, (upper, lower), strict=True):
         for ax, (name, maps) in zip(line, tiles, strict=False):
+            side = len(maps[0])
+            if side == 1:
+                maps = [mosaic(np.ravel(maps))]
             order = np.argsort(-np.array([np.var(m) for m in maps]), kind="stable")[:MAPS]
             ax.imshow(montage([np.asarray(maps[i], float).T for i in order]), origin="lower", cmap="gray", vmin=0, vmax=1,
                       interpolation="nearest")  # fmt: skip
-            ax.set_title(f"{name}\n{len(maps[0])} x {len(maps[0])}", fontsize=7)
+            ax.set_title(f"{name}\n{side} x {side}", fontsize=7)
             ax.set(xticks=[], yticks=[])
             ax.spines[:].set_visible(False)
         for ax in line[len(tiles) :]:
@@ -89,19 +93,26 @@ def draw_layers(start: np.ndarray, layers: list[np.ndarray], answer: np.ndarray,
         style.save(fig, folder, f"{prefix}activations-{model}"),
         f"{MODELS[model].title}: activation maps of the generator, layer by layer, for a test sample of mean concentration "
         f"{start.mean(dtype=float):.2f}: input and encoder above, decoder and output below. Of each layer the "
-        f"{MAPS} channels that vary most over the field, each from its smallest (black) to its largest value (white).",
+        f"{MAPS} channels that vary most over the field, each from its smallest (black) to its largest value (white); "
+        "of a layer of a single cell the values of its channels.",
     )
 
 
 def montage(maps: list[np.ndarray]) -> np.ndarray:
     """Up to MAPS maps (h, w) in a square of two by two (one alone: as it is), each scaled to 0 to 1, nan between."""
-    scaled = [(m - m.min()) / (np.ptp(m) or 1.0) for m in maps]
+    scaled = [np.kron((m - np.nanmin(m)) / (np.nanmax(m) - np.nanmin(m) or 1.0), np.ones((max(1, FINE // len(m)),) * 2)) for m in maps]
     if len(scaled) == 1:
         return scaled[0]
     h, w = scaled[0].shape
-    room = max(1, h // 16)
+    room = h // 16
     whole = np.full((2 * h + room, 2 * w + room), np.nan)
     for i, m in enumerate(scaled):
         top, left = (1 - i // 2) * (h + room), (i % 2) * (w + room)
         whole[top : top + h, left : left + w] = m
     return whole
+
+
+def mosaic(values: np.ndarray) -> np.ndarray:
+    """Values (channels,) of a layer of one cell as a square, row by row, nan where there are none left."""
+    side = int(np.ceil(np.sqrt(len(values))))
+    return np.append(values, np.full(side * side - len(values), np.nan)).reshape(side, side)

@@ -4,24 +4,25 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.ticker import MaxNLocator
 
 from analysis import style
 from analysis.segregation.dataset import Run
 from analysis.segregation.predictions import Predictions
 from analysis.segregation.quantities import MODELS
 
-COLUMNS = 7
+COLUMNS = 8
 PHASES = LinearSegmentedColormap.from_list("phases", ["#FFFFFF", style.STABLE, style.BLUE, "#00263B"])  # c from 0 to 1
 MIXED = "RdBu_r"  # c minus its mean
 
 
 def shown(p: Predictions) -> np.ndarray:
-    """Rows of the samples to show: one uniform, the others segregated, evenly spread over the mean concentrations."""
-    picked = []
-    for which, count in ((np.flatnonzero(~p.segregated), 1), (np.flatnonzero(p.segregated), COLUMNS - 1)):
-        means, first = np.unique(p.mean_concentration[which].round(6), return_index=True)
-        if len(means):
-            picked += which[first[np.unique(np.linspace(0, len(means) - 1, count).round().astype(int))]].tolist()
+    """Rows of the samples to show: the uniform one nearest a mean of 1/2, and segregated ones evenly spread over the means."""
+    uniform, inside = np.flatnonzero(~p.segregated), np.flatnonzero(p.segregated)
+    picked = uniform[np.argsort(np.abs(p.mean_concentration[uniform] - 0.5), kind="stable")[:1]].tolist()
+    means, first = np.unique(p.mean_concentration[inside].round(6), return_index=True)
+    if len(means):
+        picked += inside[first[np.unique(np.linspace(0, len(means) - 1, COLUMNS - 1).round().astype(int))]].tolist()
     return np.array(sorted(picked, key=lambda row: p.mean_concentration[row]), int)
 
 
@@ -36,7 +37,7 @@ def draw(run: Run, folder: Path, prefix: str, *, reverse: bool) -> tuple[str, st
                 ("truth", "truth", not reverse)]  # fmt: skip
     own = models[0].fields(rows)
     noise = max(np.abs(f - f.mean()).max() for f in own["truth" if reverse else "input"])
-    fig = style.figure(style.PAGE, 0.93 * len(pictures) + 0.35)
+    fig = style.figure(style.PAGE, 0.84 * len(pictures) + 0.35)
     axes = fig.subplots(len(pictures), len(rows), squeeze=False)
     images = {}
     for line, (text, source, segregated) in zip(axes, pictures, strict=True):
@@ -55,8 +56,10 @@ def draw(run: Run, folder: Path, prefix: str, *, reverse: bool) -> tuple[str, st
     places = {True: axes[1:] if not reverse else axes[:1], False: axes[:1] if not reverse else axes[1:]}
     for segregated, mapped in images.items():
         line = places[segregated]
-        bar = fig.colorbar(mapped, ax=line.ravel().tolist(), aspect=7 * len(line), shrink=0.9, pad=0.01)
-        bar.set_label("c" if segregated else r"$c - \bar c$", fontsize=7)
+        bar = fig.colorbar(mapped, ax=line.ravel().tolist(), aspect=7 * len(line), shrink=0.9, pad=0.01,
+                           extend="both" if reverse and not segregated else "neither")  # fmt: skip
+        bar.locator = MaxNLocator(4)
+        bar.set_label("$c$" if segregated else r"$c - \bar c$", fontsize=7)
         bar.ax.tick_params(labelsize=6)
     number, way = (3, "Reverse") if reverse else (2, "Forward")
     return (

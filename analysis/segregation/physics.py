@@ -31,9 +31,9 @@ def structure_factor(run: Run, folder: Path, prefix: str, *, reverse: bool) -> t
     for p in models:
         inside, look = p.segregated, MODELS[p.model]
         own, found = p.spectrum_truth[inside], p.spectrum[inside]
-        upper.plot(k, found.mean(0), color=look.colour, marker=look.marker, ms=2.2, lw=0.9, label=look.title)
+        upper.plot(k, found.mean(0), color=look.colour, marker=look.marker, ms=2.2, lw=0.9, label=look.title.removesuffix(", reverse"))
         value, error = structure.ratio_by_shell(found, own)
-        lower.errorbar(k, value, np.nan_to_num(error), color=look.colour, marker=look.marker, ms=2.2, lw=0.9, elinewidth=0.6)
+        lower.errorbar(k, value, np.nan_to_num(error), color=look.colour, marker=look.marker, ms=2.2, lw=0.9, elinewidth=0.6, capsize=0)
         numbers.append(f"{look.title}: {reverse_statistics(p, inside).fine if reverse else finest_share(p)}")
     edge = k[len(k) // 2] if reverse else k[structure.finest(truth)]
     for ax in (upper, lower):
@@ -41,6 +41,9 @@ def structure_factor(run: Run, folder: Path, prefix: str, *, reverse: bool) -> t
     lower.axhline(1, color=TRUTH, lw=0.8, zorder=-1)
     if not reverse:
         upper.set_yscale("log")
+        upper.set_ylim(bottom=truth.mean(0)[-1] / 10)
+    else:
+        upper.set_ylim(bottom=0)
     upper.set(xscale="log", ylabel=r"structure factor $S(k)$ (length$^2$)")
     lower.set(xscale="log", xlabel=r"wave number $k$ (1 / length)", ylabel=r"$S(k)$ over the truth's")
     ratios = [line.get_ydata() for line in lower.get_lines()]
@@ -80,15 +83,17 @@ def phase_transition(run: Run, folder: Path, prefix: str) -> tuple[str, str] | N
         for i, (mean, hits, samples, colour, marker, text) in enumerate(curves):
             low, high = wilson(hits, samples)
             share = hits / samples
+            ax.plot(mean, share, color=colour, lw=1.2 if i == 0 else 0.8, zorder=3 if i == 0 else 1)
             aside = (i - (len(curves) - 1) / 2) * 0.12 * step * (panel > 0)
             truth = {"mfc": "none", "zorder": 4} if i == 0 else {"zorder": 2}
             ax.errorbar(mean + aside, share, np.maximum([share - low, high - share], 0), color=colour, marker=marker, label=text,
-                        ms=3.2 if panel else 2, lw=0.9 if panel else 0.7, elinewidth=0.7, **truth)  # fmt: skip
+                        ms=3.2 if panel else 2, ls="", elinewidth=0.7, **truth)  # fmt: skip
         for at in SPINODAL:
             ax.axvline(at, color=style.GREY, ls="--", lw=0.8, zorder=-1)
         if panel:
             ax.set_xlim(SPINODAL[panel - 1] - reach, SPINODAL[panel - 1] + reach)
             ax.axhline(0.5, color=style.GREY, lw=0.5, ls=":", zorder=-1)
+            ax.locator_params(axis="x", nbins=4)
             ax.set_title(f"near the {('lower', 'upper')[panel - 1]} spinodal")
         ax.set(xlabel=r"mean concentration $\bar c$", ylim=(-0.04, 1.04))
     axes[0].set_ylabel("share of samples that segregate")
@@ -97,7 +102,7 @@ def phase_transition(run: Run, folder: Path, prefix: str) -> tuple[str, str] | N
         style.save(fig, folder, f"{prefix}phase-transition"),
         f"Share of {source} that segregate, against their mean concentration, with 68% Wilson intervals. Dashed: the "
         f"spinodals {SPINODAL[0]:.4f} and {SPINODAL[1]:.4f}, between which a uniform mixture "
-        "is unstable. Right: near them, markers moved apart sideways.",
+        "is unstable. Right: near them, markers (not lines) moved apart sideways.",
     )
 
 
@@ -120,13 +125,14 @@ def free_energy(run: Run, folder: Path, prefix: str) -> tuple[str, str]:
             rows = np.abs(run.mean_concentration - mean) < 5e-7
             values = run.quantities[quantity.name][rows] / cells
             steady = run.steady_time[rows]
-            end = np.nanmedian(steady) if np.isfinite(steady).any() else 10 * finite[-1]
-            time = np.append(finite, max(end, 1.05 * finite[-1])) if np.isinf(run.times[-1]) else finite
-            low, high = np.quantile(values, [0.16, 0.84], axis=0)
+            end = np.nanmedian(steady) if np.isfinite(steady).any() else np.inf
+            late = np.isinf(run.times[-1]) and finite[-1] < end < np.inf  # else the steady state is among the recorded times
+            time = np.append(finite, end) if late else finite
+            low, high = np.quantile(values[:, : len(time)], [0.16, 0.84], axis=0)
             ax.fill_between(time, low, high, color=colour, alpha=0.2, lw=0)
-            ax.plot(time, values.mean(0), color=colour, marker="o", ms=2, label=rf"$\bar c$ = {mean:g}")
-            if np.isinf(run.times[-1]):
-                ax.plot(time[-1:], values.mean(0)[-1:], marker="s", color=colour, ms=4, mfc="white", zorder=4)
+            ax.plot(time, values.mean(0)[: len(time)], color=colour, marker="o", ms=2, label=rf"$\bar c$ = {mean:g}")
+            if np.isfinite(end):
+                ax.plot([end], values.mean(0)[-1:], marker="s", color=colour, ms=4, mfc="white", zorder=4)
         ax.set_xscale("symlog", linthresh=first, linscale=0.5)
         ax.set_xlim(left=0)
         ax.set_ylim(bottom=0)
@@ -169,8 +175,6 @@ def conservation(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
         right.plot(means, np.maximum(rms, 1e-12), color=look.colour, marker=look.marker, ms=2.2, lw=0.8)
     left.axhline(0, color=style.GREY, lw=0.7)
     right.axhline(STEP, color=style.GREY, lw=0.8, ls=":")
-    right.annotate(f"the claim's limit, {STEP:g}", (0.99, STEP), xycoords=("axes fraction", "data"), xytext=(0, 2),
-                   textcoords="offset points", ha="right", fontsize=6, color=style.GREY)  # fmt: skip
     right.set(yscale="log", ylabel=r"rms change of $\bar c$")
     left.set(ylabel=r"predicted minus input $\bar c$")
     for ax in (left, right):
@@ -181,5 +185,5 @@ def conservation(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
     return (
         style.save(fig, folder, f"{prefix}conservation"),
         "Conservation of the mean concentration by the forward models. Left: predicted minus input mean, median and 16 to 84% of test "
-        "samples. Right: its root mean square. Dashed: the spinodals.",
+        f"samples. Right: its root mean square; dotted: {STEP:g}, the limit of the claim. Dashed: the spinodals.",
     )

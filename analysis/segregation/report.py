@@ -20,6 +20,7 @@ HOW_JUDGED = """\
 - **not comparable**: another grid than the paper's 64 x 64, less than half of its 8 640 training samples, or another lambda; or, for
   the position of the transition, mean concentrations more than 0.02 apart around it. The number, and in brackets what the rule says,
   are given all the same.
+- Predictions that pass 1/2 nowhere, where the truth does, have no transition: "no".
 - The paper's model is *L1 + GAN* with lambda = 1. Rows are of samples that segregate, except those on who segregates.
 - "Up to 98%" does not say of what: each quantity is judged on its own, and the best of those that the abstract names.
 - **without a network**: what a prediction reaches that has seen no field: see the definitions.
@@ -42,6 +43,8 @@ DEFINITIONS = """\
   not know what another start of the training would give. The paper gives none.
 - **Quantities**: area where c > 1/2; perimeter of the line c = 1/2; chemical energy: integral of a c^2 (1 - c)^2; surface energy:
   integral of epsilon^2/2 |grad c|^2; free energy: both. Truth and prediction are measured alike.
+  Run to its end nearly every mixture of one mean concentration becomes the same droplet or stripe, wherever it lies: the six
+  quantities then follow from the mean alone, and only an advantage over the second baseline shows that a network read the field.
 - **Structure factor** S(k): |c_k|^2 / L^2 (times the cell's area), averaged over shells of k of width 2 pi / L, up to the largest
   circle. **Finest structures**: the shells at large k that together hold at least a tenth of the truth's power (the fewest).
 - **Position of the transition**: where the share of segregated samples passes 1/2, linear between mean concentrations, after a
