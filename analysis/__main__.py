@@ -4,11 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from analysis import nucleation
+from analysis import nucleation, segregation
 from analysis.nucleation import prediction
 from analysis.runs import BadInput, expand
 
-STUDIES = {"nucleation": nucleation.analyse}
+STUDIES = {"nucleation": nucleation.analyse, "segregation": segregation.analyse}
 PREDICTIONS = {"nucleation": prediction}
 
 EPILOG = """\
@@ -21,9 +21,11 @@ systems are taken), or a folder that holds several of them.
       figure 1 with both systems on one axis, one report for both, under results/
   python -m analysis nucleation mine-p_nuc.h5
       a picture of what `python -m jobs nucleation predict --input mine.npy` predicted, beside it
+  python -m analysis segregation runs/demo-segregation
+      the same for the networks that learn phase segregation
 
 Written: report.md (each quantity beside the paper's, "not run" where there is no data), report.json (the same
-numbers for programs), figures/*.png and *.pdf, one GIF for each system. No simulation is run and no run file
+numbers for programs), figures/*.png and *.pdf, one GIF for each run. No simulation is run and no run file
 is changed.
 """
 
@@ -47,9 +49,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        if all(PREDICTIONS[options.study].is_prediction(path) for path in options.runs):
+        predictions = PREDICTIONS.get(options.study)
+        if predictions is not None and all(predictions.is_prediction(path) for path in options.runs):
             for path in options.runs:
-                print(PREDICTIONS[options.study].draw(path, options.out))
+                print(predictions.draw(path, options.out))
             return 0
         if options.out is None and len(options.runs) > 1:
             raise BadInput("several runs need --out DIR, the folder for their common report")

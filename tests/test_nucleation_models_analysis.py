@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import yaml
 
+from analysis import verdicts
 from analysis.__main__ import main
-from analysis.nucleation import claims, density, droplet_claims, estimates, model_tables, occlusion, skill, study, verdicts
+from analysis.estimates import Estimate
+from analysis.nucleation import claims, density, droplet_claims, estimates, model_tables, occlusion, skill, study
 from analysis.nucleation.dataset import load
-from analysis.nucleation.estimates import Estimate
 from analysis.nucleation.training import CONFIGURATION, EVENT, read
 from jobs import shards
 from jobs.shards import Data

@@ -3,7 +3,8 @@
 from analysis.nucleation import droplet_claims, estimates, model_claims, paper
 from analysis.nucleation.paper import PaperSystem
 from analysis.nucleation.study import Study
-from analysis.nucleation.verdicts import Claim, about, between, claim
+from analysis.nucleation.verdicts import Claim, claim
+from analysis.verdicts import about, between
 
 LIFETIME = 1e4  # MCS
 VERY_WEAK = 0.2  # |r| below this is commonly called very weak

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
+from analysis.estimates import Estimate, resamples
 from analysis.nucleation import estimates
 from analysis.nucleation.dataset import Run
-from analysis.nucleation.estimates import Estimate
 
 BLOCK = 1 << 26  # sites read at once
 FAR = 0.45  # in L: what lies between FAR L and L/2 is called background
@@ -76,7 +76,7 @@ def measure(run: Run) -> Density | None:
     sites = np.diff(np.append(starts, len(order)))
     sums = estimates.event_sums(run.event, np.column_stack([np.ones(len(run.event)), ring_counts(run)]))
     profile = sums.sum(axis=0)[1:] / sums.sum(axis=0)[0] / sites
-    drawn = estimates.resamples(len(sums)) @ sums if len(sums) > 1 else np.empty((0, sums.shape[1]))
+    drawn = resamples(len(sums)) @ sums if len(sums) > 1 else np.empty((0, sums.shape[1]))
     resampled = drawn[:, 1:] / drawn[:, :1] / sites
     near, far = np.arange(len(radius)) <= max(1, CORE * size), radius >= FAR * size
     weights = np.stack([np.where(far, sites, 0) / sites[far].sum(), np.where(near, sites, 0) / sites[near].sum()])

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
+from analysis.estimates import Estimate
 from analysis.nucleation import estimates, model_claims, occlusion, skill
-from analysis.nucleation.estimates import Estimate
 from analysis.nucleation.occlusion import Occlusion
 from analysis.nucleation.paper import PaperSystem
 from analysis.nucleation.study import Study
 from analysis.nucleation.training import label
-from analysis.nucleation.verdicts import Claim, Rule, above, between, claim, close_to
+from analysis.nucleation.verdicts import Claim, claim
+from analysis.verdicts import Rule, above, between, close_to
 
 STRONG = 0.7
 ELSEWHERE = " (shown for L = 200)"

@@ -1,33 +1,9 @@
 """Numbers with error bars. Configurations of one event are correlated, so events are what is resampled."""
 
-from dataclasses import dataclass
-from functools import lru_cache
-
 import numpy as np
 
+from analysis.estimates import RESAMPLES, UNDETERMINED, Estimate, resamples
 from jobs.nucleation.collect import bin_of
-
-RESAMPLES = 1000
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """value and standard error; NaN: not determined."""
-
-    value: float
-    error: float
-
-    def __str__(self) -> str:
-        """26.31 ± 0.42: two digits of the error; an error of rounding only is not shown."""
-        if not np.isfinite(self.value):
-            return "undetermined"
-        if not np.isfinite(self.error) or self.error <= 1e-7 * abs(self.value):
-            return f"{self.value:.4g}"
-        digits = max(0, 1 - int(np.floor(np.log10(self.error))))
-        return f"{self.value:.{digits}f} ± {self.error:.{digits}f}"
-
-
-UNDETERMINED = Estimate(np.nan, np.nan)
 
 
 def event_sums(event: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -36,14 +12,6 @@ def event_sums(event: np.ndarray, columns: np.ndarray) -> np.ndarray:
     sums = np.zeros((index.max(initial=-1) + 1, columns.shape[1]))
     np.add.at(sums, index, columns)
     return sums
-
-
-@lru_cache(maxsize=2)
-def resamples(events: int) -> np.ndarray:
-    """How often each event is drawn, (RESAMPLES, events): the same draws whatever is estimated."""
-    draws = np.random.default_rng(0).multinomial(events, np.full(events, 1 / events), RESAMPLES).astype(float)
-    draws.flags.writeable = False
-    return draws
 
 
 def by_events(event: np.ndarray, columns: np.ndarray, statistic) -> Estimate:
@@ -185,13 +153,6 @@ def median(values: np.ndarray) -> Estimate:
     draws = [np.median(generator.choice(values, len(values))) for _ in range(RESAMPLES)]
     finite = np.array(draws)[np.isfinite(draws)]
     return Estimate(float(np.median(values)), float(finite.std(ddof=1)) if len(finite) > 1 else np.nan)
-
-
-def wilson(nucleated: np.ndarray, copies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the 68% Wilson interval of a binomial share: sensible at 0 and 1, where p(1 - p)/n is not."""
-    n, k = np.asarray(copies, float), np.asarray(nucleated, float)
-    centre, half = (k + 0.5) / (n + 1), np.sqrt(k * (n - k) / n + 0.25) / (n + 1)
-    return centre - half, centre + half
 
 
 def label_entropy(p: np.ndarray) -> float:

@@ -8,12 +8,11 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Circle
 from PIL import Image
 
-from analysis import style
+from analysis import movie_file, style
 from analysis.nucleation import droplet, figures
 from analysis.nucleation.dataset import Run, magnetization
 
 SMALL = 40  # up to this L the outline follows the sites
-MOVIE_BYTES = 1_900_000
 PHASES = ListedColormap([style.METASTABLE, style.STABLE, style.BLUE])
 
 
@@ -143,7 +142,7 @@ def strip(run: Run, event: Event, folder: Path, name: str) -> tuple[str, str]:
 
 
 def movie(run: Run, event: Event, folder: Path, name: str) -> tuple[str, str]:
-    """GIF of one event, m(t) and p_nuc(t) beside; fewer frames where the file would pass MOVIE_BYTES."""
+    """GIF of one event, m(t) and p_nuc(t) beside; fewer frames where the file would be too large."""
     fig = style.figure(5.2, 2.7)
     (left, right) = fig.subfigures(1, 2, width_ratios=(1, 1))
     lattice = left.subplots()
@@ -177,27 +176,8 @@ def movie(run: Run, event: Event, folder: Path, name: str) -> tuple[str, str]:
         fig.canvas.draw()
         frames.append(Image.fromarray(np.asarray(fig.canvas.buffer_rgba())[..., :3].copy()))
     file = folder / f"movie-{name}.gif"
-    _write_gif(frames, file)
+    movie_file.write(frames, file)
     return (
         file.name,
         f"{run.system.name}: the same event as a movie, with m(t) and p_nuc(t); one frame an MCS.",
     )
-
-
-def _write_gif(frames: list[Image.Image], file: Path) -> None:
-    palette = frames[-1].quantize(32)
-    step = 1
-    while True:
-        kept = frames[::-step][::-1]  # always ends on the last frame
-        flat = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in kept]
-        flat[0].save(
-            file,
-            save_all=True,
-            append_images=flat[1:],
-            loop=0,
-            optimize=True,
-            duration=[120 * step] * (len(flat) - 1) + [2000],
-        )
-        if file.stat().st_size <= MOVIE_BYTES or len(kept) < 4:
-            return
-        step += 1

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis import style
+from analysis.estimates import wilson
 from analysis.nucleation import estimates
 from analysis.nucleation.dataset import Run
 
@@ -76,7 +77,7 @@ def evolution(runs: list[Run], folder: Path) -> tuple[str, str]:
         ax.plot(time, average, color=color, lw=1.2)
         if len(run.history_event):
             t, k, n = labels_of(run, int(run.history_event[typical_event(run)]))
-            low, high = estimates.wilson(k, n)
+            low, high = wilson(k, n)
             ax.errorbar(
                 t,
                 k / n,
@@ -191,7 +192,7 @@ def lifetimes(runs: list[Run], folder: Path) -> tuple[str, str]:
             ls=style.line(i),
             label=f"{run.system.name}: {len(t)} events\n" + r"$\tau$ = " + f"{tau} MCS, CV {cv}",
         )
-        low, high = estimates.wilson(np.arange(len(t), -1, -1), len(t))
+        low, high = wilson(np.arange(len(t), -1, -1), len(t))
         ax.fill_between(np.append(0, t), low, high, step="post", color=style.colour(i), alpha=0.18, lw=0)
     x = np.linspace(0, reach, 100)
     ax.plot(x, np.exp(-x), color="black", ls="--", lw=0.9, label=r"exp($-t/\tau$)")

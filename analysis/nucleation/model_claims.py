@@ -4,13 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from analysis.nucleation import skill, verdicts
-from analysis.nucleation.estimates import Estimate
+from analysis import verdicts
+from analysis.estimates import Estimate
+from analysis.nucleation import skill
 from analysis.nucleation.paper import PaperSystem
 from analysis.nucleation.skill import FoldEstimate
 from analysis.nucleation.study import Study
 from analysis.nucleation.training import CONFIGURATION, EVENT, Fold
-from analysis.nucleation.verdicts import Claim, Rule, above, below, claim, close_to
+from analysis.nucleation.verdicts import Claim, claim
+from analysis.verdicts import Rule, above, below, close_to
 
 HIGHEST_FLOOR = 1.5 / 600
 SLIGHTLY = 0.1  # of the explainable variance: our reading of "decreases only slightly" and of "vanishes"

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from analysis import style
+from analysis.estimates import Estimate
 from analysis.nucleation import skill
-from analysis.nucleation.estimates import Estimate
 from analysis.nucleation.study import Study, present, splits_shown
 from analysis.nucleation.training import CONFIGURATION, EVENT, MODELS, SPLITS, label
 

@@ -8,7 +8,7 @@ from analysis.nucleation import skill
 from analysis.nucleation.skill import FoldEstimate
 from analysis.nucleation.study import Study
 from analysis.nucleation.training import CONFIGURATION, EVENT, SPLITS, label
-from analysis.nucleation.verdicts import number
+from analysis.verdicts import number
 
 PAIRS = (
     ("cnn_2layer", "features"),

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import map_coordinates
 
+from analysis.estimates import UNDETERMINED, Estimate
 from analysis.nucleation import density, skill
 from analysis.nucleation.dataset import Run
-from analysis.nucleation.estimates import UNDETERMINED, Estimate
 from analysis.nucleation.skill import FoldEstimate
 from analysis.nucleation.training import MODELS, Training, check_origin
 from jobs import shards

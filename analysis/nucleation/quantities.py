@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.estimates import Estimate
 from analysis.nucleation import estimates, paper
 from analysis.nucleation.dataset import Run
 from analysis.nucleation.droplet import default_bonds
-from analysis.nucleation.estimates import Estimate
 
 RUN, NOT_RUN, UNDETERMINED = "run", "not run", "undetermined"
 

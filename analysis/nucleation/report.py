@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.nucleation import verdicts
-from analysis.nucleation.estimates import Estimate
+from analysis import verdicts
+from analysis.estimates import Estimate
 from analysis.nucleation.model_tables import Difference, ModelRow
 from analysis.nucleation.quantities import NOT_RUN, Row
 from analysis.nucleation.training import SPLITS, label
-from analysis.nucleation.verdicts import Claim
+from analysis.nucleation.verdicts import HOW_JUDGED, Claim
+from analysis.tables import cell, pictures_of, table, with_error
 
 MODEL_DEFINITIONS = """\
 - **Errors of the models** are the larger of two standard errors. *Over folds*: k folds share most of their training
@@ -52,35 +53,12 @@ DEFINITIONS = """\
 """
 
 
-def _cell(value) -> str:
-    if isinstance(value, list):
-        return str(value[0]) if value[0] == value[1] else f"{value[0]} to {value[1]}"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "not recorded" if value is None else str(value)
-
-
-def _table(head: list[str], lines: list[list[str]]) -> list[str]:
-    return [
-        "| " + " | ".join(head) + " |",
-        "|" + " --- |" * len(head),
-        *("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for cells in lines),
-        "",
-    ]
-
-
 def _ours(row: Row) -> str:
     if row.ours is None:
         return row.status
     if row.error is None and row.ours == int(row.ours):
         return f"{int(row.ours)}"
     return str(Estimate(row.ours, np.nan if row.error is None else row.error))
-
-
-def _number(value: float | None, error: float | None, missing: str) -> str:
-    return missing if value is None else str(Estimate(value, np.nan if error is None else error))
 
 
 def _data(c: Claim) -> str:
@@ -99,28 +77,28 @@ def _claims(claims: list[Claim]) -> list[str]:
             c.system,
             c.claim + (f" ({c.note})" if c.note else ""),
             c.paper,
-            _number(c.ours, c.error, "undetermined") + (f" {c.unit}" if c.unit else ""),
+            with_error(c.ours, c.error, "undetermined") + (f" {c.unit}" if c.unit else ""),
             "" if c.floor is None else f"{c.floor:.5f}",
             _data(c),
             c.split or "",
             c.rule,
             f"**{c.agrees}**",
-            f"{_number(c.other['ours'], c.other['error'], 'undetermined')}: {c.other['agrees']}" if c.other else "",
+            f"{with_error(c.other['ours'], c.other['error'], 'undetermined')}: {c.other['agrees']}" if c.other else "",
         ]
         for c in ran
     ]
     missing = [c for c in claims if c.agrees == verdicts.NOT_RUN]
     text = ["## The paper's claims", ""]
-    text += _table(head, lines) if ran else ["None of the paper's systems is among these runs.", ""]
+    text += table(head, lines) if ran else ["None of the paper's systems is among these runs.", ""]
     if missing:
         text += ["### Not run", ""]
         head = ["system", "claim", "paper", "agrees if", "agrees"]
-        text += _table(head, [[c.system, c.claim, c.paper, c.rule, c.agrees] for c in missing])
-    return [*text, "How it is judged:", "", verdicts.TEXT]
+        text += table(head, [[c.system, c.claim, c.paper, c.rule, c.agrees] for c in missing])
+    return [*text, "How it is judged:", "", HOW_JUDGED]
 
 
 def _cell_of(number: dict) -> str:
-    return _number(number["value"], number["error"], "undetermined")
+    return with_error(number["value"], number["error"], "undetermined")
 
 
 def _models(models: list[ModelRow], differences: list[Difference]) -> list[str]:
@@ -135,11 +113,11 @@ def _models(models: list[ModelRow], differences: list[Difference]) -> list[str]:
          _cell_of(r.absolute_error), f"{r.epochs:.0f} ({r.best_epoch:.0f})", "" if r.seconds is None else f"{r.seconds:.0f}", r.device]
         for r in models
     ]  # fmt: skip
-    text = ["## Models", "", *_table(head, lines)]
+    text = ["## Models", "", *table(head, lines)]
     if differences:
         text += ["### Differences in MSE, first minus second", "",
                  "On the same test configurations, paired, except between the two splits. Negative: the first is better.", ""]  # fmt: skip
-        text += _table(
+        text += table(
             ["system", "split", "first", "second", "folds", "difference of MSE", "in its errors"],
             [[d.system, SPLITS.get(d.split, d.split), d.first, d.second, str(d.folds), _cell_of(d.difference), _ratio(d.difference)]
              for d in differences],
@@ -186,27 +164,25 @@ def markdown(content: Content) -> str:
     ]
     lines += ["## What was run", ""]
     units = {"window": "window (MCS)", "history": "history (MCS)", "git_revision": "revision"}
-    lines += _table([units.get(c, c) for c in columns], [[_cell(s[c]) for c in columns] for s in systems])
+    lines += table([units.get(c, c) for c in columns], [[cell(s[c]) for c in columns] for s in systems])
     if content.left_out:
         lines += ["Left out:", "", *(f"- {text}" for text in content.left_out), ""]
     lines += _claims(content.claims) + _models(content.models, content.differences)
     lines += ["## Quantities", ""]
     ran = [row for row in rows if row.status != NOT_RUN]
-    lines += _table(
+    lines += table(
         ["system", "quantity", "paper", "ours", "unit", "note"],
         [[r.system, r.quantity, r.paper or "", _ours(r), r.unit, r.note] for r in ran],
     )
     missing = [row for row in rows if row.status == NOT_RUN]
     if missing:
         lines += ["### Systems of the paper without data here", ""]
-        lines += _table(
+        lines += table(
             ["system", "quantity", "paper", "ours", "unit"],
             [[r.system, r.quantity, r.paper or "", NOT_RUN, r.unit] for r in missing],
         )
     lines += ["How each is defined:", "", DEFINITIONS, "## Figures", ""]
-    for name, caption in pictures:
-        pdf = "" if name.endswith(".gif") else f" ([PDF](figures/{name.removesuffix('.png')}.pdf))"
-        lines += [f"![{name}](figures/{name})", "", caption + pdf, ""]
+    lines += pictures_of(pictures)
     return "\n".join(lines)
 
 

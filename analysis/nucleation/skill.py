@@ -13,9 +13,9 @@ import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as student_t
 
+from analysis.estimates import Estimate
 from analysis.nucleation import estimates
 from analysis.nucleation.dataset import Run
-from analysis.nucleation.estimates import Estimate
 from analysis.nucleation.training import Fold
 
 

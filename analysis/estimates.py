@@ -1,0 +1,47 @@
+"""A number and its standard error, and where the error comes from: resampling, binomial intervals."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+RESAMPLES = 1000
+SMALL = 1e-5  # written with an exponent
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """value and standard error; NaN: not determined."""
+
+    value: float
+    error: float
+
+    def __str__(self) -> str:
+        """26.31 ± 0.42 or (-1.5 ± 0.2)e-9: two digits of the error; an error of rounding only is not shown."""
+        if not np.isfinite(self.value):
+            return "undetermined"
+        if not np.isfinite(self.error) or self.error <= 1e-7 * abs(self.value):
+            return f"{self.value:.4g}"
+        if max(abs(self.value), self.error) < SMALL:
+            scale = int(np.floor(np.log10(max(abs(self.value), self.error))))
+            return f"({Estimate(self.value / 10.0**scale, self.error / 10.0**scale)})e{scale}"
+        digits = max(0, 1 - int(np.floor(np.log10(self.error))))
+        return f"{self.value:.{digits}f} ± {self.error:.{digits}f}"
+
+
+UNDETERMINED = Estimate(np.nan, np.nan)
+
+
+@lru_cache(maxsize=2)
+def resamples(count: int) -> np.ndarray:
+    """How often each of `count` independent things is drawn, float64 (RESAMPLES, count): the same draws whatever is estimated."""
+    draws = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), RESAMPLES).astype(float)
+    draws.flags.writeable = False
+    return draws
+
+
+def wilson(hits: np.ndarray, trials: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the 68% Wilson interval of a binomial share: sensible at 0 and 1, where p(1 - p)/n is not."""
+    n, k = np.asarray(trials, float), np.asarray(hits, float)
+    centre, half = (k + 0.5) / (n + 1), np.sqrt(k * (n - k) / n + 0.25) / (n + 1)
+    return centre - half, centre + half

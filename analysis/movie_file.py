@@ -1,0 +1,27 @@
+"""Movies of a report: GIF files small enough to look at in a browser."""
+
+from pathlib import Path
+
+from PIL import Image
+
+MOVIE_BYTES = 1_900_000
+
+
+def write(frames: list[Image.Image], file: Path, milliseconds: int = 120, colours: int = 32) -> None:
+    """Write `frames` as a GIF that loops and rests on the last; every second, third, ... where it would pass MOVIE_BYTES."""
+    palette = frames[-1].quantize(colours)
+    step = 1
+    while True:
+        kept = frames[::-step][::-1]  # always ends on the last frame
+        flat = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in kept]
+        flat[0].save(
+            file,
+            save_all=True,
+            append_images=flat[1:],
+            loop=0,
+            optimize=True,
+            duration=[milliseconds * step] * (len(flat) - 1) + [2000],
+        )
+        if file.stat().st_size <= MOVIE_BYTES or len(kept) < 4:
+            return
+        step += 1
