@@ -92,7 +92,7 @@ def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir
 
     if options.workers is not None and options.workers < 1:
         raise UserError(f"--workers {options.workers}: expected at least 1")
-    given = [f"--{name}" for name in ("output", "model", "window", "map") if getattr(options, name) is not None]
+    given = [f"--{name}" for name in ("output", "model", "window", "map") if getattr(options, name, None) is not None]
     if options.input is not None and options.stage != "predict":
         raise UserError(f"--input goes with the stage predict, not {options.stage}")
     if given and options.input is None:

@@ -152,7 +152,9 @@ def expected(field) -> str:
         elif typing.get_origin(option) is typing.Literal:
             kinds.append("one of " + ", ".join(map(str, typing.get_args(option))))
         elif typing.get_origin(option) is list:
-            kinds.append("a list of " + ", ".join(map(str, typing.get_args(typing.get_args(option)[0]))))
+            (item,) = typing.get_args(option)
+            choices = typing.get_args(item)
+            kinds.append("a list of " + (", ".join(map(str, choices)) if choices else "numbers"))
         elif _section(option):
             kinds.append("a block of keys: " + ", ".join(_section(option).model_fields))
         else:

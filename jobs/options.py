@@ -5,9 +5,16 @@ import importlib
 from pathlib import Path
 
 from jobs.nucleation.config import Nucleation
+from jobs.segregation.config import Segregation
 
-STUDIES = {"nucleation": Nucleation}  # and jobs/STUDY/STAGE.py for each stage but `all`
-STAGES = {"nucleation": ("generate", "collect", "train", "predict", "all")}
+STUDIES = {"nucleation": Nucleation, "segregation": Segregation}  # and jobs/STUDY/STAGE.py for each stage but `all`
+STAGES = dict.fromkeys(STUDIES, ("generate", "collect", "train", "predict", "all"))
+# what `predict` takes of one's own, its answer's name, and the network that gives it
+OWN = {
+    "nucleation": ("configurations", "spins +1 and -1 (stable), (n, L, L), .npy or HDF5 `spins`", "NAME-p_nuc.h5", "torus"),
+    "segregation": ("mixtures", "concentrations, (n, L, L), .npy or HDF5 `fields`", "NAME-segregated.h5", "gan_forward"),
+}
+SETTING = {"nucleation": "system.field=0.6", "segregation": "generate.noise=0.05"}
 
 EXAMPLES = """
 examples:
@@ -28,6 +35,9 @@ examples:
 
   # p_nuc of configurations of your own, and the occlusion map of the first one
   python -m jobs nucleation predict jobs/nucleation/r3_l30.yaml --run runs/r3 --input mine.npy --map 0
+
+  # what mixtures of your own become, and their six quantities
+  python -m jobs segregation predict jobs/segregation/paper.yaml --run runs/segregation --input mine.npy
 
   # how far is it, and what went wrong
   python -m jobs status runs/r10
@@ -65,10 +75,10 @@ def parser() -> argparse.ArgumentParser:
             "stage",
             metavar="STAGE",
             choices=stages,
-            help="generate: simulate the units; collect: units into dataset.h5; train: the networks, one a model and fold; "
-            "predict: their occlusion maps, or p_nuc of configurations of your own (--input); all: these in turn",
+            help="generate: simulate the units; collect: units into a data set; train: the networks; predict: what they say of "
+            f"its test set, or of {OWN[study][0]} of your own (--input); all: these in turn",
         )
-        one.add_argument("config", metavar="CONFIG.yaml", type=Path, help="such as jobs/nucleation/demo.yaml")
+        one.add_argument("config", metavar="CONFIG.yaml", type=Path, help=f"such as jobs/{study}/demo.yaml")
         one.add_argument(
             "--run", required=True, type=Path, help="run directory, created if missing; one config each"
         )
@@ -78,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
             default=[],
             metavar="KEY.PATH=VALUE",
             dest="settings",
-            help="override a config value, e.g. system.field=0.6; a list makes a sweep; may be repeated",
+            help=f"override a config value, e.g. {SETTING[study]}; a list makes a sweep; may be repeated",
         )
         one.add_argument(
             "--device",
@@ -95,12 +105,14 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument(
             "--task", metavar="k/K", help="this is task k (from 0) of K; default: Slurm's array, or 0/1"
         )
-        mine = one.add_argument_group("predict, for configurations of your own")
-        mine.add_argument("--input", type=Path, metavar="FILE", help="spins +1 and -1 (stable), (n, L, L), .npy or HDF5 `spins`")
-        mine.add_argument("--output", type=Path, metavar="FILE.h5", help="default: beside the input, NAME-p_nuc.h5")
-        mine.add_argument("--model", help="which trained model answers (default: torus)")
-        mine.add_argument("--window", type=float, metavar="MCS", help="p_nuc within this time, as the data had it (by torus_window)")
-        mine.add_argument("--map", type=int, metavar="i", help="also the occlusion map of configuration i")
+        what, file, answer, model = OWN[study]
+        mine = one.add_argument_group(f"predict, for {what} of your own")
+        mine.add_argument("--input", type=Path, metavar="FILE", help=file)
+        mine.add_argument("--output", type=Path, metavar="FILE.h5", help=f"default: beside the input, {answer}")
+        mine.add_argument("--model", help=f"which trained model answers (default: {model})")
+        if study == "nucleation":
+            mine.add_argument("--window", type=float, metavar="MCS", help="p_nuc within this time, as the data had it (by torus_window)")
+            mine.add_argument("--map", type=int, metavar="i", help="also the occlusion map of configuration i")
     one = commands.add_parser(
         "status",
         help="units done, rate, ETA, what failed and where its log is",

@@ -31,7 +31,7 @@ class System:
         return self.folder / "log" / f"unit-{unit:05d}.failed"
 
     def training(self, name: str) -> Path:
-        """The folder of one network, named as event/torus/fold-3."""
+        """The folder of one network, named as event/torus/fold-3 or gan_forward."""
         return self.folder / "train" / name
 
     def training_failure(self, name: str) -> Path:
@@ -45,10 +45,9 @@ def prepare(run: Path, raw: dict, model: type[Section], source: str) -> list[Sys
         run.mkdir(parents=True, exist_ok=True)
         if not (run / "config.yaml").exists():
             # hidden: another rank is writing its config just now; log: Slurm may have written there first;
-            # generate, dataset.h5: linked from another run, checked against the config when they are read
-            strangers = sorted(
-                p.name for p in run.iterdir() if not p.name.startswith(".") and p.name not in ("log", "generate", "dataset.h5")
-            )
+            # the rest: linked from another run, checked against the config when they are read
+            known = ("log", "generate", "dataset.h5", "data", "stats.yaml")
+            strangers = sorted(p.name for p in run.iterdir() if not p.name.startswith(".") and p.name not in known)
             if strangers and not (run / "config.yaml").exists():
                 raise UserError(
                     f"{run}: not a run directory: it holds {strangers[0]} but no config.yaml; "
@@ -128,7 +127,7 @@ def _claim(folder: Path, wanted: dict[str, Section], text: str, model: type[Sect
         if all(key.startswith("collect.") for key in changes):
             hint += " (to collect the same units again, link this run's generate folder into it)"
         elif all(key.startswith("train.") for key in changes):
-            hint += " (to train otherwise on the same data, link this run's generate folder or dataset.h5 into it)"
+            hint += " (to train otherwise on the same data, link this run's generate folder, or dataset.h5 and data, into it)"
         elif list(changes) == ["generate.units"]:
             hint = "the number of units may grow, not shrink"
         raise UserError(f"{folder}: made with another config: {', '.join(changes.values())}; {hint}")

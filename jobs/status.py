@@ -57,8 +57,9 @@ def _networks(system: System) -> list[str]:
     """How many networks are trained, and how far those are that have begun."""
     if not (system.folder / "train").exists() and not list((system.folder / "log").glob("train-*.failed")):
         return []
-    folders = (system.folder / "train").glob("*/*/fold-*")  # also those that an earlier command asked for
-    names = list(dict.fromkeys([*system.config.train.networks, *sorted("/".join(f.parts[-3:]) for f in folders)]))
+    top = system.folder / "train"  # also those that an earlier command asked for
+    begun = sorted({str(path.parent.relative_to(top)) for path in (*top.rglob("metrics.csv"), *top.rglob("test.h5"))})
+    names = list(dict.fromkeys([*system.config.train.networks, *begun]))
     trained = [name for name in names if _complete(system.training(name) / "test.h5")]
     lines = [f"    networks: {len(trained)} of {len(names)} trained"]
     for name in names:
@@ -66,8 +67,8 @@ def _networks(system: System) -> list[str]:
         if name not in trained and metrics.exists():
             head, *epochs = metrics.read_text().splitlines()
             last = dict(zip(head.split(","), epochs[-1].split(","), strict=True)) if epochs else {}
-            loss = f", validation loss {float(last['validation_loss']):.5f}" if "validation_loss" in last else ""
-            lines.append(f"    begun: {name}, epoch {len(epochs)}{loss}")
+            watched = [f", {key.replace('_', ' ')} {float(last[key]):.5f}" for key in last if key.startswith("validation")]
+            lines.append(f"    begun: {name}, epoch {len(epochs)}{''.join(watched)}")
         with contextlib.suppress(OSError):
             if name not in trained:
                 lines.append(f"    failed: {name}: {system.training_failure(name).read_text().strip()}")

@@ -4,6 +4,7 @@ one."""
 import contextlib
 import functools
 import traceback
+from pathlib import Path
 from types import ModuleType
 
 from jobs import provenance, shards
@@ -11,6 +12,14 @@ from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.units import Place
+
+
+class UnitError(Exception):
+    """A unit that failed; `left`: what is worth looking at of it, written beside its note."""
+
+    def __init__(self, text: str, left: dict[str, shards.Data]):
+        super().__init__(text)
+        self.left = left
 
 
 def state(system: System, unit: int, progress: Progress | None = None) -> bool:
@@ -35,7 +44,7 @@ def generate(stage: ModuleType, systems: list[System], place: Place, device, pro
     `stage` is a study's generate module: build(config, device) -> model, raising UserError for what cannot
     run; warn(model, config) -> lines; batch(config, device) -> units at once; simulate(model, config, units,
     report) yields (unit, {name: shards.Data}) and calls report(done) with the units' worth of work done in
-    this batch.
+    this batch; it may raise UnitError.
     """
     everything = [(system, unit) for system in systems for unit in range(system.config.generate.units)]
     mine = place.share(everything)
@@ -65,7 +74,7 @@ def generate(stage: ModuleType, systems: list[System], place: Place, device, pro
                 if len(batch) > 1 and not isinstance(error, OSError):  # which of them is to blame?
                     batches[:0] = [[unit] for unit in left]
                 else:
-                    _fail(system, left, error, progress)
+                    _fail(system, left, error, device, progress)
                     failed += len(left)
                     left = []
             done += len(batch) - len(left)
@@ -96,10 +105,22 @@ def _forgive(system: System, unit: int) -> None:
     """Remove the note of a unit that failed before; what cannot be removed, status leaves out."""
     with contextlib.suppress(OSError):
         system.failure(unit).unlink(missing_ok=True)
+        _remains(system, unit).unlink(missing_ok=True)
 
 
-def _fail(system: System, lost: list[int], error: Exception, progress: Progress) -> None:
+def _remains(system: System, unit: int) -> Path:
+    """Where what is left of a failed unit is put."""
+    return system.failure(unit).with_suffix(".h5")
+
+
+def _fail(system: System, lost: list[int], error: Exception, device, progress: Progress) -> None:
     reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+    if isinstance(error, UnitError):
+        reason = str(error)
+        with contextlib.suppress(OSError):
+            attributes = {**provenance.block(system.config, device.name), "reason": reason}
+            shards.write(_remains(system, lost[0]), error.left, attributes)
+            reason += f"; its last good state is in {_remains(system, lost[0])}"
     names = ", ".join(str(system.shard(unit).relative_to(system.folder.parent)) for unit in lost)
     progress.write(traceback.format_exc())
     progress.say(f"failed: {names}: {reason}; see {progress.path}")

@@ -1,0 +1,126 @@
+"""From shards to data/{train,valid,test}/segregation.h5 in The Well's layout, stats.yaml, and dataset.h5, the index of all."""
+
+import contextlib
+import hashlib
+import math
+
+import h5py
+import numpy as np
+
+from jobs import provenance, shards, well
+from jobs.config import digest, flat
+from jobs.progress import Progress
+from jobs.rundir import System
+from jobs.segregation.config import SPLITS, Segregation
+from jobs.segregation.fields import FIELD, data_file
+from jobs.segregation.generate import COLUMNS, TIMES
+from jobs.shards import Data
+
+
+def run(system: System, device, progress: Progress) -> None:
+    """Write a system's data set from its shards, unless the one there was made from the same ones."""
+    config, folder, target = system.config, system.folder, system.folder / "dataset.h5"
+    labels, revisions, steady = _survey(system)
+    sections = ("study", "seed", "system", "generate")
+    wanted = sorted(item for item in flat(config).items() if item[0].split(".")[0] in sections)
+    made_from = hashlib.sha256(" ".join([*labels, str(wanted)]).encode()).hexdigest()
+    if len(revisions) > 1:
+        progress.say(f"warning: {folder}: units come from different revisions of the code: {', '.join(sorted(revisions))}")
+    if _present(system, made_from, progress):
+        progress.say(f"{target}: made from the same units before, kept")
+        return
+    progress.begin(config.generate.units, "units")
+    attributes = {
+        **provenance.block(config, device.name),
+        "config_digest": digest(config),
+        "made_from": made_from,
+        "study": "segregation",
+        "generate_revisions": " ".join(sorted(revisions)),
+    }
+    target.unlink(missing_ok=True)  # an index without its files would be worse than none
+    columns = {}
+    with contextlib.ExitStack() as files:
+        outputs = [files.enter_context(well.new(data_file(folder, split), layout(config, split, steady), attributes)) for split in SPLITS]
+        for unit in range(config.generate.units):
+            arrays, _ = shards.read(system.shard(unit), config_digest=digest(config), unit_index=unit)
+            row = np.empty(len(arrays["split"]), np.int32)
+            for k, output in enumerate(outputs):
+                mine = np.flatnonzero(arrays["split"] == k)
+                row[mine] = unit * len(mine) + np.arange(len(mine))
+                output[unit * len(mine) : (unit + 1) * len(mine)] = arrays["fields"][mine]
+            more = {"row": row, "unit": np.full(len(row), unit, np.int32)}
+            for name, values in {**{name: arrays[name] for name in COLUMNS}, **more}.items():
+                columns.setdefault(name, []).append(values)
+            progress.reach(unit + 1)
+    columns = {name: np.concatenate(parts) for name, parts in columns.items()}
+    with h5py.File(data_file(folder, "train"), "r", locking=False) as file:
+        well.write_statistics(folder / "stats.yaml", well.statistics(file[FIELD], "concentration"))
+    shards.write(target, index(columns, config), attributes)
+    progress.say(f"{target}: {', '.join(f'{n * config.generate.units} {split}' for split, n in config.generate.samples.items())}")
+    unsteady = int(np.isnan(columns["steady_time"]).sum())
+    if unsteady:
+        progress.say(f"warning: {target}: {unsteady} of {len(columns['steady_time'])} fields did not get to their steady state")
+
+
+def _survey(system: System) -> tuple[list[str], set[str], float]:
+    """Digests of all shards, the revisions that made them, and the latest time at which a field became steady."""
+    labels, revisions, latest = [], set(), 0.0
+    for unit in range(system.config.generate.units):
+        with h5py.File(system.shard(unit), "r", locking=False) as file:  # checked as a whole before collect is called
+            labels.append(file.attrs["content_digest"])
+            revisions.add(str(file.attrs["git_revision"]))
+            latest = max(latest, float(np.nanmax(file["steady_time"][...], initial=0.0)))
+    return labels, revisions, latest
+
+
+def _present(system: System, made_from: str, progress: Progress) -> bool:
+    """Whether all files are there, sound, and made from these units.  A damaged one is moved aside."""
+    present = (system.folder / "stats.yaml").exists()
+    for path, check in [(system.folder / "dataset.h5", shards.check), *((data_file(system.folder, s), well.check) for s in SPLITS)]:
+        try:
+            check(path, made_from=made_from)
+        except FileNotFoundError:
+            present = False
+        except shards.BadFileError as error:
+            present = False
+            if "made from another" not in str(error):
+                progress.say(f"{path}: {error}; moved aside to {shards.set_aside(path).name}")
+    return present
+
+
+def layout(config: Segregation, split: str, steady: float) -> well.Layout:
+    """The Well's layout of a split.  steady: the latest time at which a field became steady."""
+    g, s = config.generate, config.system
+    x = Data((np.arange(s.size) + 0.5) * s.spacing, "length", "cell", "centre of the cell")
+    means = Data(np.repeat(g.means, g.samples[split]), "", "trajectory", "mean concentration of the mixture")
+    constants = {
+        "epsilon": Data(s.epsilon, "sqrt(energy / length)", "", "price of a gradient"),
+        "well_depth": Data(s.well_depth, "energy / area", "", "a"),
+        "mobility": Data(s.mobility, "length^4 / energy / time", "", "M"),
+        "noise": Data(g.noise, "", "", "amplitude of the mixture's, uniform in [-noise, noise]"),
+    }
+    end = stand_in(steady, g.times[-1])
+    times = Data(np.array([*g.times, end]), "time", "time", f"the last, {end:g}, stands for infinity: the steady state, later than all")
+    return well.Layout(
+        "segregation", "concentration", "c of dc/dt = M lap mu", len(means.values), times, {"x": x, "y": x},
+        {"mean_concentration": means, **constants}, tuple(constants),
+    )  # fmt: skip
+
+
+def stand_in(steady: float, last: float) -> float:
+    """A finite time for the steady state: the power of ten after both, when every steady field is as it was."""
+    return float(10 ** (math.floor(math.log10(max(steady, last, 1e-6))) + 1))
+
+
+def index(columns: dict[str, np.ndarray], config: Segregation) -> dict[str, Data]:
+    """All datasets of dataset.h5 (n samples, in the order of units and samples; t times)."""
+    g = config.generate
+    files = np.array([f"data/{split}/segregation.h5" for split in SPLITS], "S")
+    return {
+        **{name: Data(columns[name], *COLUMNS[name]) for name in COLUMNS},
+        "mean_concentration": Data(np.array(g.means)[columns["unit"]], "", "sample", "of the mixture"),
+        "unit": Data(columns["unit"], "", "sample", "the shard it comes from"),
+        "file": Data(files[columns["split"]], "", "sample", "where its fields are"),
+        "row": Data(columns["row"], "", "sample", "trajectory of its file"),
+        "times": Data(np.array([*g.times, np.inf]), *TIMES),
+    }

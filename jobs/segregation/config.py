@@ -1,0 +1,148 @@
+"""The segregation config: which mixture, how many samples of it, which networks learn it."""
+
+import math
+from typing import Literal
+
+import pydantic
+
+from jobs.config import Section, value
+
+SPLITS = ("train", "valid", "test")  # as The Well calls them; generate.training, .validation and .test say how many
+SPINODAL = (0.5 - math.sqrt(1 / 12), 0.5 + math.sqrt(1 / 12))  # f'' < 0 between them: a mixture there segregates from any noise
+
+
+class System(Section):
+    """The box and the free energy F = integral of well_depth c^2 (1 - c)^2 + epsilon^2/2 |grad c|^2, wells at c = 0 and 1."""
+
+    size: int = value(64, unit="cells", ge=16, le=4096, about="L: side of the periodic square, even")
+    epsilon: float = value(1.0, unit="sqrt(energy / length)", gt=0, about="epsilon: price of a gradient, width of an interface")
+    well_depth: float = value(1.0, unit="energy / area", gt=0, about="a: depth of the wells")
+    mobility: float = value(1.0, unit="length^4 / energy / time", gt=0, about="M: the diffusion coefficient over f''; sets the time unit")
+    spacing: float = value(1.0, unit="length", gt=0, about="dx: side of a cell")
+
+    @pydantic.model_validator(mode="after")
+    def _even(self):
+        if self.size % 2:
+            raise ValueError(f"system.size = {self.size}: expected an even number at least 16 and at most 4096 [cells]")
+        return self
+
+
+class Generate(Section):
+    """Samples: a uniform mixture with noise, run to its steady state.  Unit i is all samples of the i-th mean concentration."""
+
+    first_mean: float = value(0.05, unit="", gt=0, lt=1, about="smallest mean concentration")
+    last_mean: float = value(0.94, unit="", gt=0, lt=1, about="largest mean concentration")
+    mean_step: float = value(0.01, unit="", ge=1e-6, lt=1, about="between neighbouring mean concentrations")
+    noise: float = value(0.1, unit="", gt=0, le=0.5, about="amplitude of the first field's noise, uniform in [-noise, noise]")
+    training: int = value(96, unit="samples", ge=1, le=1_000_000, about="of each mean, to train on")
+    validation: int = value(8, unit="samples", ge=1, le=1_000_000, about="of each mean, to watch the training (not in the paper)")
+    test: int = value(96, unit="samples", ge=1, le=1_000_000, about="of each mean, that no network sees before it is trained")
+    times: list[float] = value(
+        [0.0, 10.0, 100.0, 1000.0], unit="time", min_length=1, about="at which fields are kept, from 0 on; the steady state follows"
+    )
+    tolerance: float = value(1.0e-4, unit="", gt=0, lt=1, about="rms error of a step, in 2c - 1")
+    steady_state: float = value(
+        1.0e-10, unit="", gt=0, lt=1, about="steady: F falls by less, units of well_depth / 4 an area in 1 / (mobility well_depth)"
+    )
+
+    @property
+    def means(self) -> list[float]:
+        """Mean concentrations, to six places; unit i has the i-th."""
+        count = int((self.last_mean - self.first_mean) / self.mean_step + 1e-6) + 1
+        return [round(self.first_mean + i * self.mean_step, 6) for i in range(count)]
+
+    @property
+    def units(self) -> int:
+        return len(self.means)
+
+    @property
+    def samples(self) -> dict[str, int]:
+        """How many samples of each mean a split has, {"train": 96, "valid": 8, "test": 96}."""
+        return dict(zip(SPLITS, (self.training, self.validation, self.test), strict=True))
+
+    @pydantic.model_validator(mode="after")
+    def _in_order(self):
+        if self.last_mean < self.first_mean:
+            raise ValueError(f"generate.last_mean = {self.last_mean}: expected at least generate.first_mean = {self.first_mean}")
+        if self.times[0] != 0 or any(b <= a for a, b in zip(self.times, self.times[1:], strict=False)):
+            raise ValueError(f"generate.times = {self.times}: expected increasing numbers from 0 on [time]")
+        return self
+
+
+Model = Literal["l1_forward", "gan_forward", "l1_reverse", "gan_reverse", "gan_forward_conserving"]
+
+
+class Train(Section):
+    """The networks and how they are trained: L1 + adversarial_weight x conditional GAN (pix2pix), as in the paper."""
+
+    models: list[Model] = value(
+        ["l1_forward", "gan_forward", "l1_reverse", "gan_reverse", "gan_forward_conserving"],
+        unit="",
+        min_length=1,
+        about="from mixed to segregated (forward) or back (reverse), by L1 alone or with the GAN, as published or keeping the mean exactly",
+    )
+    samples: int | None = value(
+        None, unit="samples", ge=1, about="to train on, spread evenly over the mean concentrations; the whole training set if null"
+    )
+    width: int = value(64, unit="filters", ge=1, le=1024, about="of the first layer; pix2pix")
+    batch: int = value(16, unit="samples", ge=1, le=100_000, about="in one step of the optimisers")
+    epochs: int = value(100, unit="epochs", ge=1, le=100_000, about="of the training")
+    learning_rate: float = value(2.0e-4, unit="", gt=0, lt=1, about="of Adam, for both networks")
+    betas: list[float] = value([0.5, 0.999], unit="", min_length=2, max_length=2, about="of Adam, each from 0 to 1")
+    adversarial_weight: float = value(1.0, unit="", ge=0, about="lambda: of the GAN's loss beside L1, in the gan_ models")
+    augmentation: bool = value(True, unit="", about="shifts on the torus, flips and quarter turns: what the equation does not notice")
+    precision: Literal["float32", "bfloat16"] = value(
+        "float32", unit="", about="in which the networks train; bfloat16 (autocast) takes about half the time; predictions: float32"
+    )
+    threads: int = value(
+        1, unit="threads", ge=1, le=1024, about="that one network trains on, on a CPU; part of the result's last bits"
+    )
+
+    @property
+    def networks(self) -> list[str]:
+        """Names of all networks to train."""
+        return list(self.models)
+
+    @pydantic.model_validator(mode="after")
+    def _complete(self):
+        if len(set(self.models)) < len(self.models):
+            raise ValueError(f"train.models = {self.models}: expected each once")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"train.betas = {self.betas}: expected two numbers at least 0 and below 1")
+        return self
+
+
+class Predict(Section):
+    """What the trained networks are asked for."""
+
+    models: list[Model] | None = value(None, unit="", min_length=1, about="whose predictions are made; all that are trained if null")
+    samples: int | None = value(
+        None, unit="samples", ge=1, about="of the test set, spread evenly over the mean concentrations; all of it if null"
+    )
+
+
+class Segregation(Section):
+    """Everything that decides the result.  The device is not in it: it does not, beyond round-off."""
+
+    study: Literal["segregation"] = value("segregation", unit="", about="the study")
+    seed: int = value(1, unit="", ge=0, le=2**64 - 1, about="of all randomness")
+    system: System = value(default_factory=System, unit="", about="the box and the free energy")
+    generate: Generate = value(default_factory=Generate, unit="", about="the samples")
+    train: Train = value(default_factory=Train, unit="", about="the networks")
+    predict: Predict = value(default_factory=Predict, unit="", about="what they are asked for")
+
+    @pydantic.model_validator(mode="after")
+    def _enough(self):
+        g, t, p = self.generate, self.train, self.predict
+        for key, wanted, source, each in (
+            ("train.samples", t.samples, "training", g.training), ("predict.samples", p.samples, "test", g.test),
+        ):  # fmt: skip
+            if wanted is not None and wanted > g.units * each:
+                raise ValueError(
+                    f"{key} = {wanted}: there are {g.units * each} samples (generate.{source} = {each} of each of {g.units} mean "
+                    f"concentrations); raise generate.{source}, or lower {key}"
+                )
+        training = t.samples or g.units * g.training
+        if t.batch > training:
+            raise ValueError(f"train.batch = {t.batch}: expected at most the {training} samples there are to train on [samples]")
+        return self

@@ -1,0 +1,161 @@
+"""Files in the HDF5 layout of The Well, which `the_well.data.WellDataset` opens, written field by field.
+
+Layout: https://polymathic-ai.org/the_well/data_format/; Ohana et al., The Well: a Large-Scale Collection of Diverse Physics
+Simulations for Machine Learning, NeurIPS 2024.  Here: one scalar field on a periodic, Cartesian grid.
+"""
+
+import contextlib
+import hashlib
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import yaml
+
+from jobs import shards
+from jobs.shards import BadFileError, Data
+
+BLOCK = 64 << 20  # bytes read at a time
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a file holds beside the field's values, float32 (n, t, *shape).
+
+    times: (t,).  axes: {"x": coordinates, ...}, in the order of the field's.  scalars: () the same for all trajectories, or
+    (n,).  parameters: names of the scalars that the simulation was set up with, all ().
+    """
+
+    dataset_name: str
+    field: str
+    field_about: str
+    trajectories: int
+    times: Data
+    axes: dict[str, Data]
+    scalars: dict[str, Data]
+    parameters: tuple[str, ...]
+
+
+@contextlib.contextmanager
+def new(path: Path, layout: Layout, attributes: dict) -> Iterator[h5py.Dataset]:
+    """The field of a new file, to be filled; the file gets its name once it is whole, on leaving without an exception."""
+    temporary = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with h5py.File(temporary, "w", locking=False) as file:
+            yield _lay_out(file, layout)
+            file.attrs.update(attributes)
+        with h5py.File(temporary, "r+", locking=False) as file:
+            file.attrs["content_digest"] = _digest(file)
+        shards.sync(temporary)
+        os.replace(temporary, path)
+        shards.sync(path.parent)
+        for left_over in path.parent.glob(f".{path.name}.*.tmp"):
+            if shards.abandoned(left_over):
+                left_over.unlink(missing_ok=True)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def check(path: Path, **attributes) -> None:
+    """BadFileError or FileNotFoundError unless the file is whole and has these attributes."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            for name, wanted in attributes.items():
+                if file.attrs.get(name) != wanted:
+                    raise BadFileError(f"made from another {name}" if name in file.attrs else "not written by this program")
+            if file.attrs.get("content_digest") != _digest(file):
+                raise BadFileError("damaged: its arrays do not match their checksum")
+    except FileNotFoundError:
+        raise
+    except PermissionError:
+        raise BadFileError("not readable") from None
+    except (OSError, RuntimeError, KeyError, ValueError):
+        raise BadFileError("truncated or not HDF5") from None
+
+
+def statistics(field: h5py.Dataset, name: str) -> dict[str, dict[str, float]]:
+    """What stats.yaml holds, over all of a field (n, t, ...): mean, std, rms, and those of the change from time to time."""
+    sums = {"": np.zeros(3), "_delta": np.zeros(3)}  # number, sum, sum of squares
+    for block in _blocks(field):
+        values = block.astype(np.float64)
+        for key, part in (("", values), ("_delta", np.diff(values, axis=1))):
+            sums[key] += part.size, part.sum(), (part**2).sum()
+    found = {}
+    for key, (number, total, squares) in sums.items():
+        mean = total / number
+        found[f"mean{key}"] = {name: float(mean)}
+        found[f"std{key}"] = {name: float(np.sqrt(max(squares / number - mean**2, 0)))}
+        found[f"rms{key}"] = {name: float(np.sqrt(squares / number))}
+    return found
+
+
+def write_statistics(path: Path, found: dict) -> None:
+    temporary = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.tmp")
+    temporary.write_text(yaml.safe_dump(found, sort_keys=False))
+    shards.sync(temporary)
+    os.replace(temporary, path)
+
+
+def _lay_out(file: h5py.File, layout: Layout) -> h5py.Dataset:
+    """Everything but the values of the field, which is returned."""
+    file.attrs.update({
+        "dataset_name": layout.dataset_name, "grid_type": "cartesian", "n_spatial_dims": len(layout.axes),
+        "n_trajectories": layout.trajectories, "simulation_parameters": list(layout.parameters),
+        **{name: float(layout.scalars[name].values) for name in layout.parameters},
+    })  # fmt: skip
+    group = file.create_group("dimensions")
+    group.attrs["spatial_dims"] = list(layout.axes)
+    _put(group, "time", layout.times, sample_varying=False, time_varying=True)
+    for name, data in layout.axes.items():
+        _put(group, name, data, sample_varying=False, time_varying=False)
+    group = file.create_group("boundary_conditions")
+    for name, data in layout.axes.items():
+        side = group.create_group(f"{name}_periodic")
+        side.attrs.update({"associated_dims": [name], "bc_type": "PERIODIC", "sample_varying": False, "time_varying": False})
+        side.attrs["associated_fields"] = np.array([], dtype=h5py.string_dtype())
+        side["mask"] = np.isin(np.arange(len(data.values)), (0, len(data.values) - 1))
+    group = file.create_group("scalars")
+    group.attrs["field_names"] = list(layout.scalars)
+    for name, data in layout.scalars.items():
+        _put(group, name, data, sample_varying=np.ndim(data.values) == 1, time_varying=False)
+    for order in range(3):
+        group = file.create_group(f"t{order}_fields")
+        names = [layout.field] if order == 0 else []
+        group.attrs["field_names"] = np.array(names, dtype=h5py.string_dtype())
+    shape = tuple(len(data.values) for data in (layout.times, *layout.axes.values()))
+    field = file["t0_fields"].create_dataset(layout.field, (layout.trajectories, *shape), np.float32)
+    field.attrs.update({"dim_varying": [True] * len(layout.axes), "sample_varying": True, "time_varying": True, "unit": "",
+                        "axes": ", ".join(("trajectory", "time", *layout.axes)), "about": layout.field_about})  # fmt: skip
+    return field
+
+
+def _put(group: h5py.Group, name: str, data: Data, sample_varying: bool, time_varying: bool) -> None:
+    dataset = group.create_dataset(name, data=np.asarray(data.values, np.float32))
+    dataset.attrs.update({"sample_varying": sample_varying, "time_varying": time_varying,
+                          "unit": data.unit, "axes": data.axes, "about": data.about})  # fmt: skip
+
+
+def _blocks(dataset: h5py.Dataset) -> Iterator[np.ndarray]:
+    """The rows of a dataset, some at a time."""
+    count = max(1, BLOCK // max(1, dataset.nbytes // max(1, len(dataset))))
+    for first in range(0, len(dataset), count):
+        yield dataset[first : first + count]
+
+
+def _digest(file: h5py.File) -> str:
+    """SHA-256 over the names, types, shapes and bytes of all arrays."""
+    arrays = []
+    file.visititems(lambda name, item: arrays.append(name) if isinstance(item, h5py.Dataset) else None)
+    total = hashlib.sha256()
+    for name in sorted(arrays):
+        dataset = file[name]
+        total.update(f"{name} {dataset.dtype.str} {dataset.shape};".encode())
+        for block in _blocks(dataset) if dataset.ndim else [dataset[()]]:
+            total.update(np.ascontiguousarray(block).data)
+    return total.hexdigest()
