@@ -1,8 +1,10 @@
 """Several processes that train one network together: torch.distributed, under torchrun or srun.
 
-They are told of one another by torch's own variables RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT.  torchrun
-sets them; under srun: export MASTER_ADDR, MASTER_PORT and WORLD_SIZE=$SLURM_NTASKS, and start each task by
-srun bash -c 'RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID exec python -m jobs ...'
+They are told of one another by torch's own variables RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT:
+
+    torchrun --nproc-per-node 4 -m -- jobs segregation train ...    (without the -- torchrun takes --run for its own)
+    export MASTER_ADDR=$(hostname) MASTER_PORT=29500 WORLD_SIZE=$SLURM_NTASKS
+    srun bash -c 'RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID exec python -m jobs segregation train ...'
 """
 
 import atexit
@@ -63,7 +65,7 @@ def wrapped(network: nn.Module, device: str) -> nn.Module:
         return network
     kind = torch.device(device).type
     devices = [torch.device(device)] if kind == "cuda" else None
-    return nn.parallel.DistributedDataParallel(network, device_ids=devices, process_group=group(kind), broadcast_buffers=False)
+    return nn.parallel.DistributedDataParallel(network, device_ids=devices, process_group=group(kind))
 
 
 def total(numbers: Tensor) -> Tensor:

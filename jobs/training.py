@@ -60,7 +60,8 @@ class Tally:
             self.progress.write(trace)
             content = f"failed: {reason}; see {self.progress.path}"
             self.failed += 1
-        self.progress.say(f"{unit.title}: {content}")
+        if content:
+            self.progress.say(f"{unit.title}: {content}")
         if kind in ("done", "failed"):
             self.shares.pop(unit.title, None)
             self.done += 1
@@ -99,6 +100,8 @@ def train(
             fit_one(stage, unit, name, lambda kind, content, unit=unit: tally.hear(unit, kind, content), raises=together)
     else:
         side_by_side(stage, missing, name, slots, tally)
+    if together and place.rank:  # the first rank says and counts what they all did
+        return 0
     progress.say(
         f"{tally.done - tally.failed} networks trained in {progress.elapsed()}"
         + (f", {tally.failed} failed" if tally.failed else "")

@@ -30,7 +30,7 @@ class Train(Section):
     dropout: float = value(0.5, unit="", ge=0, lt=1, about="in the generator's decoder while it trains: pix2pix's noise")
     augmentation: bool = value(True, unit="", about="shifts on the torus, flips and quarter turns: what the equation does not notice")
     precision: Literal["float32", "bfloat16"] = value(
-        "float32", unit="", about="in which the networks train; bfloat16 (autocast) is faster where the processor has it; predictions: float32"
+        "float32", unit="", about="in which the networks train; bfloat16 (autocast) is faster where a device has units for it"
     )
     threads: int = value(
         1, unit="threads", ge=1, le=1024, about="that one network trains on, on a CPU; part of the result's last bits"
