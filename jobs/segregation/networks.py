@@ -38,12 +38,12 @@ class Generator(nn.Module):
         down = [width * min(8, 2**level) for level in range(halvings)]
         self.about = About(1)
         self.encoder = nn.ModuleList(Convolution(*pair, bias=not level) for level, pair in enumerate(pairwise((1, *down))))
-        self.encoder_norms = nn.ModuleList(Norm(channels) for channels in down[1:])
+        self.encoder_norms = nn.ModuleList(Norm(channels, each=True) for channels in down[1:])
         up = down[-2::-1]
         inputs = [down[-1], *(2 * channels for channels in up)]
         outputs = [*up, 1]
         self.decoder = nn.ModuleList(Transposed(before, after, bias=after == 1) for before, after in zip(inputs, outputs, strict=True))
-        self.decoder_norms = nn.ModuleList(Norm(channels) for channels in up)
+        self.decoder_norms = nn.ModuleList(Norm(channels, each=True) for channels in up)
         self.noisy = [(size >> halvings - 1 - level, channels) for level, channels in enumerate(up[:NOISY])]
 
     def draw(self, count: int, device) -> list[Tensor]:
@@ -113,7 +113,7 @@ class Discriminator(nn.Module):
         strides = [2, 2, 2, 1]
         pairs = zip(pairwise(channels), strides, strict=True)
         self.layers = nn.ModuleList(Convolution(*pair, stride, bias=pair[0] == 2) for pair, stride in pairs)
-        self.norms = nn.ModuleList(Norm(c) for c in channels[2:])
+        self.norms = nn.ModuleList(Norm(c, each=False) for c in channels[2:])
         self.last = Convolution(channels[-1], 1, stride=1, bias=True)
 
     def forward(self, fields: Tensor, answer: Tensor) -> Tensor:
