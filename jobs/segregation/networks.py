@@ -41,8 +41,8 @@ class Generator(nn.Module):
         self.encoder_norms = nn.ModuleList(Norm(channels, each=True) for channels in down[1:])
         up = down[-2::-1]
         inputs = [down[-1], *(2 * channels for channels in up)]
-        outputs = [*up, 1]
-        self.decoder = nn.ModuleList(Transposed(before, after, bias=after == 1) for before, after in zip(inputs, outputs, strict=True))
+        self.decoder = nn.ModuleList(Transposed(before, after) for before, after in zip(inputs, up, strict=False))
+        self.decoder.append(Transposed(inputs[-1], 1, bias=not conserving))  # where the mean is kept a bias would do nothing
         self.decoder_norms = nn.ModuleList(Norm(channels, each=True) for channels in up)
         self.noisy = [(size >> halvings - 1 - level, channels) for level, channels in enumerate(up[:NOISY])]
 
@@ -110,9 +110,9 @@ class Discriminator(nn.Module):
         super().__init__()
         self.about = About(2)
         channels = [2, width, 2 * width, 4 * width, 8 * width]
-        strides = [2, 2, 2, 1]
-        pairs = zip(pairwise(channels), strides, strict=True)
-        self.layers = nn.ModuleList(Convolution(*pair, stride, bias=pair[0] == 2) for pair, stride in pairs)
+        self.layers = nn.ModuleList(
+            Convolution(*pair, stride=2 if level < 3 else 1, bias=not level) for level, pair in enumerate(pairwise(channels))
+        )
         self.norms = nn.ModuleList(Norm(c, each=False) for c in channels[2:])
         self.last = Convolution(channels[-1], 1, stride=1, bias=True)
 
