@@ -109,18 +109,16 @@ class Transposed(nn.Module):
 
 
 class Norm(nn.Module):
-    """Each sample's features to mean 0 and variance 1, then scaled and shifted as `about` tells of the sample.
+    """Instance norm (each channel of each sample alone) whose scale and shift depend on what `about` tells of the sample.
 
-    each: every channel by itself (instance norm), which brings out the weak long waves of a noisy field; else all channels
-    together (layer norm), which leaves their contrast to be judged.  Either takes the mean concentration, on which
-    everything depends here, out of the features, and `about` (n, ABOUT) gives it back (conditional instance norm: Dumoulin,
-    Shlens and Kudlur 2017).  A single cell has nothing to be normalised by and is only scaled and shifted.
+    Instance norm brings out the weak long waves of a noisy field, but takes mean and contrast out of every layer, on which
+    everything depends here.  `about` (n, ABOUT) gives them back (conditional instance norm: Dumoulin, Shlens and Kudlur
+    2017).  A single cell has nothing to be normalised by and is only scaled and shifted.
     """
 
-    def __init__(self, channels: int, each: bool, epsilon: float = 1e-5):
+    def __init__(self, channels: int, epsilon: float = 1e-5):
         super().__init__()
         self.affine, self.epsilon = nn.Linear(ABOUT, 2 * channels), epsilon
-        self.axes = (1, 2) if each else (1, 2, 3)
         nn.init.zeros_(self.affine.weight)
         nn.init.zeros_(self.affine.bias)
 
@@ -128,13 +126,13 @@ class Norm(nn.Module):
         scale, shift = self.affine(about).float()[:, None, None].chunk(2, -1)
         scale, wide = 1 + scale, x.float()
         if x.shape[1] * x.shape[2] > 1:
-            wide = wide - wide.mean(self.axes, keepdim=True)
-            scale = scale * torch.rsqrt(wide.square().mean(self.axes, keepdim=True) + self.epsilon)
+            wide = wide - wide.mean((1, 2), keepdim=True)
+            scale = scale * torch.rsqrt(wide.square().mean((1, 2), keepdim=True) + self.epsilon)
         return torch.addcmul(shift, wide, scale).to(x.dtype)
 
 
 class About(nn.Sequential):
-    """What the norms are told: a function of `count` means (n, count), each about -1 to 1."""
+    """What the norms are told: a function of `count` numbers (n, count), each about -1 to 1."""
 
     def __init__(self, count: int):
         super().__init__(nn.Linear(count, ABOUT), nn.GELU(), nn.Linear(ABOUT, ABOUT), nn.GELU())

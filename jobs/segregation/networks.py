@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout, leaky_relu, relu
 
-from jobs.segregation.layers import About, Convolution, Norm, Transposed, mean_of
+from jobs.segregation.layers import ABOUT, About, Convolution, Norm, Transposed, mean_of
 
 DEEPEST = 6  # halvings of the side: 64 to 1
 NOISY = 3  # the decoder's first blocks have dropout, pix2pix's noise z
@@ -38,12 +38,12 @@ class Generator(nn.Module):
         down = [width * min(8, 2**level) for level in range(halvings)]
         self.about = About(1)
         self.encoder = nn.ModuleList(Convolution(*pair, bias=not level) for level, pair in enumerate(pairwise((1, *down))))
-        self.encoder_norms = nn.ModuleList(Norm(channels, each=True) for channels in down[1:])
+        self.encoder_norms = nn.ModuleList(Norm(channels) for channels in down[1:])
         up = down[-2::-1]
         inputs = [down[-1], *(2 * channels for channels in up)]
         self.decoder = nn.ModuleList(Transposed(before, after) for before, after in zip(inputs, up, strict=False))
         self.decoder.append(Transposed(inputs[-1], 1, bias=not conserving))  # where the mean is kept a bias would do nothing
-        self.decoder_norms = nn.ModuleList(Norm(channels, each=True) for channels in up)
+        self.decoder_norms = nn.ModuleList(Norm(channels) for channels in up)
         self.noisy = [(size >> halvings - 1 - level, channels) for level, channels in enumerate(up[:NOISY])]
 
     def draw(self, count: int, device) -> list[Tensor]:
@@ -104,26 +104,32 @@ def conserved(logits: Tensor, mean: Tensor, limits: tuple[float, float], steps: 
 
 
 class Discriminator(nn.Module):
-    """Is `answer` the true partner of `fields`?  Logits (n, L/8, L/8), each about a patch of 70 x 70 cells."""
+    """Is `answer` the true partner of `fields`?  Logits (n, L/8, L/8), each about a patch of 70 x 70 cells.
+
+    Its norms are told mean and standard deviation of both fields: without them it could not tell a uniform field from a
+    segregated one, nor a blurred one from a sharp one.
+    """
 
     def __init__(self, width: int):
         super().__init__()
-        self.about = About(2)
+        self.about = About(4)
         channels = [2, width, 2 * width, 4 * width, 8 * width]
         self.layers = nn.ModuleList(
             Convolution(*pair, stride=2 if level < 3 else 1, bias=not level) for level, pair in enumerate(pairwise(channels))
         )
-        self.norms = nn.ModuleList(Norm(c, each=False) for c in channels[2:])
+        self.norms = nn.ModuleList(Norm(c) for c in channels[2:])
         self.last = Convolution(channels[-1], 1, stride=1, bias=True)
+        self.verdict = nn.Linear(ABOUT, 1)
 
     def forward(self, fields: Tensor, answer: Tensor) -> Tensor:
-        both = 2 * torch.stack([fields, answer], -1) - 1
-        about = self.about(both.mean((1, 2)))
+        both = 2 * torch.stack([fields, answer], -1).float() - 1
+        variance, mean = torch.var_mean(both, (1, 2))
+        about = self.about(torch.cat([mean, torch.sqrt(variance + 1e-6)], 1))
         x = both
         for level, layer in enumerate(self.layers):
             x = layer(x)
             x = leaky_relu(self.norms[level - 1](x, about) if level else x, LEAK)
-        return self.last(x)[..., 0].float()
+        return self.last(x)[..., 0].float() + self.verdict(about)[:, None].float()
 
 
 def parameters(network: nn.Module) -> int:
