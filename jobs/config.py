@@ -115,7 +115,7 @@ def _lists(raw: dict, model: type[Section], path: tuple = ()) -> dict[tuple, lis
             found |= _lists(item, model, here)
         elif isinstance(item, list):
             field = _field(model, here)
-            wants_list = field is not None and typing.get_origin(field.annotation) in (list, tuple)
+            wants_list = field is not None and any(typing.get_origin(option) in (list, tuple) for option in _options(field.annotation))
             if not wants_list or (item and all(isinstance(each, list) for each in item)):
                 found[here] = item
     return found

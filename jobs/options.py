@@ -12,7 +12,7 @@ STAGES = dict.fromkeys(STUDIES, ("generate", "collect", "train", "predict", "all
 # what `predict` takes of one's own, its answer's name, and the network that gives it
 OWN = {
     "nucleation": ("configurations", "spins +1 and -1 (stable), (n, L, L), .npy or HDF5 `spins`", "NAME-p_nuc.h5", "torus"),
-    "segregation": ("mixtures", "concentrations, (n, L, L), .npy or HDF5 `fields`", "NAME-segregated.h5", "gan_forward"),
+    "segregation": ("mixtures", "concentrations, (n, L, L), .npy or HDF5 `concentration`", "NAME-segregated.h5", "gan_forward"),
 }
 SETTING = {"nucleation": "system.field=0.6", "segregation": "generate.noise=0.05"}
 

@@ -1,7 +1,8 @@
 """The loop of every train stage: this process's units, several side by side, each going on from its last checkpoint.
 
 A unit is one network to train, named by its folder below RUN/train, such as event/torus/fold-3.  On a CPU a unit trains
-on `train.threads` threads, so that its result does not depend on how many others train beside it.
+on `train.threads` threads, so that its result does not depend on how many others train beside it.  Under torchrun all
+processes train one unit after another together, where the study's networks can be (its train module says TOGETHER = True).
 """
 
 import importlib
@@ -59,7 +60,8 @@ class Tally:
             self.progress.write(trace)
             content = f"failed: {reason}; see {self.progress.path}"
             self.failed += 1
-        self.progress.say(f"{unit.title}: {content}")
+        if content:
+            self.progress.say(f"{unit.title}: {content}")
         if kind in ("done", "failed"):
             self.shares.pop(unit.title, None)
             self.done += 1
@@ -80,31 +82,42 @@ def train(
     for system in systems:
         stage.check(system)
     everything = [Unit(system, name) for system in systems for name in system.config.train.networks]
-    mine = place.share(everything)
-    missing = []
-    for unit in mine:
-        if stage.finished(unit.system, unit.name, progress.say):
-            note(unit, None)  # it may have failed before, and another process brought it home
-        else:
-            missing.append(unit)
+    together = place.together and getattr(stage, "TOGETHER", False)
+    mine = Place(place.task, place.tasks).share(everything) if together else place.share(everything)
+    missing = unfinished(stage, mine, progress.say) if not together or place.rank == 0 else []
+    if together:
+        missing = place.gather(missing)[0]
     progress.say(f"{len(mine)} of {len(everything)} networks are mine, {len(mine) - len(missing)} of them trained before")
     if not missing:
         return 0
     name = torch_device(device, asked, progress.say)
     threads = max(system.config.train.threads for system in systems)
-    slots = min(len(missing), slots or default_slots(device, name, threads))
+    slots = 1 if together else min(len(missing), slots or default_slots(device, name, threads))
     progress.begin(len(missing), "networks")
     tally = Tally(progress)
     if slots == 1:
         for unit in missing:
-            fit_one(stage, unit, name, lambda kind, content, unit=unit: tally.hear(unit, kind, content))
+            fit_one(stage, unit, name, lambda kind, content, unit=unit: tally.hear(unit, kind, content), raises=together)
     else:
         side_by_side(stage, missing, name, slots, tally)
+    if together and place.rank:  # the first rank says and counts what they all did
+        return 0
     progress.say(
         f"{tally.done - tally.failed} networks trained in {progress.elapsed()}"
         + (f", {tally.failed} failed" if tally.failed else "")
     )
     return tally.failed
+
+
+def unfinished(stage: ModuleType, units: list[Unit], say: Callable[[str], None]) -> list[Unit]:
+    """The units that are not trained yet."""
+    missing = []
+    for unit in units:
+        if stage.finished(unit.system, unit.name, say):
+            note(unit, None)  # it may have failed before, and another process brought it home
+        else:
+            missing.append(unit)
+    return missing
 
 
 def note(unit: Unit, text: str | None) -> None:
@@ -150,8 +163,8 @@ def use(device: str, threads: int) -> None:
         torch.cuda.set_device(device)
 
 
-def fit_one(stage: ModuleType, unit: Unit, device: str, report: Report) -> None:
-    """Train one unit here; what goes wrong with it is reported, not raised."""
+def fit_one(stage: ModuleType, unit: Unit, device: str, report: Report, raises: bool = False) -> None:
+    """Train one unit here; what goes wrong with it is reported, and raised only where other ranks would wait for this one."""
     try:
         use(device, unit.system.config.train.threads)
         report("done", stage.fit(unit.system, unit.name, device, report))
@@ -160,6 +173,8 @@ def fit_one(stage: ModuleType, unit: Unit, device: str, report: Report) -> None:
     except Exception as error:  # one bad unit must not stop the rest
         text = str(error).splitlines()
         report("failed", (f"{type(error).__name__}: {text[0] if text else 'no message'}", traceback.format_exc()))
+        if raises:
+            raise
 
 
 def side_by_side(stage: ModuleType, units: list[Unit], device: str, slots: int, tally: Tally) -> None:

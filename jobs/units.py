@@ -20,7 +20,8 @@ class Place:
     tasks: int = 1
     rank: int = 0
     ranks: int = 1
-    communicator: object = None  # mpi4py's, when there are ranks
+    communicator: object = None  # mpi4py's, or jobs.distributed's, when there are ranks
+    together: bool = False  # the ranks are torch's: networks that can be are trained by all of them at once
 
     def share(self, items: Sequence) -> list:
         """The items that are this process's to do."""
@@ -36,9 +37,14 @@ class Place:
 
 def here(task: str | None, environment: Mapping[str, str] = os.environ) -> Place:
     """Where this process stands: --task k/K, else QUENCH_TASK and QUENCH_TASKS, else Slurm's array; and its
-    MPI rank."""
-    communicator = world(environment)
+    rank, torch's or MPI's."""
     k, count = array_task(task, environment)
+    if _count(environment, "WORLD_SIZE") > 1 and {"RANK", "MASTER_ADDR"} <= set(environment):
+        from jobs.distributed import Ranks  # torch takes seconds to import
+
+        ranks = Ranks(environment)
+        return Place(k, count, ranks.rank, ranks.size, ranks, together=True)
+    communicator = world(environment)
     if communicator is None:
         return Place(k, count)
     return Place(k, count, communicator.Get_rank(), communicator.Get_size(), communicator)
@@ -115,8 +121,11 @@ def workers(place: Place) -> int | None:
     decide."""
     if place.communicator is None:
         return None
-    from mpi4py import MPI
+    if place.together:
+        neighbours = place.communicator.neighbours
+    else:
+        from mpi4py import MPI
 
-    neighbours = place.communicator.Split_type(MPI.COMM_TYPE_SHARED).Get_size()
+        neighbours = place.communicator.Split_type(MPI.COMM_TYPE_SHARED).Get_size()
     cores, mine = os.cpu_count() or 1, len(os.sched_getaffinity(0))
     return None if mine < cores else max(1, cores // neighbours)

@@ -6,6 +6,7 @@ from typing import Literal
 import pydantic
 
 from jobs.config import Section, value
+from jobs.segregation.config_train import Predict, Train
 
 SPLITS = ("train", "valid", "test")  # as The Well calls them; generate.training, .validation and .test say how many
 SPINODAL = (0.5 - math.sqrt(1 / 12), 0.5 + math.sqrt(1 / 12))  # f'' < 0 between them: a mixture there segregates from any noise
@@ -67,58 +68,6 @@ class Generate(Section):
         if self.times[0] != 0 or any(b <= a for a, b in zip(self.times, self.times[1:], strict=False)):
             raise ValueError(f"generate.times = {self.times}: expected increasing numbers from 0 on [time]")
         return self
-
-
-Model = Literal["l1_forward", "gan_forward", "l1_reverse", "gan_reverse", "gan_forward_conserving"]
-
-
-class Train(Section):
-    """The networks and how they are trained: L1 + adversarial_weight x conditional GAN (pix2pix), as in the paper."""
-
-    models: list[Model] = value(
-        ["l1_forward", "gan_forward", "l1_reverse", "gan_reverse", "gan_forward_conserving"],
-        unit="",
-        min_length=1,
-        about="from mixed to segregated (forward) or back (reverse), by L1 alone or with the GAN, as published or keeping the mean exactly",
-    )
-    samples: int | None = value(
-        None, unit="samples", ge=1, about="to train on, spread evenly over the mean concentrations; the whole training set if null"
-    )
-    width: int = value(64, unit="filters", ge=1, le=1024, about="of the first layer; pix2pix")
-    batch: int = value(16, unit="samples", ge=1, le=100_000, about="in one step of the optimisers")
-    epochs: int = value(100, unit="epochs", ge=1, le=100_000, about="of the training")
-    learning_rate: float = value(2.0e-4, unit="", gt=0, lt=1, about="of Adam, for both networks")
-    betas: list[float] = value([0.5, 0.999], unit="", min_length=2, max_length=2, about="of Adam, each from 0 to 1")
-    adversarial_weight: float = value(1.0, unit="", ge=0, about="lambda: of the GAN's loss beside L1, in the gan_ models")
-    augmentation: bool = value(True, unit="", about="shifts on the torus, flips and quarter turns: what the equation does not notice")
-    precision: Literal["float32", "bfloat16"] = value(
-        "float32", unit="", about="in which the networks train; bfloat16 (autocast) takes about half the time; predictions: float32"
-    )
-    threads: int = value(
-        1, unit="threads", ge=1, le=1024, about="that one network trains on, on a CPU; part of the result's last bits"
-    )
-
-    @property
-    def networks(self) -> list[str]:
-        """Names of all networks to train."""
-        return list(self.models)
-
-    @pydantic.model_validator(mode="after")
-    def _complete(self):
-        if len(set(self.models)) < len(self.models):
-            raise ValueError(f"train.models = {self.models}: expected each once")
-        if not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"train.betas = {self.betas}: expected two numbers at least 0 and below 1")
-        return self
-
-
-class Predict(Section):
-    """What the trained networks are asked for."""
-
-    models: list[Model] | None = value(None, unit="", min_length=1, about="whose predictions are made; all that are trained if null")
-    samples: int | None = value(
-        None, unit="samples", ge=1, about="of the test set, spread evenly over the mean concentrations; all of it if null"
-    )
 
 
 class Segregation(Section):

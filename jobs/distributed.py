@@ -1,0 +1,86 @@
+"""Several processes that train one network together: torch.distributed, under torchrun or srun.
+
+They are told of one another by torch's own variables RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT:
+
+    torchrun --nproc-per-node 4 -m -- jobs segregation train ...    (without the -- torchrun takes --run for its own)
+    export MASTER_ADDR=$(hostname) MASTER_PORT=29500 WORLD_SIZE=$SLURM_NTASKS
+    srun bash -c 'RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID exec python -m jobs segregation train ...'
+"""
+
+import atexit
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cache
+
+import torch
+import torch.distributed
+from torch import Tensor, nn
+
+PATIENCE = timedelta(days=7)  # a rank may wait for hours where the stages meet
+
+
+class Ranks:
+    """torch's process group, with as much of mpi4py's communicator as the stages use."""
+
+    def __init__(self, environment: Mapping[str, str]):
+        torch.distributed.init_process_group("gloo")
+        atexit.register(torch.distributed.destroy_process_group)
+        self.rank, self.size = torch.distributed.get_rank(), torch.distributed.get_world_size()
+        self.neighbours = int(environment.get("LOCAL_WORLD_SIZE") or environment.get("SLURM_NTASKS_PER_NODE") or self.size)
+
+    def allgather(self, item) -> list:
+        """What every rank hands in, on every rank."""
+        found = [None] * self.size
+        torch.distributed.all_gather_object(found, item, group=patient())
+        return found
+
+    def Abort(self, code: int) -> None:
+        """End at once, without waiting for the others; their launcher ends them too."""
+        os._exit(code)
+
+
+@cache
+def patient():
+    """The group over which all ranks speak, whatever their device."""
+    return torch.distributed.new_group(backend="gloo", timeout=PATIENCE)
+
+
+@cache
+def group(kind: str):
+    """The group that adds up gradients on devices of a kind, cpu or cuda."""
+    return torch.distributed.new_group(backend="nccl") if kind == "cuda" else patient()
+
+
+def place() -> tuple[int, int]:
+    """(rank, ranks) of this process; (0, 1) where it trains alone."""
+    if not torch.distributed.is_initialized():
+        return 0, 1
+    return torch.distributed.get_rank(), torch.distributed.get_world_size()
+
+
+def wrapped(network: nn.Module, device: str) -> nn.Module:
+    """The network, with the first rank's weights; its gradients are means over the ranks.  Alone: as it is."""
+    if place()[1] == 1:
+        return network
+    kind = torch.device(device).type
+    devices = [torch.device(device)] if kind == "cuda" else None
+    return nn.parallel.DistributedDataParallel(network, device_ids=devices, process_group=group(kind))
+
+
+def total(numbers: Tensor) -> Tensor:
+    """The sum over the ranks, on the CPU."""
+    numbers = numbers.cpu()
+    if place()[1] > 1:
+        torch.distributed.all_reduce(numbers, group=patient())
+    return numbers
+
+
+def of_the_first(make):
+    """What `make()` returns on the first rank, on every rank; the others do not call it."""
+    rank, ranks = place()
+    if ranks == 1:
+        return make()
+    found = [make() if rank == 0 else None]
+    torch.distributed.broadcast_object_list(found, src=0, group=patient())
+    return found[0]

@@ -1,0 +1,195 @@
+"""One network, epoch by epoch: its pairs of fields, how generator and discriminator learn, and what its checkpoint holds.
+
+Per batch (Isola et al. 2017): the discriminator D learns to tell the true partner y of x from the generator's answer
+G(x, z), by cross entropy over 2; then G learns to minimise mean |G - y| + lambda times the cross entropy of D calling
+G's answer true.  The learning rate is constant for half of the epochs and then falls linearly to 0, as in the authors' code.
+"""
+
+import csv
+import io
+import os
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from jobs import distributed
+from jobs.progress import EVERY
+from jobs.segregation.networks import Discriminator, Generator
+from jobs.training import Report
+from kernels.streams import STREAMS
+
+HISTORY = ("epoch", "seconds", "l1", "adversarial", "discriminator", "validation_l1")
+AT_ONCE = 1 << 20  # cells predicted at once
+
+
+def epoch_seed(config, name: str, epoch: int) -> int:
+    """Of torch's generators in an epoch; epoch 0: of the first weights."""
+    key = np.array([config.seed, STREAMS["learning"]], np.uint64)
+    bits = np.random.Philox(key=key, counter=np.array([epoch, zlib.crc32(name.encode()), 0, 0], np.uint64))
+    return int(np.random.Generator(bits).integers(2**63))
+
+
+def partners(name: str, fields, rows=slice(None)) -> tuple[Tensor, Tensor]:
+    """What a network is given and what it should answer, float32 (n, L, L), of jobs.segregation.fields.Fields."""
+    first, last = (torch.from_numpy(np.asarray(each[rows], np.float32)) for each in (fields.first, fields.last))
+    return (last, first) if name.endswith("reverse") else (first, last)
+
+
+class Training:
+    """Generator, discriminator (gan_ networks), their optimisers and their history: everything that a checkpoint holds."""
+
+    def __init__(self, config, name: str, generator: Generator, training, validation, device: str):
+        t = config.train
+        self.config, self.name, self.device = config, name, device
+        self.training, self.validation = ([each.to(device) for each in pair] for pair in (training, validation))
+        self.generator, self.discriminator = generator.to(device), None
+        adam = {"lr": t.learning_rate, "betas": tuple(t.betas), "fused": True}
+        self.optimiser = torch.optim.Adam(generator.parameters(), **adam)
+        self.train_generator = distributed.wrapped(generator, device)
+        if name.startswith("gan"):
+            self.discriminator = Discriminator(t.width).to(device)
+            self.discriminator_optimiser = torch.optim.Adam(self.discriminator.parameters(), **adam)
+            self.train_discriminator = distributed.wrapped(self.discriminator, device)
+        self.history: list[list[float]] = []
+
+    @property
+    def epochs(self) -> int:
+        return len(self.history)
+
+    @property
+    def ended(self) -> bool:
+        return self.epochs >= self.config.train.epochs
+
+    @property
+    def share(self) -> float:
+        return self.epochs / self.config.train.epochs
+
+    @property
+    def line(self) -> str:
+        return f"epoch {self.epochs} of {self.config.train.epochs}, validation L1 {self.history[-1][5]:.5f}"
+
+    def epoch(self, report: Report) -> None:
+        """Once through the training set, then the validation set.  Says every few seconds that it is alive."""
+        started, number, t = time.monotonic(), self.epochs + 1, self.config.train
+        spoken = started
+        torch.manual_seed(epoch_seed(self.config, self.name, number))
+        self.set_rate(t.learning_rate * min(1.0, 2 * (1 - (number - 1) / t.epochs)))
+        sums, inputs = torch.zeros(3, dtype=torch.float64, device=self.device), self.training[0]
+        for chosen in torch.randperm(len(inputs)).split(t.batch):
+            sums += self.step(chosen.to(self.device))
+            if time.monotonic() - spoken > EVERY / 2:
+                spoken = time.monotonic()
+                report("alive", None)
+        l1, adversarial, judged = (distributed.total(sums) / len(inputs)).tolist()
+        validation = self.validate()
+        self.history.append([number, time.monotonic() - started, l1, adversarial, judged, validation])
+        if not np.isfinite([l1, adversarial, judged, validation]).all():
+            raise FloatingPointError(f"the loss is not finite in epoch {number}: lower train.learning_rate, in another --run")
+
+    def step(self, chosen: Tensor) -> Tensor:
+        """One batch; the sums over this rank's samples of L1, the generator's and the discriminator's cross entropy.
+
+        Every rank draws the randomness of the whole batch and takes its own samples from it: the result is one rank's.
+        """
+        given, wanted = (field[chosen] for field in self.training)
+        if self.config.train.augmentation:
+            given, wanted = augmented(given, wanted)
+        noise = self.generator.draw(len(chosen), self.device)
+        rank, ranks = distributed.place()
+        mine = torch.arange(rank, len(chosen), ranks, device=self.device)
+        weight = len(mine) * ranks / len(chosen)  # gradients are means over ranks, whose samples may differ in number
+        if not len(mine):  # every rank takes part in every step
+            mine = torch.zeros(1, dtype=torch.long, device=self.device)
+        given, wanted, noise = given[mine], wanted[mine], [mask[mine] for mask in noise]
+        with self.autocast():
+            answer = self.train_generator(given, noise)
+        l1 = (answer - wanted).abs().mean()
+        fooled = judged = torch.zeros((), device=self.device)
+        if self.discriminator is not None:
+            judged = self.judge(given, wanted, answer.detach(), weight)
+            self.discriminator.requires_grad_(False)
+            with self.autocast():
+                fooled = softplus(-self.discriminator(given, answer)).mean()
+        self.optimiser.zero_grad(set_to_none=True)
+        ((l1 + self.config.train.adversarial_weight * fooled) * weight).backward()
+        self.optimiser.step()
+        if self.discriminator is not None:
+            self.discriminator.requires_grad_(True)
+        return torch.stack([l1, fooled, judged]).detach().double() * weight * len(chosen) / ranks
+
+    def judge(self, given: Tensor, wanted: Tensor, answer: Tensor, weight: float) -> Tensor:
+        """One step of the discriminator; its loss."""
+        with self.autocast():
+            false, true = self.train_discriminator(torch.cat([given, given]), torch.cat([answer, wanted])).chunk(2)
+        loss = (softplus(false).mean() + softplus(-true).mean()) / 2
+        self.discriminator_optimiser.zero_grad(set_to_none=True)
+        (loss * weight).backward()
+        self.discriminator_optimiser.step()
+        return loss
+
+    def autocast(self):
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.config.train.precision == "bfloat16")
+
+    def validate(self) -> float:
+        """Mean |answer - truth| of the validation set, without noise; the ranks share it."""
+        rank, ranks = distributed.place()
+        given, wanted = (field[rank::ranks] for field in self.validation)
+        error = (predict(self.generator, given) - wanted.cpu()).abs().sum(dtype=torch.float64)
+        return float(distributed.total(error)) / self.validation[0].numel()
+
+    def set_rate(self, rate: float) -> None:
+        for optimiser in [self.optimiser] if self.discriminator is None else [self.optimiser, self.discriminator_optimiser]:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+
+    def state(self) -> dict:
+        """Everything to go on from here."""
+        now = {"generator": self.generator.state_dict(), "optimiser": self.optimiser.state_dict()}
+        if self.discriminator is not None:
+            now["discriminator"] = self.discriminator.state_dict()
+            now["discriminator_optimiser"] = self.discriminator_optimiser.state_dict()
+        return {"epoch": self.epochs, "finished": False, "history": self.history, **now}
+
+    def restore(self, state: dict) -> None:
+        self.history = [list(line) for line in state["history"]]
+        self.generator.load_state_dict(state["generator"])
+        if not state["finished"]:
+            self.optimiser.load_state_dict(state["optimiser"])
+            if self.discriminator is not None:
+                self.discriminator.load_state_dict(state["discriminator"])
+                self.discriminator_optimiser.load_state_dict(state["discriminator_optimiser"])
+
+
+def augmented(*fields: Tensor) -> list[Tensor]:
+    """Fields (n, L, L), sample by sample shifted alike at random on the torus, and all turned and reflected alike."""
+    count, size, _ = fields[0].shape
+    device = fields[0].device
+    cell, sample = torch.arange(size), torch.arange(count, device=device)[:, None, None]
+    x, y = (((cell + torch.randint(size, (count, 1))) % size).to(device) for _ in range(2))
+    transpose, *flips = torch.randint(2, (3,)).tolist()
+    axes = [axis + 1 for axis in (0, 1) if flips[axis]]
+    moved = (field[sample, x[:, :, None], y[:, None, :]] for field in fields)
+    return [(field.transpose(1, 2) if transpose else field).flip(axes) for field in moved]
+
+
+def predict(generator: nn.Module, fields: Tensor) -> Tensor:
+    """Answers without noise, float32 (n, L, L) on the CPU, to fields (n, L, L) on the generator's device."""
+    if not len(fields):
+        return torch.empty(fields.shape)
+    with torch.inference_mode():
+        pieces = fields.split(max(1, AT_ONCE // fields[0].numel()))
+        return torch.cat([generator(piece).cpu() for piece in pieces])
+
+
+def write_metrics(path: Path, history: list[list[float]]) -> None:
+    """metrics.csv, a line an epoch, as a whole: a reader never sees half of it."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([HISTORY, *([int(line[0]), *line[1:]] for line in history)])
+    temporary = path.with_name(f".metrics-{os.getpid()}.tmp")
+    temporary.write_text(text.getvalue())
+    os.replace(temporary, path)

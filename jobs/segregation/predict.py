@@ -1,0 +1,106 @@
+"""The predict stage: what the networks make of a run's test set, or with --input of a user's own fields."""
+
+import numpy as np
+
+from jobs import UserError, provenance, shards
+from jobs.config import digest
+from jobs.progress import Progress
+from jobs.rundir import System
+from jobs.segregation import fields, predict_fields, train
+from jobs.segregation.trained import activations, answers, network_of, trained
+from jobs.shards import Data
+from jobs.training import torch_device, use
+from jobs.units import Place
+from kernels.cahn_hilliard import CahnHilliard
+
+CHANNELS = 16  # activation maps kept of a layer
+QUANTITIES = {
+    "mean_concentration": "", "area": "length^2", "perimeter": "length", "chemical_energy": "energy", "surface_energy": "energy",
+    "free_energy": "energy",
+}  # fmt: skip
+
+
+def run(systems: list[System], place: Place, request, device, progress: Progress) -> int:
+    """This process's share of the predictions of all systems, or the answer to --input; how many failed (none: they raise)."""
+    name = torch_device(device, request.device, progress.say)
+    use(name, device.workers)
+    if request.input is not None and len(systems) > 1:
+        raise UserError(f"--input: {request.run} holds {len(systems)} systems; give one of them as --run")
+    for system in systems:
+        train.check(system)
+    if request.input is not None:
+        if place.rank == place.task == 0:
+            predict_fields.answer(systems[0], request, device, name, progress)
+        return 0
+    everything = [(system, model) for system in systems for model in trained(system, system.config.predict.models, progress.say)]
+    if not everything:
+        raise UserError(f"{request.run}: none of the networks asked for is trained: run train first")
+    mine = place.share(everything)
+    progress.begin(len(mine), "networks")
+    for done, (system, model) in enumerate(mine):
+        predict(system, model, device, name, progress)
+        progress.reach(done + 1)
+    progress.end()
+    return 0
+
+
+def physics(config, device) -> CahnHilliard:
+    """The system whose energies, areas and perimeters are measured."""
+    s = config.system
+    return CahnHilliard((s.size, s.size), s.epsilon, s.well_depth, s.mobility, spacing=s.spacing, device=device)
+
+
+def predict(system: System, model: str, device, name: str, progress: Progress) -> None:
+    """Write predict/MODEL.h5 and predict/MODEL-activations.h5, unless they are there, made by the same network."""
+    config, folder = system.config, system.folder / "predict"
+    belongs = train.belonging(system)
+    made_from = f"{' '.join(belongs.values())} {shards.check(system.training(model) / 'test.h5')} {config.predict.samples}"
+    try:
+        for kind in ("", "-activations"):
+            shards.check(folder / f"{model}{kind}.h5", made_from=made_from)
+        progress.say(f"{folder / model}.h5: made by the same network before, kept")
+        return
+    except (FileNotFoundError, shards.BadFileError):
+        pass
+    network = network_of(system, model, name, progress.say)
+    test = fields.read(system.folder, "test")
+    mean = np.asarray(test.mean_concentration, np.float64)
+    rows = train.spread(mean, config.predict.samples)
+    given, truth = (each.numpy() for each in train.partners(model, test, rows))
+    predicted = answers(network, given)
+    data = {
+        "input": Data(given, "", "sample, x, y", "concentration given to the network", True),
+        "prediction": Data(predicted, "", "sample, x, y", "its answer, without noise", True),
+        "truth": Data(truth, "", "sample, x, y", "concentration that was simulated", True),
+        "mean_concentration": Data(mean[rows], "", "sample", "of the trajectory"),
+        "index": Data(rows.astype(np.int32), "", "sample", "rows of the test split"),
+        **measured(config, device, truth=truth, predicted=predicted),
+    }
+    attributes = {
+        **provenance.block(config, device.name), **belongs, "config_digest": digest(config), "made_from": made_from,
+        "study": "segregation", "model": model,
+    }  # fmt: skip
+    shards.write(folder / f"{model}.h5", data, attributes)
+    middle = int(np.argmin(np.abs(mean[rows] - 0.5)))  # where domains of both phases are large
+    maps = {"input": Data(given[middle], "", "x, y", "concentration"), "prediction": Data(predicted[middle], "", "x, y", "the answer")}
+    for number, layer in enumerate(activations(network, given[middle])):
+        maps[f"layer_{number:02d}"] = Data(telling(layer), "", "channel, x, y", "activations", True)
+    shards.write(folder / f"{model}-activations.h5", maps, {**attributes, "index": int(rows[middle])})
+    error = np.abs(predicted - truth).mean(dtype=np.float64)
+    progress.say(f"{folder / model}.h5: {len(rows)} samples, L1 {error:.5f}")
+
+
+def telling(maps: np.ndarray) -> np.ndarray:
+    """At most CHANNELS of the maps (channels, h, w), those that vary most over the field, in their order."""
+    return maps[np.sort(np.argsort(-maps.var((1, 2)), kind="stable")[:CHANNELS])]
+
+
+def measured(config, device, **of: np.ndarray) -> dict[str, Data]:
+    """The six quantities of each of the fields (n, L, L), {"truth_area": ...}."""
+    model = physics(config, device)
+    data = {}
+    for whose, each in of.items():
+        found = fields.measure(model, each)
+        for quantity, unit in QUANTITIES.items():
+            data[f"{whose}_{quantity}"] = Data(np.asarray(found[quantity], np.float64), unit, "sample", quantity.replace("_", " "))
+    return data

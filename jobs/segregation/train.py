@@ -1,0 +1,133 @@
+"""Train the networks of a run on its data set: one unit is one network, trained by one process or by all ranks together.
+
+An epoch's order, noise and augmentation are a function of (seed, network, epoch), so a training that was killed goes on,
+from the last epoch's checkpoint, exactly as if it had not been.  The network that is kept is the last epoch's: the
+learning rate has fallen to 0 by then, the augmentation leaves little to learn by heart, and the smallest L1 on the
+validation set, which metrics.csv has for every epoch, would prefer blurred answers to the GAN's sharp ones.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from jobs import UserError, checkpoint, distributed, provenance, shards
+from jobs.config import digest, flat
+from jobs.rundir import System
+from jobs.segregation import fields, networks
+from jobs.segregation.epochs import HISTORY, Training, epoch_seed, partners, predict, write_metrics
+from jobs.shards import Data
+from jobs.training import Report
+from kernels.device import cpu_model
+
+RECIPE = 0  # to be raised when an architecture or the way of training changes: what was trained before is then set aside
+TOGETHER = True  # all ranks under torchrun train one network
+FEWEST_HALVINGS = 3
+
+
+def train_digest(config) -> str:
+    """What a trained network depends on beside the data set and its own name."""
+    keys = {k: v for k, v in flat(config).items() if k.startswith("train.") and k != "train.models"}
+    if RECIPE:
+        keys["recipe"] = RECIPE
+    return hashlib.sha256((digest(config) + json.dumps(keys, sort_keys=True)).encode()).hexdigest()
+
+
+def check(system: System) -> None:
+    """UserError unless the system's data set is there, sound, of this very system, and its fields can be halved."""
+    path, size = system.folder / "dataset.h5", system.config.system.size
+    if networks.depth(size) < FEWEST_HALVINGS:
+        raise UserError(f"system.size = {size}: the networks halve the side; expected a multiple of {2**FEWEST_HALVINGS} [cells]")
+    try:
+        attributes = shards.read(path)[1]
+    except FileNotFoundError:
+        raise UserError(f"{path} is not there: run generate and collect first") from None
+    except shards.BadFileError as error:
+        raise UserError(f"{path}: {error}; run collect again") from None
+    if attributes.get("study") != "segregation":
+        raise UserError(f"{path}: not a segregation data set (study = {attributes.get('study')})")
+    if attributes.get("config_digest") != digest(system.config):
+        raise UserError(f"{path}: made with another config than {system.folder / 'config.yaml'}; run collect again")
+
+
+def belonging(system: System) -> dict[str, str]:
+    """What the files of a trained network must say that they were made from."""
+    return {"train_digest": train_digest(system.config), "dataset_digest": shards.check(system.folder / "dataset.h5")}
+
+
+def finished(system: System, name: str, say: Callable[[str], None]) -> bool:
+    """Whether test.h5 of a network is there, sound, and of the present data set and settings.  Another one is moved aside."""
+    path = system.training(name) / "test.h5"
+    try:
+        shards.check(path, **belonging(system))
+    except FileNotFoundError:
+        return False
+    except shards.BadFileError as error:
+        say(f"{path}: {error}; moved aside to {shards.set_aside(path).name}")
+        return False
+    return True
+
+
+def spread(mean: np.ndarray, count: int | None) -> np.ndarray:
+    """Sorted rows of `count` samples (None: all), as evenly over the mean concentrations (n,) as can be."""
+    order = np.argsort(mean, kind="stable")
+    return np.sort(order if count is None else order[np.arange(min(count, len(mean))) * len(mean) // min(count, len(mean))])
+
+
+def build(config, name: str) -> networks.Generator:
+    """The generator of a network's name, untrained.  Its range holds the steady states' overshoot and the first fields' noise."""
+    g, t = config.generate, config.train
+    margin = 0.05 + max(0.0, g.noise - g.first_mean, g.last_mean + g.noise - 1)
+    limits = (-margin, 1 + margin)
+    return networks.Generator(t.width, config.system.size, limits, name.endswith("conserving"), t.dropout)
+
+
+def fit(system: System, name: str, device: str, report: Report) -> str:
+    """Train one network to its end, from its checkpoint if there is one, and try it on the test set; a line about the result.
+
+    Where several ranks train it, all call this; the first one reads and writes the files.
+    """
+    config, folder, belongs = system.config, system.training(name), belonging(system)
+    writes = distributed.place()[0] == 0
+    found = fields.read(system.folder, "train")
+    chosen = spread(found.mean_concentration, config.train.samples)
+    torch.manual_seed(epoch_seed(config, name, 0))
+    generator = build(config, name)
+    run = Training(config, name, generator, partners(name, found, chosen), partners(name, fields.read(system.folder, "valid")), device)
+    state = distributed.of_the_first(lambda: checkpoint.load(folder / "checkpoint.pt", lambda line: report("say", line), **belongs))
+    if state is not None:
+        run.restore(state)
+    while not run.ended:
+        if distributed.of_the_first(lambda: (folder / "test.h5").exists() and finished(system, name, lambda line: report("say", line))):
+            return "trained by another process meanwhile"
+        run.epoch(report)
+        if writes:
+            checkpoint.save(folder / "checkpoint.pt", {**run.state(), **belongs})
+            write_metrics(folder / "metrics.csv", run.history)
+            report("epoch", (run.share, run.line))
+    if not writes:
+        return ""
+    checkpoint.save(
+        folder / "checkpoint.pt",
+        {"epoch": run.epochs, "finished": True, "generator": generator.state_dict(), "history": run.history, **belongs},
+    )
+    given, wanted = partners(name, fields.read(system.folder, "test"))
+    error = (predict(generator, given.to(device)) - wanted).abs().mean((1, 2)).numpy()
+    columns = {
+        "index": Data(np.arange(len(error), dtype=np.int32), "", "tested", "rows of the test split"),
+        "l1": Data(error, "", "tested", "mean |prediction - truth| over the field, without noise"),
+        "training": Data(chosen.astype(np.int32), "", "trained", "rows of the train split"),
+    }
+    for i, what in enumerate(HISTORY):
+        if what != "seconds":  # no result; metrics.csv has them
+            columns[f"history/{what}"] = Data(np.array([line[i] for line in run.history]), "", "epoch", what.replace("_", " "))
+    attributes = {
+        **provenance.block(config, torch.cuda.get_device_name(device) if device != "cpu" else cpu_model()),
+        **belongs, "config_digest": digest(config), "study": "segregation", "model": name, "ranks": distributed.place()[1],
+        "parameters": networks.parameters(generator), "epochs": run.epochs, "seconds": sum(line[1] for line in run.history),
+    }  # fmt: skip
+    shards.write(folder / "test.h5", columns, attributes)
+    checkpoint.previous(folder / "checkpoint.pt").unlink(missing_ok=True)
+    return f"test L1 {error.mean():.5f} after {run.epochs} epochs, {networks.parameters(generator)} parameters"

@@ -1,0 +1,45 @@
+"""The trained networks of a run: which there are, their weights, their answers, and what happens inside them."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from jobs import UserError, checkpoint
+from jobs.rundir import System
+from jobs.segregation import epochs, train
+from jobs.segregation.networks import Generator
+
+
+def trained(system: System, models: list[str] | None, say: Callable[[str], None]) -> list[str]:
+    """Names of the networks that are trained, of `models` or (None) of all there are."""
+    there = sorted(path.parent.name for path in system.training("").glob("*/test.h5"))
+    return [name for name in (there if models is None else models) if train.finished(system, name, say)]
+
+
+def network_of(system: System, name: str, device: str, say: Callable[[str], None]) -> Generator:
+    """The trained generator of a name.  Raises UserError without a sound checkpoint."""
+    folder = system.training(name)
+    state = checkpoint.load(folder / "checkpoint.pt", say, **train.belonging(system))
+    if state is None or not state["finished"]:
+        raise UserError(f"{folder}: its checkpoint cannot be used; remove its test.h5 and train again")
+    network = train.build(system.config, name)
+    try:
+        network.load_state_dict(state["generator"])
+    except RuntimeError:
+        raise UserError(f"{folder}: trained by another version of this program; train in another --run") from None
+    return network.to(device).eval()
+
+
+def answers(network: Generator, fields: np.ndarray) -> np.ndarray:
+    """What the network makes of fields (n, L, L), float32 (n, L, L), without noise: a function of the field alone."""
+    device = next(network.parameters()).device
+    return epochs.predict(network, torch.from_numpy(np.asarray(fields, np.float32)).to(device)).numpy()
+
+
+def activations(network: Generator, field: np.ndarray) -> list[np.ndarray]:
+    """Activation maps of every layer for one field (L, L), float32 (channels, h, w): encoder, decoder, the answer's logits."""
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        maps = network.maps(torch.from_numpy(np.asarray(field, np.float32))[None].to(device))
+    return [each[0].movedim(-1, 0).float().cpu().numpy() for each in maps]
