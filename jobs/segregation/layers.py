@@ -14,6 +14,7 @@ from torch.nn.functional import linear
 
 KERNEL = 4  # side of every filter, as in pix2pix
 ABOUT = 32  # numbers that tell the norms about a sample
+BUMPS = 16  # of each number that it is told from
 
 
 def gathered(x: Tensor, stride: int) -> Tensor:
@@ -111,9 +112,9 @@ class Transposed(nn.Module):
 class Norm(nn.Module):
     """Instance norm (each channel of each sample alone) whose scale and shift depend on what `about` tells of the sample.
 
-    Instance norm brings out the weak long waves of a noisy field, but takes mean and contrast out of every layer, on which
-    everything depends here.  `about` (n, ABOUT) gives them back (conditional instance norm: Dumoulin, Shlens and Kudlur
-    2017).  A single cell has nothing to be normalised by and is only scaled and shifted.
+    Instance norm brings out the weak long waves of a noisy field, but takes the mean concentration, on which everything
+    depends here, out of every layer.  `about` (n, ABOUT) gives it back (conditional instance norm: Dumoulin, Shlens and
+    Kudlur 2017).  A single cell has nothing to be normalised by and is only scaled and shifted.
     """
 
     def __init__(self, channels: int, epsilon: float = 1e-5):
@@ -131,11 +132,20 @@ class Norm(nn.Module):
         return torch.addcmul(shift, wide, scale).to(x.dtype)
 
 
-class About(nn.Sequential):
-    """What the norms are told: a function of `count` numbers (n, count), each about -1 to 1."""
+class About(nn.Module):
+    """What the norms are told, (n, ABOUT): a function of `count` numbers (n, count), each about -1 to 1.
+
+    Each number comes as BUMPS Gaussian bumps, so that a sharp change, as at the spinodal, is learnt soon.
+    """
 
     def __init__(self, count: int):
-        super().__init__(nn.Linear(count, ABOUT), nn.GELU(), nn.Linear(ABOUT, ABOUT), nn.GELU())
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(BUMPS * count, ABOUT), nn.GELU(), nn.Linear(ABOUT, ABOUT), nn.GELU())
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        centres = torch.linspace(-1, 1, BUMPS, device=numbers.device)
+        bumps = torch.exp(-(((numbers[..., None] - centres) * (BUMPS - 1) / 2) ** 2))
+        return self.layers(bumps.flatten(1))
 
 
 def mean_of(fields: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout, leaky_relu, relu
 
-from jobs.segregation.layers import ABOUT, About, Convolution, Norm, Transposed, mean_of
+from jobs.segregation.layers import About, Convolution, Norm, Transposed, mean_of
 
 DEEPEST = 6  # halvings of the side: 64 to 1
 NOISY = 3  # the decoder's first blocks have dropout, pix2pix's noise z
@@ -106,30 +106,27 @@ def conserved(logits: Tensor, mean: Tensor, limits: tuple[float, float], steps: 
 class Discriminator(nn.Module):
     """Is `answer` the true partner of `fields`?  Logits (n, L/8, L/8), each about a patch of 70 x 70 cells.
 
-    Its norms are told mean and standard deviation of both fields: without them it could not tell a uniform field from a
-    segregated one, nor a blurred one from a sharp one.
+    Norms follow the second and the third convolution.  One more, in front of the last, would leave nothing of how strong a
+    texture is: it could not tell sharp interfaces from blurred ones.
     """
 
     def __init__(self, width: int):
         super().__init__()
-        self.about = About(4)
+        self.about = About(2)
         channels = [2, width, 2 * width, 4 * width, 8 * width]
         self.layers = nn.ModuleList(
-            Convolution(*pair, stride=2 if level < 3 else 1, bias=not level) for level, pair in enumerate(pairwise(channels))
+            Convolution(*pair, stride=2 if level < 3 else 1, bias=level in (0, 3)) for level, pair in enumerate(pairwise(channels))
         )
-        self.norms = nn.ModuleList(Norm(c) for c in channels[2:])
+        self.norms = nn.ModuleList(Norm(c) for c in channels[2:4])
         self.last = Convolution(channels[-1], 1, stride=1, bias=True)
-        self.verdict = nn.Linear(ABOUT, 1)
 
     def forward(self, fields: Tensor, answer: Tensor) -> Tensor:
-        both = 2 * torch.stack([fields, answer], -1).float() - 1
-        variance, mean = torch.var_mean(both, (1, 2))
-        about = self.about(torch.cat([mean, torch.sqrt(variance + 1e-6)], 1))
-        x = both
+        x = 2 * torch.stack([fields, answer], -1).float() - 1
+        about = self.about(x.mean((1, 2)))
         for level, layer in enumerate(self.layers):
             x = layer(x)
-            x = leaky_relu(self.norms[level - 1](x, about) if level else x, LEAK)
-        return self.last(x)[..., 0].float() + self.verdict(about)[:, None].float()
+            x = leaky_relu(self.norms[level - 1](x, about) if level in (1, 2) else x, LEAK)
+        return self.last(x)[..., 0].float()
 
 
 def parameters(network: nn.Module) -> int:
