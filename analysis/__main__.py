@@ -47,6 +47,12 @@ def main(arguments: list[str] | None = None) -> int:
         type=Path,
         help="where report.md, report.json and figures/ go (default: RUN, when only one is given)",
     )
+    parser.add_argument(
+        "--earlier",
+        metavar="REPORT.json",
+        type=Path,
+        help="nucleation: an earlier report.json, whose systems that have no run here are taken over, and its figures copied",
+    )
     options = parser.parse_args(arguments)
     try:
         predictions = PREDICTIONS.get(options.study)
@@ -63,7 +69,10 @@ def main(arguments: list[str] | None = None) -> int:
             missing += without
         for path in missing:
             print(f"{path}: no dataset.h5 yet, left out", file=sys.stderr)
-        report = STUDIES[options.study](ready, options.out or options.runs[0], progress=print)
+        if options.earlier is not None and options.study != "nucleation":
+            raise BadInput(f"--earlier: not for {options.study}")
+        more = {} if options.earlier is None else {"earlier_report": options.earlier}
+        report = STUDIES[options.study](ready, options.out or options.runs[0], progress=print, **more)
     except BadInput as error:
         print(f"analysis: error: {error}", file=sys.stderr)
         return 2

@@ -6,6 +6,7 @@ from pathlib import Path
 from analysis.nucleation import (
     claims,
     droplet_figures,
+    earlier,
     event,
     figures,
     model_figures,
@@ -19,7 +20,6 @@ from analysis.nucleation.dataset import Run, load
 
 OF_RUNS = (figures.evolution, figures.against_magnetization, figures.lifetimes, figures.balance)
 OF_STUDIES = (
-    model_figures.errors,
     model_figures.confusion,
     model_figures.confusion_near_spinodal,
     model_figures.towards_spinodal,
@@ -44,12 +44,14 @@ def _names(runs: list[Run]) -> tuple[list[str], list[str]]:
     return names, slugs
 
 
-def analyse(paths: list[Path], out: Path, progress) -> Path:
+def analyse(paths: list[Path], out: Path, progress, earlier_report: Path | None = None) -> Path:
     """Draw all figures of these runs into out/figures and write out/report.md and .json; return report.md's
     path.
 
-    progress(text) is called with each file's name. Raises BadInput for a run that cannot be read.
+    progress(text) is called with each file's name. earlier_report: a report.json whose systems without a run here are taken
+    over. Raises BadInput for a run or a report that cannot be read.
     """
+    before = earlier.read(earlier_report) if earlier_report else None
     runs = sorted(
         (load(path) for path in paths),
         key=lambda run: (run.system.size, run.system.range or 0, run.system.field),
@@ -71,6 +73,8 @@ def analyse(paths: list[Path], out: Path, progress) -> Path:
 
     for draw in OF_RUNS:
         add(draw(runs, folder))
+    more = earlier.skills(before, set(names), study.NEAR_SPINODAL - 1) if before else []
+    add(model_figures.errors(studies, folder, more))
     for draw in OF_STUDIES:
         add(draw(studies, folder))
     for s in studies:
@@ -89,4 +93,4 @@ def analyse(paths: list[Path], out: Path, progress) -> Path:
         differences=model_tables.differences(studies),
         left_out=left_out,
     )
-    return report.write(out, content)
+    return report.write(out, earlier.complete(content, before, out) if before else content)

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from analysis import style
 from analysis.estimates import Estimate
 from analysis.nucleation import skill
+from analysis.nucleation.earlier import Skill
 from analysis.nucleation.study import Study, present, splits_shown
 from analysis.nucleation.training import CONFIGURATION, EVENT, MODELS, SPLITS, label
 
@@ -48,39 +49,50 @@ PAPER = {"color": "black", "ls": "", "marker": "x"}
 MEAN = {"color": "black", "ls": ":", "lw": 1}
 
 
-def errors(studies: list[Study], folder: Path) -> tuple[str, str] | None:
-    """Figure 3: MSE of the models, system by system, and the floor of the labels' noise."""
+def skill_of(study: Study) -> Skill:
+    models = [m for m in present([study]) if any(study.folds(split, m) for split in SPLITS)]
+    mse = {(split, m): skill.mse(study.run, folds) for split in SPLITS for m in models if (folds := study.folds(split, m))}
+    system = study.run.system
+    name = f"R = {system.range:g}\nL = {system.size}" if system.range else study.name
+    return Skill(system.range or 0, name, {k: Estimate(e.value, e.error) for k, e in mse.items()}, *_ground(study, models))
+
+
+def errors(studies: list[Study], folder: Path, more: list[Skill] = ()) -> tuple[str, str] | None:
+    """Figure 3: MSE of the models, system by system, and the floor of the labels' noise. more: from an earlier report."""
     studies = [s for s in studies if s.training.folds and not s.near_spinodal]
-    if not studies:
+    systems = sorted([*map(skill_of, studies), *more], key=lambda s: s.range)
+    if not systems:
         return None
-    with_spins = any(s.folds(split, "spins") for s in studies for split in SPLITS)
+    found = {key for s in systems for key in s.mse}
+    models = [m for m in MODELS if any((split, m) in found for split in SPLITS)]
+    models += sorted({m for _, m in found} - set(models))
+    with_spins = "spins" in models
     fig, axes = style.grid(2 if with_spins else 1, 2.7, per_row=2)
     for ax, skipped in zip(axes, ((), ("spins",)) if with_spins else ((),), strict=True):
-        _errors_panel(ax, studies, skipped)
+        _errors_panel(ax, systems, [m for m in models if m not in skipped])
     if with_spins:
         axes[0].set_title("(a) all models")
         axes[1].set_title("(b) without the spin-based regression")
     others = {"label-noise floor": FLOOR} | ({"predicting the mean": MEAN} if with_spins else {})
-    _legend(fig, present(studies), _splits_of(studies), others, 5 if with_spins else 2)
+    _legend(fig, models, [split for split in SPLITS if any(split == s for s, _ in found)], others, 5 if with_spins else 2)
+    taken = f" From an earlier report: {', '.join(s.label.replace(chr(10), ', ') for s in more)}." if more else ""
     return (
         style.save(fig, folder, "figure-3-mse"),
         "Figure 3 of the paper: mean square error of p_nuc on the test sets, mean over folds; filled markers and solid "
         "lines: training and test sets share no event; open markers and dashed lines: split by configuration, as in "
-        f"the paper; grey: label-noise floor; dotted: predicting the mean; {ERRORS}. Lines only guide the eye.",
+        f"the paper; grey: label-noise floor; dotted: predicting the mean; {ERRORS}. Lines only guide the eye.{taken}",
     )
 
 
-def _errors_panel(ax, studies: list[Study], skipped: tuple) -> None:
-    models = [m for m in present(studies) if m not in skipped]
-    place = np.arange(len(studies), dtype=float)
+def _errors_panel(ax, systems: list[Skill], models: list[str]) -> None:
     for split, filled in ((EVENT, True), (CONFIGURATION, False)):
         for k, model in enumerate(models):
-            rows = [(i, skill.mse(s.run, s.folds(split, model))) for i, s in enumerate(studies) if s.folds(split, model)]
+            rows = [(i, s.mse[split, model]) for i, s in enumerate(systems) if (split, model) in s.mse]
             if not rows:
                 continue
             dodge = 0.06 * (k - (len(models) - 1) / 2) + (0.02 if filled else -0.02)
             ax.errorbar(
-                [place[i] + dodge for i, _ in rows],
+                [i + dodge for i, _ in rows],
                 [e.value for _, e in rows],
                 [e.error for _, e in rows],
                 ls="-" if filled else "--",
@@ -88,14 +100,12 @@ def _errors_panel(ax, studies: list[Study], skipped: tuple) -> None:
                 mfc=None if filled else "white",
                 **look(model),
             )
-    for i, study in enumerate(studies):
-        noise, variance = _ground(study, models)
-        ax.hlines(noise, i - 0.3, i + 0.3, **FLOOR)
-        if not skipped and "spins" in models:
-            ax.hlines(variance, i - 0.3, i + 0.3, **MEAN)
-    names = [f"R = {s.run.system.range:g}\nL = {s.run.system.size}" if s.run.system.range else s.name for s in studies]
-    ax.set(xticks=place, xticklabels=names, ylabel=r"mean square error of $p_\mathrm{nuc}$", ylim=(0, None))
-    ax.set_xlim(-0.5, len(studies) - 0.5)
+    for i, system in enumerate(systems):
+        ax.hlines(system.floor, i - 0.3, i + 0.3, **FLOOR)
+        if "spins" in models:
+            ax.hlines(system.variance, i - 0.3, i + 0.3, **MEAN)
+    ax.set(xticks=np.arange(len(systems)), xticklabels=[s.label for s in systems], ylim=(0, None))
+    ax.set(ylabel=r"mean square error of $p_\mathrm{nuc}$", xlim=(-0.5, len(systems) - 0.5))
 
 
 def _ground(study: Study, models: list[str]) -> tuple[float, float]:
