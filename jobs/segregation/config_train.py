@@ -26,7 +26,9 @@ class Train(Section):
     epochs: int = value(200, unit="epochs", ge=1, le=100_000, about="of the training; over the second half the learning rate falls to 0")
     learning_rate: float = value(2.0e-4, unit="", gt=0, lt=1, about="of Adam, for both networks")
     betas: list[float] = value([0.5, 0.999], unit="", min_length=2, max_length=2, about="of Adam, each from 0 to 1")
-    adversarial_weight: float = value(1.0, unit="", gt=0, le=1e6, about="lambda: of the GAN's loss beside L1, in the gan_ models")
+    adversarial_weight: float = value(
+        1.0, unit="", gt=0, le=1e6, about="lambda: of the GAN's loss beside L1, in the gan_ models; 1 in the paper, 0.01 in pix2pix"
+    )
     dropout: float = value(0.5, unit="", ge=0, lt=1, about="in the generator's decoder while it trains: pix2pix's noise")
     augmentation: bool = value(True, unit="", about="shifts on the torus, flips and quarter turns: what the equation does not notice")
     precision: Literal["float32", "bfloat16"] = value(
