@@ -94,7 +94,7 @@ def parser() -> argparse.ArgumentParser:
             "--device",
             choices=("auto", "cpu", "gpu"),
             default="auto",
-            help="auto (default): a GPU where there is one; the same data sets, and networks up to round-off",
+            help="auto (default): a GPU where there is one; the same spins; fields and networks up to round-off",
         )
         one.add_argument(
             "--workers",

@@ -67,8 +67,9 @@ def _networks(system: System) -> list[str]:
         if name not in trained and metrics.exists():
             head, *epochs = metrics.read_text().splitlines()
             last = dict(zip(head.split(","), epochs[-1].split(","), strict=True)) if epochs else {}
-            watched = [f", {key.replace('_', ' ')} {float(last[key]):.5f}" for key in last if key.startswith("validation")]
-            lines.append(f"    begun: {name}, epoch {len(epochs)}{''.join(watched)}")
+            watched = next((key for key in last if key.startswith("validation")), None)  # the first one stops or judges the training
+            value = f", {watched.replace('_', ' ')} {float(last[watched]):.5f}" if watched else ""
+            lines.append(f"    begun: {name}, epoch {len(epochs)}{value}")
         with contextlib.suppress(OSError):
             if name not in trained:
                 lines.append(f"    failed: {name}: {system.training_failure(name).read_text().strip()}")
