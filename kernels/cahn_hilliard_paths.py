@@ -363,7 +363,7 @@ def _run_batch(model: CahnHilliard, plan: Plan, rows: slice, recorded: Recorded,
         look[arrived] += 1
         going = look < len(looks)
         if not going.all():
-            progress(int(active[0] + (~going).sum()))
+            progress(rows.start + n - int(going.sum()))
             keep = np.flatnonzero(going)
             active, look, time, used, step = (a[keep] for a in (active, look, time, used, step))
             if not len(active):

@@ -144,8 +144,10 @@ def main() -> None:
     name = cpu_model()
     if device.kind == "gpu":
         name = device.name
-        result["gpu"] = {"device": device.name, "ising": []}
-        for range_, size, field, _ in SYSTEMS:
+        result["gpu"] = {"device": device.name, "ising": [], "cahn_hilliard": []}
+        if options.only != "ising":
+            result["gpu"]["cahn_hilliard"] = bench_cahn_hilliard.gpu(device, options.seconds)
+        for range_, size, field, _ in SYSTEMS if options.only != "cahn_hilliard" else []:
             rate = statistics.median(Ours(range_, size, field, device).attempts_per_second(options.seconds) for _ in range(options.rounds))
             result["gpu"]["ising"].append({"range": range_, "size": size, "attempts_per_second": rate,
                                            "limit": gpu_limit(range_, size, rate, device)})

@@ -133,6 +133,32 @@ def rates(rounds: int, seconds: float) -> list[dict]:
     return rows
 
 
+def gpu(device, seconds: float) -> list[dict]:
+    """Cell-steps per second of second-order steps on a GPU and the share of what its memories could do, counted by hand.
+
+    Fused, 64^2: a step loads and stores the field six times each in shared memory, 8 bytes of a pair: 48 bytes a cell; 128
+    bytes a clock and processor. 64^3 and 128^3 by cuFFT: two transforms of three passes, u^3 - u, and an update that reads
+    four arrays and writes three: 84 bytes a cell of global memory.
+    """
+    rows = []
+    properties = device.properties
+    shared = device.processors * 128 * properties["clockRate"] * 1e3 / 48
+    memory = 2 * properties["memoryClockRate"] * 1e3 * properties["memoryBusWidth"] / 8 / 84
+    for shape, count, what, limit in [((64, 64), 4 * device.processors, "shared memory", shared), ((64,) * 3, 64, "global memory", memory),
+                                      ((128,) * 3, 8, "global memory", memory)]:  # fmt: skip
+        model, start, steps, elapsed = CahnHilliard(shape, device=device), start_of(shape, count), 20, 0.0
+        while elapsed < 0.5 * seconds:
+            steps = int(steps * (2 if elapsed == 0 else min(10, 1 + seconds / elapsed)))
+            begin = time.perf_counter()
+            model.run(start, [steps * 0.01], scheme="second_order", step=0.01, steady_state=None, observe=False)
+            elapsed = time.perf_counter() - begin
+        rate = start.size * steps / elapsed
+        rows.append({"shape": list(shape), "fields": count, "cell_steps_per_second": rate, "limit": limit, "limited_by": what})
+        name = "x".join(map(str, shape))
+        print(f"{name:<11} x{count:<5} {rate:9.3g} cell-steps/s, {rate / limit:.0%} of the limit {limit:.3g} of {what}", flush=True)
+    return rows
+
+
 def energy_error(run, reference) -> float:
     """Largest relative error of F at a look, median over the fields: a few of them sit near a saddle, where no step agrees."""
     return float(np.median(np.abs(run.free_energy / reference.free_energy - 1).max(1)))
