@@ -5,11 +5,12 @@ import sys
 from pathlib import Path
 
 from analysis import nucleation, segregation
-from analysis.nucleation import prediction
+from analysis.nucleation import prediction as nucleation_prediction
 from analysis.runs import BadInput, expand
+from analysis.segregation import prediction as segregation_prediction
 
 STUDIES = {"nucleation": nucleation.analyse, "segregation": segregation.analyse}
-PREDICTIONS = {"nucleation": prediction}
+PREDICTIONS = {"nucleation": nucleation_prediction, "segregation": segregation_prediction}
 
 EPILOG = """\
 A RUN is a directory that `python -m jobs STUDY ...` filled (config.yaml and dataset.h5), a sweep (all its
@@ -55,8 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        predictions = PREDICTIONS.get(options.study)
-        if predictions is not None and all(predictions.is_prediction(path) for path in options.runs):
+        predictions = PREDICTIONS[options.study]
+        if all(predictions.is_prediction(path) for path in options.runs):
             for path in options.runs:
                 print(predictions.draw(path, options.out))
             return 0
