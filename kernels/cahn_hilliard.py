@@ -216,12 +216,13 @@ class CahnHilliard:
         the start even where it would grow: give steady_state = None for it.
         Raises ValueError on arguments out of range, BlownUpError if a trajectory leaves every physical range.
         """
-        from kernels import cahn_hilliard_paths as paths
+        from kernels.cahn_hilliard_paths import choose
+        from kernels.cahn_hilliard_plan import plan as planned
 
         if on_blow_up not in ("raise", "keep"):
             raise ValueError(f"on_blow_up is {on_blow_up!r}; it must be raise or keep")
-        plan = paths.plan(self, fields, times, scheme, step, tolerance, steady_state, keep, max_steps)
-        recorded = paths.choose(self, scheme)(self, plan, progress or (lambda done: None))
+        plan = planned(self, fields, times, scheme, step, tolerance, steady_state, keep, max_steps)
+        recorded = choose(self, scheme)(self, plan, progress or (lambda done: None))
         trajectory = self._trajectory(plan, recorded, observe)
         if on_blow_up == "raise" and trajectory.diverged.any():
             i = int(np.flatnonzero(trajectory.diverged)[0])

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
-from kernels import cahn_hilliard_paths as paths
 from kernels.cahn_hilliard import BlownUpError, CahnHilliard, mixtures
+from kernels.cahn_hilliard_fft import by_fft
+from kernels.cahn_hilliard_fused import line_order, pairs_of_lines
+from kernels.cahn_hilliard_paths import choose
+from kernels.cahn_hilliard_plan import plan as planned
 from kernels.device import select
 
 FIXED = [("first_order", 0.05), ("second_order", 0.05)]
@@ -13,10 +16,10 @@ ROUND_OFF = {"float32": 3e-6, "float64": 1e-13}  # after some 100 steps, largest
 
 def both(model, start, times, **how):
     """The same run on its own path and by plain FFTs."""
-    plan = paths.plan(model, start, times, how["scheme"], how.get("step"), how.get("tolerance", 1e-4), how.get("steady_state"), None, 10**6)
-    path = paths.choose(model, how["scheme"])
-    assert path is not paths.by_fft
-    return path(model, plan, lambda done: None), paths.by_fft(model, plan, lambda done: None)
+    plan = planned(model, start, times, how["scheme"], how.get("step"), how.get("tolerance", 1e-4), how.get("steady_state"), None, 10**6)
+    path = choose(model, how["scheme"])
+    assert path is not by_fft
+    return path(model, plan, lambda done: None), by_fft(model, plan, lambda done: None)
 
 
 SYSTEMS = [((32, 32), "float32"), ((64, 64), "float32"), ((64, 64), "float64"), ((128, 128), "float32"), ((32, 32, 32), "float32"),
@@ -43,8 +46,8 @@ def test_adaptive_steps_are_those_of_plain_ffts(shape):
     start = np.repeat(mixtures([0.45], 0.1, shape, seed=4), 2 if len(shape) == 2 else 1, 0)
     share = np.sqrt(2) if len(shape) == 2 else 1.0
     times = [0.0, 3.0, 20.0, 21.0]
-    plan = [paths.plan(model, start, times, "adaptive", None, t, 1e-10, None, 10**6) for t in (1e-4 * share, 1e-4)]
-    fused, plain = paths.choose(model, "adaptive")(model, plan[0], lambda done: None), paths.by_fft(model, plan[1], lambda done: None)
+    plan = [planned(model, start, times, "adaptive", None, t, 1e-10, None, 10**6) for t in (1e-4 * share, 1e-4)]
+    fused, plain = choose(model, "adaptive")(model, plan[0], lambda done: None), by_fft(model, plan[1], lambda done: None)
     assert np.array_equal(fused.steps, plain.steps)
     assert np.abs(fused.fields - plain.fields).max() < 1e-10
 
@@ -136,7 +139,7 @@ def test_too_few_steps_are_said():
 @pytest.mark.parametrize("size", [32, 64])
 def test_every_wave_is_in_one_pair(size):
     model = CahnHilliard((size,) * 3, device=select("cpu", workers=1))
-    place, k2, weight = paths.pairs_of_lines(model, 16)
+    place, k2, weight = pairs_of_lines(model, 16)
     assert weight.sum() == size**2
     seen = np.zeros((size, size + 1), int)
     for which in (0, 1):
@@ -145,7 +148,7 @@ def test_every_wave_is_in_one_pair(size):
     assert (seen[:, :size] >= 1).all()
     assert not seen[:, size].any()
     one, two = (np.divmod(place[:, which], size + 1) for which in (0, 1))
-    order = paths.line_order(size)
+    order = line_order(size)
     assert ((order[one[0]] + order[two[0]]) % size == 0).all()
     assert ((order[one[1]] + order[two[1]]) % size == 0).all()
     assert k2.max() == pytest.approx(2 * np.pi**2, rel=1e-6)

@@ -8,7 +8,7 @@ from jobs import config, shards
 from jobs.segregation import generate
 from jobs.segregation.config import SPINODAL, Segregation
 from jobs.segregation.fields import segregated
-from kernels import cahn_hilliard_paths
+from kernels import cahn_hilliard_fft, cahn_hilliard_paths
 from kernels.device import select
 
 GENERATE = {"first_mean": 0.1, "last_mean": 0.5, "mean_step": 0.2, "training": 3, "validation": 1, "test": 2, "times": [0, 10]}
@@ -136,7 +136,7 @@ def test_a_field_that_blows_up_costs_its_unit_only(quench, small_segregation, tm
     """The stabilised scheme does not blow up, so the bound is lowered to what a segregated field has."""
     run = tmp_path / "run"
     with monkeypatch.context() as lowered:
-        lowered.setattr(cahn_hilliard_paths, "DIVERGED", 0.6)
+        lowered.setattr(cahn_hilliard_fft, "DIVERGED", 0.6)
         code, lines = quench("segregation", "generate", small_segregation, "--run", run)
     assert code == 1
     said = next(line for line in lines if "failed:" in line)
