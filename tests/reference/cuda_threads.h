@@ -1,0 +1,55 @@
+// Runs a kernel's GPU branch on a CPU, one real thread for each CUDA thread, one block: slow, but the same indices, barriers
+// and shared memory. For tests on machines without a GPU. extern __shared__ arrays are defined by the test.
+#pragma once
+#include <barrier>
+#include <cmath>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#define __CUDACC__
+#define __global__
+#define __device__
+#define __forceinline__ inline __attribute__((always_inline))
+#define __launch_bounds__(threads)
+#define __restrict__ __restrict
+#define __shared__ static
+
+using std::cbrt;
+using std::fmax;
+using std::fmin;
+using std::sqrt;
+
+struct CudaIndex { int x; };
+static thread_local CudaIndex threadIdx, blockIdx;
+static CudaIndex blockDim;
+static std::unique_ptr<std::barrier<>> block_barrier;
+static std::vector<std::unique_ptr<std::barrier<>>> warp_barriers;
+
+static void __syncthreads() { block_barrier->arrive_and_wait(); }
+static void __syncwarp() { warp_barriers[threadIdx.x / 32]->arrive_and_wait(); }
+template <class T> static T __shfl_xor_sync(unsigned, T value, int distance) {
+  static T box[1024];
+  box[threadIdx.x] = value;
+  __syncwarp();
+  T other = box[threadIdx.x ^ distance];
+  __syncwarp();
+  return other;
+}
+static int atomicAdd(int* address, int value) { return __atomic_fetch_add(address, value, __ATOMIC_RELAXED); }
+
+// body() as each of `threads` threads of one block
+template <class Body> static void run_block(int threads, const Body& body) {
+  blockDim.x = threads;
+  block_barrier = std::make_unique<std::barrier<>>(threads);
+  warp_barriers.clear();
+  for (int warp = 0; warp < threads / 32; ++warp) warp_barriers.push_back(std::make_unique<std::barrier<>>(32));
+  std::vector<std::thread> all;
+  for (int thread = 0; thread < threads; ++thread)
+    all.emplace_back([&body, thread] {
+      threadIdx.x = thread;
+      blockIdx.x = 0;
+      body();
+    });
+  for (std::thread& thread : all) thread.join();
+}
