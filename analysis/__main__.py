@@ -6,7 +6,7 @@ from pathlib import Path
 
 from analysis import nucleation, segregation
 from analysis.nucleation import prediction as nucleation_prediction
-from analysis.runs import BadInput, expand
+from analysis.runs import BadInput, expand, is_prediction
 from analysis.segregation import prediction as segregation_prediction
 
 STUDIES = {"nucleation": nucleation.analyse, "segregation": segregation.analyse}
@@ -56,10 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        predictions = PREDICTIONS[options.study]
-        if all(predictions.is_prediction(path) for path in options.runs):
+        if all(is_prediction(path) for path in options.runs):
             for path in options.runs:
-                print(predictions.draw(path, options.out))
+                print(PREDICTIONS[options.study].draw(path, options.out))
             return 0
         if options.out is None and len(options.runs) > 1:
             raise BadInput("several runs need --out DIR, the folder for their common report")

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from jobs import shards
+
 
 class BadInput(Exception):
     """The user's runs cannot be analysed; the message is one line that says what to do."""
@@ -50,3 +52,20 @@ def expand(run: Path) -> tuple[list[Path], list[Path]]:
             f"no dataset.h5 in {run}: `python -m jobs STUDY collect CONFIG.yaml --run {run}` writes it"
         )
     return ready, [path for path in below if path not in ready]
+
+
+def is_prediction(path: Path) -> bool:
+    """Whether a path may be what `python -m jobs STUDY predict --input` wrote, rather than a run."""
+    return path.is_file() and path.suffix == ".h5" and path.name != "dataset.h5"
+
+
+def read_prediction(path: Path, *needed: str) -> tuple[dict, dict]:
+    """Arrays and attributes of a prediction file.  Raises BadInput for a file of another kind."""
+    try:
+        arrays, attributes = shards.read(path)
+    except shards.BadFileError as error:
+        raise BadInput(f"{path}: {error}") from None
+    missing = [name for name in needed if name not in arrays]
+    if missing:
+        raise BadInput(f"{path} is not a prediction: it lacks {', '.join(missing)}")
+    return arrays, attributes

@@ -6,24 +6,14 @@ import numpy as np
 
 from analysis import style
 from analysis.nucleation.event import PHASES
-from analysis.runs import BadInput
-from jobs import shards
+from analysis.runs import read_prediction
 
 SHOWN = 6  # configurations in the picture, at most
 
 
-def is_prediction(path: Path) -> bool:
-    return path.is_file() and path.suffix == ".h5" and path.name != "dataset.h5"
-
-
 def draw(path: Path, out: Path | None) -> Path:
     """Write a PNG beside the file (or into `out`) and return its path.  Raises BadInput for a file of another kind."""
-    try:
-        arrays, attributes = shards.read(path)
-    except shards.BadFileError as error:
-        raise BadInput(f"{path}: {error}") from None
-    if not {"p_nuc", "standard_error", "spins"} <= set(arrays):
-        raise BadInput(f"{path} is not a prediction: it lacks p_nuc, standard_error or spins")
+    arrays, attributes = read_prediction(path, "p_nuc", "standard_error", "spins")
     spins, p, error = (arrays[name] for name in ("spins", "p_nuc", "standard_error"))
     covered = int(attributes["map"]) if "map/shift" in arrays else None
     rows = list(range(min(len(spins), SHOWN)))

@@ -5,25 +5,15 @@ from pathlib import Path
 import numpy as np
 
 from analysis import style
-from analysis.runs import BadInput
+from analysis.runs import read_prediction
 from analysis.segregation.panels import MIXED, PHASES
-from jobs import shards
 
 SHOWN = 8  # fields in the picture, at most
 
 
-def is_prediction(path: Path) -> bool:
-    return path.is_file() and path.suffix == ".h5" and path.name != "dataset.h5"
-
-
 def draw(path: Path, out: Path | None) -> Path:
     """Write a PNG beside the file (or into `out`) and return its path.  Raises BadInput for a file of another kind."""
-    try:
-        arrays, attributes = shards.read(path)
-    except shards.BadFileError as error:
-        raise BadInput(f"{path}: {error}") from None
-    if not {"input", "prediction", "mean_concentration"} <= set(arrays):
-        raise BadInput(f"{path} is not a prediction: it lacks input, prediction or mean_concentration")
+    arrays, attributes = read_prediction(path, "input", "prediction", "mean_concentration")
     given, answered, mean = (arrays[name][:SHOWN] for name in ("input", "prediction", "mean_concentration"))
     reverse = str(attributes["model"]).endswith("reverse")
     reach = float(np.abs((answered if reverse else given) - mean[:, None, None]).max()) or 1.0
