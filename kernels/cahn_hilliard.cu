@@ -91,8 +91,8 @@ __device__ __forceinline__ void sum_over_block(Sums& sums) {
 
 // Columns: forward, update, back
 template <bool SUMS>
-__device__ APART Sums columns(Complex* field, Coefficients& c, const REAL* cosine, const REAL* sine, const REAL* symbol,
-                                        const Step& steps, REAL e2, REAL S) {
+__device__ APART Sums columns(Complex* field, Coefficients& c, const REAL* cosine, const REAL* sine, const REAL* symbol, const Step& steps,
+                              REAL e2, REAL S) {
   const int member = threadIdx.x % TEAM, first = threadIdx.x / TEAM;
   Sums sums{same(0), same(0), same(0)};
   const vec normal = same((REAL)1 / CELLS);
@@ -148,9 +148,9 @@ struct Files {  // what the launch reads and writes; two samples of a pair lie o
   const REAL* start;  // [samples][CELLS]
   REAL* fields;       // [samples][looks][CELLS]
   double *steady_time, *time;
-  int *steps, *diverged, *next_task;
+  int *steps, *diverged;
   const double* looks;
-  int look_count, pairs, max_steps;
+  int look_count, max_steps;
 };
 
 // Rows: back, u^3 - u, forward
@@ -337,7 +337,7 @@ __launch_bounds__(THREADS)
 #endif
     separate(const REAL* start, REAL* fields, const double* looks, int look_count, const REAL* symbol, const REAL* turns, const double* parameters,
              REAL* scratch, double* steady_time, double* time, int* steps_taken, int* diverged, int pairs, int max_steps, int* next_task) {
-  const Files files{start, fields, steady_time, time, steps_taken, diverged, next_task, looks, look_count, pairs, max_steps};
+  const Files files{start, fields, steady_time, time, steps_taken, diverged, looks, look_count, max_steps};
   const Parameters p = *(const Parameters*)parameters;
   const REAL e2 = (REAL)p.squared_width, S = (REAL)p.stabilisation, *cosine = turns, *sine = turns + N;
   Coefficients c;

@@ -41,12 +41,15 @@ struct Line {
   Complex& operator()(int i) const { return start[i * stride]; }
 };
 
-template <class From, class To> static __forceinline__ void forward(const From& from, const To& to, const To& work, const REAL* turns) {
+// The halves of a line's transforms, over all its items
+static __forceinline__ void forward_firsts(const Line& from, const Line& work, const REAL* turns) {
   for (int n2 = 0; n2 < B; ++n2) {
     Complex a[A];
     load_first<N>(from, n2, a);
     forward_first<N>(work, n2, a, turns, turns + N);
   }
+}
+static __forceinline__ void forward_seconds(const Line& work, const Line& to) {
   for (int k1 = 0; k1 < A; ++k1) {
     Complex a[B];
     load_second<N>(work, k1, a);
@@ -54,19 +57,28 @@ template <class From, class To> static __forceinline__ void forward(const From& 
     store_second<N>(to, k1, a);
   }
 }
-
-template <class From, class To> static __forceinline__ void back(const From& from, const To& to, const To& work, const REAL* turns) {
+static __forceinline__ void back_seconds(const Line& from, const Line& work, const REAL* turns) {
   for (int k1 = 0; k1 < A; ++k1) {
     Complex a[B];
     load_second<N>(from, k1, a);
     back_second<N>(work, k1, a, turns, turns + N);
   }
+}
+static __forceinline__ void back_firsts(const Line& work, const Line& to) {
   for (int n2 = 0; n2 < B; ++n2) {
     Complex a[A];
     load_first<N>(work, n2, a);
     fft<A, 1>(a);
     store_first<N>(to, n2, a);
   }
+}
+static __forceinline__ void forward(const Line& line, const Line& work, const REAL* turns) {
+  forward_firsts(line, work, turns);
+  forward_seconds(work, line);
+}
+static __forceinline__ void back(const Line& line, const Line& work, const REAL* turns) {
+  back_seconds(line, work, turns);
+  back_firsts(work, line);
 }
 
 // r[i][l] <-> r[l][i]
@@ -101,18 +113,14 @@ static void plane_pass(Mode mode, Complex* field, const REAL* turns, int member,
   if (mode == STEP || mode == TO_REAL) {
     for (int z = first; z < last; ++z) {
       const Line line{field + z, PITCH};
-      back(line, line, work, turns);
+      back(line, work, turns);
     }
     barrier.wait(members);
   }
   for (int y = first; y < last; ++y) {
     const Line line{field + y * PITCH, 1};
     if (mode == STEP) {
-      for (int k1 = 0; k1 < A; ++k1) {
-        Complex a[B];
-        load_second<N>(line, k1, a);
-        back_second<N>(work, k1, a, turns, turns + N);
-      }
+      back_seconds(line, work, turns);
       for (int n2 = 0; n2 < B; ++n2) {
         Complex a[A];
         load_first<N>(work, n2, a);
@@ -121,28 +129,23 @@ static void plane_pass(Mode mode, Complex* field, const REAL* turns, int member,
           a[j] = {a[j].re * (a[j].re * a[j].re - (REAL)1), a[j].im * (a[j].im * a[j].im - (REAL)1)};
         forward_first<N>(work, n2, a, turns, turns + N);
       }
-      for (int k1 = 0; k1 < A; ++k1) {
-        Complex a[B];
-        load_second<N>(work, k1, a);
-        fft<B, -1>(a);
-        store_second<N>(line, k1, a);
-      }
+      forward_seconds(work, line);
     } else if (mode == TO_REAL) {
-      back(line, line, work, turns);
+      back(line, work, turns);
     } else {
       if (mode == FROM_REAL)
         for (int z = 0; z < N; ++z) {
           const Complex u = line(z);
           line(z) = {u.re * (u.re * u.re - (REAL)1), u.im * (u.im * u.im - (REAL)1)};
         }
-      forward(line, line, work, turns);
+      forward(line, work, turns);
     }
   }
   if (mode != TO_REAL) {
     barrier.wait(members);
     for (int z = first; z < last; ++z) {
       const Line line{field + z, PITCH};
-      forward(line, line, work, turns);
+      forward(line, work, turns);
     }
   }
 }
@@ -192,11 +195,7 @@ static __forceinline__ Sums x_pass(const Boxes& b, int group, const REAL* turns,
   const vec normal = same((REAL)0.5 / ((REAL)N * N * N)), k2yz = *(const vec*)(b.plane_symbol + group * W);
   Sums sums{same(0), same(0), same(0)};
   const size_t first = (size_t)group * N;
-  for (int n2 = 0; n2 < B; ++n2) {
-    Complex a[A];
-    load_first<N>(whole, n2, a);
-    forward_first<N>(work, n2, a, turns, turns + N);
-  }
+  forward_firsts(whole, work, turns);
   for (int k1 = 0; k1 < A; ++k1) {
     Complex a[B];
     load_second<N>(work, k1, a);
@@ -223,12 +222,7 @@ static __forceinline__ Sums x_pass(const Boxes& b, int group, const REAL* turns,
     }
     back_second<N>(work, k1, a, turns, turns + N);
   }
-  for (int n2 = 0; n2 < B; ++n2) {
-    Complex a[A];
-    load_first<N>(work, n2, a);
-    fft<A, 1>(a);
-    store_first<N>(whole, n2, a);
-  }
+  back_firsts(work, whole);
   for (int tile = 0; tile < TILES; ++tile) {
     Complex* field = b.field + (size_t)tile * TILE;
     const Complex *low = line + tile * W, *high = low + N / 2;

@@ -13,6 +13,7 @@ LOOK_STEPS = 64  # explicit steps between two looks at size and free energy
 def explicit(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]) -> Recorded:
     """cahn_hilliard_explicit.cu: all fields together, one step for all; steady states are noticed every LOOK_STEPS steps."""
     device, dtype, dimensions = model.device, np.dtype(model.precision), len(model.shape)
+    xp = np if device.kind == "cpu" else device.cupy
     nx, ny, nz = (1,) * (3 - dimensions) + model.shape
     module = device.module("cahn_hilliard_explicit.cu", dict(DIMENSIONS=dimensions, NX=nx, NY=ny, NZ=nz,
                                                              REAL="float" if dtype == np.float32 else "double"))  # fmt: skip
@@ -44,8 +45,9 @@ def explicit(model: CahnHilliard, plan: Plan, progress: Callable[[float], None])
         if plan.looks[look] - time < 1e-9 * plan.control.fixed:
             time = plan.looks[look]
         recorded.steps[going], recorded.time[going] = taken, time
-        size = np.sqrt((device.to_host(u).astype(np.float64) ** 2).mean(axes))
-        gradient = sum(((mu - (np if device.kind == "cpu" else device.cupy).roll(mu, 1, axis)) ** 2).mean(axes) for axis in axes)
+        with np.errstate(over="ignore", invalid="ignore"):  # a field that has blown up is found here
+            size = np.sqrt(device.to_host((u * u).mean(axes)))
+            gradient = sum(((mu - xp.roll(mu, 1, axis)) ** 2).mean(axes) for axis in axes)
         falls = device.to_host(gradient) / model.spacing**2
         for i in np.flatnonzero(going & ~(size < DIVERGED)):
             recorded.diverged[i], going[i] = True, False

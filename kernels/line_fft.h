@@ -10,7 +10,6 @@
 #define LINE_UNROLL _Pragma("unroll")
 #define REAL_LANES 1
 typedef REAL vec;
-typedef bool mask;
 __device__ __forceinline__ void set(vec& v, int, REAL value) { v = value; }
 __device__ __forceinline__ REAL get(const vec& v, int) { return v; }
 #else
@@ -38,17 +37,6 @@ __device__ __forceinline__ vec reciprocal(vec v) {
 }
 
 struct Complex { vec re, im; };
-
-// A value that stands for itself: no product in it may melt into a sum behind it, for whether it does would hang on what
-// else becomes of the value, and with it the last bit
-__device__ __forceinline__ Complex rounded(Complex a) {
-#if defined(__AVX512F__) && LANES == 16
-  asm("" : "+v"(a.re), "+v"(a.im));
-#elif defined(__AVX2__) && LANES == 8
-  asm("" : "+x"(a.re), "+x"(a.im));
-#endif
-  return a;
-}
 
 __device__ __forceinline__ vec same(REAL value) {
 #ifdef __CUDACC__

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import h5py
 import numpy as np
 import torch
 
-from jobs import UserError, provenance, shards
+from jobs import UserError, provenance, shards, squares
 from jobs.config import digest
 from jobs.nucleation import epochs, occlusion, train
 from jobs.nucleation.collect import centred
@@ -22,22 +21,7 @@ from kernels import percolation
 
 def read_configurations(path: Path, size: int) -> np.ndarray:
     """Spins int8 (n, L, L), -1 stable, of a .npy file or of `spins` in an HDF5 file.  UserError for anything else."""
-    try:
-        if path.suffix == ".npy":
-            spins = np.load(path, allow_pickle=False)
-        else:
-            with h5py.File(path, "r", locking=False) as file:
-                if "spins" not in file:
-                    raise UserError(f"{path}: holds {', '.join(file) or 'nothing'}, and no dataset `spins`")
-                spins = file["spins"][...]
-        shape = spins.shape
-    except FileNotFoundError:
-        raise UserError(f"--input {path}: no such file") from None
-    except (OSError, EOFError, ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"--input {path}: neither a .npy file nor HDF5 with a dataset `spins` ({error})") from None
-    spins = spins[None] if spins.ndim == 2 else spins
-    if spins.ndim != 3 or spins.shape[1:] != (size, size) or not len(spins):
-        raise UserError(f"--input {path}: spins of shape {shape}; this run's networks know (n, {size}, {size})")
+    spins = squares.read(path, "spins", size, "spins")
     if not np.isin(spins[:1000], (-1, 1)).all() or not (np.abs(spins) == 1).all():
         raise UserError(f"--input {path}: spins must be -1 (stable, along the final field) and +1; found {np.unique(spins)[:5]}")
     return spins.astype(np.int8)

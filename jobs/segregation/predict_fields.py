@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import h5py
 import numpy as np
 
-from jobs import UserError, provenance, shards
+from jobs import UserError, provenance, shards, squares
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
@@ -18,23 +17,7 @@ FARTHEST = 0.5  # that a concentration may lie outside of [0, 1]
 
 def read_fields(path: Path, size: int) -> np.ndarray:
     """Concentrations float32 (n, L, L), of a .npy file or of `concentration` in an HDF5 file.  UserError for anything else."""
-    try:
-        if path.suffix == ".npy":
-            found = np.load(path, allow_pickle=False)
-        else:
-            with h5py.File(path, "r", locking=False) as file:
-                if "concentration" not in file:
-                    raise UserError(f"--input {path}: holds {', '.join(file) or 'nothing'}, and no dataset `concentration`")
-                found = file["concentration"][...]
-        shape = found.shape
-        found = np.asarray(found, np.float32)
-    except FileNotFoundError:
-        raise UserError(f"--input {path}: no such file") from None
-    except (OSError, EOFError, ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"--input {path}: neither a .npy file nor HDF5 with a dataset `concentration` ({error})") from None
-    found = found[None] if found.ndim == 2 else found
-    if found.ndim != 3 or found.shape[1:] != (size, size) or not len(found):
-        raise UserError(f"--input {path}: concentrations of shape {shape}; this run's networks know (n, {size}, {size})")
+    found = squares.read(path, "concentration", size, "concentrations").astype(np.float32)
     low, high = float(found.min()), float(found.max())
     if not (-FARTHEST <= low and high <= 1 + FARTHEST):  # nan fails too
         raise UserError(f"--input {path}: concentrations from {low:g} to {high:g}; expected 0 to 1, where the two phases are")
