@@ -1,0 +1,91 @@
+"""What the Active Ising Model refuses, each in one clear line, and a site that holds more than its counters."""
+
+import math
+
+import numpy as np
+import pytest
+from kernels.active_ising import LARGEST_OCCUPANCY, ActiveIsing, CountersFull
+
+INF, NAN = math.inf, math.nan
+
+SYSTEMS = {  # keywords, what the message says
+    "size 0": (dict(size=0), "size"), "size < 0": (dict(size=-9), "size"), "size 4.5": (dict(size=4.5), "size"),
+    "diffusion < 0": (dict(diffusion=-0.1), "diffusion"), "diffusion nan": (dict(diffusion=NAN), "diffusion"),
+    "diffusion inf": (dict(diffusion=INF), "diffusion"), "self_propulsion < 0": (dict(self_propulsion=-0.1), r"self_propulsion.*1"),
+    "self_propulsion > 1": (dict(self_propulsion=1.01), r"self_propulsion.*1"),
+    "self_propulsion nan": (dict(self_propulsion=NAN), "self_propulsion"),
+    "algorithm": (dict(algorithm="gillespie"), "standard.*continuous_time"), "time_step 0": (dict(time_step=0.0), "time_step"),
+    "time_step < 0": (dict(time_step=-0.1), "time_step"), "time_step nan": (dict(time_step=NAN), "time_step"),
+}  # fmt: skip
+
+
+def one_line(error, *values):
+    text = str(error.value)
+    assert "\n" not in text
+    assert len(text) < 250
+    assert all(str(value) in text for value in values), text
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_bad_systems(name):
+    options, message = SYSTEMS[name]
+    with pytest.raises(ValueError, match=message) as error:
+        ActiveIsing(**{"size": 9, **options})
+    one_line(error, *options.values())
+
+
+RUNS = {  # arguments in place of two good replicas, what the message says
+    "T 0": (dict(temperature=[0.0, 0.5]), "temperature"), "T < 0": (dict(temperature=[0.5, -0.5]), "temperature"),
+    "T nan": (dict(temperature=[0.5, NAN]), "temperature"), "T shape": (dict(temperature=[0.5, 0.5, 0.5]), "temperature|replica"),
+    "rho0 0": (dict(density=[2.0, 0.0]), "density"), "rho0 < 0": (dict(density=[-2.0, 2.0]), "density"),
+    "rho0 nan": (dict(density=[NAN, 2.0]), "density"), "rho0 inf": (dict(density=[INF, 2.0]), "density"),
+    "rho0 dense": (dict(density=[2.0, 64.5]), "density.*63|63.*density"), "rho0 shape": (dict(density=[2.0]), "density|replica"),
+    "no particle": (dict(density=[2.0, 0.001]), "density|particle"),
+    "start 2": (dict(start=[1, 2]), "start"), "start shape": (dict(start=[1, 1, 1]), "start|replica"),
+    "no times": (dict(times=[]), "times"), "falling": (dict(times=[2.0, 1.0]), "times.*increas"),
+    "equal": (dict(times=[1.0, 1.0]), "times.*increas"), "negative": (dict(times=[-1.0, 1.0]), "times"),
+    "time nan": (dict(times=[1.0, NAN]), "times"), "time inf": (dict(times=[1.0, INF]), "times"),
+    "index < 0": (dict(index=[0, -1]), "index"), "index 2^48": (dict(index=[0, 2**48]), "index"),
+    "index shape": (dict(index=[0]), "index"), "snapshots": (dict(snapshots=[True]), "snapshots"),
+    "seed < 0": (dict(seed=-1), "seed"), "seed 2^64": (dict(seed=2**64), "seed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_bad_runs(device, name):
+    arguments, message = RUNS[name]
+    good = dict(temperature=[0.5, 0.6], density=[2.0, 3.0], start=[1, 0], times=[1.0, 2.0], seed=1)
+    with pytest.raises(ValueError, match=message) as error:
+        ActiveIsing(size=9, device=device).run(**{**good, **arguments})
+    one_line(error)
+
+
+def test_no_replicas(device):
+    with pytest.raises(ValueError, match=r"replica|temperature") as error:
+        ActiveIsing(size=9, device=device).run([], [], [], [1.0])
+    one_line(error)
+
+
+def test_long_time_step(device):
+    """dt of the lowest temperature is the longest: 1/(4 + e^2) = 0.0878 at T = 0.5; there a probability is 1."""
+    longest = 1 / (4 + math.exp(2))
+    arguments = dict(temperature=[1.0, 0.5], density=[2.0, 2.0], start=[1, 1], times=[1.0], seed=1)
+    with pytest.raises(ValueError, match=r"time_step.*0\.08") as error:
+        ActiveIsing(size=9, algorithm="standard", time_step=longest * 1.01, device=device).run(**arguments)
+    one_line(error)
+    found = ActiveIsing(size=9, algorithm="standard", time_step=longest * 0.9999, device=device).run(**arguments)
+    assert np.all(found.particles == 162)
+
+
+@pytest.mark.parametrize("algorithm", ["standard", "continuous_time"])
+def test_full_counters(device, algorithm):
+    """Replicas in which a site overflows are named, and do not disturb the others; nothing overflows at moderate densities."""
+    model = ActiveIsing(size=16, algorithm=algorithm, device=device)
+    density = np.array([3.0, 0.72, 3.0, 0.72]) * [1, LARGEST_OCCUPANCY, 1, LARGEST_OCCUPANCY]
+    with pytest.raises(CountersFull) as error:
+        model.run(np.full(4, 0.6), density, [1, 1, 1, 1], [1.0, 60.0], seed=3)
+    assert sorted(error.value.replicas) == [1, 3]
+    one_line(error)
+    dense = model.run(np.full(2, 0.9), np.full(2, 0.3 * LARGEST_OCCUPANCY), [0, 0], [5.0], seed=3)
+    assert np.all(dense.density_map.sum((2, 3)) == dense.particles[:, None])
+    assert dense.density_map.max() < 2 * LARGEST_OCCUPANCY
