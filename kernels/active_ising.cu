@@ -27,20 +27,23 @@ constexpr unsigned FULL = 0x2040, MANY = 0x1020, GHOST = 0x8000;  // 64, and 32,
 constexpr int PAIRS = 8192, BINS = 65;
 enum { DONE, LOOK, OFFSET, EXCESS_ATTEMPTS, LISTED, TICKET, IS_FULL, STATE };
 
+struct Rates {  // of one temperature and number of particles; made by rate_tables in active_ising.py
+  int displacement[5][2];  // of the code, by kind of attempt (flip or none, +y, -y, forward, backward) and spin
+  unsigned weight[2];      // MINUS, PLUS: a load is cheaper than a choice
+  unsigned last[4];        // the largest fate of each kind but the last
+  unsigned flip[2][PAIRS];      // by spin and count: the first fate that is no flip
+  unsigned char turns[PAIRS];   // whether a spin's leaving (bits 0, 1) or coming (2, 3) lists the site or takes it off
+};
+
 struct Replica {
   CODE* particle;           // [particles], (row << BITS | column) << 1 | (s > 0); rows along x
   unsigned short* count;    // [CELLS]
   INDEX* hint;              // [2 CELLS] by code: a particle that was last seen there
   CELL *list, *place;       // [SIZE^2] sites with an excess, in the order of their coming; [CELLS] where in the list
-  const int* displacement;  // [kinds][2] of the code: flip or none, +y, -y, forward, backward; by spin
-  const unsigned* last;     // [4] the largest fate of each kind but the last
-  const unsigned* flip;     // [2][PAIRS] by spin: the first fate that is no flip
+  const Rates* rates;
   const wide* excess;       // [2][PAIRS] of both spins together, and of the - spins: 2^-32 of a particle's weight
-  const unsigned char* turns;  // [PAIRS] whether a spin's leaving (bits 0, 1) or coming (2, 3) lists the site or takes it off
   unsigned particles, scale, listed, ticket, wider_ticket, full;  // a particle weighs 2^scale, a site's ticket `ticket`
 };
-
-__device__ __forceinline__ unsigned weight(unsigned spin) { return spin ? PLUS : MINUS; }
 
 __device__ __forceinline__ unsigned total_weight(const Replica& r) {
   return CONTINUOUS ? (r.particles << r.scale) + r.listed * r.ticket : r.particles;
@@ -83,20 +86,20 @@ __device__ __forceinline__ Move evaluate(const Replica& r, unsigned particle, un
   m.code = r.particle[particle];
   unsigned spin = m.code & 1;
   m.here = r.count[m.code >> 1];
-  m.next = m.code + r.displacement[2 * kind + spin];
-  if (!CONTINUOUS) m.next ^= fate < r.flip[spin * PAIRS + m.here];
+  m.next = m.code + r.rates->displacement[kind][spin];
+  if (!CONTINUOUS) m.next ^= fate < r.rates->flip[spin][m.here];
   return m;
 }
 
 __device__ __forceinline__ bool relists(const Replica& r, const Move& m) {
-  return (r.turns[m.here] >> (m.code & 1) | r.turns[m.there] >> (2 + (m.next & 1))) & 1;
+  return (r.rates->turns[m.here] >> (m.code & 1) | r.rates->turns[m.there] >> (2 + (m.next & 1))) & 1;
 }
 
 // one attempt of a particle
 __device__ __forceinline__ void attempt(Replica& r, unsigned particle, unsigned fate, unsigned kind) {
   Move m = evaluate(r, particle, fate, kind);
-  r.count[m.code >> 1] = m.here - weight(m.code & 1);
-  unsigned came = weight(m.next & 1), now;
+  r.count[m.code >> 1] = m.here - r.rates->weight[m.code & 1];
+  unsigned came = r.rates->weight[m.next & 1], now;
   m.there = r.count[m.next >> 1];
   now = m.there + came;
   if (__builtin_expect(now & (GHOST | FULL | (CONTINUOUS ? MANY : 0)), 0)) {
@@ -156,7 +159,7 @@ __device__ __attribute__((noinline)) void flip_excess(Replica& r, wide position)
   int particle = find(r, code);
   __syncthreads();
   if (threadIdx.x == 0) {
-    unsigned now = count - weight(spin) + weight(!spin);
+    unsigned now = count - r.rates->weight[spin] + r.rates->weight[!spin];
     r.particle[particle] = code ^ 1;
     r.hint[code ^ 1] = particle;
     r.count[cell] = now;
@@ -182,7 +185,7 @@ __device__ int run_batch(Replica& r, unsigned choice, unsigned fate, int first, 
   spent = 0;
   while (first < SLOTS && spent < budget && !r.full) {
     const int end = budget - spent < SLOTS - first ? first + (int)(budget - spent) : SLOTS;
-    const unsigned particle = (wide)choice * total_weight(r) >> (32 + r.scale), kind = kind_of(fate, r.last);
+    const unsigned particle = (wide)choice * total_weight(r) >> (32 + r.scale), kind = kind_of(fate, r.rates->last);
     bool mine = slot >= first && slot < end, alone = mine && particle >= r.particles, acts = false;
     Move m{};
     int from = 0, to = 0;
@@ -190,8 +193,8 @@ __device__ int run_batch(Replica& r, unsigned choice, unsigned fate, int first, 
       m = evaluate(r, particle, fate, kind);
       acts = m.next != m.code;
       if (r.count[m.next >> 1] & GHOST) m.next = around(m.next);
-      m.there = r.count[m.next >> 1] - (m.next >> 1 == m.code >> 1 ? weight(m.code & 1) : 0);
-      unsigned now = m.there + weight(m.next & 1);
+      m.there = r.count[m.next >> 1] - (m.next >> 1 == m.code >> 1 ? r.rates->weight[m.code & 1] : 0);
+      unsigned now = m.there + r.rates->weight[m.next & 1];
       alone = now & (FULL | (CONTINUOUS ? MANY : 0)) || (CONTINUOUS && (kind == 0 || relists(r, m)));
       from = ((m.code >> (BITS + 1)) - 1) * SIZE + (m.code >> 1 & (ROW - 1)) - 1;
       to = ((m.next >> (BITS + 1)) - 1) * SIZE + (m.next >> 1 & (ROW - 1)) - 1;
@@ -208,8 +211,8 @@ __device__ int run_batch(Replica& r, unsigned choice, unsigned fate, int first, 
     const int stop = conflict;
     if (acts) tag[from] = tag[to] = 0x7fffffff;
     if (acts && slot < stop) {  // no other of these touches its sites
-      r.count[m.code >> 1] -= weight(m.code & 1);
-      r.count[m.next >> 1] += weight(m.next & 1);
+      r.count[m.code >> 1] -= r.rates->weight[m.code & 1];
+      r.count[m.next >> 1] += r.rates->weight[m.next & 1];
       r.particle[particle] = m.next;
       if (CONTINUOUS) r.hint[m.next] = particle;
     }
@@ -226,7 +229,7 @@ __device__ int run_batch(Replica& r, unsigned choice, unsigned fate, int first, 
       if (CONTINUOUS && who >= r.particles) {
         flip_excess(r, position_of(r, c, f));
       } else {
-        if (slot == 0) attempt(r, who, f, kind_of(f, r.last));
+        if (slot == 0) attempt(r, who, f, kind_of(f, r.rates->last));
         ++spent;
       }
       ++first;
@@ -263,7 +266,7 @@ static void prepare(Prepared& p, unsigned* generators, const unsigned* last) {
 }
 
 // Attempts from `first` on, up to the last prepared or `budget` attempts of particles; where it stopped.
-static int run_prepared(Replica& shared, const Prepared& p, int first, wide budget, wide& spent) {
+static __attribute__((noinline)) int run_prepared(Replica& shared, const Prepared& p, int first, wide budget, wide& spent) {
   Replica r = shared;  // a copy that the compiler may keep in registers
   const int all = BATCHES * SLOTS;
   spent = 0;
@@ -338,7 +341,7 @@ extern "C" __global__ void populate(CODE* particle, int stride, unsigned short* 
   }
   __syncthreads();
   if (threadIdx.x) return;
-  for (int i = 0; i < particles[replica]; ++i) r.count[r.particle[i] >> 1] += weight(r.particle[i] & 1);
+  for (int i = 0; i < particles[replica]; ++i) r.count[r.particle[i] >> 1] += r.particle[i] & 1 ? PLUS : MINUS;
   for (int i = 0; i < CELLS; ++i)
     if (!(r.count[i] & GHOST) && r.count[i] & FULL) state[(size_t)replica * STATE + IS_FULL] = 1;
   if (CONTINUOUS) {
@@ -356,15 +359,14 @@ extern "C" __global__ void populate(CODE* particle, int stride, unsigned short* 
 
 // Replica blockIdx.x up to its last look, or for `most` attempts of particles.
 //   state     [replicas][STATE]            what a launch hands to the next
-//   rates_of  [replicas]                   row of last, flip, excess
+//   rates_of  [replicas]                   row of rates and excess
 //   weights   [replicas][3]                scale, ticket, wider_ticket
 //   clock     [replicas][looks]            attempts of particles until each look
 //   kept      [looks]                      order of the look's map among the maps, or -1
 extern "C" __global__ void __launch_bounds__(SLOTS)
     advance(CODE* particle, int stride, unsigned short* count, unsigned* generators, INDEX* hint, CELL* list, CELL* place, wide* state,
-            const int* particles, const int* rates_of, const unsigned* weights, const int* displacement, const unsigned* last,
-            const unsigned* flip, const wide* excess, const unsigned char* turns, const wide* clock, int looks, int most, const int* kept,
-            int maps, int* magnetization, int* profile, int* histogram, short* map) {
+            const int* particles, const int* rates_of, const Rates* rates, const wide* excess, const unsigned* weights, const wide* clock,
+            int looks, int most, const int* kept, int maps, int* magnetization, int* profile, int* histogram, short* map) {
   const int replica = blockIdx.x;
   state += (size_t)replica * STATE;
   clock += (size_t)replica * looks;
@@ -372,14 +374,13 @@ extern "C" __global__ void __launch_bounds__(SLOTS)
   wide done = state[DONE], tickets = state[EXCESS_ATTEMPTS], until = done + most;
   int look = state[LOOK], offset = state[OFFSET];
   if (look == looks || state[IS_FULL]) return;
-  const int rates = rates_of[replica];
+  const int row = rates_of[replica];
   const unsigned ticket = weights[3 * replica + 1], wider_ticket = weights[3 * replica + 2];
   Replica r{particle + (size_t)replica * stride, count + (size_t)replica * CELLS, hint + (size_t)replica * 2 * CELLS * CONTINUOUS,
-            list + (size_t)replica * SIZE * SIZE * CONTINUOUS, place + (size_t)replica * CELLS * CONTINUOUS, displacement, last + 4 * rates,
-            flip + (size_t)rates * 2 * PAIRS, excess + (size_t)rates * 2 * PAIRS * CONTINUOUS, turns, (unsigned)particles[replica],
-            weights[3 * replica], (unsigned)state[LISTED], state[TICKET] == ~0ull ? wider_ticket : ticket, wider_ticket, 0};
+            list + (size_t)replica * SIZE * SIZE * CONTINUOUS, place + (size_t)replica * CELLS * CONTINUOUS, rates + row,
+            excess + (size_t)row * 2 * PAIRS * CONTINUOUS, (unsigned)particles[replica], weights[3 * replica], (unsigned)state[LISTED],
+            state[TICKET] == ~0ull ? wider_ticket : ticket, wider_ticket, 0};
 #ifdef __CUDACC__
-  Replica& shared_r = r;
   extern __shared__ int shared[];
   __shared__ Replica one;  // every thread must see what thread 0 lists
   int* tag = shared;
@@ -392,17 +393,17 @@ extern "C" __global__ void __launch_bounds__(SLOTS)
     for (int i = threadIdx.x; i < CELLS; i += SLOTS) r.count[i] = home_count[i];
     for (int i = threadIdx.x; i < r.particles; i += SLOTS) r.particle[i] = home[i];
   }
-  if (threadIdx.x == 0) one = shared_r;
+  if (threadIdx.x == 0) one = r;
   Generator g{generators[threadIdx.x], generators[SLOTS + threadIdx.x], generators[2 * SLOTS + threadIdx.x],
               generators[3 * SLOTS + threadIdx.x]};
   Generator start = g;  // of the batch, for the next launch
   __syncthreads();
 #else
   Replica& one = r;
-  static thread_local Prepared prepared;
+  Prepared prepared;
   alignas(64) unsigned start[4 * SLOTS];
   memcpy(start, generators, sizeof start);
-  prepare(prepared, generators, r.last);
+  prepare(prepared, generators, r.rates->last);
 #endif
 #ifdef __CUDACC__
   unsigned choice = next(g), fate = next(g);
@@ -436,7 +437,7 @@ extern "C" __global__ void __launch_bounds__(SLOTS)
       fate = next(g);
 #else
       memcpy(start, generators, sizeof start);
-      prepare(prepared, generators, r.last);
+      prepare(prepared, generators, r.rates->last);
 #endif
     }
   }

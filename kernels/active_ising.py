@@ -162,9 +162,8 @@ class ActiveIsing:
         maps = int(kept.sum())
         found = [device.zeros((count, looks), np.int32), device.zeros((count, looks, 2, size), np.int32),
                  device.zeros((count, looks, BINS), np.int32), device.zeros((count, max(maps, 1), 2, size, size), np.int16)]  # fmt: skip
-        constant = [rates_of.astype(np.int32).reshape(-1), weights, displacements(bits, continuous),
-                    np.stack([t.last for t in tables]), np.stack([t.flip for t in tables]),
-                    np.stack([t.excess for t in tables]) if continuous else None, TURNS, clock]  # fmt: skip
+        constant = [rates_of.astype(np.int32).reshape(-1), np.concatenate([t.words(bits) for t in tables]),
+                    np.stack([t.excess for t in tables]) if continuous else None, weights, clock]  # fmt: skip
         constant = [None if values is None else device.asarray(values) for values in constant]
         places = device.asarray(np.where(kept, np.cumsum(kept) - 1, -1), np.int32)
         most, last = FIRST_LAUNCH, clock[:, -1].astype(float)
@@ -248,12 +247,6 @@ def check(model: ActiveIsing) -> None:
         raise ValueError(f"time_step is {model.time_step}; it must be positive (time units)")
 
 
-def displacements(bits: int, continuous: bool) -> np.ndarray:
-    """int32 (5, 2): what each kind of attempt adds to a particle's code, by spin (- first)."""
-    row = 2 << bits
-    return np.array([[1, -1] if continuous else [0, 0], [2, 2], [-2, -2], [-row, row], [row, -row]], np.int32)
-
-
 def spins_on_site() -> tuple[np.ndarray, np.ndarray]:
     """n_- and n_+ by a site's count, int (PAIRS,): count = n_- + 128 n_+."""
     return np.arange(PAIRS) % 128, np.arange(PAIRS) // 128
@@ -271,13 +264,20 @@ TURNS = turns()
 
 @dataclass(frozen=True)
 class RateTables:
-    """last uint32 (4,), flip uint32 (2, PAIRS), excess uint64 (2, PAIRS), weights (scale, ticket, wider_ticket): see Replica in
-    active_ising.cu."""
+    """last uint32 (4,), flip uint32 (2, PAIRS), excess uint64 (2, PAIRS) or None, weights (scale, ticket, wider_ticket): see Rates
+    and Replica in active_ising.cu."""
 
     last: np.ndarray
     flip: np.ndarray
     excess: np.ndarray | None
     weights: tuple[int, int, int]
+
+    def words(self, bits: int) -> np.ndarray:
+        """The struct Rates as uint32; bits: of a coordinate in a particle's code."""
+        row = 2 << bits
+        flip = [0, 0] if self.excess is None else [1, -1]  # in continuous time the first kind is a flip, always
+        displacement = np.array([*flip, 2, 2, -2, -2, -row, row, row, -row], np.int32)
+        return np.concatenate([displacement.view(np.uint32), [1, 128], self.last, self.flip.ravel(), TURNS.view(np.uint32)]).astype(np.uint32)
 
 
 def rate_tables(model: ActiveIsing, continuous: bool, temperature: float, particles: int) -> RateTables:
