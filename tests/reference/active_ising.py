@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from scipy.linalg import expm
 from scipy.sparse import csr_array, eye_array
-from scipy.sparse.linalg import spsolve
+from scipy.sparse.linalg import splu, spsolve
 from scipy.special import gammaln, logsumexp
 
 TABLED = 64  # flip probabilities of sites with fewer particles than this of either spin are looked up
@@ -131,7 +131,8 @@ def gillespie(size, particles, temperature, start, times, random, diffusion=1.0,
 class MasterEquation:
     """All states of a few particles on a tiny lattice and their exact laws.
 
-    states: counts, int (q, L, L, 2); generator: rates, sparse (q, q), from row to column; rows sum to 0.
+    states: counts, int (q, L, L, 2); generator: rates, sparse (q, q), from row to column; rows sum to 0. common: the part of
+    them that is the same everywhere, hops and flips at exp(-1/T), the least that a flip has.
     """
 
     def __init__(self, size, particles, temperature, diffusion=1.0, self_propulsion=0.9):
@@ -141,7 +142,7 @@ class MasterEquation:
         self.weights = np.array([(particles + 1) ** i for i in range(bins)])  # a state as one number
         self.order = np.argsort(self.states.reshape(-1, bins) @ self.weights)
         self.numbers = (self.states.reshape(-1, bins) @ self.weights)[self.order]
-        rows, columns, rates = [], [], []
+        rows, columns, rates, common = [], [], [], []
         for q, state in enumerate(self.states):
             for x, y, k in np.argwhere(state):
                 s, m, rho = 2 * k - 1, state[x, y, 1] - state[x, y, 0], state[x, y].sum()
@@ -155,7 +156,9 @@ class MasterEquation:
                     rows += [q, q]
                     columns += [self.index(after), q]
                     rates += [state[x, y, k] * rate, -state[x, y, k] * rate]
-        self.generator = csr_array((rates, (rows, columns)), shape=(len(self.states),) * 2)
+                    least = state[x, y, k] * (np.exp(-1 / temperature) if to[2] != k else rate)
+                    common += [least, -least]
+        self.generator, self.common = (csr_array((r, (rows, columns)), shape=(len(self.states),) * 2) for r in (rates, common))
 
     def index(self, counts):
         """Row of states (..., L, L, 2) in self.states, int (...)."""
@@ -186,6 +189,15 @@ class MasterEquation:
         step = eye_array(len(law)) + self.generator / (particles * (4 * diffusion + np.exp(1 / temperature)))
         for _ in range(attempts):
             law = law @ step
+        return law
+
+    def after_common(self, law, attempts):
+        """The law (q,) just after so many events of the common rates, of which each state has the same; other flips come between."""
+        total = -self.common.diagonal().min()
+        between = splu(eye_array(len(law)).tocsc() - (self.generator - self.common).T.tocsc() / total)
+        for _ in range(attempts):
+            law = between.solve(law)
+            law = law + law @ self.common / total
         return law
 
     def gap(self):
