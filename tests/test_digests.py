@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kernels import ising, percolation
+from kernels.active_ising import ActiveIsing
 from kernels.device import select
 
 FILE = Path(__file__).with_name("digests.json")
@@ -22,6 +23,12 @@ SYSTEMS = {  # square R=6: 144 attempts a substep, more than the 128 slots
     "disk": dict(size=12, range=2, interaction="disk", temperature=16 / 9, field=1.4),
     "kac": dict(size=12, range=2, interaction="kac", temperature=16 / 9, field=1.4),
     "power_law": dict(size=12, interaction="power_law", exponent=3.0, temperature=16 / 9, field=1.4),
+}
+# model, temperature of replicas
+FLOCKS = {
+    "active ising standard": (dict(size=27, algorithm="standard"), [0.3, 0.55, 0.95]),
+    "active ising continuous_time": (dict(size=27, algorithm="continuous_time"), [0.25, 0.55, 0.95]),
+    "active ising L=300": (dict(size=300, diffusion=0.8, self_propulsion=0.6), [0.35, 0.6]),
 }
 
 
@@ -52,13 +59,29 @@ def digests(device, name):
     }
 
 
+def flock_digests(device, name):
+    """Digests of all that a run gives, starts, densities and indices mixed."""
+    system, temperature = FLOCKS[name]
+    n = len(temperature)
+    run = ActiveIsing(device=device, **system).run(temperature, [3.0, 2.0, 4.5][:n], [1, 0, -1][:n], [0.0, 2.5, 6.0], seed=2**33 + 75,
+                                                   index=[5, 2**47 + 3, 0][:n], snapshots=[False, True, True])  # fmt: skip
+    return {name: digest(getattr(run, name), dtype) for name, dtype in (
+        ("attempts", np.int64), ("magnetization", np.int32), ("density_profile", np.int32), ("magnetization_profile", np.int32),
+        ("density_histogram", np.int32), ("magnetization_map", np.int16), ("density_map", np.uint16))}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_digests(device, name):
     assert digests(device, name) == json.loads(FILE.read_text())[name]
 
 
+@pytest.mark.parametrize("name", FLOCKS)
+def test_flock_digests(device, name):
+    assert flock_digests(device, name) == json.loads(FILE.read_text())[name]
+
+
 def test_the_file_holds_these_systems():
-    assert list(json.loads(FILE.read_text())) == list(SYSTEMS)
+    assert list(json.loads(FILE.read_text())) == [*SYSTEMS, *FLOCKS]
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -79,5 +102,6 @@ def test_tables_do_not_hang_on_a_last_bit(name):
 
 if __name__ == "__main__":
     found = {name: digests(select("cpu"), name) for name in SYSTEMS}
+    found |= {name: flock_digests(select("cpu"), name) for name in FLOCKS}
     FILE.write_text(json.dumps(found, indent=1) + "\n")
     print(f"{FILE} written")
