@@ -363,10 +363,11 @@ extern "C" __global__ void populate(CODE* particle, int stride, unsigned short* 
 //   weights   [replicas][3]                scale, ticket, wider_ticket
 //   clock     [replicas][looks]            attempts of particles until each look
 //   kept      [looks]                      order of the look's map among the maps, or -1
+//   tags      [replicas][SIZE^2]           of a GPU whose shared memory is too small
 extern "C" __global__ void __launch_bounds__(SLOTS)
-    advance(CODE* particle, int stride, unsigned short* count, unsigned* generators, INDEX* hint, CELL* list, CELL* place, wide* state,
+    run_replicas(CODE* particle, int stride, unsigned short* count, unsigned* generators, INDEX* hint, CELL* list, CELL* place, wide* state,
             const int* particles, const int* rates_of, const Rates* rates, const wide* excess, const unsigned* weights, const wide* clock,
-            int looks, int most, const int* kept, int maps, int* magnetization, int* profile, int* histogram, short* map) {
+            int looks, int most, const int* kept, int maps, int* tags, int* magnetization, int* profile, int* histogram, short* map) {
   const int replica = blockIdx.x;
   state += (size_t)replica * STATE;
   clock += (size_t)replica * looks;
@@ -383,7 +384,7 @@ extern "C" __global__ void __launch_bounds__(SLOTS)
 #ifdef __CUDACC__
   extern __shared__ int shared[];
   __shared__ Replica one;  // every thread must see what thread 0 lists
-  int* tag = shared;
+  int* tag = SHARED_STATE ? shared : tags + (size_t)replica * SIZE * SIZE;
   for (int i = threadIdx.x; i < SIZE * SIZE; i += SLOTS) tag[i] = 0x7fffffff;
   CODE* home = r.particle;
   unsigned short* home_count = r.count;

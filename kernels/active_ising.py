@@ -166,11 +166,12 @@ class ActiveIsing:
                     np.stack([t.excess for t in tables]) if continuous else None, weights, clock]  # fmt: skip
         constant = [None if values is None else device.asarray(values) for values in constant]
         places = device.asarray(np.where(kept, np.cumsum(kept) - 1, -1), np.int32)
+        tags = device.zeros((count, size**2), np.int32) if device.kind == "gpu" and not fits else None
         most, last = FIRST_LAUNCH, clock[:, -1].astype(float)
         while True:
             begun = time.monotonic()
-            module.launch("advance", count, [*memory, *constant, np.int32(looks), np.int32(most), places, np.int32(maps), *found],
-                          SLOTS, shared_bytes if fits else (4 * size**2 if device.kind == "gpu" else 0))  # fmt: skip
+            module.launch("run_replicas", count, [*memory, *constant, np.int32(looks), np.int32(most), places, np.int32(maps), tags, *found],
+                          SLOTS, shared_bytes if fits else 0)  # fmt: skip
             device.synchronize()
             now = device.to_host(state)
             most = max(1 << 12, next_launch(most, time.monotonic() - begun))
