@@ -21,24 +21,18 @@ Source       the flocking paper named in README.md; A. P. Solon and J. Tailleur,
 """
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 
+from kernels.active_ising_batch import run_batch
+from kernels.active_ising_rates import LARGEST_OCCUPANCY
 from kernels.device import select
-from kernels.ising import next_launch
-from kernels.streams import STREAMS, seed_words
 
 ALGORITHMS = ("auto", "standard", "continuous_time")
 CONTINUOUS_UP_TO = 0.4  # the temperature from which on `auto` is `standard`: make bench
-LARGEST_OCCUPANCY = 63  # spins of one sign on a site (FULL in active_ising.cu)
-MANY = 32  # of one sign: a site beyond makes its replica's tickets wider (MANY in active_ising.cu)
 LARGEST_DENSITY = 20.0  # a Poisson distribution of this mean passes LARGEST_OCCUPANCY once in 1e14
-SLOTS, PAIRS, BINS, STATE = 128, 8192, 65, 7  # as in active_ising.cu
-DONE, LOOK, EXCESS_ATTEMPTS, IS_FULL = 0, 1, 3, 6
-FIRST_LAUNCH = 1 << 18  # attempts of particles a replica
 
 
 class CountersFull(RuntimeError):
@@ -112,7 +106,7 @@ class ActiveIsing:
             raise ValueError("times must be one or more increasing numbers from 0 on (time units)")
         if kept.shape != times.shape:
             raise ValueError(f"snapshots {kept.shape} must say yes or no to each of the {len(times)} times")
-        parts, shares, total = [], {}, len(replicas.temperature)
+        parts, shares = [], {}
         for continuous in (False, True):
             chosen = np.flatnonzero([self.continuous(t) == continuous for t in replicas.temperature])
             if len(chosen):
@@ -121,69 +115,13 @@ class ActiveIsing:
                     if progress:
                         progress(sum(shares.values()))
 
-                parts.append((chosen, self._run(continuous, replicas.take(chosen), times, kept, seed, report)))
-        order = np.argsort(np.concatenate([chosen for chosen, _ in parts]))
-        full = [int(chosen[i]) for chosen, (_, bad) in parts for i in bad]
+                parts.append((chosen, run_batch(self, continuous, replicas.take(chosen), times, kept, seed, report)))
+        full = [int(chosen[i]) for chosen, found in parts for i in np.flatnonzero(found["is_full"])]
         if full:
             raise CountersFull(sorted(full))
-        columns = {f.name: np.concatenate([getattr(part, f.name) for _, (part, _) in parts])[order]
-                   for f in fields(Trajectories) if f.name != "time"}  # fmt: skip
-        assert len(columns["particles"]) == total
+        order = np.argsort(np.concatenate([chosen for chosen, _ in parts]))
+        columns = {f.name: np.concatenate([found[f.name] for _, found in parts])[order] for f in fields(Trajectories) if f.name != "time"}
         return Trajectories(time=times, **columns)
-
-    def _run(self, continuous, replicas: "Replicas", times, kept, seed, report) -> tuple[Trajectories, np.ndarray]:
-        """Replicas of one algorithm; the second: which of them overflowed."""
-        device, count, size, looks = self.device, len(replicas.particles), self.size, len(times)
-        bits = max(7, (size + 1).bit_length())
-        narrow = bits == 7
-        cells, stride = (size + 2) << bits, -(-(int(replicas.particles.max()) + 64) // 64) * 64
-        small = stride <= 1 << 16
-        shared_bytes = 4 * size**2 + 2 * (cells + cells % 2) + (2 if narrow else 4) * stride
-        fits = device.kind == "gpu" and shared_bytes < device.shared_bytes - 1024
-        code, cell, order = (np.uint16 if yes else np.uint32 for yes in (narrow, cells <= 1 << 16, small))
-        names = {np.uint16: "unsigned short", np.uint32: "unsigned"}
-        module = device.module("active_ising.cu", dict(
-            SIZE=size, BITS=bits, CODE=names[code], INDEX=names[order], CELL=names[cell],
-            CONTINUOUS=int(continuous), SHARED_STATE=int(fits)))  # fmt: skip
-        pairs, rates_of = np.unique(np.stack([replicas.temperature, replicas.particles], 1), axis=0, return_inverse=True)
-        tables = [rate_tables(self, continuous, float(t), int(n)) for t, n in pairs]
-        weights = np.array([tables[i].weights for i in rates_of], np.uint32)
-        rate = np.array([4 * self.diffusion + self.common_flip_rate(t) for t in replicas.temperature])
-        clock = np.rint(times[None, :] * (replicas.particles * rate)[:, None]).astype(np.uint64)
-        particle, state = device.zeros((count, stride), code), device.asarray(np.zeros((count, STATE), np.uint64))
-        lists = [None] * 3
-        if continuous:
-            lists = [device.zeros((count, 2 * cells), order), device.zeros((count, size**2), cell), device.zeros((count, cells), cell)]
-        memory = [particle, np.int32(stride), device.zeros((count, cells), np.uint16), device.zeros((count, 4 * SLOTS), np.uint32), *lists,
-                  state, device.asarray(replicas.particles, np.int32)]  # fmt: skip
-        identity = np.stack([replicas.index & 0xFFFFFFFF, replicas.index >> np.uint64(32)], 1).astype(np.uint32)
-        module.launch("populate", count, [*memory, device.asarray(replicas.start, np.int32), device.asarray(identity),
-                                          *seed_words(seed), np.uint32(STREAMS["active_ising"])], SLOTS)  # fmt: skip
-        maps = int(kept.sum())
-        found = [device.zeros((count, looks), np.int32), device.zeros((count, looks, 2, size), np.int32),
-                 device.zeros((count, looks, BINS), np.int32), device.zeros((count, max(maps, 1), 2, size, size), np.int16)]  # fmt: skip
-        constant = [rates_of.astype(np.int32).reshape(-1), np.concatenate([t.words(bits) for t in tables]),
-                    np.stack([t.excess for t in tables]) if continuous else None, weights, clock]  # fmt: skip
-        constant = [None if values is None else device.asarray(values) for values in constant]
-        places = device.asarray(np.where(kept, np.cumsum(kept) - 1, -1), np.int32)
-        most, last = FIRST_LAUNCH, clock[:, -1].astype(float)
-        while True:
-            begun = time.monotonic()
-            module.launch("advance", count, [*memory, *constant, np.int32(looks), np.int32(most), places, np.int32(maps), *found],
-                          SLOTS, shared_bytes if fits else (4 * size**2 if device.kind == "gpu" else 0))  # fmt: skip
-            device.synchronize()
-            now = device.to_host(state)
-            most = max(1 << 12, next_launch(most, time.monotonic() - begun))
-            ended = (now[:, LOOK] == looks) | (now[:, IS_FULL] > 0)
-            report(float(np.where(ended, 1.0, now[:, DONE] / np.maximum(last, 1)).sum()))
-            if ended.all():
-                break
-        magnetization, profile, histogram, pictures = (device.to_host(array) for array in found)
-        pictures = pictures[:, :maps]
-        return Trajectories(
-            times, replicas.particles.astype(np.int32), magnetization, profile[:, :, 0].copy(), profile[:, :, 1].copy(), histogram,
-            pictures[:, :, 0].copy(), pictures[:, :, 1].astype(np.uint16), (now[:, DONE] + now[:, EXCESS_ATTEMPTS]).astype(np.int64),
-        ), np.flatnonzero(now[:, IS_FULL])  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -215,8 +153,8 @@ class Replicas:
             if not (np.isfinite(rho) and rho > 0):
                 raise ValueError(f"density is {rho:g}; it must be positive (particles a site)")
             if rho > LARGEST_DENSITY:
-                raise ValueError(f"density is {rho:g}; at most {LARGEST_DENSITY:g} particles a site: a site counts up to {LARGEST_OCCUPANCY} "
-                                 "spins of one sign")  # fmt: skip
+                raise ValueError(f"density is {rho:g}; at most {LARGEST_DENSITY:g} particles a site: a site counts up to "
+                                 f"{LARGEST_OCCUPANCY} spins of one sign")  # fmt: skip
         particles = np.rint(density * model.size**2).astype(np.int64)
         if particles.min() < 1:
             raise ValueError(f"density is {density.min():g}; on {model.size} x {model.size} sites that is no particle")
@@ -245,64 +183,3 @@ def check(model: ActiveIsing) -> None:
         raise ValueError(f"time_step is {model.time_step:g}; only the standard algorithm has one, and algorithm is {model.algorithm}")
     if model.time_step is not None and not model.time_step > 0:
         raise ValueError(f"time_step is {model.time_step}; it must be positive (time units)")
-
-
-def spins_on_site() -> tuple[np.ndarray, np.ndarray]:
-    """n_- and n_+ by a site's count, int (PAIRS,): count = n_- + 128 n_+."""
-    return np.arange(PAIRS) % 128, np.arange(PAIRS) // 128
-
-
-def turns() -> np.ndarray:
-    """uint8 (PAIRS,): whether a site begins or ceases to hold both spins when a - (bit 0) or + (1) leaves, a - (2) or + (3) comes."""
-    minus, plus = spins_on_site()
-    bits = [(minus == 1) & (plus > 0), (plus == 1) & (minus > 0), (minus == 0) & (plus > 0), (plus == 0) & (minus > 0)]
-    return sum(bit.astype(np.uint8) << k for k, bit in enumerate(bits)).astype(np.uint8)
-
-
-TURNS = turns()
-
-
-@dataclass(frozen=True)
-class RateTables:
-    """last uint32 (4,), flip uint32 (2, PAIRS), excess uint64 (2, PAIRS) or None, weights (scale, ticket, wider_ticket): see Rates
-    and Replica in active_ising.cu."""
-
-    last: np.ndarray
-    flip: np.ndarray
-    excess: np.ndarray | None
-    weights: tuple[int, int, int]
-
-    def words(self, bits: int) -> np.ndarray:
-        """The struct Rates as uint32; bits: of a coordinate in a particle's code."""
-        row = 2 << bits
-        flip = [0, 0] if self.excess is None else [1, -1]  # in continuous time the first kind is a flip, always
-        displacement = np.array([*flip, 2, 2, -2, -2, -row, row, row, -row], np.int32)
-        return np.concatenate([displacement.view(np.uint32), [1, 128], self.last, self.flip.ravel(), TURNS.view(np.uint32)]).astype(np.uint32)
-
-
-def rate_tables(model: ActiveIsing, continuous: bool, temperature: float, particles: int) -> RateTables:
-    """The integer tables of one temperature and number of particles, made in float64.
-
-    Raises ValueError where the excess of all sites together would not fit into 32 bits: T below about 0.08."""
-    d, common = model.diffusion, model.common_flip_rate(temperature)
-    each = 4 * d + common
-    until = np.cumsum([common, d, d, d * (1 + model.self_propulsion)]) / each
-    last = np.clip(np.rint(until * 2.0**32) - 1, 0, 2.0**32 - 1).astype(np.uint32)
-    minus, plus = spins_on_site()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        aligned = np.where(minus + plus > 0, (plus - minus) / (minus + plus), 0)
-    rates = np.exp(np.stack([aligned, -aligned]) / temperature)  # of a - and of a + spin, (2, PAIRS)
-    flip = np.minimum(np.rint(np.minimum(rates, common) / each * 2.0**32), 2.0**32 - 1).astype(np.uint32)
-    if not continuous:
-        return RateTables(last, flip, None, (0, 0, 0))
-    counts = np.stack([minus, plus])
-    possible = counts.max(0) <= LARGEST_OCCUPANCY
-    beyond = np.where(possible & (counts.min(0) > 0), counts * np.maximum(rates - common, 0), 0) / each  # in particles' weights
-    both = beyond.sum(0)
-    scale = int(math.floor(math.log2(2.0**32 / (particles + model.size**2 * (both.max() + 1)))))
-    if scale < 8:
-        raise ValueError(f"temperature is {temperature:g}; too low for continuous time: spins that meet flip {math.exp(1 / temperature):.2g} "
-                         "times a time unit")  # fmt: skip
-    excess = np.rint(np.stack([both, beyond[0]]) * 2.0 ** (32 + scale)).astype(np.uint64)
-    tickets = [int(math.ceil(both[counts.max(0) < limit].max() * 2.0**scale)) + 1 for limit in (MANY, LARGEST_OCCUPANCY + 1)]
-    return RateTables(last, flip, excess, (scale, *tickets))

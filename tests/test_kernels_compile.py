@@ -15,6 +15,11 @@ SYSTEMS = {
     "ising_fft.cu": [dict(SIZE=100, THREADS=128)],
     "percolation.cu": [dict(SIZE=100, THREADS=256)],
     "cahn_hilliard.cu": [dict(SIZE=64, REAL="float", ORDER=2, ADAPTIVE=1), dict(SIZE=32, REAL="double", ORDER=1, ADAPTIVE=0)],
+    "active_ising.cu": [
+        dict(SIZE=81, BITS=7, CODE="unsigned short", INDEX="unsigned short", CELL="unsigned short", CONTINUOUS=0, SHARED_STATE=1),
+        dict(SIZE=81, BITS=7, CODE="unsigned short", INDEX="unsigned", CELL="unsigned short", CONTINUOUS=1, SHARED_STATE=1),
+        dict(SIZE=300, BITS=9, CODE="unsigned", INDEX="unsigned", CELL="unsigned", CONTINUOUS=1, SHARED_STATE=0),
+    ],
     "cahn_hilliard_explicit.cu": [dict(SIZE=64, DIMENSIONS=3, NX=64, NY=64, NZ=64, REAL="float")],
 }
 CASES = [(file, system, arch) for file, systems in SYSTEMS.items() for system in systems for arch in ("sm_80", "sm_90", "sm_100")]
