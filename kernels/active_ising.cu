@@ -24,7 +24,7 @@ __device__ void look_at(const Replica& r, int* magnetization, int* profile, int*
     int density = 0, sum = 0;
     for (int y = 0; y < SIZE; ++y) {
       unsigned count = r.count[(x + 1) * ROW + y + 1];
-      int minus = count & 127, plus = count >> 7, both = minus + plus;
+      int minus = count & (PLUS - 1), plus = count / PLUS, both = minus + plus;
       density += both;
       sum += plus - minus;
       atomicAdd(histogram + (both < BINS - 1 ? both : BINS - 1), 1);
@@ -41,7 +41,7 @@ __device__ void look_at(const Replica& r, int* magnetization, int* profile, int*
 
 // First particles, counts and generators of replica blockIdx.x.
 //   identity  [replicas][2]  unit and copy of the replica's random numbers;  start [replicas]: -1, 0 (each at random) or 1
-extern "C" __global__ void populate(CODE* particle, int stride, unsigned short* count, unsigned* generators, INDEX* hint, CELL* list,
+extern "C" __global__ void populate(CODE* particle, int stride, COUNT* count, unsigned* generators, INDEX* hint, CELL* list,
                                     CELL* place, wide* state, const int* particles, const int* start, const unsigned* identity,
                                     unsigned seed_low, unsigned seed_high, unsigned stream_id) {
   const int replica = blockIdx.x;
@@ -79,20 +79,23 @@ extern "C" __global__ void populate(CODE* particle, int stride, unsigned short* 
     for (int i = 0; i < CELLS; ++i)
       if (!(r.count[i] & GHOST)) relist(r, i);
     state[(size_t)replica * STATE + LISTED] = r.listed;
-    for (int i = 0; i < CELLS; ++i)
-      if (!(r.count[i] & GHOST) && r.count[i] & MANY) state[(size_t)replica * STATE + TICKET] = ~0ull;
+    for (int i = 0; i < CELLS; ++i) {
+      if (r.count[i] & GHOST) continue;
+      wide level = r.count[i] & MORE ? 2 : r.count[i] & MANY ? 1 : 0;
+      if (level > state[(size_t)replica * STATE + TICKET]) state[(size_t)replica * STATE + TICKET] = level;
+    }
   }
 }
 
 // Replica blockIdx.x up to its last look, or for `most` attempts of particles.
 //   state     [replicas][STATE]            what a launch hands to the next
 //   rates_of  [replicas]                   row of rates and excess
-//   weights   [replicas][3]                scale, ticket, wider_ticket
+//   weights   [replicas][4]                scale and the three tickets
 //   clock     [replicas][looks]            attempts of particles until each look
 //   kept      [looks]                      order of the look's map among the maps, or -1
 //   tags      [replicas][SIZE^2]           of a GPU whose shared memory is too small
 extern "C" __global__ void __launch_bounds__(SLOTS)
-    run_replicas(CODE* particle, int stride, unsigned short* count, unsigned* generators, INDEX* hint, CELL* list, CELL* place, wide* state,
+    run_replicas(CODE* particle, int stride, COUNT* count, unsigned* generators, INDEX* hint, CELL* list, CELL* place, wide* state,
             const int* particles, const int* rates_of, const Rates* rates, const wide* excess, const unsigned* weights, const wide* clock,
             int looks, int most, const int* kept, int maps, int* tags, int* magnetization, int* profile, int* histogram, short* map) {
   const int replica = blockIdx.x;
@@ -103,21 +106,21 @@ extern "C" __global__ void __launch_bounds__(SLOTS)
   int look = state[LOOK], offset = state[OFFSET];
   if (look == looks || state[IS_FULL]) return;
   const int row = rates_of[replica];
-  const unsigned ticket = weights[3 * replica + 1], wider_ticket = weights[3 * replica + 2];
+  weights += 4 * replica;
   Replica r{particle + (size_t)replica * stride, count + (size_t)replica * CELLS, hint + (size_t)replica * 2 * CELLS * CONTINUOUS,
             list + (size_t)replica * SIZE * SIZE * CONTINUOUS, place + (size_t)replica * CELLS * CONTINUOUS, rates + row,
-            excess + (size_t)row * 2 * PAIRS * CONTINUOUS, (unsigned)particles[replica], weights[3 * replica], (unsigned)state[LISTED],
-            state[TICKET] == ~0ull ? wider_ticket : ticket, wider_ticket, 0};
+            excess + (size_t)row * 2 * PAIRS * CONTINUOUS, weights + 1, (unsigned)particles[replica], weights[0], (unsigned)state[LISTED],
+            weights[1 + state[TICKET]], 0};
 #ifdef __CUDACC__
   extern __shared__ int shared[];
   __shared__ Replica one;  // every thread must see what thread 0 lists
   int* tag = SHARED_STATE ? shared : tags + (size_t)replica * SIZE * SIZE;
   for (int i = threadIdx.x; i < SIZE * SIZE; i += SLOTS) tag[i] = 0x7fffffff;
   CODE* home = r.particle;
-  unsigned short* home_count = r.count;
+  COUNT* home_count = r.count;
   if (SHARED_STATE) {
-    r.count = (unsigned short*)(shared + SIZE * SIZE);
-    r.particle = (CODE*)(r.count + CELLS + CELLS % 2);
+    r.count = (COUNT*)(shared + SIZE * SIZE);
+    r.particle = (CODE*)(r.count + CELLS);
     for (int i = threadIdx.x; i < CELLS; i += SLOTS) r.count[i] = home_count[i];
     for (int i = threadIdx.x; i < r.particles; i += SLOTS) r.particle[i] = home[i];
   }
@@ -188,7 +191,7 @@ extern "C" __global__ void __launch_bounds__(SLOTS)
     state[OFFSET] = offset;
     state[EXCESS_ATTEMPTS] = tickets;
     state[LISTED] = one.listed;
-    if (one.ticket == wider_ticket) state[TICKET] = ~0ull;
+    state[TICKET] = one.ticket == weights[3] ? 2 : one.ticket == weights[2] ? 1 : 0;
     state[IS_FULL] = one.full;
   }
 }

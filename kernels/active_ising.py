@@ -27,12 +27,12 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from kernels.active_ising_batch import run_batch
-from kernels.active_ising_rates import LARGEST_OCCUPANCY
+from kernels.active_ising_rates import COUNTER, LARGEST_OCCUPANCY, WIDE_COUNTER
 from kernels.device import select
 
 ALGORITHMS = ("auto", "standard", "continuous_time")
 CONTINUOUS_UP_TO = 0.4  # the temperature from which on `auto` is `standard`: make bench
-LARGEST_DENSITY = 20.0  # a Poisson distribution of this mean passes LARGEST_OCCUPANCY once in 1e14
+LARGEST_DENSITY = 40.0  # particles a site, on average: far below LARGEST_OCCUPANCY, for bands and walls are denser
 
 
 class CountersFull(RuntimeError):
@@ -115,7 +115,12 @@ class ActiveIsing:
                     if progress:
                         progress(sum(shares.values()))
 
-                parts.append((chosen, run_batch(self, continuous, replicas.take(chosen), times, kept, seed, report)))
+                found = run_batch(self, continuous, COUNTER, replicas.take(chosen), times, kept, seed, report)
+                parts.append((chosen[~found["is_full"]], {name: values[~found["is_full"]] for name, values in found.items()}))
+                full = chosen[found["is_full"]]
+                if len(full):  # the same trajectories again, with counters that hold more
+                    again = run_batch(self, continuous, WIDE_COUNTER, replicas.take(full), times, kept, seed, lambda done: None)
+                    parts.append((full, again))
         full = [int(chosen[i]) for chosen, found in parts for i in np.flatnonzero(found["is_full"])]
         if full:
             raise CountersFull(sorted(full))

@@ -5,9 +5,11 @@ typedef unsigned long long wide;
 constexpr int SLOTS = 128;   // generators of a replica; attempt i takes two words of generator i % SLOTS
 constexpr int BATCHES = 8;   // of SLOTS attempts that a CPU draws at once
 constexpr int ROW = 1 << BITS, CELLS = (SIZE + 2) * ROW;  // with a border of ghosts, from 0 and to SIZE + 1 each way
-constexpr unsigned MINUS = 1, PLUS = 128;  // a particle's weight in a site's count: two numbers of 6 bits, a guard bit above each
-constexpr unsigned FULL = 0x2040, MANY = 0x1020, GHOST = 0x8000;  // 64, and 32, of a spin on a site; a site of the border
-constexpr int PAIRS = 8192, BINS = 65;
+constexpr unsigned MINUS = 1, PLUS = 2u << COUNTER_BITS;  // a particle's weight in a site's count: two numbers, a guard bit above each
+constexpr unsigned EACH = 1 + PLUS, FULL = (1u << COUNTER_BITS) * EACH;  // more of a spin than the counter holds
+constexpr unsigned MANY = ((1u << COUNTER_BITS) - 32) * EACH, MORE = ((1u << COUNTER_BITS) - 64) * EACH;  // 32, and 64, or more
+constexpr unsigned GHOST = 1u << (8 * sizeof(COUNT) - 1);  // a site of the border
+constexpr int PAIRS = 2 << 2 * COUNTER_BITS, BINS = 65;
 enum { DONE, LOOK, OFFSET, EXCESS_ATTEMPTS, LISTED, TICKET, IS_FULL, STATE };
 
 struct Rates {  // of one temperature and number of particles; made by rate_tables in active_ising.py
@@ -20,12 +22,13 @@ struct Rates {  // of one temperature and number of particles; made by rate_tabl
 
 struct Replica {
   CODE* particle;           // [particles], (row << BITS | column) << 1 | (s > 0); rows along x
-  unsigned short* count;    // [CELLS]
+  COUNT* count;             // [CELLS]
   INDEX* hint;              // [2 CELLS] by code: a particle that was last seen there
   CELL *list, *place;       // [SIZE^2] sites with an excess, in the order of their coming; [CELLS] where in the list
   const Rates* rates;
   const wide* excess;       // [2][PAIRS] of both spins together, and of the - spins: 2^-32 of a particle's weight
-  unsigned particles, scale, listed, ticket, wider_ticket, full;  // a particle weighs 2^scale, a site's ticket `ticket`
+  const unsigned* tickets;  // [3] for sites with fewer than 32, 64, and any number of a spin
+  unsigned particles, scale, listed, ticket, full;  // a particle weighs 2^scale, a site's ticket `ticket`
 };
 
 __device__ __forceinline__ unsigned total_weight(const Replica& r) {
@@ -44,7 +47,7 @@ __device__ __forceinline__ unsigned around(unsigned code) {
   return (row << BITS | column) << 1 | (code & 1);
 }
 
-__device__ __forceinline__ bool has_both(unsigned count) { return (count & 127) != 0 && count >> 7 != 0; }
+__device__ __forceinline__ bool has_both(unsigned count) { return (count & (PLUS - 1)) != 0 && count >= PLUS; }
 
 // put a site on the list, or take it off
 __device__ __attribute__((noinline)) void relist(Replica& r, unsigned cell) {
@@ -58,6 +61,15 @@ __device__ __attribute__((noinline)) void relist(Replica& r, unsigned cell) {
     r.list[at] = moved;
     r.place[moved] = at;
   }
+}
+
+// wider tickets from now on, for a site that may need them
+__device__ __forceinline__ void crowded(Replica& r, unsigned count) {
+  if (CONTINUOUS && count & MANY) {
+    unsigned needed = r.tickets[count & MORE ? 2 : 1];
+    if (needed > r.ticket) r.ticket = needed;
+  }
+  if (count & FULL) r.full = 1;
 }
 
 struct Move {
@@ -89,8 +101,7 @@ __device__ __forceinline__ void attempt(Replica& r, unsigned particle, unsigned 
     m.next = around(m.next);
     m.there = r.count[m.next >> 1];
     now = m.there + came;
-    if (now & MANY) r.ticket = r.wider_ticket;
-    if (now & FULL) r.full = 1;
+    crowded(r, now);
   }
   r.count[m.next >> 1] = now;
   r.particle[particle] = m.next;
@@ -146,8 +157,7 @@ __device__ __attribute__((noinline)) void flip_excess(Replica& r, wide position)
     r.particle[particle] = code ^ 1;
     r.hint[code ^ 1] = particle;
     r.count[cell] = now;
-    if (now & MANY) r.ticket = r.wider_ticket;
-    if (now & FULL) r.full = 1;
+    crowded(r, now);
     relist(r, cell);
   }
 }

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kernels.active_ising_rates import rate_tables
+from kernels.active_ising_rates import WIDE_COUNTER, rate_tables
 from kernels.ising import next_launch
 from kernels.streams import STREAMS, seed_words
 
@@ -19,25 +19,26 @@ class Layout:
     """Types and sizes of a batch's arrays, as narrow as they may be.
 
     A coordinate with its two ghosts takes `bits`, a particle's code two coordinates and the spin; stride: places in a
-    replica's list of particles, with room to search 64 at a time."""
+    replica's list of particles, with room to search 64 at a time; counter_bits: of the particles of one spin on a site."""
 
-    def __init__(self, size: int, particles: int, device):
+    def __init__(self, size: int, particles: int, counter_bits: int, device):
+        self.counter_bits, self.count = counter_bits, np.uint32 if counter_bits == WIDE_COUNTER else np.uint16
         self.bits = max(7, (size + 1).bit_length())
         self.cells, self.stride = (size + 2) << self.bits, -(-(particles + 64) // 64) * 64
         self.code = np.uint16 if self.bits == 7 else np.uint32
         self.cell = np.uint16 if self.cells <= 1 << 16 else np.uint32
         self.order = np.uint16 if self.stride <= 1 << 16 else np.uint32
-        self.shared_bytes = 4 * size**2 + 2 * (self.cells + self.cells % 2) + np.dtype(self.code).itemsize * self.stride
+        self.shared_bytes = 4 * size**2 + np.dtype(self.count).itemsize * self.cells + np.dtype(self.code).itemsize * self.stride
         self.in_shared_memory = device.kind == "gpu" and self.shared_bytes < device.shared_bytes - 1024
-        self.defines = dict(SIZE=size, BITS=self.bits, CODE=C_TYPES[self.code], INDEX=C_TYPES[self.order], CELL=C_TYPES[self.cell],
-                            SHARED_STATE=int(self.in_shared_memory))  # fmt: skip
+        self.defines = dict(SIZE=size, BITS=self.bits, COUNTER_BITS=counter_bits, COUNT=C_TYPES[self.count], CODE=C_TYPES[self.code],
+                            INDEX=C_TYPES[self.order], CELL=C_TYPES[self.cell], SHARED_STATE=int(self.in_shared_memory))  # fmt: skip
 
 
-def run_batch(model, continuous: bool, replicas, times: np.ndarray, kept: np.ndarray, seed: int,
+def run_batch(model, continuous: bool, counter_bits: int, replicas, times: np.ndarray, kept: np.ndarray, seed: int,
               report: Callable[[float], None]) -> dict[str, np.ndarray]:
-    """What Trajectories holds of `replicas` (active_ising.Replicas) of one algorithm, and is_full (r,): which overflowed."""
+    """What Trajectories holds of `replicas` (active_ising.Replicas) of one algorithm, and is_full (r,): whose counters overflowed."""
     device, count, size, looks, maps = model.device, len(replicas.particles), model.size, len(times), int(kept.sum())
-    layout = Layout(size, int(replicas.particles.max()), device)
+    layout = Layout(size, int(replicas.particles.max()), counter_bits, device)
     module = device.module("active_ising.cu", {**layout.defines, "CONTINUOUS": int(continuous)})
     memory = memory_of(layout, continuous, replicas, size, device)
     identity = np.stack([replicas.index & 0xFFFFFFFF, replicas.index >> np.uint64(32)], 1).astype(np.uint32)
@@ -79,7 +80,7 @@ def memory_of(layout: Layout, continuous: bool, replicas, size: int, device) -> 
                  "place": device.zeros((count, layout.cells), layout.cell)}  # fmt: skip
     return {
         "particle": device.zeros((count, layout.stride), layout.code), "stride": np.int32(layout.stride),
-        "count": device.zeros((count, layout.cells), np.uint16), "generators": device.zeros((count, 4 * SLOTS), np.uint32), **lists,
+        "count": device.zeros((count, layout.cells), layout.count), "generators": device.zeros((count, 4 * SLOTS), np.uint32), **lists,
         "state": device.asarray(np.zeros((count, STATE), np.uint64)), "particles": device.asarray(replicas.particles, np.int32),
     }  # fmt: skip
 
@@ -88,7 +89,7 @@ def constants_of(model, continuous: bool, replicas, times: np.ndarray, layout: L
     """(rates_of, rates, excess, weights, clock) of run_replicas, and the clock: attempts of particles until each look, (r, o)."""
     pairs = np.stack([replicas.temperature, replicas.particles], 1)
     pairs, rates_of = np.unique(pairs, axis=0, return_inverse=True)
-    tables = [rate_tables(model, continuous, float(temperature), int(particles)) for temperature, particles in pairs]
+    tables = [rate_tables(model, continuous, layout.counter_bits, float(temperature), int(particles)) for temperature, particles in pairs]
     weights = np.array([tables[i].weights for i in rates_of.ravel()], np.uint32)
     excess = np.stack([table.excess for table in tables]) if continuous else None
     attempts = replicas.particles * [4 * model.diffusion + model.common_flip_rate(t) for t in replicas.temperature]  # a time unit

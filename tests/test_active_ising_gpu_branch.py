@@ -20,10 +20,10 @@ ENTRY = """
 extern "C" void emulate(int which, void** a, int stride, int looks, int most, int maps, unsigned low, unsigned high, unsigned stream) {
   run_block(SLOTS, [=] {
     if (which == 0)
-      populate((CODE*)a[0], stride, (unsigned short*)a[1], (unsigned*)a[2], (INDEX*)a[3], (CELL*)a[4], (CELL*)a[5], (wide*)a[6],
+      populate((CODE*)a[0], stride, (COUNT*)a[1], (unsigned*)a[2], (INDEX*)a[3], (CELL*)a[4], (CELL*)a[5], (wide*)a[6],
                (int*)a[7], (int*)a[8], (unsigned*)a[9], low, high, stream);
     else
-      run_replicas((CODE*)a[0], stride, (unsigned short*)a[1], (unsigned*)a[2], (INDEX*)a[3], (CELL*)a[4], (CELL*)a[5], (wide*)a[6],
+      run_replicas((CODE*)a[0], stride, (COUNT*)a[1], (unsigned*)a[2], (INDEX*)a[3], (CELL*)a[4], (CELL*)a[5], (wide*)a[6],
                    (int*)a[7], (int*)a[8], (Rates*)a[9], (wide*)a[10], (unsigned*)a[11], (wide*)a[12], looks, most, (int*)a[13], maps,
                    (int*)a[14], (int*)a[15], (int*)a[16], (int*)a[17], (short*)a[18]);
   });
@@ -84,6 +84,7 @@ SYSTEMS = {
     "standard, dense": (dict(size=4, algorithm="standard"), [0.7], [9], [0], 65536),  # a conflict in almost every batch
     "continuous time": (dict(size=12, algorithm="continuous_time"), [0.3, 0.8], [3, 2], [1, 0], 65536),
     "continuous time, dense": (dict(size=4, algorithm="continuous_time"), [0.5], [12], [0], 0),
+    "wide counters": (dict(size=3, algorithm="continuous_time"), [0.6], [39], [1], 65536),  # some site holds 64 of a spin soon
     "wide codes": (dict(size=130, algorithm="continuous_time"), [0.4], [0.05], [0], 0),
 }
 

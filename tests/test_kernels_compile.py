@@ -1,8 +1,13 @@
 """Every .cu compiles for the GPUs in use, without a GPU: NVRTC needs no driver."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from kernels.active_ising_batch import Layout
 from kernels.device import FOLDER, source_of
+
+H200 = SimpleNamespace(kind="gpu", shared_bytes=232448)
 
 SYSTEMS = {
     "ising.cu": [
@@ -16,9 +21,8 @@ SYSTEMS = {
     "percolation.cu": [dict(SIZE=100, THREADS=256)],
     "cahn_hilliard.cu": [dict(SIZE=64, REAL="float", ORDER=2, ADAPTIVE=1), dict(SIZE=32, REAL="double", ORDER=1, ADAPTIVE=0)],
     "active_ising.cu": [
-        dict(SIZE=81, BITS=7, CODE="unsigned short", INDEX="unsigned short", CELL="unsigned short", CONTINUOUS=0, SHARED_STATE=1),
-        dict(SIZE=81, BITS=7, CODE="unsigned short", INDEX="unsigned", CELL="unsigned short", CONTINUOUS=1, SHARED_STATE=1),
-        dict(SIZE=300, BITS=9, CODE="unsigned", INDEX="unsigned", CELL="unsigned", CONTINUOUS=1, SHARED_STATE=0),
+        {**Layout(size, particles, counter_bits, H200).defines, "CONTINUOUS": continuous}
+        for size, particles, counter_bits, continuous in [(81, 19683, 6, 0), (81, 19683, 6, 1), (81, 52488, 8, 1), (300, 270000, 6, 1)]
     ],
     "cahn_hilliard_explicit.cu": [dict(SIZE=64, DIMENSIONS=3, NX=64, NY=64, NZ=64, REAL="float")],
 }
