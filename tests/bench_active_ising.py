@@ -1,7 +1,7 @@
 """make bench, Active Ising Model: time units and attempts per second beside the plain numba version, one thread each, interleaved.
 
 The peer: tests/reference/active_ising.py, the standard random-sequential algorithm, with flip probabilities looked up and a
-SplitMix64 of its own, about 2.5 times as fast as with np.random. Both start from all spins up and relax for RELAX time units,
+SplitMix64 of its own: more than twice as fast as with np.random. Both start from all spins up and relax for RELAX time units,
 which are not timed: ours takes one run of those and one of more, and counts the difference.
 """
 
