@@ -142,24 +142,10 @@ extern "C" __global__ void __launch_bounds__(SLOTS)
 #else
   constexpr int DRAWN = BATCHES * SLOTS;
 #endif
+  // A look sees what the next attempt of a particle will: by then the flips from tickets are those of the time in between, and
+  // the looks of a stationary state have its law exactly.
+  bool settled = !CONTINUOUS || done == 0;
   while (look < looks && !one.full) {
-    while (look < looks && done == clock[look]) {
-      const size_t at = (size_t)replica * looks + look;
-      short* picture = kept[look] < 0 ? nullptr : map + ((size_t)replica * maps + kept[look]) * 2 * SIZE * SIZE;
-      look_at(one, magnetization + at, profile + at * 2 * SIZE, histogram + at * BINS, picture);
-      ++look;
-      __syncthreads();
-    }
-    if (look == looks || done >= until) break;
-    wide budget = (clock[look] < until ? clock[look] : until) - done, spent;
-    const int before = offset;
-#ifdef __CUDACC__
-    offset = run_batch(one, choice, fate, offset, budget, tag, spent);
-#else
-    offset = run_prepared(one, prepared, offset, budget, spent);
-#endif
-    done += spent;
-    tickets += offset - before - spent;
     if (offset == DRAWN) {
       offset = 0;
 #ifdef __CUDACC__
@@ -171,6 +157,34 @@ extern "C" __global__ void __launch_bounds__(SLOTS)
       prepare(prepared, generators, r.rates->last);
 #endif
     }
+    const int before = offset;
+    if (done == clock[look]) {
+      if (!settled) {
+#ifdef __CUDACC__
+        settled = settle(one, choice, fate, offset);
+#else
+        settled = settle(one, prepared, offset);
+#endif
+        tickets += offset - before;
+        continue;
+      }
+      const size_t at = (size_t)replica * looks + look;
+      short* picture = kept[look] < 0 ? nullptr : map + ((size_t)replica * maps + kept[look]) * 2 * SIZE * SIZE;
+      look_at(one, magnetization + at, profile + at * 2 * SIZE, histogram + at * BINS, picture);
+      ++look;
+      __syncthreads();
+      continue;
+    }
+    if (done >= until) break;
+    wide budget = (clock[look] < until ? clock[look] : until) - done, spent;
+#ifdef __CUDACC__
+    offset = run_batch(one, choice, fate, offset, budget, tag, spent);
+#else
+    offset = run_prepared(one, prepared, offset, budget, spent);
+#endif
+    done += spent;
+    tickets += offset - before - spent;
+    settled = !CONTINUOUS;
   }
   __syncthreads();
 #ifdef __CUDACC__

@@ -9,7 +9,8 @@ Algorithms   standard: random-sequential; an attempt takes a random particle and
              exp(-s beta m_i / rho_i) dt, hops with D (1 +- epsilon) dt and D dt, else leaves it; dt = 1 / (4D + exp(beta))
              continuous_time: the same rates without the attempts that leave a particle alone (active_ising.cu): a particle is
              tried at the rate 4D + exp(-beta), which every flip has at least; flips beyond it come from the sites that hold
-             both spins. Time is counted in these attempts, N (4D + exp(-beta)) a unit, as the standard algorithm counts its own
+             both spins. Time is counted in these attempts, N (4D + exp(-beta)) a unit, as the standard algorithm counts its own:
+             a look comes after a fixed number of them, so that its time scatters by one over the root of that number
              auto: continuous_time up to T = 0.4, where it is the faster, on every device alike
 Source       the flocking paper named in README.md; A. P. Solon and J. Tailleur, Phys. Rev. E 92, 042119 (2015)
 
@@ -100,6 +101,8 @@ class ActiveIsing:
         Raises ValueError, one line, for values out of range, and CountersFull.
         """
         replicas = Replicas.of(self, temperature, density, start, index)
+        if not (isinstance(seed, (int, np.integer)) and 0 <= seed < 1 << 64):
+            raise ValueError(f"seed is {seed}; it must be a whole number from 0 to 2^64 - 1")
         times = np.asarray(times, float)
         kept = np.ones(len(times), bool) if snapshots is None else np.asarray(snapshots, bool)
         if times.ndim != 1 or not len(times) or times[0] < 0 or not np.all(np.isfinite(times)) or np.any(np.diff(times) <= 0):

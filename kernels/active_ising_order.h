@@ -66,6 +66,24 @@ __device__ int run_batch(Replica& r, unsigned choice, unsigned fate, int first, 
   return first;
 }
 
+// Carries out the attempts that drew tickets, from `first` on; whether an attempt of a particle comes next.
+__device__ bool settle(Replica& r, unsigned choice, unsigned fate, int& first) {
+  __shared__ unsigned chosen[2];
+  for (; first < SLOTS; ++first) {
+    if (threadIdx.x == first) {
+      chosen[0] = choice;
+      chosen[1] = fate;
+    }
+    __syncthreads();
+    const unsigned c = chosen[0], f = chosen[1], who = (wide)c * total_weight(r) >> (32 + r.scale);
+    __syncthreads();
+    if (who < r.particles) return true;
+    flip_excess(r, position_of(r, c, f));
+    __syncthreads();
+  }
+  return false;
+}
+
 #else
 
 struct Prepared {
@@ -114,6 +132,15 @@ static __attribute__((noinline)) int run_prepared(Replica& shared, const Prepare
   }
   shared = r;
   return first;
+}
+
+// Carries out the attempts that drew tickets, from `first` on; whether an attempt of a particle comes next.
+static bool settle(Replica& r, const Prepared& p, int& first) {
+  for (; first < BATCHES * SLOTS; ++first) {
+    if ((wide)p.choice[first] * total_weight(r) >> (32 + r.scale) < r.particles) return true;
+    flip_excess(r, position_of(r, p.choice[first], p.fate[first]));
+  }
+  return false;
 }
 
 #endif

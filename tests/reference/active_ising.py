@@ -192,13 +192,16 @@ class MasterEquation:
         return law
 
     def after_common(self, law, attempts):
-        """The law (q,) just after so many events of the common rates, of which each state has the same; other flips come between."""
+        """The law (q,) just before the next of the common rates' events, after so many of them; other flips come between.
+
+        Each state has the same sum of common rates, so that their events do not depend on it.
+        """
         total = -self.common.diagonal().min()
         between = splu(eye_array(len(law)).tocsc() - (self.generator - self.common).T.tocsc() / total)
         for _ in range(attempts):
             law = between.solve(law)
             law = law + law @ self.common / total
-        return law
+        return between.solve(law)
 
     def gap(self):
         """Rate at which the slowest deviation from the stationary law decays."""
