@@ -14,7 +14,7 @@ STAGES = dict.fromkeys(STUDIES, ("generate", "collect", "train", "predict", "all
 OWN = {
     "nucleation": ("configurations", "spins +1 and -1 (stable), (n, L, L), .npy or HDF5 `spins`", "NAME-p_nuc.h5", "torus"),
     "segregation": ("mixtures", "concentrations, (n, L, L), .npy or HDF5 `concentration`", "NAME-segregated.h5", "gan_forward"),
-    "flocking": ("configurations", "`magnetization` and `density`, each (n, L, L), HDF5 or .npz", "NAME-phases.h5", "reference/lambda-0.01"),
+    "flocking": ("configurations", "`magnetization` and `density`, (n, L, L), HDF5 or .npz", "NAME-phases.h5", "reference/lambda-0.01"),
 }
 SETTING = {"nucleation": "system.field=0.6", "segregation": "generate.noise=0.05", "flocking": "system.density=2.5"}
 

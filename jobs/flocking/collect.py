@@ -36,9 +36,10 @@ def run(system: System, device, progress: Progress) -> None:
         }  # fmt: skip
         shards.write(target, data, attributes)
         progress.say(f"{target}: {len(data['unit'].values)} configurations, {len(data['series/replica'].values)} replicas")
-        changed = sum(map(int, data["series/start"].values != _planned(data)))
+        changed = int((data["series/start"].values != _planned(data)).sum())
         if changed:
-            progress.say(f"warning: {target}: {changed} replicas from disorder piled up more particles than can be counted and started ordered")
+            progress.say(f"warning: {target}: {changed} replicas from disorder piled up more particles on a site than can be counted, and "
+                         "started ordered instead")  # fmt: skip
         del data
     phases.run(system, device, progress)
 

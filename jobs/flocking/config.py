@@ -91,7 +91,9 @@ class Flocking(Section):
             raise ValueError(f"generate.other_densities = {g.other_densities}: has system.density = {s.density}, whose slice comes first")
         for density in (s.density, *g.other_densities):
             if round(density * s.size**2) < 1:
-                raise ValueError(f"density {density}: no particle on {s.size} x {s.size} sites; raise it, or system.size [particles / site]")
+                raise ValueError(f"density {density}: no particle on {s.size} x {s.size} sites; raise it [particles / site]")
+        if "all" in self.train.sets and not g.other_densities:
+            raise ValueError(f"train.sets = {self.train.sets}: all needs densities beside system.density; give generate.other_densities")
         longest = 1 / (4 * s.diffusion + math.exp(min(700.0, 1 / g.first_temperature)))
         if s.time_step is not None and s.time_step > longest * (1 + 1e-12):
             raise ValueError(

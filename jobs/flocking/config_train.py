@@ -31,7 +31,7 @@ class Train(Section):
     """The networks and how they are trained: cross entropy + lambda x sum of squared weights, early stopping, as in the paper."""
 
     sets: list[Set] = value(
-        ["reference", "all"], unit="", min_length=1, about="what is learnt: the slice at system.density only, or all densities"
+        ["reference"], unit="", min_length=1, about="what is learnt: the slice at system.density only (reference), or all densities (all)"
     )
     regularization: list[float] = value(
         [0.0, 0.01], unit="", min_length=1, about="lambda: of the sum of squared weights (without biases) in the loss"
@@ -52,9 +52,8 @@ class Train(Section):
     @property
     def networks(self) -> list[str]:
         """Names of all networks to train, SET/lambda-X/seed-S; seed 0 of every kind first, to have something to look at."""
-        return [
-            f"{each}/lambda-{strength:g}/seed-{seed}" for seed in range(self.seeds) for each in self.sets for strength in self.regularization
-        ]
+        kinds = [f"{each}/lambda-{strength:g}" for each in self.sets for strength in self.regularization]
+        return [f"{kind}/seed-{seed}" for seed in range(self.seeds) for kind in kinds]
 
     @pydantic.model_validator(mode="after")
     def _complete(self):

@@ -5,6 +5,7 @@ ordered state outlives a run, or disorder orders slowly, they disagree.  A repli
 its start) alone.
 """
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 
@@ -46,21 +47,13 @@ def build(config: Flocking, device) -> ActiveIsing:
 
 def warn(model: ActiveIsing, config: Flocking) -> list[str]:
     """What is allowed but probably not meant."""
-    size, g, lines = config.system.size, config.generate, []
-    if size % POOLS:
-        lines.append(f"system.size = {size}: no network can learn from it, they need a multiple of {POOLS}, such as {near(size)} [lattice sites]")
-    if config.system.diffusion * g.equilibration < size**2 / 40:  # slowest mode of diffusion: (L / 2 pi)^2 / D
-        lines.append(
-            f"generate.equilibration = {g.equilibration:g}: the density takes about {size**2 / 40 / max(config.system.diffusion, 1e-9):.0f} "
-            "to spread over the lattice [time]"
-        )
+    s, g, lines = config.system, config.generate, []
+    if s.size % POOLS:
+        lines.append(f"system.size = {s.size}: no network can learn from it: they need a multiple of {POOLS} [lattice sites]")
+    spread = s.size**2 / 40 / max(s.diffusion, 1e-9)  # of the slowest mode, (L / 2 pi)^2 / D
+    if g.equilibration < spread:
+        lines.append(f"generate.equilibration = {g.equilibration:g}: particles take {spread:.0f} to spread over the lattice [time]")
     return lines
-
-
-def near(size: int) -> str:
-    """The sides next to `size` that the networks can take, "72 or 81"."""
-    below = max(POOLS, size // POOLS * POOLS)
-    return f"{below} or {below + POOLS}"
 
 
 def batch(config: Flocking, device) -> int:
@@ -96,7 +89,7 @@ def simulate(model: ActiveIsing, config: Flocking, units: Sequence[int], report:
         start = np.array(STARTS, np.int32)[number % len(STARTS)]
         density, temperature = (np.repeat([points[unit][k] for unit in these], counts) for k in (0, 1))
         index = np.repeat(np.array(these, np.int64) << 20, counts) | number
-        progress = lambda part, n=len(these), r=len(start), before=done: report(before + part * n / r)  # noqa: E731
+        progress = functools.partial(_report, report, done, len(these) / len(start))
         while True:
             try:
                 run = model.run(temperature, density, start, times, seed=config.seed, index=index, snapshots=kept, progress=progress)
@@ -116,6 +109,10 @@ def simulate(model: ActiveIsing, config: Flocking, units: Sequence[int], report:
             yield unit, datasets(run, slice(last - points[unit][2], last), start, config, points[unit], times, kept)
 
 
+def _report(report: Report, before: float, share: float, replicas: float) -> None:
+    report(before + share * replicas)
+
+
 def datasets(run, at: slice, start: np.ndarray, config: Flocking, point: tuple, times: np.ndarray, kept: np.ndarray) -> dict[str, Data]:
     """What a shard holds of the replicas `at` of a run."""
     density, temperature, _, _ = point
@@ -133,7 +130,7 @@ def datasets(run, at: slice, start: np.ndarray, config: Flocking, point: tuple, 
             modes(run.magnetization_profile[at], run.particles[at]), "", "replica, time, k, part", MODE.format("magnetisation")
         ),
         "density_histogram": Data(
-            histogram, "sites", "replica, particles", "sites that hold 0 to 63 particles, last 64 and more; over the looks after equilibration"
+            histogram, "sites", "replica, particles", "that hold 0 to 63 particles, last: 64 and more; all looks after equilibration"
         ),
         "sample_time": Data(times[kept], "time", "sample", "of the configurations"),
         "magnetization_map": Data(run.magnetization_map[at], "", "replica, sample, x, y", "sum of a site's spins", True),
