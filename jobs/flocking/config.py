@@ -7,20 +7,21 @@ import pydantic
 
 from jobs.config import Section, value
 from jobs.flocking.config_train import Predict, Train, Unsupervised
+from kernels.active_ising import LARGEST_DENSITY
 
 
 class System(Section):
     """Particles of spin +1 and -1 on a periodic square lattice; those of spin +1 hop mostly to larger x."""
 
-    size: int = value(81, unit="lattice sites", ge=3, le=4096, about="L: side of the periodic lattice; the networks need a multiple of 9")
+    size: int = value(81, unit="lattice sites", ge=3, le=4094, about="L: side of the periodic lattice; the networks need a multiple of 9")
     diffusion: float = value(1.0, unit="1 / time", ge=0, le=1e6, about="D: rate of hops in each direction")
     self_propulsion: float = value(0.9, unit="", ge=0, le=1, about="epsilon: spin s hops along x at rates D (1 +- epsilon s)")
-    density: float = value(3.0, unit="particles / site", gt=0, le=64, about="rho0: of the slice on which the phases are learnt")
+    density: float = value(3.0, unit="particles / site", gt=0, le=LARGEST_DENSITY, about="rho0: of the slice on which the phases are learnt")
     algorithm: Literal["auto", "standard", "continuous_time"] = value(
         "auto", unit="", about="standard: random-sequential steps; continuous_time: the same jump chain, faster at low T; auto: by T"
     )
     time_step: float | None = value(
-        None, unit="time", gt=0, about="dt of the standard algorithm; the longest, 1 / (4 D + e^(1/T)), if null"
+        None, unit="time", gt=0, about="dt, with algorithm standard only; the longest, 1 / (4 D + e^(1/T)), if null"
     )
 
 
@@ -58,9 +59,10 @@ class Generate(Section):
                 f"generate.last_temperature = {self.last_temperature}: expected at least generate.first_temperature = "
                 f"{self.first_temperature}"
             )
-        if not all(0 < density <= 64 for density in self.other_densities) or len(set(self.other_densities)) < len(self.other_densities):
+        others = self.other_densities
+        if not all(0 < density <= LARGEST_DENSITY for density in others) or len(set(others)) < len(others):
             raise ValueError(
-                f"generate.other_densities = {self.other_densities}: expected numbers above 0 and at most 64, each once [particles / site]"
+                f"generate.other_densities = {others}: expected numbers above 0 and at most {LARGEST_DENSITY:g}, each once [particles / site]"
             )
         return self
 
@@ -94,6 +96,8 @@ class Flocking(Section):
                 raise ValueError(f"density {density}: no particle on {s.size} x {s.size} sites; raise it [particles / site]")
         if "all" in self.train.sets and not g.other_densities:
             raise ValueError(f"train.sets = {self.train.sets}: all needs densities beside system.density; give generate.other_densities")
+        if s.time_step is not None and s.algorithm != "standard":
+            raise ValueError(f"system.time_step = {s.time_step}: expected null with system.algorithm = {s.algorithm}: only standard has one")
         longest = 1 / (4 * s.diffusion + math.exp(min(700.0, 1 / g.first_temperature)))
         if s.time_step is not None and s.time_step > longest * (1 + 1e-12):
             raise ValueError(

@@ -38,8 +38,6 @@ def build(config: Flocking, device) -> ActiveIsing:
         model.run(temperature, density, np.array([0]), np.array([0.0]), seed=config.seed)  # the hardest point, no step of it
     except ValueError as error:
         raise UserError(f"system: {error}") from None
-    except CountersFull:
-        raise UserError(f"density {density[0]:g}: too many particles on one site at the start; lower it [particles / site]") from None
     except DeviceError as error:
         raise UserError(str(error)) from None
     return model
