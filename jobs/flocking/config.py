@@ -13,10 +13,10 @@ from kernels.active_ising import LARGEST_DENSITY
 class System(Section):
     """Particles of spin +1 and -1 on a periodic square lattice; those of spin +1 hop mostly to larger x."""
 
-    size: int = value(81, unit="lattice sites", ge=3, le=4094, about="L: side of the periodic lattice; the networks need a multiple of 9")
+    size: int = value(81, unit="lattice sites", ge=3, le=4094, about="L: side of the lattice; the networks need a multiple of 9")
     diffusion: float = value(1.0, unit="1 / time", ge=0, le=1e6, about="D: rate of hops in each direction")
     self_propulsion: float = value(0.9, unit="", ge=0, le=1, about="epsilon: spin s hops along x at rates D (1 +- epsilon s)")
-    density: float = value(3.0, unit="particles / site", gt=0, le=LARGEST_DENSITY, about="rho0: of the slice on which the phases are learnt")
+    density: float = value(3.0, unit="particles / site", gt=0, le=LARGEST_DENSITY, about="rho0: of the slice that is learnt")
     algorithm: Literal["auto", "standard", "continuous_time"] = value(
         "auto", unit="", about="standard: random-sequential steps; continuous_time: the same jump chain, faster at low T; auto: by T"
     )
@@ -61,9 +61,8 @@ class Generate(Section):
             )
         others = self.other_densities
         if not all(0 < density <= LARGEST_DENSITY for density in others) or len(set(others)) < len(others):
-            raise ValueError(
-                f"generate.other_densities = {others}: expected numbers above 0 and at most {LARGEST_DENSITY:g}, each once [particles / site]"
-            )
+            limits = f"above 0 and at most {LARGEST_DENSITY:g}"
+            raise ValueError(f"generate.other_densities = {others}: expected numbers {limits}, each once [particles / site]")
         return self
 
 
@@ -97,7 +96,7 @@ class Flocking(Section):
         if "all" in self.train.sets and not g.other_densities:
             raise ValueError(f"train.sets = {self.train.sets}: all needs densities beside system.density; give generate.other_densities")
         if s.time_step is not None and s.algorithm != "standard":
-            raise ValueError(f"system.time_step = {s.time_step}: expected null with system.algorithm = {s.algorithm}: only standard has one")
+            raise ValueError(f"system.time_step = {s.time_step}: expected null with algorithm {s.algorithm}: only standard has one")
         longest = 1 / (4 * s.diffusion + math.exp(min(700.0, 1 / g.first_temperature)))
         if s.time_step is not None and s.time_step > longest * (1 + 1e-12):
             raise ValueError(

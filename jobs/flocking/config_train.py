@@ -18,10 +18,10 @@ class Unsupervised(Section):
     modes: int | None = value(
         10, unit="modes", ge=1, about="of the maps' Fourier modes, the strongest, that UMAP is given; all, which is the maps, if null"
     )
-    neighbours: int = value(30, unit="neighbours", ge=2, le=1000, about="of UMAP: how local the structure is that it keeps")
+    neighbours: int = value(15, unit="neighbours", ge=2, le=1000, about="of UMAP: how local the structure is that it keeps")
     min_dist: float = value(0.0, unit="", ge=0, lt=1, about="of UMAP: how close points may come in the embedding")
     min_cluster_size: int | float = value(
-        0.02, unit="", gt=0, about="of HDBSCAN: the smallest group; a share of the configurations below 1, else their number"
+        0.03, unit="", gt=0, about="of HDBSCAN: the smallest group; a share of the configurations below 1, else their number"
     )
     fewest: int = value(100, unit="configurations", ge=10, about="a density with fewer is not clustered")
     bootstraps: int = value(200, unit="", ge=2, le=100_000, about="drawings of replicas, for the errors of the transition temperatures")

@@ -65,7 +65,7 @@ ABOUT = {
     "phase": ("", "configuration", "0 G, 1 L+G, 2 L, -1 not assigned"),
     "densities": ("particles / site", "density", "rho0"),
     "transitions": ("", "density, transition", "T of L -> L+G and of L+G -> G, where a phase's share crosses 1/2; nan: not seen"),
-    "transition_errors": ("", "density, transition", "standard deviation over drawings of replicas"),
+    "transition_errors": ("", "density, transition", "standard deviation over drawings of replicas, and the spacing of T over sqrt(12)"),
     "clusters/density": ("particles / site", "cluster", "rho0"),
     "clusters/configurations": ("", "cluster", "how many"),
     "clusters/magnetization": ("", "cluster", "mean m per particle, with its sign"),
@@ -190,7 +190,8 @@ def boundaries(
     """T of L -> L+G and of L+G -> G, float (2,), and their standard errors, from phases, T and replicas of configurations (n,).
 
     Where the share of L, made never to rise with T, and that of G, never to fall, cross 1/2 (isotonic regression, then
-    linear).  Errors: replicas drawn again, at each T as many as there are.  nan: a share that does not cross.
+    linear).  Errors: replicas drawn again, at each T as many as there are, and the spacing of T there over sqrt(12).  nan: a
+    share that does not cross.
     """
     first, at = np.unique(replica, return_index=True)
     t_of, member = temperature[at], np.searchsorted(first, replica)
@@ -211,7 +212,9 @@ def boundaries(
         drawn.append(crossings(np.bincount(again, minlength=len(first))))
     drawn = np.array(drawn)
     errors = [np.nanstd(each) if np.isfinite(each).sum() > bootstraps / 2 else np.nan for each in drawn.T]
-    return np.array(best), np.array(errors)
+    after = np.searchsorted(levels, best).clip(1, max(1, len(levels) - 1))
+    spacing = levels[after.clip(max=len(levels) - 1)] - levels[after - 1]
+    return np.array(best), np.hypot(errors, np.where(np.isfinite(best), spacing, np.nan) / np.sqrt(12))
 
 
 def crossing(t: np.ndarray, share: np.ndarray, weight: np.ndarray, rises: bool) -> float:
