@@ -4,17 +4,19 @@ import argparse
 import importlib
 from pathlib import Path
 
+from jobs.flocking.config import Flocking
 from jobs.nucleation.config import Nucleation
 from jobs.segregation.config import Segregation
 
-STUDIES = {"nucleation": Nucleation, "segregation": Segregation}  # and jobs/STUDY/STAGE.py for each stage but `all`
+STUDIES = {"nucleation": Nucleation, "segregation": Segregation, "flocking": Flocking}  # and jobs/STUDY/STAGE.py for each stage but `all`
 STAGES = dict.fromkeys(STUDIES, ("generate", "collect", "train", "predict", "all"))
 # what `predict` takes of one's own, its answer's name, and the network that gives it
 OWN = {
     "nucleation": ("configurations", "spins +1 and -1 (stable), (n, L, L), .npy or HDF5 `spins`", "NAME-p_nuc.h5", "torus"),
     "segregation": ("mixtures", "concentrations, (n, L, L), .npy or HDF5 `concentration`", "NAME-segregated.h5", "gan_forward"),
+    "flocking": ("configurations", "`magnetization` and `density`, (n, L, L), HDF5 or .npz", "NAME-phases.h5", "reference/lambda-0.01"),
 }
-SETTING = {"nucleation": "system.field=0.6", "segregation": "generate.noise=0.05"}
+SETTING = {"nucleation": "system.field=0.6", "segregation": "generate.noise=0.05", "flocking": "system.density=2.5"}
 
 EXAMPLES = """
 examples:
@@ -38,6 +40,9 @@ examples:
 
   # what mixtures of your own become, and their six quantities
   python -m jobs segregation predict jobs/segregation/paper.yaml --run runs/segregation --input mine.npy
+
+  # the phases of configurations of your own, by the networks that learnt one density
+  python -m jobs flocking predict jobs/flocking/paper.yaml --run runs/flocking --input mine.npz
 
   # how far is it, and what went wrong
   python -m jobs status runs/r10

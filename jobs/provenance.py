@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jobs.config import Section, to_yaml
 
-PACKAGES = ("numpy", "scipy", "h5py", "pydantic", "cupy-cuda12x", "cupy-cuda13x", "mpi4py", "torch")
+PACKAGES = ("numpy", "scipy", "h5py", "pydantic", "cupy-cuda12x", "cupy-cuda13x", "mpi4py", "torch", "scikit-learn", "umap-learn")
 
 
 @functools.cache

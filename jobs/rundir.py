@@ -126,7 +126,7 @@ def _claim(folder: Path, wanted: dict[str, Section], text: str, model: type[Sect
         hint = "choose another --run"
         if all(key.startswith("collect.") for key in changes):
             hint += " (to collect the same units again, link this run's generate folder into it)"
-        elif all(key.startswith("train.") for key in changes):
+        elif all(key.startswith(("train.", "unsupervised.")) for key in changes):
             hint += " (to train otherwise on the same data, link this run's generate folder, or dataset.h5 and data, into it)"
         elif list(changes) == ["generate.units"]:
             hint = "the number of units may grow, not shrink"
@@ -138,8 +138,9 @@ def _claim(folder: Path, wanted: dict[str, Section], text: str, model: type[Sect
 
 def free(key: str, folder: Path) -> bool:
     """Whether a config value may change in a run directory: it names what to do next, or nothing was made with it yet."""
-    listing = key in ("train.models", "train.splits", "train.folds") or key.startswith("predict.")
-    return listing or (key.startswith("train.") and not (folder / "train").exists())
+    lists = ("models", "splits", "folds", "sets", "regularization", "seeds")
+    listing = key in [f"train.{name}" for name in lists] or key.startswith("predict.")
+    return listing or (key.startswith(("train.", "unsupervised.")) and not (folder / "train").exists())
 
 
 def _write(path: Path, text: str) -> None:

@@ -5,12 +5,16 @@ on `train.threads` threads, so that its result does not depend on how many other
 processes train one unit after another together, where the study's networks can be (its train module says TOGETHER = True).
 """
 
+import csv
 import importlib
+import io
 import multiprocessing
+import os
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from types import ModuleType
 
 from jobs import UserError
@@ -232,3 +236,12 @@ def _serve(stage: str, pipe: Connection, device: str) -> None:
             fit_one(module, unit, device, lambda kind, content: pipe.send((kind, content)))
     except (EOFError, ConnectionError, KeyboardInterrupt):
         return
+
+
+def write_metrics(path: Path, names: tuple[str, ...], history: list[list[float]]) -> None:
+    """metrics.csv, a line an epoch, whose number comes first, as a whole: a reader never sees half of it."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([names, *([int(line[0]), *line[1:]] for line in history)])
+    temporary = path.with_name(f".metrics-{os.getpid()}.tmp")
+    temporary.write_text(text.getvalue())
+    os.replace(temporary, path)

@@ -1,13 +1,9 @@
 """One network, epoch by epoch: what it is fed, how it learns, and everything that its checkpoint holds."""
 
-import csv
-import io
 import math
-import os
 import time
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -176,12 +172,3 @@ def predict(network: nn.Module, inputs: Inputs, chosen: np.ndarray, logits: bool
         pieces = torch.from_numpy(chosen).to(inputs.device).split(at_once)
         found = torch.cat([network(*inputs.batch(network, piece)) for piece in pieces])
         return (found if logits else torch.sigmoid(found)).cpu().numpy()
-
-
-def write_metrics(path: Path, history: list[list[float]]) -> None:
-    """metrics.csv, a line an epoch, as a whole: a reader never sees half of it."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([HISTORY, *([int(line[0]), *line[1:]] for line in history)])
-    temporary = path.with_name(f".metrics-{os.getpid()}.tmp")
-    temporary.write_text(text.getvalue())
-    os.replace(temporary, path)

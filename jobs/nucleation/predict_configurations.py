@@ -50,11 +50,7 @@ def answer(system: System, request, device, name: str, progress: Progress) -> No
         low, high = window_range(system)
         if not low <= request.window <= high:
             raise UserError(f"--window {request.window:g}: the networks saw windows of {low:.0f} to {high:.0f} MCS and know no others")
-    output = request.output or request.input.with_name(f"{request.input.stem}-p_nuc.h5")
-    if output.resolve() == request.input.resolve():
-        raise UserError(f"--output {output}: would overwrite the input")
-    if output.exists() and not is_prediction(output):
-        raise UserError(f"--output {output}: is there already and is not a prediction; nothing is overwritten")
+    output = squares.answer_path(request, "p_nuc", is_prediction)
     windows = np.full(len(spins), request.window or 0, np.float32)
     spins = on_their_clusters(spins, config, device)
     data = answers(system, model, spins, windows, name, progress.say)
@@ -66,10 +62,7 @@ def answer(system: System, request, device, name: str, progress: Progress) -> No
         "window": -1.0 if request.window is None else float(request.window), "map": -1 if request.map is None else request.map,
         "patch": config.predict.occlusion.patch, "input": request.input.name,
     }  # fmt: skip
-    try:
-        shards.write(output, data, attributes)
-    except OSError as error:
-        raise UserError(f"--output {output}: cannot be written: {error.strerror or error}") from None
+    squares.write_answer(output, data, attributes)
     p, error = data["p_nuc"].values, data["standard_error"].values
     for row in range(min(len(p), 5)):
         progress.say(f"configuration {row}: p_nuc = {p[row]:.3f} +- {error[row]:.3f}")

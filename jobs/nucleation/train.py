@@ -20,12 +20,12 @@ from jobs import UserError, checkpoint, provenance, shards
 from jobs.config import digest, flat
 from jobs.nucleation import networks
 from jobs.nucleation.config import Nucleation
-from jobs.nucleation.epochs import HISTORY, Inputs, Training, epoch_seed, parts, predict, write_metrics
+from jobs.nucleation.epochs import HISTORY, Inputs, Training, epoch_seed, parts, predict
 from jobs.nucleation.features import NAMES
 from jobs.nucleation.folds import split
 from jobs.rundir import System
 from jobs.shards import Data
-from jobs.training import Report
+from jobs.training import Report, write_metrics
 from kernels.device import cpu_model
 
 RECIPE = 0  # to be raised when an architecture or the way of training changes: what was trained before is then set aside
@@ -129,7 +129,7 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
             return "trained by another process meanwhile"
         run.epoch(report)
         checkpoint.save(folder / "checkpoint.pt", {**run.state(), **belongs})
-        write_metrics(folder / "metrics.csv", run.history)
+        write_metrics(folder / "metrics.csv", HISTORY, run.history)
         report("epoch", (run.share, run.line))
     network.load_state_dict(run.best)
     checkpoint.save(folder / "checkpoint.pt", {"epoch": run.epochs, "finished": True, "best": run.best, **run.record(), **belongs})

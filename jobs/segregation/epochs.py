@@ -5,12 +5,8 @@ G(x, z), by cross entropy over 2; then G learns to minimise mean |G - y| + lambd
 G's answer true.  The learning rate is constant for half of the epochs and then falls linearly to 0, as in the authors' code.
 """
 
-import csv
-import io
-import os
 import time
 import zlib
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -184,12 +180,3 @@ def predict(generator: nn.Module, fields: Tensor) -> Tensor:
     with torch.inference_mode():
         pieces = fields.split(max(1, AT_ONCE // fields[0].numel()))
         return torch.cat([generator(piece).cpu() for piece in pieces])
-
-
-def write_metrics(path: Path, history: list[list[float]]) -> None:
-    """metrics.csv, a line an epoch, as a whole: a reader never sees half of it."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([HISTORY, *([int(line[0]), *line[1:]] for line in history)])
-    temporary = path.with_name(f".metrics-{os.getpid()}.tmp")
-    temporary.write_text(text.getvalue())
-    os.replace(temporary, path)

@@ -40,11 +40,7 @@ def answer(system: System, request, device, name: str, progress: Progress) -> No
     if model not in there:
         raise UserError(f"--model {model}: not trained in {system.folder}; there are {', '.join(there)}")
     made = "mixed" if model.endswith("reverse") else "segregated"
-    output = request.output or request.input.with_name(f"{request.input.stem}-{made}.h5")
-    if output.resolve() == request.input.resolve():
-        raise UserError(f"--output {output}: would overwrite the input")
-    if output.exists() and not is_prediction(output):
-        raise UserError(f"--output {output}: is there already and is not a prediction; nothing is overwritten")
+    output = squares.answer_path(request, made, is_prediction)
     mean, g = found.mean((1, 2), dtype=np.float64), config.generate
     half = g.mean_step / 2
     outside = int(((mean < g.first_mean - half) | (mean > g.last_mean + half)).sum())
@@ -62,10 +58,7 @@ def answer(system: System, request, device, name: str, progress: Progress) -> No
         **provenance.block(config, device.name), "config_digest": digest(config), "study": "segregation", "model": model,
         "input": request.input.name,
     }  # fmt: skip
-    try:
-        shards.write(output, data, attributes)
-    except OSError as error:
-        raise UserError(f"--output {output}: cannot be written: {error.strerror or error}") from None
+    squares.write_answer(output, data, attributes)
     progress.say(f"{output}: {len(found)} fields, {made} by {model}")
 
 

@@ -17,9 +17,9 @@ from jobs import UserError, checkpoint, distributed, provenance, shards
 from jobs.config import digest, flat
 from jobs.rundir import System
 from jobs.segregation import fields, networks
-from jobs.segregation.epochs import HISTORY, Training, epoch_seed, partners, predict, write_metrics
+from jobs.segregation.epochs import HISTORY, Training, epoch_seed, partners, predict
 from jobs.shards import Data
-from jobs.training import Report
+from jobs.training import Report, write_metrics
 from kernels.device import cpu_model
 
 RECIPE = 0  # to be raised when an architecture or the way of training changes: what was trained before is then set aside
@@ -105,7 +105,7 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
         run.epoch(report)
         if writes:
             checkpoint.save(folder / "checkpoint.pt", {**run.state(), **belongs})
-            write_metrics(folder / "metrics.csv", run.history)
+            write_metrics(folder / "metrics.csv", HISTORY, run.history)
             report("epoch", (run.share, run.line))
     if not writes:
         return ""

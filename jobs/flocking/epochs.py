@@ -1,0 +1,139 @@
+"""One network, epoch by epoch: what it is fed, how it learns, and everything that its checkpoint holds."""
+
+import time
+import zlib
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from jobs.flocking.networks import PhaseNetwork
+from jobs.progress import EVERY
+from jobs.training import Report
+from kernels.streams import STREAMS
+
+HISTORY = ("epoch", "training_loss", "validation_loss", "validation_cross_entropy", "validation_accuracy", "seconds")
+SITES_AT_ONCE = 1 << 20  # lattice sites predicted at once
+
+
+def parts(name: str) -> tuple[str, float, int]:
+    """reference/lambda-0.01/seed-2 -> ("reference", 0.01, 2)."""
+    which, strength, seed = name.split("/")
+    return which, float(strength.removeprefix("lambda-")), int(seed.removeprefix("seed-"))
+
+
+def packed(magnetization: np.ndarray, density: np.ndarray) -> Tensor:
+    """Both maps (n, L, L) as one int32 (n, L, L), a pair of int16 a site: what is gathered site by site is gathered once."""
+    both = np.empty((*magnetization.shape, 2), np.int16)
+    both[..., 0], both[..., 1] = magnetization, density
+    return torch.from_numpy(both.view(np.int32)[..., 0])
+
+
+def unpacked(maps: Tensor) -> Tensor:
+    """Packed maps int32 (n, L, L) as float32 (n, 2, L, L), magnetisation and density, in torch's channels-last order."""
+    return maps.contiguous().view(torch.int16).unflatten(-1, (-1, 2)).permute(0, 3, 1, 2).float()
+
+
+def shifted(maps: Tensor, rows: Tensor) -> Tensor:
+    """Some rows of maps (n, L, L), each shifted at random on the torus."""
+    side = maps.shape[1]
+    x, y = (((torch.arange(side) + torch.randint(side, (len(rows), 1))) % side).to(maps.device) for _ in range(2))
+    return maps[rows[:, None, None], x[:, :, None], y[:, None, :]]
+
+
+def epoch_seed(config, name: str, epoch: int) -> int:
+    """Of torch's generators in an epoch; epoch 0: of the first weights."""
+    key = np.array([config.seed, STREAMS["flocking"] << 32], np.uint64)
+    bits = np.random.Philox(key=key, counter=np.array([epoch, zlib.crc32(name.encode()), 0, 0], np.uint64))
+    return int(np.random.Generator(bits).integers(2**63))
+
+
+class Training:
+    """A network, its optimiser and its history: everything that a checkpoint holds.
+
+    maps: packed, int32 (n, L, L); phase: int64 (n,); training, validation: rows of them.
+    """
+
+    def __init__(self, config, name: str, network: PhaseNetwork, maps: Tensor, phase: Tensor, training, validation, device: str):
+        self.config, self.name, self.network, self.device = config, name, network.to(device), device
+        self.maps, self.phase = maps.to(device), phase.to(device)
+        self.training, self.validation = torch.from_numpy(training), torch.from_numpy(validation).to(device)
+        self.strength = parts(name)[1]
+        self.optimiser = torch.optim.Adam(network.parameters(), lr=config.train.learning_rate, fused=True)
+        self.history: list[list[float]] = []
+        self.best, self.best_loss, self.best_epoch = {}, float("inf"), 0
+
+    @property
+    def epochs(self) -> int:
+        return len(self.history)
+
+    @property
+    def ended(self) -> bool:
+        t = self.config.train
+        return self.epochs >= t.max_epochs or (self.epochs > 0 and self.epochs - self.best_epoch >= t.patience)
+
+    @property
+    def share(self) -> float:
+        """How much is done; with early stopping a guess, for nobody knows when the patience will end."""
+        t = self.config.train
+        return min(1.0, self.epochs / min(t.max_epochs, max(self.best_epoch, 10) + t.patience))
+
+    @property
+    def line(self) -> str:
+        return f"epoch {self.epochs}, validation loss {self.history[-1][2]:.5f}, best {self.best_loss:.5f} at {self.best_epoch}"
+
+    def epoch(self, report: Report) -> None:
+        """Once through the training set, then the validation set.  Says every few seconds that it is alive."""
+        started, number, t = time.monotonic(), self.epochs + 1, self.config.train
+        spoken = started
+        torch.manual_seed(epoch_seed(self.config, self.name, number))
+        order = self.training[torch.randperm(len(self.training))]
+        total = torch.zeros((), device=self.device)
+        for some in order.split(t.batch):
+            chosen = some.to(self.device)
+            maps = unpacked(shifted(self.maps, chosen) if t.augmentation else self.maps[chosen])
+            with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=t.precision == "bfloat16"):
+                scores = self.network(maps)
+            loss = cross_entropy(scores, self.phase[chosen]) + self.strength * self.network.penalty()
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimiser.step()
+            total += loss.detach() * len(chosen)
+            if time.monotonic() - spoken > EVERY / 2:
+                spoken = time.monotonic()
+                report("alive", None)
+        found, wanted = scores_of(self.network, self.maps, self.validation), self.phase[self.validation].cpu()
+        entropy = float(cross_entropy(found, wanted))
+        with torch.inference_mode():
+            loss = entropy + self.strength * float(self.network.penalty())
+        accuracy = float((found.argmax(1) == wanted).double().mean())
+        self.history.append([number, float(total) / len(order), loss, entropy, accuracy, time.monotonic() - started])
+        if not np.isfinite(loss):
+            raise FloatingPointError(f"the loss is not finite in epoch {number}: lower train.learning_rate, in another --run")
+        if loss < self.best_loss:
+            self.best = {key: value.detach().cpu().clone() for key, value in self.network.state_dict().items()}
+            self.best_loss, self.best_epoch = loss, number
+
+    def record(self) -> dict:
+        return {"history": self.history, "best_loss": self.best_loss, "best_epoch": self.best_epoch}
+
+    def state(self) -> dict:
+        """Everything to go on from here."""
+        now = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+        return {"epoch": self.epochs, "finished": False, "best": self.best, **now, **self.record()}
+
+    def restore(self, state: dict) -> None:
+        self.history, self.best = [list(line) for line in state["history"]], state["best"]
+        self.best_loss, self.best_epoch = state["best_loss"], state["best_epoch"]
+        if not state["finished"]:
+            self.network.load_state_dict(state["network"])
+            self.optimiser.load_state_dict(state["optimiser"])
+
+
+def scores_of(network: PhaseNetwork, maps: Tensor, rows: Tensor | None = None) -> Tensor:
+    """Scores float32 (n, 3), on the CPU, of packed maps on the network's device; rows None: of all."""
+    rows = torch.arange(len(maps), device=maps.device) if rows is None else rows
+    with torch.inference_mode():
+        pieces = rows.split(max(1, SITES_AT_ONCE // maps[0].numel()))
+        return torch.cat([network(unpacked(maps[piece])).cpu() for piece in pieces])

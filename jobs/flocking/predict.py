@@ -1,0 +1,97 @@
+"""The predict stage: what every network says of every configuration of a run, at densities it never saw too, and why.
+
+With --input: of a user's own configurations.
+"""
+
+import hashlib
+
+import numpy as np
+import torch
+
+from jobs import UserError, provenance, shards
+from jobs.config import digest
+from jobs.flocking import predict_configurations, train
+from jobs.flocking.trained import network_of, probabilities, saliency, trained
+from jobs.progress import Progress
+from jobs.rundir import System
+from jobs.shards import Data
+from jobs.training import torch_device, use
+from jobs.units import Place
+
+MIXED = 1  # the phase whose saliency is mapped, L+G
+
+
+def run(systems: list[System], place: Place, request, device, progress: Progress) -> int:
+    """This process's share of the predictions of all systems, or the answer to --input; how many failed (none: they raise)."""
+    name = torch_device(device, request.device, progress.say)
+    use(name, device.workers)
+    if request.input is not None and len(systems) > 1:
+        raise UserError(f"--input: {request.run} holds {len(systems)} systems; give one of them as --run")
+    for system in systems:
+        train.check(system)
+    if request.input is not None:
+        if place.rank == place.task == 0:
+            predict_configurations.answer(systems[0], request, device, name, progress)
+        return 0
+    everything = [(system, found) for system in systems if (found := trained(system, system.config.predict.sets, progress.say))]
+    if not everything:
+        raise UserError(f"{request.run}: none of the networks asked for is trained: run train first")
+    mine = place.share(everything)
+    progress.begin(sum(len(names) for _, names in mine), "networks")
+    done = 0
+    for system, names in mine:
+        predict(system, names, device, name, progress, done)
+        done += len(names)
+        progress.reach(done)
+    progress.end()
+    return 0
+
+
+def predict(system: System, names: list[str], device, torch_name: str, progress: Progress, done: int) -> None:
+    """Write predict/probabilities.h5 and predict/saliency.h5, unless they are there, made by the same networks."""
+    config, folder, data = system.config, system.folder / "predict", train.dataset_of(system)
+    asked = config.predict.saliency
+    marks = [*train.belonging(system).values(), *(shards.check(system.training(each) / "test.h5") for each in names), str(asked)]
+    made_from = hashlib.sha256(" ".join(marks).encode()).hexdigest()
+    try:
+        for kind in ("probabilities", "saliency"):
+            shards.check(folder / f"{kind}.h5", made_from=made_from)
+        progress.say(f"{folder / 'probabilities.h5'}: made by the same networks before, kept")
+        return
+    except (FileNotFoundError, shards.BadFileError):
+        pass
+    rows = telling(data, config.system.density, asked.temperature, asked.configurations)
+    if not len(rows):
+        progress.say(f"{system.folder}: no configuration of density {config.system.density:g} is in the phase L+G: no saliency maps")
+    said, maps = {}, {}
+    for order, each in enumerate(names):
+        network = network_of(system, each, torch_name, progress.say)
+        said[each] = Data(probabilities(network, data.maps), "", "configuration, phase", "of G, L+G, L")
+        maps[each] = Data(saliency(network, data.maps[torch.from_numpy(rows)]), "", "mapped, channel, x, y",
+                          "|dS_c / dI|, c the phase with the largest score; magnetisation, density", True)  # fmt: skip
+        progress.reach(done + order + 1)
+    columns = {
+        "temperature": Data(data.temperature, "", "configuration", "T"),
+        "mean_density": Data(data.mean_density, "particles / site", "configuration", "rho0"),
+        "replica": Data(data.replica, "", "configuration", "the independent run it comes from"),
+    }
+    attributes = {
+        **provenance.block(config, device.name), **train.belonging(system), "config_digest": digest(config), "made_from": made_from,
+        "study": "flocking",
+    }  # fmt: skip
+    shards.write(folder / "probabilities.h5", {**said, **columns}, attributes)
+    index = Data(rows.astype(np.int32), "", "mapped", "rows of dataset.h5")
+    shards.write(folder / "saliency.h5", {**maps, "index": index}, {**attributes, "temperature": asked.temperature})
+    progress.say(f"{folder / 'probabilities.h5'}: {len(data.phase)} configurations by {len(names)} networks")
+
+
+def telling(data: train.Dataset, density: float, temperature: float, count: int) -> np.ndarray:
+    """Sorted rows of at most `count` liquid-gas configurations at a density, of the T nearest to the one asked, each replica's
+    first ones first."""
+    here = np.flatnonzero((data.phase == MIXED) & (data.mean_density == np.float32(density)))
+    if not len(here):
+        return here
+    gap = np.abs(data.temperature[here] - temperature)
+    here = here[gap == gap.min()]
+    turn = [np.sum(data.replica[here[:i]] == data.replica[row]) for i, row in enumerate(here)]
+    return np.sort(here[np.argsort(turn, kind="stable")[:count]])

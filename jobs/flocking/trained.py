@@ -1,0 +1,48 @@
+"""The trained networks of a run: which there are, their weights, their answers, and what in a configuration they rest on."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jobs import UserError, checkpoint
+from jobs.flocking import epochs, train
+from jobs.flocking.networks import PhaseNetwork
+from jobs.rundir import System
+
+
+def trained(system: System, sets: list[str] | None, say: Callable[[str], None]) -> list[str]:
+    """Names of the networks that are trained, of `sets` or (None) of all there are, in order."""
+    there = [f"{path.parent.relative_to(system.training(''))}" for path in system.training("").glob("*/*/*/test.h5")]
+    there = sorted((name for name in there if sets is None or epochs.parts(name)[0] in sets), key=lambda name: (*epochs.parts(name),))
+    return [name for name in there if train.finished(system, name, say)]
+
+
+def network_of(system: System, name: str, device: str, say: Callable[[str], None]) -> PhaseNetwork:
+    """The trained network of a name, the one with the best validation loss.  Raises UserError without a sound checkpoint."""
+    folder = system.training(name)
+    state = checkpoint.load(folder / "checkpoint.pt", say, **train.belonging(system))
+    if state is None or not state["finished"]:
+        raise UserError(f"{folder}: its checkpoint cannot be used; remove its test.h5 and train again")
+    network = PhaseNetwork(system.config.system.size)
+    try:
+        network.load_state_dict(state["best"])
+    except RuntimeError:
+        raise UserError(f"{folder}: trained by another version of this program; train in another --run") from None
+    return network.to(device).eval()
+
+
+def probabilities(network: PhaseNetwork, maps: Tensor) -> np.ndarray:
+    """float32 (n, 3), of G, L+G, L, of packed maps int32 (n, L, L)."""
+    device = next(network.parameters()).device
+    return torch.softmax(epochs.scores_of(network, maps.to(device)), 1).numpy()
+
+
+def saliency(network: PhaseNetwork, maps: Tensor) -> np.ndarray:
+    """|dS_c / dI| float32 (n, 2, L, L), magnetisation and density, of packed maps, c being the phase with the largest score."""
+    device = next(network.parameters()).device
+    given = epochs.unpacked(maps.to(device)).requires_grad_(True)
+    scores = network(given)
+    (slope,) = torch.autograd.grad(scores.amax(1).sum(), given)
+    return slope.abs().cpu().contiguous().numpy()
