@@ -76,7 +76,7 @@ def test_common_events():
     assert total == pytest.approx(4 * (4 * SYSTEM["diffusion"] + np.exp(-1 / SYSTEM["temperature"])))
     assert abs(equation.common.sum(1)).max() < 1e-12
     after = law + law @ equation.common / total
-    assert equation.after_common(law, 3) == pytest.approx(law, rel=1e-9)
+    assert equation.after_common(after, 3) == pytest.approx(law, rel=1e-9)
     assert 0.01 < abs(after - law).sum() < 0.2
     assert np.all(((equation.generator - equation.common) - np.diag((equation.generator - equation.common).diagonal())) >= -1e-12)
 
