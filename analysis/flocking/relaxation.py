@@ -1,0 +1,132 @@
+"""How long a run remembers: integrated autocorrelation times from the looks after equilibration, and whether starts agree.
+
+tau_int = dt (1/2 + sum_{t=1}^{W} Gamma(t)/Gamma(0)), W the smallest window with W >= WINDOW tau (Sokal, Monte Carlo Methods in
+Statistical Mechanics, 1996), Gamma averaged over replicas; its error tau sqrt((4W + 2)/n), n looks in all (Madras and Sokal, J. Stat.
+Phys. 50, 109, 1988).  A mean effective number of independent looks is n dt / (2 tau).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.estimates import Estimate
+from analysis.flocking.dataset import Run, Series
+from analysis.flocking.networks import BAND
+
+WINDOW = 6.0
+OBSERVABLES = {"abs_m": r"$|m|$", "m": r"$m$", "amplitude": "band, amplitude", "phase": "band, phase"}
+TOLERANCE = 0.05  # of |m|: starts that differ by less agree
+
+
+@dataclass(frozen=True)
+class Time:
+    """tau and its error, time units; known: whether the window closed within half of the looks, else tau is a lower bound."""
+
+    tau: Estimate
+    known: bool
+
+
+def covariance(values: np.ndarray) -> np.ndarray:
+    """Re mean_s conj(z(s)) z(s + t) over looks and replicas, float (o,), of values (q, o), real or complex, their mean taken off before."""
+    looks = values.shape[1]
+    power = np.abs(np.fft.fft(values, 2 * looks, axis=1)) ** 2
+    return np.fft.ifft(power.mean(axis=0)).real[:looks] / np.arange(looks, 0, -1)
+
+
+def integrated(gamma: np.ndarray, step: float, looks: int) -> Time:
+    """tau_int of an autocovariance (o,) at multiples of `step`, that `looks` looks in all were averaged for."""
+    if len(gamma) < 2 or not gamma[0] > 0:
+        return Time(Estimate(np.nan, np.nan), False)
+    rho = gamma / gamma[0]
+    tau = 0.5 + np.concatenate([[0.0], np.cumsum(rho[1:])])
+    closed = np.flatnonzero(np.arange(len(tau)) >= WINDOW * tau)
+    window = int(closed[0]) if len(closed) else len(tau) - 1
+    value = max(float(tau[window]), 0.5)
+    known = bool(len(closed)) and window <= len(gamma) // 2
+    return Time(Estimate(step * value, step * value * float(np.sqrt((4 * window + 2) / looks))), known)
+
+
+def phase_covariance(modes: np.ndarray) -> np.ndarray:
+    """covariance() of the phases u of complex modes (q, o), each replica's mean advance from look to look taken off.
+
+    So a band that travels at a steady speed keeps what is known of its place.
+    """
+    unit = modes / np.maximum(np.abs(modes), np.finfo(float).tiny)
+    advance = (unit[:, 1:] * unit[:, :-1].conj()).mean(axis=1)
+    return covariance(unit * np.exp(-1j * np.angle(advance)[:, None] * np.arange(modes.shape[1])))
+
+
+def times(series: Series, rows: np.ndarray, first: float) -> dict[str, Time]:
+    """tau of every observable from the looks at or after time `first` of replicas `rows`, all of one (rho0, T).
+
+    |m| and the amplitude have the mean over these replicas taken off, so replicas stuck apart show as a long time; m and the phase have
+    mean 0 by symmetry.
+    """
+    late = series.time >= first
+    m, modes = series.order[rows][:, late], series.modes[rows][:, late, 0]
+    looks = m.size
+    found = {}
+    for name, values in (("abs_m", np.abs(m)), ("m", m), ("amplitude", np.abs(modes))):
+        off = values - (0.0 if name == "m" else values.mean())
+        found[name] = integrated(covariance(off), series.step, looks)
+    found["phase"] = integrated(phase_covariance(modes), series.step, looks)
+    return found
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """At the reference density: temperature (t,); times {observable: [Time of each temperature]}; interval: time between samples.
+
+    ordered, disordered: late |m| by start, [Estimate] (t,), over replicas; banded (t,): share of configurations in phase L+G, nan
+    without phases.h5.
+    """
+
+    temperature: np.ndarray
+    times: dict[str, list[Time]]
+    interval: float
+    ordered: list[Estimate]
+    disordered: list[Estimate]
+    banded: np.ndarray
+
+    def between(self, observable: str, which: np.ndarray | None = None) -> np.ndarray:
+        """Correlation times between two samples (t,), an upper bound where tau is a lower one; which (t,) bool: of those temperatures."""
+        found = np.array([self.interval / time.tau.value for time in self.times[observable]])
+        return found if which is None else found[which]
+
+    def agree(self) -> np.ndarray:
+        """Whether late |m| of ordered and disordered starts differ by no more than TOLERANCE within 2 errors: float (t,), nan unknown."""
+        found = np.full(len(self.temperature), np.nan)
+        for i, (a, b) in enumerate(zip(self.ordered, self.disordered, strict=True)):
+            if np.isfinite(a.value) and np.isfinite(b.value):
+                found[i] = abs(a.value - b.value) <= TOLERANCE + 2 * np.hypot(*np.nan_to_num([a.error, b.error]))
+        return found
+
+
+def mean_of(values: np.ndarray) -> Estimate:
+    """Mean of independent values (q,) and its error; nan for none."""
+    if len(values) == 0:
+        return Estimate(np.nan, np.nan)
+    return Estimate(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan)
+
+
+def relaxation(run: Run) -> Relaxation | None:
+    """None: no series, or fewer than ten looks after equilibration."""
+    series = run.series
+    if series is None or (series.time >= run.equilibration).sum() < 10:
+        return None
+    here = np.isclose(series.mean_density, run.reference)
+    known = np.unique(series.temperature[here])
+    found, ordered, disordered, banded = {name: [] for name in OBSERVABLES}, [], [], []
+    looks = np.flatnonzero(series.time >= run.equilibration)
+    late = looks[len(looks) // 2 :]
+    for temperature in known:
+        rows = np.flatnonzero(here & (series.temperature == temperature))
+        for name, time in times(series, rows, run.equilibration).items():
+            found[name].append(time)
+        m = np.abs(series.order[rows][:, late]).mean(axis=1)
+        ordered.append(mean_of(m[series.start[rows] != 0]))
+        disordered.append(mean_of(m[series.start[rows] == 0]))
+        own = run.at(run.reference)
+        own = own[run.temperature[own] == temperature]
+        banded.append(np.nan if run.phases is None or len(own) == 0 else float((run.phases.phase[own] == BAND).mean()))
+    return Relaxation(known, found, float(run.config["generate"].get("interval", np.nan)), ordered, disordered, np.array(banded))
