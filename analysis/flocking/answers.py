@@ -1,5 +1,7 @@
 """Reading what later stages made of dataset.h5: phases.h5, probabilities.h5, saliency.h5 and the networks' test.h5."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from jobs import shards
 class Phases:
     """By configuration: embedding (n, 2), nan where there is none; cluster (-1: noise) and phase (-1: not assigned) (n,).
 
-    transitions, errors: {density: (L to L+G, L+G to G)} temperatures.
+    transitions, errors: {density: (L to L+G, L+G to G)} temperatures.  digest: of the file.
     """
 
     embedding: np.ndarray
@@ -21,6 +23,7 @@ class Phases:
     phase: np.ndarray
     transitions: dict[float, np.ndarray]
     errors: dict[float, np.ndarray]
+    digest: str
 
     def transition(self, density: float) -> tuple[np.ndarray, np.ndarray]:
         """(temperatures (2,), errors (2,)) at a density, nan where there are none."""
@@ -49,40 +52,59 @@ class Trained:
     first_layer: np.ndarray
 
 
-def _read(file: Path, attributes: dict, needed: tuple[str, ...], left_out: list[str]) -> tuple[dict, dict] | None:
+@dataclass(frozen=True)
+class Origin:
+    """The run that a file has to belong to: its folder, and the digests of dataset.h5 and of phases.h5 ("" for none)."""
+
+    path: Path
+    dataset_digest: str
+    phases_digest: str = ""
+
+
+def _read(name: str, origin: Origin, needed: tuple[str, ...], left_out: list[str]) -> tuple[dict, dict] | None:
     """(arrays, attributes) of a sound file made from this data set; None: there is none (a line in left_out if it is unusable)."""
     try:
-        arrays, own = shards.read(file)
-        if own.get("dataset_digest", attributes["content_digest"]) != attributes["content_digest"]:
+        arrays, own = shards.read(origin.path / name)
+        if own.get("dataset_digest", origin.dataset_digest) != origin.dataset_digest:
             raise shards.BadFileError("made from another data set than the dataset.h5 beside it")
-        missing = [name for name in needed if name not in arrays]
+        if origin.phases_digest and own.get("phases_digest", origin.phases_digest) != origin.phases_digest:
+            raise shards.BadFileError("made with other phases than those of the phases.h5 beside it")
+        missing = [each for each in needed if each not in arrays]
         if missing:
             raise shards.BadFileError(f"lacks {', '.join(missing)}")
     except FileNotFoundError:
         return None
     except shards.BadFileError as error:
-        left_out.append(f"{file.name}: {error}" if file.parent.name != "predict" else f"predict/{file.name}: {error}")
+        left_out.append(f"{name}: {error}")
         return None
     return arrays, own
 
 
-def read_phases(path: Path, attributes: dict, count: int, left_out: list[str]) -> Phases | None:
-    found = _read(path / "phases.h5", attributes, ("embedding", "cluster", "phase"), left_out)
+def phases_of(dataset_digest: str, settings: str) -> str:
+    """What phases.h5 says that it was made from, given the settings (JSON) that it says it was made with."""
+    return hashlib.sha256(f"{dataset_digest} {json.dumps(json.loads(settings), sort_keys=True)}".encode()).hexdigest()
+
+
+def read_phases(origin: Origin, count: int, left_out: list[str]) -> Phases | None:
+    """The phases of `count` configurations."""
+    found = _read("phases.h5", origin, ("embedding", "cluster", "phase", "densities", "transitions", "transition_errors"), left_out)
     if found is None:
         return None
     arrays, own = found
-    if len(arrays["phase"]) != count:
-        left_out.append("phases.h5: not as many rows as dataset.h5 has configurations")
+    wrong = "unsupervised" in own and own.get("made_from") != phases_of(origin.dataset_digest, own["unsupervised"])
+    if wrong or len(arrays["phase"]) != count:
+        left_out.append("phases.h5: made from another data set than the dataset.h5 beside it")
         return None
-    densities = arrays.get("densities", arrays.get("mean_density", np.empty(0)))
-    values = arrays.get("transitions", np.full((len(densities), 2), np.nan))
-    errors = arrays.get("transition_errors", np.full(values.shape, np.nan))
-    by_density = [{float(d): row.astype(float) for d, row in zip(densities, rows, strict=False)} for rows in (values, errors)]
-    return Phases(arrays["embedding"].astype(float), arrays["cluster"], arrays["phase"], *by_density)
+    by_density = [
+        {float(density): row.astype(float) for density, row in zip(arrays["densities"], arrays[name], strict=True)}
+        for name in ("transitions", "transition_errors")
+    ]
+    return Phases(arrays["embedding"].astype(float), arrays["cluster"], arrays["phase"], *by_density, own["content_digest"])
 
 
-def read_probabilities(path: Path, attributes: dict, count: int, left_out: list[str]) -> dict[Network, np.ndarray]:
-    found = _read(path / "predict" / "probabilities.h5", attributes, (), left_out)
+def read_probabilities(origin: Origin, count: int, left_out: list[str]) -> dict[Network, np.ndarray]:
+    """{network: its probabilities of `count` configurations}."""
+    found = _read("predict/probabilities.h5", origin, (), left_out)
     if found is None:
         return {}
     named = {network: values for name, values in found[0].items() if (network := parse(name))}
@@ -92,8 +114,9 @@ def read_probabilities(path: Path, attributes: dict, count: int, left_out: list[
     return dict(sorted(sound.items()))
 
 
-def read_saliency(path: Path, attributes: dict, shape: tuple, left_out: list[str]) -> Saliency | None:
-    found = _read(path / "predict" / "saliency.h5", attributes, ("index",), left_out)
+def read_saliency(origin: Origin, shape: tuple, left_out: list[str]) -> Saliency | None:
+    """Maps of some of the configurations of a data set of this shape (n, L, L)."""
+    found = _read("predict/saliency.h5", origin, ("index",), left_out)
     if found is None:
         return None
     index = found[0]["index"].astype(int)
@@ -105,11 +128,12 @@ def read_saliency(path: Path, attributes: dict, shape: tuple, left_out: list[str
     return Saliency(index, dict(sorted(maps.items())))
 
 
-def read_trained(path: Path, attributes: dict, left_out: list[str]) -> dict[Network, Trained]:
+def read_trained(origin: Origin, left_out: list[str]) -> dict[Network, Trained]:
     networks = {}
-    for file in sorted((path / "train").glob("*/*/*/test.h5")):
-        network = parse(str(file.parent.relative_to(path / "train")))
-        found = _read(file, attributes, ("phase", "probabilities", "first_layer"), left_out) if network else None
+    for file in sorted((origin.path / "train").glob("*/*/*/test.h5")):
+        network = parse(str(file.parent.relative_to(origin.path / "train")))
+        name = str(file.relative_to(origin.path))
+        found = _read(name, origin, ("phase", "probabilities", "first_layer"), left_out) if network else None
         if found is None:
             continue
         arrays, own = found

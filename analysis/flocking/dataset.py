@@ -4,11 +4,12 @@ A file that is damaged or made from another data set is left out, and the report
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import yaml
 
-from analysis.flocking.answers import Phases, Saliency, Trained, read_phases, read_probabilities, read_saliency, read_trained
+from analysis.flocking.answers import Origin, Phases, Saliency, Trained, read_phases, read_probabilities, read_saliency, read_trained
 from analysis.flocking.networks import Network
 from analysis.runs import BadInput
 from jobs import shards
@@ -40,8 +41,8 @@ class Series:
 
     @property
     def step(self) -> float:
-        """Time between looks."""
-        return float(np.diff(self.time).mean()) if len(self.time) > 1 else np.nan
+        """Time between looks; samples may lie between them."""
+        return float(self.time[1] - self.time[0]) if len(self.time) > 1 else np.nan
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Run:
     probabilities: {network: float64 (n, 3)} in the order of networks.PHASES.
     """
 
-    path: "object"
+    path: Path
     name: str
     config: dict
     attributes: dict
@@ -98,7 +99,7 @@ class Run:
         return float(self.config["generate"]["equilibration"])
 
 
-def load(path) -> Run:
+def load(path: Path) -> Run:
     """Read a run directory.  Raises BadInput with one line."""
     file = path / "dataset.h5"
     try:
@@ -121,13 +122,15 @@ def load(path) -> Run:
     left_out, count = [], len(arrays["magnetization"])
     series = series_of(arrays)
     if series is None:
-        left_out.append(f"{path.name}/dataset.h5: no series in it")
+        left_out.append("dataset.h5: no series in it")
+    origin = Origin(path, attributes["content_digest"])
+    phases = read_phases(origin, count, left_out)
+    origin = Origin(path, attributes["content_digest"], phases.digest if phases else "")
     return Run(
         path, path.name, config, attributes, arrays["magnetization"], arrays["density"],
         *(arrays[name].astype(float).round(6) for name in ("temperature", "mean_density")),
-        *(arrays[name] for name in ("start", "replica", "sample", "time")), series,
-        read_phases(path, attributes, count, left_out), read_probabilities(path, attributes, count, left_out),
-        read_saliency(path, attributes, arrays["magnetization"].shape, left_out), read_trained(path, attributes, left_out), left_out,
+        *(arrays[name] for name in ("start", "replica", "sample", "time")), series, phases, read_probabilities(origin, count, left_out),
+        read_saliency(origin, arrays["magnetization"].shape, left_out), read_trained(origin, left_out), left_out,
     )  # fmt: skip
 
 

@@ -59,7 +59,7 @@ def filters(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
         return None
     first: dict[float, Network] = {lam: networks[0] for (name, lam), networks in groups(run.trained).items() if name == chosen}
     count = max(run.trained[network].first_layer.shape[0] for network in first.values())
-    fig = style.figure(style.COLUMN + 0.6, 0.55 * 2 * len(first) + 0.5)
+    fig = style.figure(style.COLUMN + 0.6, 0.56 * 2 * len(first) + 0.15)
     axes = fig.subplots(2 * len(first), count, squeeze=False)
     image = None
     for i, (regularization, network) in enumerate(first.items()):
@@ -81,6 +81,6 @@ def filters(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
              f"{mean_roughness(run.trained[n].first_layer):.2f}" for lam, n in first.items()]  # fmt: skip
     return (
         style.save(fig, folder, f"{prefix}figure-8-kernels"),
-        f"Figure 8 of the paper: kernels of the first layer (x to the right), each over its largest weight; only those with a weight beyond "
-        f"{SMALLEST:g}. Rows: those that read the magnetization and the density. {'; '.join(lines)}. Roughness: 1 for white noise.",
+        f"Figure 8 of the paper: kernels of the first layer (x to the right), each over its largest weight; only those with a weight "
+        f"beyond {SMALLEST:g}. Rows: those that read the magnetization and the density. {'; '.join(lines)}. Roughness: 1 for white noise.",
     )

@@ -19,11 +19,11 @@ def pictures(magnetization: np.ndarray, density: np.ndarray, titles: Sequence[st
     magnetization, density = np.asarray(magnetization, float), np.asarray(density, float)
     end, top = panels.reach(magnetization), panels.reach(density)
     profiles, mean = density.mean(axis=2), float(density.mean())
-    fig = style.figure(4.6, 3.3)
+    fig = style.figure(5.4, 3.5)
     axes = fig.subplots(2, 2, height_ratios=(2.3, 1))
     images = [panels.magnetization(axes[0, 0], magnetization[0], end), panels.density(axes[0, 1], density[0], top)]
-    axes[0, 0].set_xlabel("magnetization")
-    axes[0, 1].set_xlabel("density")
+    panels.bar(fig, images[0], axes[0, 0], "magnetization", aspect=16)
+    panels.bar(fig, images[1], axes[0, 1], "density", aspect=16)
     lines = []
     across = magnetization.mean(axis=2)
     for ax, values, colour, label in ((axes[1, 0], across, style.VERMILION, r"$\langle m \rangle_y$"),
@@ -55,13 +55,13 @@ def movie(frames: tuple[np.ndarray, np.ndarray], times: Sequence[float], file: P
         raise ValueError(f"as many maps of both kinds as times, and some: {len(magnetization)}, {len(density)}, {len(times)}")
     file.parent.mkdir(parents=True, exist_ok=True)
     drawn = pictures(magnetization, density, [f"$t$ = {time:.0f}" for time in times])
-    movie_file.write(drawn, file, milliseconds=max(60, int(1000 * SECONDS / len(drawn))), colours=64)
+    movie_file.write(drawn, file, milliseconds=max(60, int(1000 * SECONDS / len(drawn))), colours=96)
 
 
 def sweep(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
     """GIF of a sample at each temperature of the reference density, the last one of the same start, cold to hot.
 
-    The profile is shifted so that the band stays in the middle.
+    Maps are shifted so that the band stays in the middle.
     """
     rows = run.at(run.reference)
     temperatures = np.unique(run.temperature[rows])
@@ -79,7 +79,7 @@ def sweep(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
     m, rho = (np.stack([np.roll(each, centre, axis=0) for each, centre in zip(maps, shifts(rho), strict=True)]) for maps in (m, rho))
     frames = pictures(m, rho, [rf"$T$ = {temperature:.2f}" for temperature in chosen])
     file = folder / f"{prefix}movie.gif"
-    movie_file.write(frames, file, milliseconds=max(120, int(1000 * SECONDS / len(frames))), colours=64)
+    movie_file.write(frames, file, milliseconds=max(120, int(1000 * SECONDS / len(frames))), colours=96)
     words = {1: "all spins +", -1: "all spins \N{MINUS SIGN}", 0: "random spins"}[start]
     return file.name, f"{run.name}: one sample at each temperature, cold to hot, each from a run of its own that started with {words}; " \
         "shifted so that the densest stretch is in the middle. Maps and their averages along y."  # fmt: skip

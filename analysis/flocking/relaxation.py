@@ -15,6 +15,7 @@ from analysis.flocking.networks import BAND
 
 WINDOW = 6.0
 OBSERVABLES = {"abs_m": r"$|m|$", "m": r"$m$", "amplitude": "band, amplitude", "phase": "band, phase"}
+LOOKS = 10  # after equilibration, at least
 TOLERANCE = 0.05  # of |m|: starts that differ by less agree
 
 
@@ -56,20 +57,30 @@ def phase_covariance(modes: np.ndarray) -> np.ndarray:
     return covariance(unit * np.exp(-1j * np.angle(advance)[:, None] * np.arange(modes.shape[1])))
 
 
+def regular(series: Series, rows: np.ndarray, first: float) -> np.ndarray:
+    """Which looks (o,) bool of replicas `rows` count: at or after time `first`, while all of these run, equally far apart.
+
+    Samples may be taken between the regular looks.
+    """
+    apart = (series.time - series.time[0]) / series.step
+    there = np.isfinite(series.modes[rows][:, :, 0]).all(axis=0)
+    return (series.time >= first) & there & (np.abs(apart - np.rint(apart)) < 1e-6)
+
+
 def times(series: Series, rows: np.ndarray, first: float) -> dict[str, Time]:
     """tau of every observable from the looks at or after time `first` of replicas `rows`, all of one (rho0, T).
 
     |m| and the amplitude have the mean over these replicas taken off, so replicas stuck apart show as a long time; m and the phase have
     mean 0 by symmetry.
     """
-    late = series.time >= first
+    late = regular(series, rows, first)
     m, modes = series.order[rows][:, late], series.modes[rows][:, late, 0]
-    looks = m.size
+    looks, step = m.size, series.step
     found = {}
     for name, values in (("abs_m", np.abs(m)), ("m", m), ("amplitude", np.abs(modes))):
         off = values - (0.0 if name == "m" else values.mean())
-        found[name] = integrated(covariance(off), series.step, looks)
-    found["phase"] = integrated(phase_covariance(modes), series.step, looks)
+        found[name] = integrated(covariance(off), step, looks)
+    found["phase"] = integrated(phase_covariance(modes), step, looks)
     return found
 
 
@@ -110,14 +121,16 @@ def mean_of(values: np.ndarray) -> Estimate:
 
 
 def relaxation(run: Run) -> Relaxation | None:
-    """None: no series, or fewer than ten looks after equilibration."""
+    """None: no series, or fewer than LOOKS looks after equilibration."""
     series = run.series
-    if series is None or (series.time >= run.equilibration).sum() < 10:
+    if series is None:
         return None
     here = np.isclose(series.mean_density, run.reference)
+    looks = np.flatnonzero(regular(series, np.flatnonzero(here), run.equilibration))
+    if len(looks) < LOOKS or not here.any():
+        return None
     known = np.unique(series.temperature[here])
     found, ordered, disordered, banded = {name: [] for name in OBSERVABLES}, [], [], []
-    looks = np.flatnonzero(series.time >= run.equilibration)
     late = looks[len(looks) // 2 :]
     for temperature in known:
         rows = np.flatnonzero(here & (series.temperature == temperature))
