@@ -112,23 +112,38 @@ def test_physical_boundaries_are_found_within_their_errors(numbers):
             assert estimate.error < 0.06
 
 
-def test_boundaries_from_configurations_where_there_are_no_series(tmp_path):
+def test_a_run_without_series_has_boundaries_and_no_correlation_times(tmp_path):
     folder, _ = made.write_run(tmp_path / "run", series=False)
     run = dataset.load(folder)
     assert run.left_out == ["dataset.h5: no series in it"]
+    assert relaxation.relaxation(run) is None
     reference = next(b for b in physical.all_boundaries(run) if b.density == REFERENCE)
+    assert reference.mixed == 0
     for estimate, known in zip(reference.estimates, (0.5, 0.8), strict=True):
         assert abs(estimate.value - known) <= 2.5 * estimate.error
 
 
-def test_states_of_single_looks():
-    band, order = np.array([[0.3, 0.02, 0.02, np.nan]]), np.array([[0.0, 0.9, 0.01, np.nan]])
-    one = np.ones(1)
-    found = physical.shares(physical.Looks(band, order, one, one, one))
-    assert found == pytest.approx(np.full((1, 3), 1 / 3)), "one each of G, L+G, L; no look is not one"
+def test_states_of_single_configurations():
+    band, order, waves = np.array([[0.3, 0.02, 0.02, 0.3, 0.02], [0.3, 0.9, 0.01, 0.1, 0.0], [0.2, 0.5, 0.05, 0.4, 0.3]])
+    found = physical.States(band, order, waves, np.array([0, 0, 0, 0, 1]), *(np.ones(5) for _ in range(3)))
+    assert found.mixed.tolist() == [False, False, False, True, True], "waves of m that are larger than m: domains of both spins"
+    first, share = physical.shares(found, np.arange(5))
+    assert first.tolist() == [0]
+    assert share == pytest.approx(np.full((1, 3), 1 / 3)), "one each of G, L+G, L; the others do not count"
     x = np.arange(90)
     wave = np.rint(100 * (1 + 0.5 * np.cos(2 * np.pi * x / 90)))[:, None] * np.ones(90)
     assert physical.band_of_maps(wave[None].astype(int)) == pytest.approx(0.25, rel=1e-3), "half of the relative amplitude"
+    assert physical.band_of_maps(wave.T[None].astype(int)) == pytest.approx(0, abs=1e-9), "along x alone"
+
+
+def test_lanes_of_both_spins_are_left_out(run):
+    lanes = run.magnetization.copy()
+    cold = np.flatnonzero((run.temperature == 0.2) & (run.start == 0))
+    y = np.arange(run.size)
+    lanes[cold] = np.where(y < run.size // 2, 1, -1) * run.density[cold].astype(np.int16)
+    found = physical.states(dataset.Run(**{**run.__dict__, "magnetization": lanes}))
+    assert np.flatnonzero(found.mixed).tolist() == cold.tolist()
+    assert not physical.states(run).mixed.any()
 
 
 def test_no_boundary_outside_the_temperatures(tmp_path):

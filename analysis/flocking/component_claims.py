@@ -15,6 +15,7 @@ from analysis.flocking.rows import Claim, exact, exactly, row
 from analysis.verdicts import above, below, between
 
 SMOOTH = 5  # columns that a profile is averaged over before its liquid part is counted
+NEAREST = 0.0101  # of T: no further from the paper's example
 AT_HALF = 0.03  # of T: the maximum lies where the liquid fills half
 
 
@@ -116,7 +117,8 @@ def groups(run: Run) -> list[Claim]:
             above(0.99), sign),
     ]  # fmt: skip
     for kind, temperature in SHOWN:
-        at = at_reference[np.abs(run.temperature[at_reference] - temperature) < 0.0051]
+        off = np.abs(run.temperature[at_reference] - temperature)
+        at = at_reference[(off <= NEAREST) & (off <= off.min(initial=np.inf) + 1e-9)]
         share = None
         if there and len(at):
             own = (run.phases.phase[at] == kind).astype(float)

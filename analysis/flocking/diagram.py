@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from matplotlib.transforms import ScaledTranslation
 
 from analysis import style
 from analysis.flocking import extrapolation, panels
@@ -28,7 +29,7 @@ def diagram(run: Run, truth: list[Boundaries], places: list[Place], folder: Path
     densities = np.array([b.density for b in truth])
     for column, regularization in enumerate(lambdas or [None]):
         ax = axes[0, column]
-        ax.axvspan(run.reference / 1.06, run.reference * 1.06, color="#E8E8E8", lw=0, zorder=-3)
+        ax.axvline(run.reference, color="#E8E8E8", lw=14, zorder=-3)
         for i, colour in enumerate(EDGES):
             value, error = (np.array([getattr(b.estimates[i], what) for b in truth]) for what in ("value", "error"))
             ax.errorbar(densities, value, np.nan_to_num(error), color=colour, marker="o", mfc="none", ms=5, ls="-", lw=0.6, elinewidth=0.8,
@@ -52,7 +53,7 @@ def diagram(run: Run, truth: list[Boundaries], places: list[Place], folder: Path
         style.save(fig, folder, f"{prefix}figure-3-phase-diagram"),
         "Figure 3 of the paper: boundaries of the phases L (below), L+G and G (above). Circles: physical boundaries, from the amplitude "
         "of bands and the order parameter alone (see Definitions), with errors. Crosses: where the probabilities of two phases are equal, "
-        "averaged over configurations and networks, with the spread over networks; small dots: single networks. Grey: the density "
+        "mean and spread over networks; small dots, aside: single networks. Grey: the density "
         f"they were trained at. Below: the probabilities at rho0 = {shown:g}, a line a network.",
     )
 
@@ -67,7 +68,9 @@ def _crosses(ax, places: list[Place], boundary: int, colour: str) -> None:
             continue
         spread = values.std(ddof=1) if len(values) > 1 else 0.0
         ax.errorbar([density], [values.mean()], [spread], color=colour, marker="x", ms=5, mew=1.4, elinewidth=0.8, label=label, ls="")
-        ax.plot(np.full(len(values), density * 1.05), values, ".", color=colour, ms=2.5, alpha=0.7)
+        if len(values) > 1:
+            aside = ax.transData + ScaledTranslation(6 / 72, 0, ax.figure.dpi_scale_trans)
+            ax.plot(np.full(len(values), density), values, ".", color=colour, ms=2.5, alpha=0.7, transform=aside)
         label = None
 
 

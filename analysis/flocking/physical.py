@@ -1,16 +1,18 @@
 """Phase boundaries from what the particles do alone, no network and no clustering: the circles of figure 3.
 
-Every look at a replica after equilibration is in one of three states, by two intensive numbers:
+Every configuration is in one of four states, by three intensive numbers:
 
-    band = sqrt(sum_{k=1}^{3} |rho_k|^2), rho_k = sum_x rho(x) exp(-2 pi i k x / L) / N: a stretch w L of columns, denser or thinner than
-           the rest by c rho0, has |rho_k| = c |sin(pi k w)| / (pi k); a homogeneous system has sqrt(3 / N) from its shot noise
-    m    = |sum_i m_i| / N; a gas has sqrt(1 / N)
+    band  = sqrt(sum_{k=1}^{3} |rho_k|^2), rho_k = sum_x rho(x) exp(-2 pi i k x / L) / N: a stretch w L of columns, denser or thinner
+            than the rest by c rho0, has |rho_k| = c |sin(pi k w)| / (pi k); a homogeneous system has sqrt(3 / N) from its shot noise
+    m     = |sum_i m_i| / N; a gas has sqrt(1 / N)
+    waves = largest |m_k| of the magnetization's first three modes along x and along y, over N: below m where all of it has one sign
 
-    L+G: band > BANDED;  else G: m < ORDERED;  else L
+    domains of both spins, on their way to L or L+G: waves > MIXED and waves > MARGIN m; left out
+    else L+G: band > BANDED;  else G: m < ORDERED;  else L
 
-A boundary is the temperature at which half of the replicas' looks are on either side, linear between temperatures.  Its error has three
-parts, in quadrature: replicas drawn again within each temperature; the spacing of temperatures over sqrt(12); and half of what it
-moves when both limits are LOOSER times as high and as low.
+L | L+G is where these two have equal shares, L+G | G where half of the configurations are gas, linear between temperatures.  Errors have
+three parts, in quadrature: replicas drawn again within each temperature; the spacing of temperatures over sqrt(12); and half of what
+the boundary moves when BANDED and ORDERED are LOOSER times as high and as low.
 """
 
 from dataclasses import dataclass
@@ -18,58 +20,68 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.estimates import RESAMPLES, UNDETERMINED, Estimate
-from analysis.flocking.crossing import boundaries, spacing
+from analysis.flocking.crossing import crossings, spacing
 from analysis.flocking.dataset import Run
-from analysis.flocking.networks import BAND, G, L
+from analysis.flocking.networks import BAND, BOUNDARIES, G, L
 
-BANDED, ORDERED, LOOSER = 0.1, 0.2, 1.5
+BANDED, ORDERED, MIXED, LOOSER = 0.1, 0.2, 0.1, 1.5
+MARGIN = 1.25  # a narrow band's waves are almost m, and its gas fluctuates
 WAVES = 3
 
 
 @dataclass(frozen=True)
-class Looks:
-    """q replicas: band and order (q, o), nan where there is no look; temperature, mean_density, start (q,)."""
+class States:
+    """Of n configurations: band, order (m) and waves (n,), and where each comes from: replica, temperature, density, start (n,)."""
 
     band: np.ndarray
     order: np.ndarray
+    waves: np.ndarray
+    replica: np.ndarray
     temperature: np.ndarray
     mean_density: np.ndarray
     start: np.ndarray
 
+    @property
+    def mixed(self) -> np.ndarray:
+        """Whether a configuration has domains of both spins, bool (n,)."""
+        return (self.waves > MIXED) & (self.waves > MARGIN * self.order)
+
+
+def modes(maps: np.ndarray, axis: int) -> np.ndarray:
+    """|sum over sites of value exp(-2 pi i k x_axis / L)| of maps (n, L, L), k = 1 to WAVES: float64 (n, WAVES); axis 1: x, 2: y."""
+    return np.abs(np.fft.rfft(maps.sum(axis=3 - axis, dtype=float), axis=1)[:, 1 : WAVES + 1])
+
 
 def band_of_maps(density: np.ndarray) -> np.ndarray:
     """band (n,) of maps of particles (n, L, L)."""
-    lines = density.sum(axis=2, dtype=float)
-    modes = np.fft.rfft(lines, axis=1)[:, 1 : WAVES + 1] / lines.sum(axis=1, keepdims=True)
-    return np.sqrt((np.abs(modes) ** 2).sum(axis=1))
+    return np.sqrt((modes(density, 1) ** 2).sum(axis=1)) / density.sum((1, 2), dtype=float)
 
 
-def looks(run: Run) -> Looks:
-    """From the series after equilibration, else from the configurations."""
-    series = run.series
-    late = None if series is None else series.time >= run.equilibration
-    if late is not None and late.any():
-        band = np.sqrt((np.abs(series.modes[:, late]) ** 2).sum(axis=2))
-        return Looks(band, np.abs(series.order[:, late]), series.temperature, series.mean_density, series.start)
-    _, first, place = np.unique(run.replica, return_index=True, return_inverse=True)
-    own = np.full((2, len(first), int(np.bincount(place).max())), np.nan)
-    column = np.zeros(len(place), int)
-    for replica in range(len(first)):
-        rows = np.flatnonzero(place == replica)
-        column[rows] = np.arange(len(rows))
-    own[0, place, column], own[1, place, column] = band_of_maps(run.density), run.order
-    return Looks(own[0], own[1], run.temperature[first], run.mean_density[first], run.start[first])
+def states(run: Run) -> States:
+    particles = run.density.sum((1, 2), dtype=float)
+    waves = np.maximum(modes(run.magnetization, 1).max(axis=1), modes(run.magnetization, 2).max(axis=1)) / particles
+    return States(band_of_maps(run.density), run.order, waves, run.replica, run.temperature, run.mean_density, run.start)
 
 
-def shares(found: Looks, loose: float = 1.0) -> np.ndarray:
-    """Share of each replica's looks in G, L+G, L: (q, 3); both limits times `loose`."""
-    there = np.isfinite(found.band)
-    banded = there & (found.band > BANDED * loose)
-    gas = there & ~banded & (found.order < ORDERED * loose)
-    count = there.sum(axis=1)
-    result = np.empty((len(count), 3))
-    result[:, BAND], result[:, G], result[:, L] = banded.sum(1) / count, gas.sum(1) / count, (there & ~banded & ~gas).sum(1) / count
-    return result
+def shares(found: States, rows: np.ndarray, loose: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """(a row of each replica (q,), share of its configurations in G, L+G, L (q, 3)) of `rows`; limits times `loose`.
+
+    Replicas whose configurations are all of domains of both spins are left out.
+    """
+    rows = rows[~found.mixed[rows]]
+    banded = found.band[rows] > BANDED * loose
+    gas = ~banded & (found.order[rows] < ORDERED * loose)
+    _, first, place = np.unique(found.replica[rows], return_index=True, return_inverse=True)
+    result = np.empty((len(first), 3))
+    for phase, own in ((BAND, banded), (G, gas), (L, ~banded & ~gas)):
+        result[:, phase] = np.bincount(place, own) / np.bincount(place)
+    return rows[first], result
+
+
+def crossed(temperature: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Temperatures (..., 2) of both boundaries from shares (..., t, 3) of G, L+G, L."""
+    excess = (mean[..., L] - mean[..., BAND], mean[..., L] + mean[..., BAND] - mean[..., G])
+    return np.stack([crossings(temperature, each) for each in excess], axis=-1)
 
 
 def by_temperature(temperature: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -91,41 +103,42 @@ def drawn(temperature: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Boundaries:
-    """At one density: temperatures of L | L+G and L+G | G; temperature (t,) and shares (t, 3) of G, L+G, L that they come from.
+    """At one density: temperatures of L | L+G and L+G | G.
 
-    hysteresis (2,): the boundary from ordered minus that from disordered starts, nan where one has none.
+    hysteresis (2,): the boundary from ordered minus that from disordered starts, nan where one has none.  mixed: share of
+    configurations left out as domains of both spins.
     """
 
     density: float
     estimates: tuple[Estimate, Estimate]
-    temperature: np.ndarray
-    shares: np.ndarray
     hysteresis: np.ndarray
+    mixed: float
 
 
-def at_density(found: Looks, density: float) -> Boundaries:
-    rows = np.isclose(found.mean_density, density)
-    t, own = found.temperature[rows], shares(found)[rows]
-    known, mean = by_temperature(t, own)
-    value = boundaries(known, mean)
-    again = boundaries(known, drawn(t, own))
-    loose = np.array([boundaries(known, by_temperature(t, shares(found, f)[rows])[1]) for f in (LOOSER, 1 / LOOSER)])
+def at_density(found: States, density: float) -> Boundaries:
+    rows = np.flatnonzero(np.isclose(found.mean_density, density))
+    mixed = float(found.mixed[rows].mean())
+
+    def located(which: np.ndarray, loose: float = 1.0) -> np.ndarray:
+        first, own = shares(found, which, loose)
+        return crossed(*by_temperature(found.temperature[first], own)) if len(own) else np.full(len(BOUNDARIES), np.nan)
+
+    ordered, disordered = (located(rows[flag]) for flag in (found.start[rows] != 0, found.start[rows] == 0))
+    first, own = shares(found, rows)
+    if len(own) == 0:
+        return Boundaries(density, (UNDETERMINED, UNDETERMINED), ordered - disordered, mixed)
+    known, mean = by_temperature(found.temperature[first], own)
+    value, again = crossed(known, mean), crossed(known, drawn(found.temperature[first], own))
+    moved = np.abs(located(rows, LOOSER) - located(rows, 1 / LOOSER)) / 2
     estimates = []
-    for i in range(2):
+    for i in range(len(BOUNDARIES)):
         finite = again[np.isfinite(again[:, i]), i]
-        parts = [finite.std(ddof=1) if len(finite) > 1 else np.nan, spacing(known, value[i]) / np.sqrt(12),
-                 np.abs(loose[0, i] - loose[1, i]) / 2]  # fmt: skip
-        error = float(np.sqrt(np.sum(np.square(parts))))
-        estimates.append(Estimate(float(value[i]), error) if np.isfinite(value[i]) else UNDETERMINED)
-    start = found.start[rows]
-    ends = []
-    for which in (start != 0, start == 0):
-        there, apart = by_temperature(t[which], own[which]) if which.any() else (known, mean * np.nan)
-        ends.append(boundaries(there, apart) if which.any() else np.full(2, np.nan))
-    return Boundaries(density, tuple(estimates), known, mean, ends[0] - ends[1])
+        parts = [finite.std(ddof=1) if len(finite) > 1 else np.nan, spacing(known, value[i]) / np.sqrt(12), moved[i]]
+        estimates.append(Estimate(float(value[i]), float(np.sqrt(np.sum(np.square(parts))))) if np.isfinite(value[i]) else UNDETERMINED)
+    return Boundaries(density, tuple(estimates), ordered - disordered, mixed)
 
 
 def all_boundaries(run: Run) -> list[Boundaries]:
     """One for each density, increasing."""
-    found = looks(run)
-    return [at_density(found, density) for density in np.unique(found.mean_density)]
+    found = states(run)
+    return [at_density(found, density) for density in run.densities]

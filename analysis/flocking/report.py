@@ -53,7 +53,7 @@ def boundaries(run: Run, numbers: Numbers) -> list[dict]:
             umap, error = (np.full(2, np.nan),) * 2 if run.phases is None else run.phases.transition(b.density)
             rows.append({"run": run.name, "density": b.density, "boundary": name, "physical": of(b.estimates[i]),
                          "hysteresis": verdicts.number(b.hysteresis[i]),
-                         "umap": of(Estimate(float(umap[i]), float(error[i])))})  # fmt: skip
+                         "both_spins": b.mixed, "umap": of(Estimate(float(umap[i]), float(error[i])))})  # fmt: skip
     return rows
 
 
@@ -131,9 +131,12 @@ def _claims(claims: list[Claim]) -> list[str]:
 
 
 def _boundaries(rows: list[dict]) -> list[str]:
-    head = ["run", "rho0", "boundary", "physical", "ordered minus disordered starts", "UMAP"]
-    lines = [[r["run"], f"{r['density']:g}", r["boundary"], _text(r["physical"]), _plain(r["hysteresis"], "unknown"), _text(r["umap"], "")]
-             for r in rows]  # fmt: skip
+    head = ["run", "rho0", "boundary", "physical", "ordered minus disordered starts", "both spins", "UMAP"]
+    lines = [
+        [r["run"], f"{r['density']:g}", r["boundary"], _text(r["physical"]), _plain(r["hysteresis"], "unknown"),
+         f"{100 * r['both_spins']:.1f}%", _text(r["umap"], "")]
+        for r in rows
+    ]  # fmt: skip
     return ["## Phase boundaries", "", "Temperatures. *none*: no such boundary between the temperatures that were run.", "",
             *table(head, lines)]  # fmt: skip
 
@@ -231,7 +234,7 @@ def write(out: Path, content: Content) -> Path:
         "networks": [row for run, n in pairs for row in network_places(run, n)],
         "correlation_times": [row for run, n in pairs for row in correlation_times(run, n)],
         "starts": [a for run, n in pairs if (a := starts(run, n))],
-        "left_out": [line for run in content.runs for line in run.left_out],
+        "left_out": [f"{run.name}: {line}" for run in content.runs for line in run.left_out],
         "figures": [{"file": f"figures/{name}", "caption": caption} for name, caption in content.pictures],
     }
     (out / "report.json").write_text(json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

@@ -21,10 +21,13 @@ DEFINITIONS = f"""\
   principal components once every shift of every configuration is in the data matrix, their power less rho0 each, over the total less N.
 - **Order parameter**: m = |sum m_i| / N. **Band**: b = (sum over k = 1 to {physical.WAVES} of |rho_k|^2)^(1/2) with
   rho_k = sum_x rho(x) exp(-2 pi i k x / L) / N; a homogeneous system has b = (3 / N)^(1/2).
-- **Physical boundaries** (circles of figure 3; the paper does not say how its own were found): each look at a replica after equilibration
-  is L+G if b > {physical.BANDED:g}, else G if m < {physical.ORDERED:g}, else L. A boundary is where half of the looks are on either side,
-  linear between temperatures. Error, in quadrature: replicas drawn again; the spacing of temperatures over 12^(1/2); half of what it moves
-  when both limits are {physical.LOOSER:g} times as high and as low. *Ordered minus disordered starts*: hysteresis that runs have not lost.
+- **Physical boundaries** (circles of figure 3; the paper does not say how its own were found): a configuration is L+G if
+  b > {physical.BANDED:g}, else G if m < {physical.ORDERED:g}, else L. L | L+G is where these two have equal shares, L+G | G where half of
+  the configurations are gas, linear between temperatures. Error, in quadrature: replicas drawn again; the spacing of temperatures over
+  12^(1/2); half of what the boundary moves when both limits are {physical.LOOSER:g} times as high and as low. *Ordered minus disordered
+  starts*: hysteresis that runs have not lost. **Both spins**: configurations with domains of both spins, which disordered starts pass
+  through; left out. They have a mode of the magnetization, one to three waves along x or y, over N, above {physical.MIXED:g} and above
+  {physical.MARGIN:g} m; where all of it has one sign, no mode is above m.
 - **Networks' boundaries**: where two classes' probabilities, averaged over configurations of one temperature, are equal, linear
   between temperatures; of several crossings the one that leaves most of the lower phase's excess below it. **Failed**: more than
   {extrapolation.FAR:g} from the physical boundary, or not there. Spread: standard deviation over networks that have a crossing.
