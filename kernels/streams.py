@@ -18,6 +18,8 @@ STREAMS = {
     "occlusion": 8,  # jobs: which configurations and patches are occluded, where not all are
     "mixture": 9,  # cahn_hilliard: noise of the uniform mixture that a trajectory starts from
     "learning": 10,  # jobs: segregation, first weights and each epoch's order and augmentation
+    "active_ising": 11,  # active_ising: first particles, and all attempts
+    "flocking": 12,  # jobs: flocking, UMAP's seed, splits, first weights, and each epoch's order and augmentation
 }
 
 

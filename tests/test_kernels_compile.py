@@ -1,8 +1,13 @@
 """Every .cu compiles for the GPUs in use, without a GPU: NVRTC needs no driver."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from kernels.active_ising_batch import Layout
 from kernels.device import FOLDER, source_of
+
+H200 = SimpleNamespace(kind="gpu", shared_bytes=232448)
 
 SYSTEMS = {
     "ising.cu": [
@@ -15,6 +20,10 @@ SYSTEMS = {
     "ising_fft.cu": [dict(SIZE=100, THREADS=128)],
     "percolation.cu": [dict(SIZE=100, THREADS=256)],
     "cahn_hilliard.cu": [dict(SIZE=64, REAL="float", ORDER=2, ADAPTIVE=1), dict(SIZE=32, REAL="double", ORDER=1, ADAPTIVE=0)],
+    "active_ising.cu": [
+        {**Layout(size, particles, counter_bits, H200).defines, "CONTINUOUS": continuous}
+        for size, particles, counter_bits, continuous in [(81, 19683, 6, 0), (81, 19683, 6, 1), (81, 52488, 8, 1), (300, 270000, 6, 1)]
+    ],
     "cahn_hilliard_explicit.cu": [dict(SIZE=64, DIMENSIONS=3, NX=64, NY=64, NZ=64, REAL="float")],
 }
 CASES = [(file, system, arch) for file, systems in SYSTEMS.items() for system in systems for arch in ("sm_80", "sm_90", "sm_100")]

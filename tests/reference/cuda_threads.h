@@ -1,5 +1,5 @@
 // Runs a kernel's GPU branch on a CPU, one real thread for each CUDA thread, one block: slow, but the same indices, barriers
-// and shared memory. For tests on machines without a GPU. extern __shared__ arrays are defined by the test.
+// and shared memory. For tests on machines without a GPU. Blocks come one after another (emulate_block). extern __shared__ arrays are defined by the test.
 #pragma once
 #include <barrier>
 #include <cmath>
@@ -22,6 +22,8 @@ using std::sqrt;
 
 struct CudaIndex { int x; };
 static thread_local CudaIndex threadIdx, blockIdx;
+static int emulated_block = 0;
+extern "C" void emulate_block(int block) { emulated_block = block; }
 static CudaIndex blockDim;
 static std::unique_ptr<std::barrier<>> block_barrier;
 static std::vector<std::unique_ptr<std::barrier<>>> warp_barriers;
@@ -37,6 +39,14 @@ template <class T> static T __shfl_xor_sync(unsigned, T value, int distance) {
   return other;
 }
 static int atomicAdd(int* address, int value) { return __atomic_fetch_add(address, value, __ATOMIC_RELAXED); }
+static int atomicMin(int* address, int value) {
+  int old = __atomic_load_n(address, __ATOMIC_RELAXED);
+  while (value < old && !__atomic_compare_exchange_n(address, &old, value, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
+  return old;
+}
+static unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)((unsigned long long)a * b >> 32); }
+static unsigned __funnelshift_l(unsigned low, unsigned high, int k) { return high << k | low >> (32 - k); }
+static int __ffs(unsigned bits) { return __builtin_ffs(bits); }
 
 // body() as each of `threads` threads of one block
 template <class Body> static void run_block(int threads, const Body& body) {
@@ -48,7 +58,7 @@ template <class Body> static void run_block(int threads, const Body& body) {
   for (int thread = 0; thread < threads; ++thread)
     all.emplace_back([&body, thread] {
       threadIdx.x = thread;
-      blockIdx.x = 0;
+      blockIdx.x = emulated_block;
       body();
     });
   for (std::thread& thread : all) thread.join();

@@ -1,0 +1,190 @@
+"""Active Ising Model in two dimensions: particles with a spin that align with their site and fly along x.
+
+Model        N = rho0 L^2 particles, spin s = +1 or -1, on a periodic L x L lattice, any number on a site i:
+             rho_i = n_+ + n_-, m_i = n_+ - n_-
+Rates        flip exp(-s beta m_i / rho_i) (a spin counts itself); hop to x + s: D (1 + epsilon), to x - s: D (1 - epsilon),
+             to y + 1 and y - 1: D each; beta = 1 / T, time in units of 1 / (flip rate at beta = 0)
+Symbols      temperature T (k_B = 1, coupling 1), density rho0 (particles a site), diffusion D, self_propulsion epsilon
+Algorithms   standard: random-sequential; an attempt takes a random particle and time dt / N, flips it with the probability
+             exp(-s beta m_i / rho_i) dt, hops with D (1 +- epsilon) dt and D dt, else leaves it; dt = 1 / (4D + exp(beta))
+             continuous_time: the same rates without the attempts that leave a particle alone (active_ising.cu): a particle is
+             tried at the rate 4D + exp(-beta), which every flip has at least; flips beyond it come from the sites that hold
+             both spins. Time is counted in these attempts, N (4D + exp(-beta)) a unit, as the standard algorithm counts its own
+             auto: continuous_time up to T = 0.4, where it is the faster, on every device alike
+Source       the flocking paper named in README.md; A. P. Solon and J. Tailleur, Phys. Rev. E 92, 042119 (2015)
+
+    from kernels.active_ising import ActiveIsing
+    model = ActiveIsing(size=81)
+    run = model.run(temperature=[0.25, 0.55, 0.95], density=[3, 3, 3], start=[1, 1, 0], times=[0, 500, 1000])
+    print(run.magnetization / run.particles[:, None])   # <m>/rho0 at the three times
+    print(run.density_map.shape)                        # (3, 3, 81, 81), indexed [replica, time, x, y]
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from kernels.active_ising_batch import run_batch
+from kernels.active_ising_rates import COUNTER, LARGEST_OCCUPANCY, WIDE_COUNTER
+from kernels.device import select
+
+ALGORITHMS = ("auto", "standard", "continuous_time")
+CONTINUOUS_UP_TO = 0.4  # the temperature from which on `auto` is `standard`: make bench
+LARGEST_DENSITY = 40.0  # particles a site, on average: far below LARGEST_OCCUPANCY, for bands and walls are denser
+
+
+class CountersFull(RuntimeError):
+    """More than LARGEST_OCCUPANCY spins of one sign met on a site.  replicas: which, as a list of indices."""
+
+    def __init__(self, replicas: Sequence[int]):
+        self.replicas = list(replicas)
+        super().__init__(f"more than {LARGEST_OCCUPANCY} spins of one sign on a site, in replica {self.replicas[0]}"
+                         + (f" and {len(self.replicas) - 1} more" if len(self.replicas) > 1 else "") + ": lower the density")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trajectories:
+    """What r replicas showed at o times, s of which have maps.  Lattices are indexed [x, y].
+
+    time: float64 (o,). particles: int32 (r,), N. magnetization: int32 (r, o), sum of m_i. density_profile,
+    magnetization_profile: int32 (r, o, L), sums of rho_i and m_i over y. density_histogram: int32 (r, o, 65), sites that hold
+    0 to 63 particles, and 64 or more. magnetization_map int16 and density_map uint16: (r, s, L, L), m_i and rho_i.
+    attempts: int64 (r,), all that were made."""
+
+    time: np.ndarray
+    particles: np.ndarray
+    magnetization: np.ndarray
+    density_profile: np.ndarray
+    magnetization_profile: np.ndarray
+    density_histogram: np.ndarray
+    magnetization_map: np.ndarray
+    density_map: np.ndarray
+    attempts: np.ndarray
+
+
+class ActiveIsing:
+    """The model on one lattice, ready to run on `device` (kernels.device.select; default: auto).
+
+    size: L, 3 to 4094. diffusion: D >= 0. self_propulsion: epsilon, 0 to 1. algorithm: see ALGORITHMS. time_step: dt of the standard
+    algorithm; default: the longest, (4D + exp(beta))^-1, with which a probability reaches 1. Raises ValueError with one
+    line on a value out of range.
+    """
+
+    def __init__(self, size: int, diffusion: float = 1.0, self_propulsion: float = 0.9, algorithm: str = "auto",
+                 time_step: float | None = None, device=None):
+        self.size, self.diffusion, self.self_propulsion = size, diffusion, self_propulsion
+        self.algorithm, self.time_step = algorithm, time_step
+        check(self)
+        self.device = device or select()
+
+    def continuous(self, temperature: float) -> bool:
+        """Whether this temperature runs in continuous time."""
+        return self.algorithm == "continuous_time" or (self.algorithm == "auto" and temperature <= CONTINUOUS_UP_TO)
+
+    def common_flip_rate(self, temperature: float) -> float:
+        """c: up to which flips are tried on all particles alike; an attempt takes the time 1 / (N (4D + c))."""
+        if self.continuous(temperature):
+            return math.exp(-1 / temperature)
+        return 1 / self.time_step - 4 * self.diffusion if self.time_step else math.exp(1 / temperature)
+
+    def run(self, temperature, density, start, times, seed: int = 1, index=None, snapshots=None,
+            progress: Callable[[float], None] | None = None) -> Trajectories:
+        """Replicas from their start to the last of `times`.
+
+        temperature, density: T and rho0, float (r,). start: int (r,), +1 or -1: all spins that way, 0: each at random; sites
+        are uniform at random. times: increasing float (o,), from 0 on, when to look. index: int (r,) below 2^48, default
+        0..r-1: the random numbers of a replica are a function of (seed, index), its trajectory of nothing else but its own
+        parameters. snapshots: bool (o,), at which times maps are kept; default all. progress(done): replicas' worth of work.
+        Raises ValueError, one line, for values out of range, and CountersFull.
+        """
+        replicas = Replicas.of(self, temperature, density, start, index)
+        times = np.asarray(times, float)
+        kept = np.ones(len(times), bool) if snapshots is None else np.asarray(snapshots, bool)
+        if times.ndim != 1 or not len(times) or times[0] < 0 or not np.all(np.isfinite(times)) or np.any(np.diff(times) <= 0):
+            raise ValueError("times must be one or more increasing numbers from 0 on (time units)")
+        if kept.shape != times.shape:
+            raise ValueError(f"snapshots {kept.shape} must say yes or no to each of the {len(times)} times")
+        parts, shares = [], {}
+        for continuous in (False, True):
+            chosen = np.flatnonzero([self.continuous(t) == continuous for t in replicas.temperature])
+            if len(chosen):
+                def report(done, key=continuous):
+                    shares[key] = done
+                    if progress:
+                        progress(sum(shares.values()))
+
+                found = run_batch(self, continuous, COUNTER, replicas.take(chosen), times, kept, seed, report)
+                parts.append((chosen[~found["is_full"]], {name: values[~found["is_full"]] for name, values in found.items()}))
+                full = chosen[found["is_full"]]
+                if len(full):  # the same trajectories again, with counters that hold more
+                    again = run_batch(self, continuous, WIDE_COUNTER, replicas.take(full), times, kept, seed, lambda done: None)
+                    parts.append((full, again))
+        full = [int(chosen[i]) for chosen, found in parts for i in np.flatnonzero(found["is_full"])]
+        if full:
+            raise CountersFull(sorted(full))
+        order = np.argsort(np.concatenate([chosen for chosen, _ in parts]))
+        columns = {f.name: np.concatenate([found[f.name] for _, found in parts])[order] for f in fields(Trajectories) if f.name != "time"}
+        return Trajectories(time=times, **columns)
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """temperature float64, particles int64, start int32, index uint64: (r,) each."""
+
+    temperature: np.ndarray
+    particles: np.ndarray
+    start: np.ndarray
+    index: np.ndarray
+
+    def take(self, chosen: np.ndarray) -> "Replicas":
+        return Replicas(*(getattr(self, f.name)[chosen] for f in fields(self)))
+
+    @classmethod
+    def of(cls, model: ActiveIsing, temperature, density, start, index) -> "Replicas":
+        """Checked and made arrays.  Raises ValueError, one line."""
+        temperature, density = np.atleast_1d(np.asarray(temperature, float)), np.atleast_1d(np.asarray(density, float))
+        start = np.atleast_1d(np.asarray(start))
+        count = len(temperature)
+        index = np.arange(count) if index is None else np.atleast_1d(np.asarray(index))
+        if not count or not temperature.shape == density.shape == start.shape == index.shape == (count,):
+            raise ValueError(f"temperature {temperature.shape}, density {density.shape}, start {start.shape} and index {index.shape} "
+                             "must be one number for each replica")  # fmt: skip
+        for t in temperature:
+            if not (np.isfinite(t) and t > 0):
+                raise ValueError(f"temperature is {t:g}; it must be positive (k_B = 1)")
+        for rho in density:
+            if not (np.isfinite(rho) and rho > 0):
+                raise ValueError(f"density is {rho:g}; it must be positive (particles a site)")
+            if rho > LARGEST_DENSITY:
+                raise ValueError(f"density is {rho:g}; at most {LARGEST_DENSITY:g} particles a site: a site counts up to "
+                                 f"{LARGEST_OCCUPANCY} spins of one sign")  # fmt: skip
+        particles = np.rint(density * model.size**2).astype(np.int64)
+        if particles.min() < 1:
+            raise ValueError(f"density is {density.min():g}; on {model.size} x {model.size} sites that is no particle")
+        if not np.isin(start, (-1, 0, 1)).all():
+            raise ValueError(f"start is {start[~np.isin(start, (-1, 0, 1))][0]}; it must be +1, -1 or 0 (each spin at random)")
+        if index.dtype.kind not in "iu" or index.min() < 0 or index.max() >= 1 << 48:
+            raise ValueError("index must be whole numbers from 0 to 2^48 - 1")
+        for t in np.unique(temperature):
+            if model.time_step and not model.continuous(t) and model.time_step * (4 * model.diffusion + math.exp(1 / t)) > 1 + 1e-12:
+                raise ValueError(f"time_step is {model.time_step:g}; at T = {t:g} a probability would exceed 1: at most "
+                                 f"1 / (4D + exp(1/T)) = {1 / (4 * model.diffusion + math.exp(1 / t)):.6g}")  # fmt: skip
+        return cls(temperature, particles, start.astype(np.int32), index.astype(np.uint64))
+
+
+def check(model: ActiveIsing) -> None:
+    """Raises ValueError, one line, for a model that cannot be."""
+    if not (isinstance(model.size, (int, np.integer)) and 3 <= model.size <= 4094):
+        raise ValueError(f"size is {model.size}; it must be a whole number from 3 to 4094 (lattice sites)")
+    if not (np.isfinite(model.diffusion) and model.diffusion >= 0):
+        raise ValueError(f"diffusion is {model.diffusion}; it must be at least 0 (hops a time unit)")
+    if not 0 <= model.self_propulsion <= 1:
+        raise ValueError(f"self_propulsion is {model.self_propulsion}; it must be from 0 to 1: a hop's rate would be negative")
+    if model.algorithm not in ALGORITHMS:
+        raise ValueError(f"algorithm is {model.algorithm!r}; it must be one of {', '.join(ALGORITHMS)}")
+    if model.time_step is not None and model.algorithm != "standard":
+        raise ValueError(f"time_step is {model.time_step:g}; only the standard algorithm has one, and algorithm is {model.algorithm}")
+    if model.time_step is not None and not model.time_step > 0:
+        raise ValueError(f"time_step is {model.time_step}; it must be positive (time units)")
