@@ -63,8 +63,7 @@ def test_shares_of_waves_with_a_known_shot_noise(tmp_path):
     up, down = (generator.poisson(np.repeat((REFERENCE / 2 * (1 + sign * wave))[:, :, None], size, axis=2)) for sign in (1, -1))
     folder, _ = made.write_run(tmp_path / "run", temperatures=[0.5, 0.6], others=(), size=size)
     before = dataset.load(folder)
-    fields = {name: np.zeros(count) for name in ("time", "sample")}
-    changed = {**before.__dict__, **fields, "magnetization": up - down, "density": up + down, "temperature": np.full(count, 0.5),
+    changed = {**before.__dict__, "sample": np.zeros(count), "magnetization": up - down, "density": up + down, "temperature": np.full(count, 0.5),
                "mean_density": np.full(count, REFERENCE), "replica": np.arange(count), "start": np.zeros(count)}  # fmt: skip
     found = components.components(dataset.Run(**changed))
     signal = REFERENCE**2 * a**2 / 2
@@ -218,17 +217,15 @@ def test_correlation_times_of_a_run(numbers):
     assert np.median(tau[calm & (found.temperature < 0.8)]) == pytest.approx(OBSERVE * (0.5 + kept / (1 - kept)), rel=0.3)
     assert not any(time.known for time in found.times["m"][:5]), "the sign never turns in the liquid"
     assert found.between("abs_m") == pytest.approx(500 / tau)
-    assert (found.agree() == 1).mean() > 0.8
+    assert (found.agree == 1).mean() > 0.8
 
 
-def test_starts_that_disagree_are_noticed(numbers):
-    found = numbers.relaxation
-    apart = [Estimate(0.9, 0.01)] * len(found.temperature)
-    other = [Estimate(0.1, 0.01)] * (len(apart) - 1) + [Estimate(np.nan, np.nan)]
-    changed = relaxation.Relaxation(**{**found.__dict__, "ordered": apart, "disordered": other})
-    agree = changed.agree()
-    assert (agree[:-1] == 0).all()
-    assert np.isnan(agree[-1])
+def test_starts_that_disagree_are_noticed():
+    calm, other = np.array([0.9, 0.91, 0.89]), np.array([0.1, 0.12])
+    assert relaxation.agreement(calm, calm + 0.04) == 1
+    assert relaxation.agreement(calm, other) == 0
+    assert relaxation.agreement(np.array([0.0, 0.8, 0.8, 0.0]), np.array([0.0, 0.0, 0.0])) == 1, "alike by chance"
+    assert np.isnan(relaxation.agreement(calm, calm[:0]))
 
 
 # --- claims ---

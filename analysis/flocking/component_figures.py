@@ -87,7 +87,7 @@ def projections(run: Run, found: Components, folder: Path, prefix: str) -> tuple
                               (e, ring, r"$\langle (p_2^2 + p_3^2)^{1/2} \rangle / \rho_0 L$")):  # fmt: skip
         known, mean, spread = by_temperature(t, values / scale)
         ax.fill_between(known, mean - spread, mean + spread, color=style.BLUE, alpha=0.2, lw=0)
-        ax.plot(known, mean, color=style.BLUE, marker="o", ms=2, lw=1)
+        ax.plot(known, mean, color=style.BLUE, marker="o", ms=2 if len(known) <= 40 else 1.3, lw=1)
         ax.set(xlabel="temperature $T$", ylabel=label, ylim=(min(0, (mean - spread).min()), None))
     for ax, text in ((d, "d"), (e, "e"), (f, "f")):
         panels.letter(ax, text)

@@ -14,7 +14,7 @@ from analysis.flocking.networks import Network
 from analysis.runs import BadInput
 from jobs import shards
 
-NEEDED = ("magnetization", "density", "temperature", "mean_density", "start", "replica", "sample", "time")
+NEEDED = ("magnetization", "density", "temperature", "mean_density", "start", "replica", "sample")
 OF_SERIES = ("replica", "unit", "magnetization", "density_modes", "particles", "time", "temperature", "mean_density")
 
 
@@ -22,7 +22,7 @@ OF_SERIES = ("replica", "unit", "magnetization", "density_modes", "particles", "
 class Series:
     """Looks at q replicas at times (o,): magnetization (q, o), sum of m_i; modes complex (q, o, 3): sum_x rho(x) exp(-2 pi i k x / L) / N.
 
-    temperature, mean_density, particles, start (q,); histogram (q, 65): sites by their particles, the last 64 and more.
+    temperature, mean_density, particles, start (q,).
     """
 
     time: np.ndarray
@@ -32,7 +32,6 @@ class Series:
     particles: np.ndarray
     magnetization: np.ndarray
     modes: np.ndarray
-    histogram: np.ndarray | None
 
     @property
     def order(self) -> np.ndarray:
@@ -63,7 +62,6 @@ class Run:
     start: np.ndarray
     replica: np.ndarray
     sample: np.ndarray
-    time: np.ndarray
     series: Series | None
     phases: Phases | None
     probabilities: dict[Network, np.ndarray]
@@ -129,7 +127,7 @@ def load(path: Path) -> Run:
     return Run(
         path, path.name, config, attributes, arrays["magnetization"], arrays["density"],
         *(arrays[name].astype(float).round(6) for name in ("temperature", "mean_density")),
-        *(arrays[name] for name in ("start", "replica", "sample", "time")), series, phases, read_probabilities(origin, count, left_out),
+        *(arrays[name] for name in ("start", "replica", "sample")), series, phases, read_probabilities(origin, count, left_out),
         read_saliency(origin, arrays["magnetization"].shape, left_out), read_trained(origin, left_out), left_out,
     )  # fmt: skip
 
@@ -145,5 +143,5 @@ def series_of(arrays: dict) -> Series | None:
     return Series(
         own["time"].astype(float), own["temperature"].astype(float).round(6)[unit], own["mean_density"].astype(float).round(6)[unit],
         own["start"] if "start" in own else np.array([starts.get(r, 0) for r in own["replica"].tolist()]), own["particles"].astype(float),
-        own["magnetization"].astype(float), modes[..., 0] + 1j * modes[..., 1], own.get("density_histogram"),
+        own["magnetization"].astype(float), modes[..., 0] + 1j * modes[..., 1],
     )  # fmt: skip

@@ -89,7 +89,7 @@ class Relaxation:
     """At the reference density: temperature (t,); times {observable: [Time of each temperature]}; interval: time between samples.
 
     ordered, disordered: late |m| by start, [Estimate] (t,), over replicas; banded (t,): share of configurations in phase L+G, nan
-    without phases.h5.
+    without phases.h5; agree (t,): 1 where the starts agree, 0 where they do not, nan unknown.
     """
 
     temperature: np.ndarray
@@ -98,19 +98,23 @@ class Relaxation:
     ordered: list[Estimate]
     disordered: list[Estimate]
     banded: np.ndarray
+    agree: np.ndarray
 
-    def between(self, observable: str, which: np.ndarray | None = None) -> np.ndarray:
-        """Correlation times between two samples (t,), an upper bound where tau is a lower one; which (t,) bool: of those temperatures."""
-        found = np.array([self.interval / time.tau.value for time in self.times[observable]])
-        return found if which is None else found[which]
+    def between(self, observable: str) -> np.ndarray:
+        """Correlation times between two samples (t,), an upper bound where tau is a lower one."""
+        return np.array([self.interval / time.tau.value for time in self.times[observable]])
 
-    def agree(self) -> np.ndarray:
-        """Whether late |m| of ordered and disordered starts differ by no more than TOLERANCE within 2 errors: float (t,), nan unknown."""
-        found = np.full(len(self.temperature), np.nan)
-        for i, (a, b) in enumerate(zip(self.ordered, self.disordered, strict=True)):
-            if np.isfinite(a.value) and np.isfinite(b.value):
-                found[i] = abs(a.value - b.value) <= TOLERANCE + 2 * np.hypot(*np.nan_to_num([a.error, b.error]))
-        return found
+
+def agreement(first: np.ndarray, second: np.ndarray) -> float:
+    """1 if the means of two sets of independent values (a,), (b,) differ by no more than TOLERANCE and 2 errors, else 0; nan: too few.
+
+    The error is from the scatter of both sets together: three replicas that happen to be alike do not make it 0.
+    """
+    a, b = len(first), len(second)
+    if min(a, b) == 0 or a + b < 3:
+        return np.nan
+    scatter = np.sqrt((((first - first.mean()) ** 2).sum() + ((second - second.mean()) ** 2).sum()) / (a + b - 2))
+    return float(abs(first.mean() - second.mean()) <= TOLERANCE + 2 * scatter * np.sqrt(1 / a + 1 / b))
 
 
 def mean_of(values: np.ndarray) -> Estimate:
@@ -130,16 +134,19 @@ def relaxation(run: Run) -> Relaxation | None:
     if len(looks) < LOOKS or not here.any():
         return None
     known = np.unique(series.temperature[here])
-    found, ordered, disordered, banded = {name: [] for name in OBSERVABLES}, [], [], []
+    found, ordered, disordered, banded, agree = {name: [] for name in OBSERVABLES}, [], [], [], []
     late = looks[len(looks) // 2 :]
     for temperature in known:
         rows = np.flatnonzero(here & (series.temperature == temperature))
         for name, time in times(series, rows, run.equilibration).items():
             found[name].append(time)
         m = np.abs(series.order[rows][:, late]).mean(axis=1)
-        ordered.append(mean_of(m[series.start[rows] != 0]))
-        disordered.append(mean_of(m[series.start[rows] == 0]))
+        one, other = m[series.start[rows] != 0], m[series.start[rows] == 0]
+        ordered.append(mean_of(one))
+        disordered.append(mean_of(other))
+        agree.append(agreement(one, other))
         own = run.at(run.reference)
         own = own[run.temperature[own] == temperature]
         banded.append(np.nan if run.phases is None or len(own) == 0 else float((run.phases.phase[own] == BAND).mean()))
-    return Relaxation(known, found, float(run.config["generate"].get("interval", np.nan)), ordered, disordered, np.array(banded))
+    interval = float(run.config["generate"].get("interval", np.nan))
+    return Relaxation(known, found, interval, ordered, disordered, np.array(banded), np.array(agree))

@@ -5,7 +5,7 @@ from analysis.flocking import components, extrapolation, filters, locality, phys
 HOW_JUDGED = """\
 - **agrees** is decided by the rule in the column "agrees if" and nothing else: yes if 2 errors to both sides of our number satisfy it,
   no if 2 errors to both sides violate it, else undecided. "equal", "all", "able to" and the like of the paper are turned into numbers
-  there, chosen before any run. A number without an error has none of chance.
+  there, constants of the code that are the same for every run. A number without an error has none of chance.
 - **not comparable**: another lattice than 81 x 81, other rates than D = 1 and epsilon = 0.9, another slice than rho0 = 3, or less than
   half of the paper's 4 050 configurations in it. The number, and in brackets what the rule says, are given all the same.
 - **not run**: a later stage has not written what the row needs.
