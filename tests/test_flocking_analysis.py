@@ -63,8 +63,9 @@ def test_shares_of_waves_with_a_known_shot_noise(tmp_path):
     up, down = (generator.poisson(np.repeat((REFERENCE / 2 * (1 + sign * wave))[:, :, None], size, axis=2)) for sign in (1, -1))
     folder, _ = made.write_run(tmp_path / "run", temperatures=[0.5, 0.6], others=(), size=size)
     before = dataset.load(folder)
-    changed = {**before.__dict__, "sample": np.zeros(count), "magnetization": up - down, "density": up + down, "temperature": np.full(count, 0.5),
-               "mean_density": np.full(count, REFERENCE), "replica": np.arange(count), "start": np.zeros(count)}  # fmt: skip
+    zeros = np.zeros(count)
+    changed = {**before.__dict__, "magnetization": up - down, "density": up + down, "temperature": zeros + 0.5, "sample": zeros,
+               "mean_density": zeros + REFERENCE, "replica": np.arange(count), "start": zeros}  # fmt: skip
     found = components.components(dataset.Run(**changed))
     signal = REFERENCE**2 * a**2 / 2
     assert found.shot_noise.value == pytest.approx(REFERENCE / (REFERENCE + signal), rel=0.01)
