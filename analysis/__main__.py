@@ -4,13 +4,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from analysis import nucleation, segregation
+from analysis import flocking, nucleation, segregation
+from analysis.flocking import prediction as flocking_prediction
 from analysis.nucleation import prediction as nucleation_prediction
 from analysis.runs import BadInput, expand, is_prediction
 from analysis.segregation import prediction as segregation_prediction
 
-STUDIES = {"nucleation": nucleation.analyse, "segregation": segregation.analyse}
-PREDICTIONS = {"nucleation": nucleation_prediction, "segregation": segregation_prediction}
+STUDIES = {"flocking": flocking.analyse, "nucleation": nucleation.analyse, "segregation": segregation.analyse}
+PREDICTIONS = {"flocking": flocking_prediction, "nucleation": nucleation_prediction, "segregation": segregation_prediction}
 
 EPILOG = """\
 A RUN is a directory that `python -m jobs STUDY ...` filled (config.yaml and dataset.h5), a sweep (all its
@@ -24,6 +25,8 @@ systems are taken), or a folder that holds several of them.
       a picture of what `python -m jobs nucleation predict --input mine.npy` predicted, beside it
   python -m analysis segregation runs/demo-segregation
       the same for the networks that learn phase segregation
+  python -m analysis flocking runs/demo-flocking
+      the same for the phases of the Active Ising Model
 
 Written: report.md (each quantity beside the paper's, "not run" where there is no data), report.json (the same
 numbers for programs), figures/*.png and *.pdf, one GIF for each run. No simulation is run and no run file

@@ -1,0 +1,347 @@
+"""analysis flocking: a made-up run whose transition temperatures, variances, correlation times and network answers are known."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from analysis.__main__ import main
+from analysis.estimates import Estimate
+from analysis.flocking import answers, claims, components, dataset, extrapolation, numbers_of, physical, relaxation, rows
+from analysis.flocking.networks import Network, parse
+from tests import flocking_run as made
+from tests.flocking_run import BAND, CORRELATION_TIME, DIFFUSION, OBSERVE, REFERENCE, G, L
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run with everything, and the phase of every configuration."""
+    return made.whole_run(tmp_path_factory.mktemp("flocking") / "run")
+
+
+@pytest.fixture(scope="module")
+def run(whole):
+    return dataset.load(whole[0])
+
+
+@pytest.fixture(scope="module")
+def numbers(run):
+    return numbers_of(run)
+
+
+@pytest.fixture(scope="module")
+def judged(run, numbers):
+    return claims.all_claims(run, numbers)
+
+
+def the(found, start):
+    (row,) = [r for r in found if r.claim.startswith(start)]
+    return row
+
+
+# --- principal components ---
+
+
+def test_explained_variance_of_a_known_matrix():
+    generator = np.random.default_rng(0)
+    axes = np.linalg.qr(generator.normal(size=(64, 3)))[0].T
+    data = generator.normal(size=(4000, 3)) * np.sqrt([9, 4, 1]) @ axes
+    values, vectors, total = components.decompose(data, 3)
+    assert values == pytest.approx([9, 4, 1], rel=0.08)
+    assert total == pytest.approx(values.sum(), rel=1e-9), "three directions are all there is"
+    assert np.abs(np.sum(vectors * axes, axis=1)) == pytest.approx(1, abs=0.02)
+    assert (vectors.sum(axis=1) > 0).all()
+
+
+def test_shares_of_waves_with_a_known_shot_noise(tmp_path):
+    """n+ and n- Poisson with intensities (rho0 / 2) (1 +- a cos): a signal of rho0^2 a^2 / 2 a site beside a shot noise of rho0."""
+    size, count, a, generator = 24, 300, 0.8, np.random.default_rng(1)
+    x = np.arange(size)
+    wave = a * np.cos(2 * np.pi * (x - generator.uniform(0, size, (count, 1))) / size)
+    up, down = (generator.poisson(np.repeat((REFERENCE / 2 * (1 + sign * wave))[:, :, None], size, axis=2)) for sign in (1, -1))
+    folder, _ = made.write_run(tmp_path / "run", temperatures=[0.5, 0.6], others=(), size=size)
+    before = dataset.load(folder)
+    zeros = np.zeros(count)
+    changed = {**before.__dict__, "magnetization": up - down, "density": up + down, "temperature": zeros + 0.5, "sample": zeros,
+               "mean_density": zeros + REFERENCE, "replica": np.arange(count), "start": zeros}  # fmt: skip
+    found = components.components(dataset.Run(**changed))
+    signal = REFERENCE**2 * a**2 / 2
+    assert found.shot_noise.value == pytest.approx(REFERENCE / (REFERENCE + signal), rel=0.01)
+    assert found.first_all_shifts.value == pytest.approx((signal + 7 * REFERENCE / size**2) / (REFERENCE + signal), rel=0.01)
+    assert found.first_without_noise.value == pytest.approx(1, abs=3 * found.first_without_noise.error + 1e-3)
+    assert found.without_noise[:2] == pytest.approx(0.5, abs=0.01), "a wave and its quarter shift"
+    assert found.first_raw.value < 0.6, "whatever the components, the shot noise stays"
+    assert found.first_averaged.value > 0.95
+    line = signal + REFERENCE / size
+    assert found.along_y.value == pytest.approx(1 - line / (REFERENCE + signal), rel=0.02)
+
+
+def test_order_parameter_and_shape_of_the_components(run, numbers):
+    found = numbers.components
+    assert components.constant(found) == pytest.approx(1, abs=0.01)
+    exact = np.abs(run.magnetization[found.rows].sum((1, 2))) / (run.size * run.size * REFERENCE)
+    assert run.order[found.rows] == pytest.approx(exact)
+    assert components.order_difference(found, run) < 0.05
+    constant = found.vectors.copy()
+    constant[0] = 1 / run.size
+    p = run.magnetization[found.rows].reshape(len(found.rows), -1) @ constant[0].ravel()
+    perfect = components.Components(**{**found.__dict__, "vectors": constant, "projections": p[:, None]})
+    assert components.order_difference(perfect, run) < 1e-12, "|p_1| / (rho0 L) = m if w_1 is constant"
+    assert components.wave_share(found)[0] > 0.9
+
+
+def test_components_of_shifted_waves_come_in_pairs(run, numbers):
+    x = np.arange(run.size)
+    waves = [np.cos(2 * np.pi * k * x / run.size + shift) for k in (1, 2, 3) for shift in (0, np.pi / 2)]
+    vectors = np.array([np.ones(run.size), *waves])[:, :, None] * np.ones(run.size)
+    vectors /= np.sqrt((vectors**2).sum((1, 2), keepdims=True))
+    found = components.Components(**{**numbers.components.__dict__, "vectors": vectors})
+    assert components.wave_share(found) == pytest.approx([1, 1, 1])
+
+
+# --- boundaries ---
+
+
+def test_physical_boundaries_are_found_within_their_errors(numbers):
+    assert [b.density for b in numbers.truth] == [1, 3, 6]
+    for b in numbers.truth:
+        for estimate, known in zip(b.estimates, (made.lower(b.density), made.upper(b.density)), strict=True):
+            assert abs(estimate.value - known) <= 2.5 * estimate.error, b.density
+            assert estimate.error < 0.06
+
+
+def test_a_run_without_series_has_boundaries_and_no_correlation_times(tmp_path):
+    folder, _ = made.write_run(tmp_path / "run", series=False)
+    run = dataset.load(folder)
+    assert run.left_out == ["dataset.h5: no series in it"]
+    assert relaxation.relaxation(run) is None
+    reference = next(b for b in physical.all_boundaries(run) if b.density == REFERENCE)
+    assert reference.mixed == 0
+    for estimate, known in zip(reference.estimates, (0.5, 0.8), strict=True):
+        assert abs(estimate.value - known) <= 2.5 * estimate.error
+
+
+def test_states_of_single_configurations():
+    band, order, waves = np.array([[0.3, 0.02, 0.02, 0.3, 0.02], [0.3, 0.9, 0.01, 0.1, 0.0], [0.2, 0.5, 0.05, 0.4, 0.3]])
+    found = physical.States(band, order, waves, np.array([0, 0, 0, 0, 1]), *(np.ones(5) for _ in range(3)))
+    assert found.mixed.tolist() == [False, False, False, True, True], "waves of m that are larger than m: domains of both spins"
+    first, share = physical.shares(found, np.arange(5))
+    assert first.tolist() == [0]
+    assert share == pytest.approx(np.full((1, 3), 1 / 3)), "one each of G, L+G, L; the others do not count"
+    x = np.arange(90)
+    wave = np.rint(100 * (1 + 0.5 * np.cos(2 * np.pi * x / 90)))[:, None] * np.ones(90)
+    assert physical.band_of_maps(wave[None].astype(int)) == pytest.approx(0.25, rel=1e-3), "half of the relative amplitude"
+    assert physical.band_of_maps(wave.T[None].astype(int)) == pytest.approx(0, abs=1e-9), "along x alone"
+
+
+def test_lanes_of_both_spins_are_left_out(run):
+    lanes = run.magnetization.copy()
+    cold = np.flatnonzero((run.temperature == 0.2) & (run.start == 0))
+    y = np.arange(run.size)
+    lanes[cold] = np.where(y < run.size // 2, 1, -1) * run.density[cold].astype(np.int16)
+    found = physical.states(dataset.Run(**{**run.__dict__, "magnetization": lanes}))
+    assert np.flatnonzero(found.mixed).tolist() == cold.tolist()
+    assert not physical.states(run).mixed.any()
+
+
+def test_no_boundary_outside_the_temperatures(tmp_path):
+    folder, _ = made.write_run(tmp_path / "run", temperatures=[0.85, 0.9, 0.95, 1.0], others=())
+    (found,) = physical.all_boundaries(dataset.load(folder))
+    assert all(np.isnan(e.value) for e in found.estimates)
+
+
+def test_networks_cross_where_they_were_made_to(run, numbers):
+    for p in numbers.places:
+        own = made.offsets_of((p.network.set, p.network.regularization), np.array([p.density]), p.network.seed)[0]
+        known = (made.lower, made.upper)[p.boundary](p.density) + own[p.boundary]
+        if p.network.regularization == 0 and p.network.set == "reference" and p.density != REFERENCE:
+            assert p.failed, "made to be far off"
+        else:
+            step = 0.05 if p.density == REFERENCE else 0.1
+            assert p.temperature.value == pytest.approx(known, abs=0.5 * step + 1e-3), "linear between temperatures"
+
+
+def test_extrapolation_numbers(run, numbers):
+    regular, plain = (extrapolation.away(extrapolation.select(numbers.places, set="reference", regularization=lam), REFERENCE)
+                      for lam in (0.01, 0.0))  # fmt: skip
+    assert len(regular) == len(plain) == 3 * 2 * 2, "networks, other densities, boundaries"
+    assert extrapolation.by_seed(plain, extrapolation.failures).value == 1
+    assert extrapolation.by_seed(regular, extrapolation.failures).value < 0.2
+    assert extrapolation.mean_spread(regular).value < 0.02 < extrapolation.mean_spread(plain).value
+    network = Network("reference", 0.0, 0)
+    near = extrapolation.Place(network, 1.0, 0, Estimate(0.54, 0.01), Estimate(0.5, 0.01))
+    nowhere = extrapolation.Place(network, 1.0, 0, Estimate(np.nan, np.nan), Estimate(0.5, 0.01))
+    unknown = extrapolation.Place(network, 1.0, 0, Estimate(0.5, 0.01), Estimate(np.nan, np.nan))
+    assert (near.failed, nowhere.failed, unknown.failed) == (False, True, None)
+
+
+# --- relaxation ---
+
+
+def test_correlation_time_of_ar1_series():
+    generator = np.random.default_rng(3)
+    values = np.stack([made.walk(generator, 4000, 60.0) for _ in range(6)])
+    found = relaxation.integrated(relaxation.covariance(values - values.mean()), OBSERVE, values.size)
+    kept = np.exp(-OBSERVE / 60.0)
+    known = OBSERVE * (0.5 + kept / (1 - kept))
+    assert found.known
+    assert abs(found.tau.value - known) < 3 * found.tau.error
+    assert found.tau.error < 0.1 * known
+
+
+def test_white_noise_has_half_a_step_and_a_frozen_series_is_a_lower_bound():
+    noise = np.random.default_rng(0).normal(size=(4, 5000))
+    found = relaxation.integrated(relaxation.covariance(noise), 1.0, noise.size)
+    assert found.tau.value == pytest.approx(0.5, abs=0.1)
+    frozen = np.repeat([[1.0], [-1.0]], 100, axis=1)
+    found = relaxation.integrated(relaxation.covariance(frozen), 1.0, 200)
+    assert not found.known
+    assert found.tau.value > 50
+    assert np.isnan(relaxation.integrated(relaxation.covariance(np.zeros((2, 100))), 1.0, 200).tau.value)
+
+
+def test_phase_of_a_travelling_band_keeps_its_memory():
+    generator = np.random.default_rng(4)
+    turn = np.cumsum(np.sqrt(2 * DIFFUSION * OBSERVE) * generator.normal(size=(8, 3000)), axis=1) + 2.1 * np.arange(3000)
+    found = relaxation.integrated(relaxation.phase_covariance(np.exp(1j * turn)), OBSERVE, turn.size)
+    assert found.known
+    assert found.tau.value == pytest.approx(1 / DIFFUSION, rel=0.3), "1 / D of the phase, the steady advance taken off"
+
+
+def test_correlation_times_of_a_run(numbers):
+    found = numbers.relaxation
+    calm = (np.abs(found.temperature - 0.5) > 0.06) & (np.abs(found.temperature - 0.8) > 0.06)
+    tau = np.array([time.tau.value for time in found.times["abs_m"]])
+    kept = np.exp(-OBSERVE / CORRELATION_TIME)
+    assert np.median(tau[calm & (found.temperature < 0.8)]) == pytest.approx(OBSERVE * (0.5 + kept / (1 - kept)), rel=0.3)
+    assert not any(time.known for time in found.times["m"][:5]), "the sign never turns in the liquid"
+    assert found.between("abs_m") == pytest.approx(500 / tau)
+    assert (found.agree == 1).mean() > 0.8
+
+
+def test_starts_that_disagree_are_noticed():
+    calm, other = np.array([0.9, 0.91, 0.89]), np.array([0.1, 0.12])
+    assert relaxation.agreement(calm, calm + 0.04) == 1
+    assert relaxation.agreement(calm, other) == 0
+    assert relaxation.agreement(np.array([0.0, 0.8, 0.8, 0.0]), np.array([0.0, 0.0, 0.0])) == 1, "alike by chance"
+    assert np.isnan(relaxation.agreement(calm, calm[:0]))
+
+
+# --- claims ---
+
+
+def test_claims_of_a_run_that_is_not_the_papers(judged):
+    assert {c.agrees for c in judged if c.claim.startswith("lambda = 0")} == {"not comparable"}
+    expected = {
+        "the first 7 principal components explain the variance: share, magnetization as it is": "no",
+        "the first component is the total magnetization": "yes",
+        "UMAP: well separated groups": "yes",
+        "UMAP separates the signs": "yes",
+        "T = 0.55 is in phase L+G": "yes",
+        "weights and biases": "yes",
+        "without regularization unseen configurations": "yes",
+        "regularization does not impact it": "yes",
+        "lambda = 0.01 extrapolates L | L+G": "yes",
+        "lambda = 0: share of boundaries": "yes",
+        "lambda = 0 fails more often": "yes",
+        "regularized extrapolation is more robust": "yes",
+        "saliency with lambda = 0.01 is on the edges": "yes",
+        "first layer with lambda = 0.01 detects": "yes",
+        "share of kernels": "yes",
+        "in L and G the gradient is small": "not run",
+    }
+    assert {start: the(judged, start).by_rule for start in expected} == expected
+
+
+def test_what_is_comparable_with_the_paper(run):
+    changed = dict(run.__dict__)
+    count = rows.CONFIGURATIONS // 2
+    changed |= {"magnetization": np.broadcast_to(np.int16(0), (count, 81, 81)), "mean_density": np.full(count, REFERENCE)}
+    assert rows.same_task(dataset.Run(**changed))
+    assert not rows.same_task(dataset.Run(**{**changed, "mean_density": np.full(count - 1, REFERENCE)}))
+    other = {**run.config, "system": {**run.config["system"], "self_propulsion": 0.5}}
+    assert not rows.same_task(dataset.Run(**{**changed, "config": other}))
+    assert not rows.same_task(run)
+
+
+# --- everything together ---
+
+FIGURES = ["figure-1-explained-variance", "figure-2-projections", "figure-3-phase-diagram", "figure-4-saliency", "figure-5-maps",
+           "figure-6-components", "figure-7-network", "figure-8-kernels", "relaxation"]  # fmt: skip
+
+
+def test_report_and_figures(whole, tmp_path, capsys):
+    folder, _ = whole
+    assert main(["flocking", str(folder), "--out", str(tmp_path)]) == 0
+    figures = tmp_path / "figures"
+    assert {p.stem for p in figures.glob("*.png")} == {p.stem for p in figures.glob("*.pdf")} == set(FIGURES)
+    with Image.open(figures / "movie.gif") as movie:
+        assert movie.n_frames == 17
+    text, found = (tmp_path / "report.md").read_text(), json.loads((tmp_path / "report.json").read_text())
+    assert {f["file"] for f in found["figures"]} == {f"figures/{name}.png" for name in FIGURES} | {"figures/movie.gif"}
+    assert all(f["file"] in text for f in found["figures"])
+    assert len(found["networks"]) == 4 * 3 * 3 * 2, "sets and lambdas, seeds, densities, boundaries"
+    assert {row["observable"] for row in found["correlation_times"]} == set(relaxation.OBSERVABLES)
+    assert found["starts"][0]["temperatures"] == 17
+    assert not found["left_out"]
+    assert not list(folder.glob("report*")), "runs are not written to"
+    assert "figures/movie.gif" in capsys.readouterr().out
+
+
+def test_a_run_that_was_only_collected_says_not_run(tmp_path, capsys):
+    folder, _ = made.write_run(tmp_path / "run", temperatures=[0.3, 0.6, 0.9], others=(), replicas=3, samples=1)
+    assert main(["flocking", str(folder)]) == 0
+    found = json.loads((folder / "report.json").read_text())
+    by_start = {c["claim"]: c["agrees"] for c in found["claims"]}
+    for words in ("UMAP", "lambda", "saliency", "weights and biases", "first layer", "mean of (p_2"):
+        rows_ = [agrees for claim, agrees in by_start.items() if claim.startswith(words)]
+        assert rows_
+        assert set(rows_) == {"not run"}, words
+    assert "not run" not in [agrees for claim, agrees in by_start.items() if "principal components" in claim]
+    drawn = {p.stem for p in (folder / "figures").glob("*.png")}
+    assert drawn == {name for name in FIGURES if not name.startswith(("figure-3", "figure-4", "figure-8"))}
+    assert "### Not run" in (folder / "report.md").read_text()
+
+
+def test_damaged_and_foreign_files_are_left_out(tmp_path):
+    folder, truth = made.write_run(tmp_path / "run", temperatures=[0.3, 0.6, 0.9], others=(), replicas=3, samples=1)
+    made.plant_phases(folder, truth)
+    made.plant_predictions(folder, seeds=1)
+    with h5py.File(folder / "phases.h5", "a") as file:
+        own = answers.phases_of(file.attrs["dataset_digest"], "{}")
+        file.attrs.update({"unsupervised": "{}", "made_from": own})
+    assert dataset.load(folder).phases is not None
+    with h5py.File(folder / "phases.h5", "a") as file:
+        file.attrs["made_from"] = "another"
+    (folder / "predict" / "saliency.h5").write_bytes(b"not HDF5")
+    found = dataset.load(folder)
+    assert found.phases is None
+    assert found.saliency is None
+    assert len(found.probabilities) == 4
+    with h5py.File(folder / "predict" / "probabilities.h5", "a") as file:
+        file.attrs["phases_digest"] = "another"
+    assert len(dataset.load(folder).probabilities) == 4, "no phases to compare with"
+    text = "\n".join(found.left_out)
+    assert "phases.h5: made from another data set" in text
+    assert "saliency.h5: truncated or not HDF5" in text
+
+
+def test_other_studies_and_bare_folders_are_refused(tmp_path, capsys):
+    folder, _ = made.write_run(tmp_path / "run", temperatures=[0.3, 0.9], others=(), replicas=3, samples=1)
+    for change, expected in (({"study": "segregation"}, "not a data set of the flocking study"), ({"config": "a: 1"}, "damaged config")):
+        with h5py.File(folder / "dataset.h5", "a") as file:
+            file.attrs.update({"study": "flocking", **change})
+        assert main(["flocking", str(folder)]) == 2
+        assert expected in capsys.readouterr().err
+    (folder / "dataset.h5").unlink()
+    assert main(["flocking", str(folder)]) == 2
+    assert "no dataset.h5" in capsys.readouterr().err
+
+
+def test_names_of_networks():
+    assert parse("reference/lambda-0.01/seed-2") == Network("reference", 0.01, 2)
+    assert parse("all/lambda-0.0/seed-0") == parse("all/lambda-0/seed-0")
+    assert parse("temperature") is None
+    assert (G, BAND, L) == (0, 1, 2)

@@ -1,0 +1,157 @@
+"""analysis flocking, small parts: crossings, resampling, locality, kernels, the network's size, movies, pictures of predictions."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from analysis.__main__ import main
+from analysis.estimates import Estimate
+from analysis.flocking import architecture, component_claims, crossing, filters, locality, movie, network_claims, sampling
+from jobs import shards
+from tests import flocking_run as made
+
+T = np.round(np.arange(0.2, 1.01, 0.1), 6)
+
+
+# --- crossings ---
+
+
+def test_crossing_of_a_line():
+    assert crossing.crossings(T, 0.53 - T) == pytest.approx(0.53)
+    assert crossing.crossings(T, np.stack([0.25 - T, 0.81 - T])) == pytest.approx([0.25, 0.81])
+
+
+@pytest.mark.parametrize("excess", [np.ones(9), -np.ones(9), np.zeros(9), np.linspace(-1, 1, 9)])
+def test_no_crossing_from_above(excess):
+    assert np.isnan(crossing.crossings(T, excess))
+
+
+def test_one_odd_temperature_decides_nothing():
+    excess = np.where(T < 0.65, 1.0, -1.0)
+    excess[1] = -0.2
+    assert crossing.crossings(T, excess) == pytest.approx(0.65)
+
+
+def test_zeros_above_do_not_move_it():
+    excess = np.array([1, 1, -1, 0, 0, 0, 0, 0, 0], float)
+    assert crossing.crossings(T, excess) == pytest.approx(0.35)
+    ends = np.array([1, 0, 0, 0, 0, 0, 0, 0, -1], float)
+    assert crossing.crossings(T, ends) == pytest.approx(0.3), "where the excess ends"
+
+
+def test_boundaries_of_shares():
+    shares = np.array([[0, 0, 1], [0, 0, 1], [0, 1, 0], [0, 1, 0], [1, 0, 0], [1, 0, 0]], float)
+    assert crossing.boundaries(T[:6], shares) == pytest.approx([0.35, 0.55])
+    assert crossing.spacing(T, 0.35) == pytest.approx(0.1)
+    assert np.isnan(crossing.spacing(T, 1.2))
+
+
+# --- resampling ---
+
+
+def test_error_of_a_mean_counts_replicas_not_configurations():
+    generator = np.random.default_rng(0)
+    replica = np.repeat(np.arange(200), 5)
+    values = np.repeat(generator.normal(size=200), 5)
+    found = sampling.ratio(replica, np.zeros(1000), values, np.ones(1000))
+    assert found.value == pytest.approx(values.mean())
+    assert found.error == pytest.approx(1 / np.sqrt(200), rel=0.15)
+
+
+def test_replicas_are_drawn_within_their_group():
+    group = np.repeat([0, 1], 3)
+    drawn = sampling.draws(group)
+    assert (drawn[:, :3].sum(1) == 3).all()
+    values = np.array([0.0, 0, 0, 1, 1, 1])
+    assert sampling.ratio(np.arange(6), group, values, np.ones(6)).error == 0, "the groups' sizes are not left to chance"
+
+
+def test_difference_adds_errors_in_quadrature():
+    assert sampling.difference(Estimate(0.5, 0.03), Estimate(0.3, 0.04)) == Estimate(pytest.approx(0.2), pytest.approx(0.05))
+
+
+# --- saliency and kernels ---
+
+
+def test_participation_of_known_maps():
+    one = np.zeros((2, 10, 10))
+    one[0, 3, 4] = -2
+    assert locality.participation(one) == pytest.approx(1 / 200)
+    assert locality.participation(np.ones((2, 10, 10))) == pytest.approx(1)
+    assert np.isnan(locality.participation(np.zeros((2, 10, 10))))
+
+
+def test_saliency_on_the_edges_of_a_band():
+    x = np.arange(60)
+    band = (10 * ((x >= 20) & (x < 40)))[:, None] * np.ones(60)
+    on = np.zeros((2, 60, 60))
+    on[:, [19, 20, 39, 40]] = 1
+    inside = np.zeros((2, 60, 60))
+    inside[:, 25:35] = 1
+    assert locality.edges(on, band) > 0.9
+    assert locality.edges(inside, band) < 0
+    assert np.isnan(locality.edges(np.ones((2, 60, 60)), band))
+
+
+def test_roughness_of_known_kernels():
+    generator = np.random.default_rng(0)
+    assert np.mean([filters.roughness(generator.normal(size=(5, 5))) for _ in range(2000)]) == pytest.approx(1, abs=0.05)
+    assert filters.roughness(np.linspace(-1, 1, 5)[:, None] * np.ones(5)) < 0.15
+    checkerboard = (-1.0) ** np.add.outer(np.arange(5), np.arange(5))
+    assert filters.roughness(checkerboard) > 1.8
+    layer = np.zeros((6, 2, 5, 5))
+    layer[:3] = 0.02
+    layer[3:] = 0.005
+    assert filters.share_alive(layer) == 0.5
+
+
+def test_ratio_of_two_participations():
+    found = network_claims.smaller_over_larger(Estimate(0.4, 0.02), Estimate(0.2, 0.01))
+    assert found.value == pytest.approx(0.5)
+    assert found.error == pytest.approx(0.5 * np.sqrt(2) * 0.05)
+
+
+@pytest.mark.parametrize(("size", "expected"), [(81, 9715), (27, 2803), (9, 2035)])
+def test_parameters_of_the_network(size, expected):
+    assert architecture.parameters(size) == expected == 32 / 27 * size**2 + 1939
+
+
+def test_liquid_fraction_of_a_band():
+    density = np.full((1, 100, 50), 2)
+    density[0, 30:70] = 8
+    assert component_claims.liquid_fraction(density) == pytest.approx(0.4)
+
+
+# --- pictures ---
+
+
+def test_movie_of_frames_in_time(tmp_path):
+    generator = np.random.default_rng(0)
+    density = generator.poisson(3, (5, 12, 12))
+    movie.movie((density - 3, density), [0, 10, 20, 30, 40], tmp_path / "new" / "band.gif")
+    with Image.open(tmp_path / "new" / "band.gif") as found:
+        assert found.n_frames == 5
+    with pytest.raises(ValueError, match="as many maps"):
+        movie.movie((density, density), [0.0], tmp_path / "bad.gif")
+
+
+def test_bands_are_shifted_to_the_middle():
+    density = np.ones((3, 30, 30), int)
+    for k, at in enumerate((2, 14, 27)):
+        density[k, [(at + i) % 30 for i in range(5)]] = 9
+    rolled = [np.roll(each, by, axis=0) for each, by in zip(density, movie.shifts(density), strict=True)]
+    assert all(np.array_equal(np.flatnonzero(each[:, 0] == 9), np.arange(13, 18)) for each in rolled)
+
+
+def test_picture_of_predictions(tmp_path, capsys):
+    generator = np.random.default_rng(0)
+    file = tmp_path / "mine-phases.h5"
+    density = generator.poisson(3, (3, 18, 18))
+    arrays = {"probabilities": np.eye(3, dtype=np.float32), "spread": np.full((3, 3), 0.1), "phase": np.arange(3),
+              "density": density, "magnetization": density - 3}  # fmt: skip
+    shards.write(file, made.wrap(arrays), {"study": "flocking", "model": "reference/lambda-0.01"})
+    assert main(["flocking", str(file)]) == 0
+    assert (tmp_path / "mine-phases.png").exists()
+    shards.write(file, made.wrap({**arrays, "probabilities": np.ones(3)}), {})
+    assert main(["flocking", str(file)]) == 2
+    assert "is not a prediction" in capsys.readouterr().err
