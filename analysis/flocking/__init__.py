@@ -42,6 +42,7 @@ def pictures(run: Run, numbers: Numbers, folder: Path, prefix: str):
     yield architecture.architecture(run, folder, prefix)
     yield filters.filters(run, folder, prefix)
     yield relaxation_figure.relaxation(run, numbers.relaxation, folder, prefix)
+    yield movie.band(run, folder, prefix)
     yield movie.sweep(run, folder, prefix)
 
 

@@ -1,4 +1,4 @@
-"""Movies: a sweep through temperature from the samples of a run, or any frames in time."""
+"""Movies: the run's film of a band, and a sweep through temperature from its samples."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ from PIL import Image
 from analysis import movie_file, style
 from analysis.flocking import panels
 from analysis.flocking.dataset import Run
+from jobs import shards
 
 FRAMES = 60  # at most
 SECONDS = 8.0  # of a whole movie
@@ -56,6 +57,22 @@ def movie(frames: tuple[np.ndarray, np.ndarray], times: Sequence[float], file: P
     file.parent.mkdir(parents=True, exist_ok=True)
     drawn = pictures(magnetization, density, [f"$t$ = {time:.0f}" for time in times])
     movie_file.write(drawn, file, milliseconds=max(60, int(1000 * SECONDS / len(drawn))), colours=96)
+
+
+def band(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
+    """GIF of the run's film.h5, a band on its way; None: there is none."""
+    try:
+        found, attributes = shards.read(run.path / "film.h5")
+        frames, times, temperature = (found["magnetization"], found["density"]), found["time"], float(attributes["temperature"])
+    except FileNotFoundError:
+        return None
+    except (shards.BadFileError, KeyError) as error:
+        run.left_out.append(f"film.h5: {error}")
+        return None
+    file = folder / f"{prefix}movie-band.gif"
+    movie(frames, times, file)
+    return file.name, rf"{run.name}: a replica at rho0 = {float(attributes['mean_density']):g}, T = {temperature:g}, in time. " \
+        "Magnetisation and density, and their averages along y."  # fmt: skip
 
 
 def sweep(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:

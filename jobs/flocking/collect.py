@@ -1,4 +1,4 @@
-"""From shards to dataset.h5, the configurations and their runs' histories, and phases.h5, what they are without any label."""
+"""From shards to dataset.h5, the configurations and their runs' histories, phases.h5, what they are without any label, and film.h5."""
 
 import hashlib
 
@@ -7,7 +7,7 @@ import numpy as np
 
 from jobs import provenance, shards
 from jobs.config import digest, flat
-from jobs.flocking import phases
+from jobs.flocking import film, phases
 from jobs.flocking.generate import STARTS
 from jobs.progress import Progress
 from jobs.rundir import System
@@ -41,6 +41,7 @@ def run(system: System, device, progress: Progress) -> None:
             progress.say(f"warning: {target}: {changed} replicas from disorder piled up more particles on a site than can be counted, and "
                          "started ordered instead")  # fmt: skip
         del data
+    film.run(system, device, progress)
     phases.run(system, device, progress)
 
 

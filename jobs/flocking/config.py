@@ -6,7 +6,7 @@ from typing import Literal
 import pydantic
 
 from jobs.config import Section, value
-from jobs.flocking.config_train import Predict, Train, Unsupervised
+from jobs.flocking.config_train import Film, Predict, Train, Unsupervised
 from kernels.active_ising import LARGEST_DENSITY
 
 
@@ -74,6 +74,7 @@ class Flocking(Section):
     system: System = value(default_factory=System, unit="", about="the lattice and the rates")
     generate: Generate = value(default_factory=Generate, unit="", about="the configurations")
     unsupervised: Unsupervised = value(default_factory=Unsupervised, unit="", about="how the phases are found without labels")
+    film: Film = value(default_factory=Film, unit="", about="a replica to look at")
     train: Train = value(default_factory=Train, unit="", about="the networks")
     predict: Predict = value(default_factory=Predict, unit="", about="what they are asked for")
 

@@ -1,4 +1,4 @@
-"""The part of the flocking config that says how phases are found and which networks learn them."""
+"""The part of the flocking config that says how phases are found, what is filmed, and which networks learn the phases."""
 
 from typing import Literal
 
@@ -25,6 +25,15 @@ class Unsupervised(Section):
     )
     fewest: int = value(100, unit="configurations", ge=10, about="a density with fewer is not clustered")
     bootstraps: int = value(200, unit="", ge=2, le=100_000, about="drawings of replicas, for the errors of the transition temperatures")
+
+
+class Film(Section):
+    """A replica that is filmed, beside the configurations."""
+
+    temperature: float = value(0.56, unit="", gt=0, about="T, at system.density")
+    equilibration: float = value(1000.0, unit="time", ge=0, le=1e9, about="before the first frame, from all spins +1")
+    frames: int = value(60, unit="frames", ge=0, le=1000, about="how many; 0: no film")
+    interval: float = value(1.0, unit="time", gt=0, le=1e9, about="between frames")
 
 
 class Train(Section):
