@@ -27,6 +27,7 @@ PHASES = ("G", "L+G", "L")
 GROUPS = 5  # G, and L and L+G of either sign
 GAS = 0.1  # of |m| and the modes, in particles: above what a gas of the smallest lattices fluctuates by
 BAND = 0.15  # of a mode over |m|: a band that fills the share f of the box has sin(pi f) / (pi f), a homogeneous liquid some 0.04
+NEAREST = 15  # points that make a place dense, for HDBSCAN: more of them tear the long rings of bands apart
 AT_ONCE = 512  # maps transformed together
 
 
@@ -158,7 +159,7 @@ def embed_and_cluster(maps: np.ndarray, settings: Unsupervised, seed: int, numbe
     embedding = UMAP(n_neighbors=min(settings.neighbours, len(data) - 1), min_dist=settings.min_dist, random_state=state, n_jobs=1)
     placed = embedding.fit_transform(data)
     smallest = settings.min_cluster_size * (len(data) if settings.min_cluster_size < 1 else settings.copies + 1)
-    groups = HDBSCAN(min_cluster_size=max(2, round(smallest)), copy=True)
+    groups = HDBSCAN(min_cluster_size=max(2, round(smallest)), min_samples=min(NEAREST, len(data)), copy=True)
     return placed[: len(maps)], groups.fit_predict(placed)[: len(maps)]
 
 
