@@ -1,6 +1,6 @@
 """Configurations of the Active Ising Model: independent runs at every density and temperature, looked at on their way.
 
-A unit is one density and temperature.  Its replicas start with all spins +1, all -1, each at random, in turn: where the
+A unit is one density and temperature.  Its replicas start with all spins +1, all -1, or each at random (STARTS): where the
 ordered state outlives a run, or disorder orders slowly, they disagree.  A replica is a function of (seed, unit, its number,
 its start) alone.
 """
