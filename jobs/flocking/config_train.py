@@ -79,7 +79,7 @@ class Saliency(Section):
     """Which configurations the networks are asked about, site by site."""
 
     temperature: float = value(0.56, unit="", gt=0, about="T of the liquid-gas configurations whose saliency is mapped, or the nearest")
-    configurations: int = value(8, unit="configurations", ge=1, le=10_000, about="how many of them")
+    configurations: int = value(8, unit="configurations", ge=1, le=10_000, about="how many of them, and as many liquid and gas ones")
 
 
 class Predict(Section):

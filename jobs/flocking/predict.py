@@ -61,8 +61,8 @@ def predict(system: System, names: list[str], device, torch_name: str, progress:
     except (FileNotFoundError, shards.BadFileError):
         pass
     rows = telling(data, config.system.density, asked.temperature, asked.configurations)
-    if not len(rows):
-        progress.say(f"{system.folder}: no configuration of density {config.system.density:g} is in the phase L+G: no saliency maps")
+    if not (data.phase[rows] == MIXED).any():
+        progress.say(f"{system.folder}: no configuration of density {config.system.density:g} is in the phase L+G: no bands to map")
     said, maps = {}, {}
     for order, each in enumerate(names):
         network = network_of(system, each, torch_name, progress.say)
@@ -86,12 +86,16 @@ def predict(system: System, names: list[str], device, torch_name: str, progress:
 
 
 def telling(data: train.Dataset, density: float, temperature: float, count: int) -> np.ndarray:
-    """Sorted rows of at most `count` liquid-gas configurations at a density, of the T nearest to the one asked, each replica's
-    first ones first."""
-    here = np.flatnonzero((data.phase == MIXED) & (data.mean_density == np.float32(density)))
-    if not len(here):
-        return here
-    gap = np.abs(data.temperature[here] - temperature)
-    here = here[gap == gap.min()]
-    turn = [np.sum(data.replica[here[:i]] == data.replica[row]) for i, row in enumerate(here)]
-    return np.sort(here[np.argsort(turn, kind="stable")[:count]])
+    """Sorted rows of at most `count` configurations of each phase at a density, each replica's first ones first.
+
+    Liquid-gas of the T nearest to the one asked; liquid and gas of the middle of their T, to compare with."""
+    rows = []
+    for phase in np.unique(data.phase[data.phase >= 0]):
+        here = np.flatnonzero((data.phase == phase) & (data.mean_density == np.float32(density)))
+        if not len(here):
+            continue
+        gap = np.abs(data.temperature[here] - (temperature if phase == MIXED else np.median(data.temperature[here])))
+        here = here[gap == gap.min()]
+        turn = [np.sum(data.replica[here[:i]] == data.replica[row]) for i, row in enumerate(here)]
+        rows.append(here[np.argsort(turn, kind="stable")[:count]])
+    return np.sort(np.concatenate(rows)) if rows else np.empty(0, int)
