@@ -31,7 +31,9 @@ class Generate(Section):
     first_temperature: float = value(0.2, unit="", gt=0, le=1000, about="lowest T")
     last_temperature: float = value(1.0, unit="", gt=0, le=1000, about="highest T")
     temperature_step: float = value(0.01, unit="", ge=1e-6, le=1000, about="between neighbouring T")
-    replicas: int = value(10, unit="replicas", ge=1, le=100_000, about="of each T; of five, two start with all spins +1, two with all -1, one with each at random")
+    replicas: int = value(
+        10, unit="replicas", ge=1, le=100_000, about="of each T; of five, two start with all spins +1, two with all -1, one at random"
+    )
     samples: int = value(5, unit="configurations", ge=1, le=100_000, about="kept of each replica")
     equilibration: float = value(2000.0, unit="time", ge=0, le=1e9, about="before a replica's first configuration is kept")
     interval: float = value(500.0, unit="time", gt=0, le=1e9, about="between the configurations of a replica")
