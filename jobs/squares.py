@@ -1,6 +1,7 @@
 """Square fields of a user's own, from a .npy, .npz or HDF5 file, and where the answer to them goes."""
 
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,8 +29,8 @@ def read(path: Path, dataset: str, size: int, what: str) -> np.ndarray:
             raise TypeError(f"holds {found.dtype}, not numbers")
     except FileNotFoundError:
         raise UserError(f"--input {path}: no such file") from None
-    except (OSError, EOFError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise UserError(f"--input {path}: neither a .npy file nor HDF5 with a dataset `{dataset}` ({error})") from None
+    except (OSError, EOFError, ValueError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"--input {path}: neither a .npy file nor HDF5 or .npz with a dataset `{dataset}` ({error})") from None
     found = found[None] if found.ndim == 2 else found
     if found.ndim != 3 or found.shape[1:] != (size, size) or not len(found):
         raise UserError(f"--input {path}: {what} of shape {shape}; this run's networks know (n, {size}, {size})")

@@ -7,11 +7,12 @@ Rates        flip exp(-s beta m_i / rho_i) (a spin counts itself); hop to x + s:
 Symbols      temperature T (k_B = 1, coupling 1), density rho0 (particles a site), diffusion D, self_propulsion epsilon
 Algorithms   standard: random-sequential; an attempt takes a random particle and time dt / N, flips it with the probability
              exp(-s beta m_i / rho_i) dt, hops with D (1 +- epsilon) dt and D dt, else leaves it; dt = 1 / (4D + exp(beta))
-             continuous_time: the same rates without the attempts that leave a particle alone (active_ising.cu): a particle is
+             continuous_time: the same rates almost without attempts that leave a particle alone (active_ising.cu): a particle is
              tried at the rate 4D + exp(-beta), which every flip has at least; flips beyond it come from the sites that hold
              both spins. Time is counted in these attempts, N (4D + exp(-beta)) a unit, as the standard algorithm counts its own:
              a look comes after a fixed number of them, so that its time scatters by one over the root of that number
-             auto: continuous_time up to T = 0.36, where it is the faster, on every device alike
+             auto: continuous_time up to T = 0.36, where it is the faster on a CPU at rho0 = 3, and as long as its integers hold
+             all sites (not at L in the hundreds); the same on every device
 Source       the flocking paper named in README.md; A. P. Solon and J. Tailleur, Phys. Rev. E 92, 042119 (2015)
 
     from kernels.active_ising import ActiveIsing
@@ -28,7 +29,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from kernels.active_ising_batch import run_batch
-from kernels.active_ising_rates import COUNTER, LARGEST_OCCUPANCY, WIDE_COUNTER
+from kernels.active_ising_rates import COUNTER, FEWEST_BITS, LARGEST_OCCUPANCY, WIDE_COUNTER, scale_of
 from kernels.device import select
 
 ALGORITHMS = ("auto", "standard", "continuous_time")
@@ -80,13 +81,15 @@ class ActiveIsing:
         check(self)
         self.device = device or select()
 
-    def continuous(self, temperature: float) -> bool:
-        """Whether this temperature runs in continuous time."""
-        return self.algorithm == "continuous_time" or (self.algorithm == "auto" and temperature <= CONTINUOUS_UP_TO)
+    def continuous(self, temperature: float, particles: int) -> bool:
+        """Whether a replica runs in continuous time."""
+        if self.algorithm != "auto":
+            return self.algorithm == "continuous_time"
+        return temperature <= CONTINUOUS_UP_TO and scale_of(self, temperature, particles) >= FEWEST_BITS
 
-    def common_flip_rate(self, temperature: float) -> float:
+    def common_flip_rate(self, temperature: float, continuous: bool) -> float:
         """c: up to which flips are tried on all particles alike; an attempt takes the time 1 / (N (4D + c))."""
-        if self.continuous(temperature):
+        if continuous:
             return math.exp(-1 / temperature)
         return 1 / self.time_step - 4 * self.diffusion if self.time_step else math.exp(1 / temperature)
 
@@ -109,9 +112,10 @@ class ActiveIsing:
             raise ValueError("times must be one or more increasing numbers from 0 on (time units)")
         if kept.shape != times.shape:
             raise ValueError(f"snapshots {kept.shape} must say yes or no to each of the {len(times)} times")
+        in_continuous_time = np.array([self.continuous(t, n) for t, n in zip(replicas.temperature, replicas.particles, strict=True)])
         parts, shares = [], {}
         for continuous in (False, True):
-            chosen = np.flatnonzero([self.continuous(t) == continuous for t in replicas.temperature])
+            chosen = np.flatnonzero(in_continuous_time == continuous)
             if len(chosen):
                 def report(done, key=continuous):
                     shares[key] = done
@@ -171,7 +175,7 @@ class Replicas:
         if index.dtype.kind not in "iu" or index.min() < 0 or index.max() >= 1 << 48:
             raise ValueError("index must be whole numbers from 0 to 2^48 - 1")
         for t in np.unique(temperature):
-            if model.time_step and not model.continuous(t) and model.time_step * (4 * model.diffusion + math.exp(1 / t)) > 1 + 1e-12:
+            if model.time_step and model.time_step * (4 * model.diffusion + math.exp(1 / t)) > 1 + 1e-12:
                 raise ValueError(f"time_step is {model.time_step:g}; at T = {t:g} a probability would exceed 1: at most "
                                  f"1 / (4D + exp(1/T)) = {1 / (4 * model.diffusion + math.exp(1 / t)):.6g}")  # fmt: skip
         return cls(temperature, particles, start.astype(np.int32), index.astype(np.uint64))

@@ -9,8 +9,8 @@ from kernels.active_ising_rates import WIDE_COUNTER, rate_tables
 from kernels.ising import next_launch
 from kernels.streams import STREAMS, seed_words
 
-SLOTS, BINS = 128, 65  # as in active_ising.cu
-DONE, LOOK, EXCESS_ATTEMPTS, IS_FULL, STATE = 0, 1, 3, 6, 7  # as in active_ising.cu
+SLOTS, BINS = 128, 65  # as in active_ising_attempt.h
+DONE, LOOK, EXCESS_ATTEMPTS, IS_FULL, STATE = 0, 1, 3, 6, 7  # as in active_ising_attempt.h
 FIRST_LAUNCH, SHORTEST_LAUNCH = 1 << 18, 1 << 12  # attempts of particles a replica
 C_TYPES = {np.uint16: "unsigned short", np.uint32: "unsigned"}
 
@@ -92,7 +92,7 @@ def constants_of(model, continuous: bool, replicas, times: np.ndarray, layout: L
     tables = [rate_tables(model, continuous, layout.counter_bits, float(temperature), int(particles)) for temperature, particles in pairs]
     weights = np.array([tables[i].weights for i in rates_of.ravel()], np.uint32)
     excess = np.stack([table.excess for table in tables]) if continuous else None
-    attempts = replicas.particles * [4 * model.diffusion + model.common_flip_rate(t) for t in replicas.temperature]  # a time unit
-    clock = np.rint(times[None, :] * attempts[:, None]).astype(np.uint64)
+    rates = np.array([4 * model.diffusion + model.common_flip_rate(t, continuous) for t in replicas.temperature])
+    clock = np.rint(times[None, :] * (replicas.particles * rates)[:, None]).astype(np.uint64)
     rates = np.concatenate([table.words(layout.bits) for table in tables])
     return [rates_of.astype(np.int32).ravel(), rates, excess, weights, clock], clock

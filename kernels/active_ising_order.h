@@ -4,7 +4,7 @@
 
 #ifdef __CUDACC__
 // One replica's attempts from `first` on, SLOTS at once, up to SLOTS or `budget` attempts of particles; where it stopped.
-// spent: attempts of particles. tag [SIZE^2]: ~0 between calls.
+// spent: attempts of particles. tag [SIZE^2]: 0x7fffffff between calls.
 __device__ int run_batch(Replica& r, unsigned choice, unsigned fate, int first, wide budget, int* tag, wide& spent) {
   __shared__ int conflict;
   __shared__ unsigned chosen[2];
@@ -69,7 +69,7 @@ __device__ int run_batch(Replica& r, unsigned choice, unsigned fate, int first, 
 // Carries out the attempts that drew tickets, from `first` on; whether an attempt of a particle comes next.
 __device__ bool settle(Replica& r, unsigned choice, unsigned fate, int& first) {
   __shared__ unsigned chosen[2];
-  for (; first < SLOTS; ++first) {
+  for (; first < SLOTS && !r.full; ++first) {
     if (threadIdx.x == first) {
       chosen[0] = choice;
       chosen[1] = fate;
@@ -136,7 +136,7 @@ static __attribute__((noinline)) int run_prepared(Replica& shared, const Prepare
 
 // Carries out the attempts that drew tickets, from `first` on; whether an attempt of a particle comes next.
 static bool settle(Replica& r, const Prepared& p, int& first) {
-  for (; first < BATCHES * SLOTS; ++first) {
+  for (; first < BATCHES * SLOTS && !r.full; ++first) {
     if ((wide)p.choice[first] * total_weight(r) >> (32 + r.scale) < r.particles) return true;
     flip_excess(r, position_of(r, p.choice[first], p.fate[first]));
   }

@@ -50,9 +50,9 @@ class RateTables:
 def rate_tables(model, continuous: bool, counter_bits: int, temperature: float, particles: int) -> RateTables:
     """The integer tables of one temperature and number of particles of an ActiveIsing, made in float64.
 
-    Raises ValueError where the excess of all sites together would not fit into 32 bits, at very low temperatures.
+    Raises ValueError where the tickets of all sites together would not fit into 32 bits (scale_of).
     """
-    d, common = model.diffusion, model.common_flip_rate(temperature)
+    d, common = model.diffusion, model.common_flip_rate(temperature, continuous)
     each = 4 * d + common
     until = np.cumsum([common, d, d, d * (1 + model.self_propulsion)]) / each
     last = np.clip(np.rint(until * 2.0**32) - 1, 0, 2.0**32 - 1).astype(np.uint32)
@@ -60,18 +60,32 @@ def rate_tables(model, continuous: bool, counter_bits: int, temperature: float, 
     flip = np.minimum(np.rint(np.minimum(rates, common) / each * 2.0**32), 2.0**32 - 1).astype(np.uint32)
     if not continuous:
         return RateTables(counter_bits, last, flip, None, (0, 0, 0, 0))
-    counts = np.stack(spins_on_site(WIDE_COUNTER))  # tickets do not depend on the counter: nor does a trajectory
-    both = excess_of(flip_rates(temperature, WIDE_COUNTER), counts, common / each, each).sum(0)
-    scale = math.floor(math.log2(2.0**32 / (particles + model.size**2 * (both.max() + 1))))
+    largest = largest_excess(temperature, common, each)  # does not depend on the counter: nor does a trajectory
+    scale = scale_of(model, temperature, particles)
     if scale < FEWEST_BITS:
         raise ValueError(
             f"temperature is {temperature:g}; too low for continuous time at L = {model.size}: spins that meet flip "
-            f"{math.exp(1 / temperature):.2g} times a time unit"
+            f"{math.exp(1 / temperature):.2g} times a time unit; use algorithm standard"
         )
-    tickets = [math.ceil(both[counts.max(0) < limit].max() * 2.0**scale) + 1 for limit in TICKETS]
+    tickets = [math.ceil(each_largest * 2.0**scale) + 1 for each_largest in largest]
     mine = excess_of(rates, np.stack(spins_on_site(counter_bits)), common / each, each)
     excess = np.rint(np.stack([mine.sum(0), mine[0]]) * 2.0 ** (32 + scale)).astype(np.uint64)
     return RateTables(counter_bits, last, flip, excess, (scale, *tickets))
+
+
+@cache
+def largest_excess(temperature: float, common: float, each: float) -> list[float]:
+    """Of a site with fewer of each spin than TICKETS say, in particles' weights."""
+    counts = np.stack(spins_on_site(WIDE_COUNTER))
+    both = excess_of(flip_rates(temperature, WIDE_COUNTER), counts, common / each, each).sum(0)
+    return [float(both[counts.max(0) < limit].max()) for limit in TICKETS]
+
+
+def scale_of(model, temperature: float, particles: int) -> int:
+    """Bits of a particle's weight in continuous time: as many as leave room for a ticket of every site; below FEWEST_BITS: too few."""
+    common = model.common_flip_rate(temperature, True)
+    largest = largest_excess(temperature, common, 4 * model.diffusion + common)[-1]
+    return math.floor(math.log2(2.0**32 / (particles + model.size**2 * (largest + 1))))
 
 
 def flip_rates(temperature: float, counter_bits: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """One network, epoch by epoch: what it is fed, how it learns, and everything that its checkpoint holds."""
 
+import re
 import time
 import zlib
 
@@ -18,9 +19,11 @@ SITES_AT_ONCE = 1 << 20  # lattice sites predicted at once
 
 
 def parts(name: str) -> tuple[str, float, int]:
-    """reference/lambda-0.01/seed-2 -> ("reference", 0.01, 2)."""
-    which, strength, seed = name.split("/")
-    return which, float(strength.removeprefix("lambda-")), int(seed.removeprefix("seed-"))
+    """reference/lambda-0.01/seed-2 -> ("reference", 0.01, 2).  Raises ValueError for another name."""
+    found = re.fullmatch(r"(reference|all)/lambda-([0-9.e-]+)/seed-([0-9]+)", name)
+    if not found:
+        raise ValueError(f"{name}: not a network of this study")
+    return found[1], float(found[2]), int(found[3])
 
 
 def packed(magnetization: np.ndarray, density: np.ndarray) -> Tensor:

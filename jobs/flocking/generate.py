@@ -35,6 +35,8 @@ def build(config: Flocking, device) -> ActiveIsing:
                             time_step=s.time_step, device=device)  # fmt: skip
         points = config.points
         density, temperature = (np.array([f(p[k] for p in points)]) for k, f in ((0, max), (1, min)))
+        if config.film.frames:
+            temperature = np.minimum(temperature, config.film.temperature)
         model.run(temperature, density, np.array([0]), np.array([0.0]), seed=config.seed)  # the hardest point, no step of it
     except ValueError as error:
         raise UserError(f"system: {error}") from None

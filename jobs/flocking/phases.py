@@ -2,8 +2,8 @@
 
 Of every density with enough configurations.  The principal components of maps and all their shifts are Fourier modes: the
 strongest ones are what UMAP is given, and a shifted copy differs from its original by their phases alone.  A group is named
-by what it is: its mean |m| and the first modes of its magnetisation along x; one where both spins have domains is none of
-the three phases, but on its way to one of them.
+by what it is: its mean |m| and the first modes of its magnetisation along x.  A configuration with domains of both spins is
+none of the three phases, but on its way to one of them: it is not assigned, whatever its group.
 """
 
 import hashlib
@@ -13,11 +13,11 @@ from collections.abc import Callable
 import h5py
 import numpy as np
 from sklearn.cluster import HDBSCAN
-from sklearn.isotonic import IsotonicRegression
 
 from jobs import provenance, shards
 from jobs.config import digest
 from jobs.flocking.config_train import Unsupervised
+from jobs.flocking.transitions import boundaries
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.shards import Data
@@ -29,6 +29,7 @@ GAS = 0.1  # of |m| and the modes, in particles: above what a gas of the smalles
 BAND = 0.15  # of a mode over |m|: a band that fills the share f of the box has sin(pi f) / (pi f), a homogeneous liquid some 0.04
 NEAREST = 15  # points that make a place dense, for HDBSCAN: more of them tear the long rings of bands apart
 AT_ONCE = 512  # maps transformed together
+NOISY = 0.2  # share in no group that is worth a warning
 
 
 def run(system: System, device, progress: Progress) -> None:
@@ -96,10 +97,17 @@ def of_all(rows: dict[str, np.ndarray], particles: np.ndarray, settings: Unsuper
         named = name_groups(label, *order)
         first = len(about["phase"])
         cluster[here] = np.where(label < 0, -1, label + first)
-        phase[here] = np.where(label < 0, -1, np.array([*named, -1], np.int8)[label])
+        domains = both_spins(*order)
+        phase[here] = np.where((label < 0) | domains, -1, np.array([*named, -1], np.int8)[label])
+        if domains.any():
+            progress.say(f"density {density:g}: {domains.sum()} of {len(here)} configurations have domains of both spins: not assigned")
+        if (label < 0).mean() > NOISY:
+            progress.say(f"density {density:g}: {(label < 0).mean():.0%} of the configurations are in no group: judge by the figure")
         for each, what in enumerate(named):
             mine = label == each
-            values = (density, int(mine.sum()), order[0][mine].mean(), np.abs(order[0][mine]).mean(), order[1][mine].mean(), what)
+            m, band = order[0][mine], order[1][mine]
+            means = [each.mean() if len(each) else np.nan for each in (m, np.abs(m), band)]  # a group of shifted copies alone has none
+            values = (density, len(m), *means, what)
             for name, value in zip(about, values, strict=True):
                 about[name].append(value)
         settled = phase[here] >= 0
@@ -130,16 +138,19 @@ def describe(density: float, label: np.ndarray, named: np.ndarray, m: np.ndarray
 def strongest_modes(maps: np.ndarray, count: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Fourier modes of maps (n, L, L) that carry most of their power, complex64 (n, modes), and their numbers k (modes, 2).
 
-    Scaled so that distances between all modes are those between the maps.  count None: all of them.
+    Scaled so that distances between all modes (count None) are those between the maps.
     """
     side = maps.shape[1]
     half = side // 2 + 1
-    weight = np.full(half, np.sqrt(2))
-    weight[[0, -1] if side % 2 == 0 else [0]] = 1  # a mode and its complex conjugate are one
+    weight = np.full((side, half), np.sqrt(2))  # a mode and its complex conjugate are one,
+    for column in (0, half - 1) if side % 2 == 0 else (0,):  # both of which are here in these columns: one is left out
+        weight[half:, column] = 0
+        weight[[0, half - 1] if side % 2 == 0 else [0], column] = 1  # its own conjugate
     pieces = [slice(first, first + AT_ONCE) for first in range(0, len(maps), AT_ONCE)]
     transform = lambda piece: np.fft.rfft2(maps[piece].astype(np.float32), norm="ortho") * weight  # noqa: E731
     power = sum((np.abs(transform(piece)) ** 2).sum(0) for piece in pieces)
-    chosen = np.sort(np.argsort(-power.ravel(), kind="stable")[:count])
+    chosen = np.argsort(-power.ravel(), kind="stable")[: count or power.size]
+    chosen = np.sort(chosen[weight.ravel()[chosen] > 0])
     found = np.concatenate([transform(piece).reshape(-1, side * half)[:, chosen].astype(np.complex64) for piece in pieces])
     k = np.stack([chosen // half, chosen % half], 1)
     return found, k
@@ -171,60 +182,22 @@ def order_parameters(maps: np.ndarray, particles: np.ndarray) -> tuple[np.ndarra
 
 
 def name_groups(label: np.ndarray, m: np.ndarray, along_x: np.ndarray, along_y: np.ndarray) -> list[int]:
-    """The phase of every group 0..: 0 G, 1 L+G, 2 L, and -1 where domains of both spins make modes larger than |m|."""
-    named = []
+    """The phase of every group 0..: 0 G, 1 L+G, 2 L, -1 if it holds nothing but domains of both spins, which name no other group."""
+    named, settled = [], ~both_spins(m, along_x, along_y)
     for group in range(label.max() + 1):
-        mine = label == group
-        order, band, any_mode = np.abs(m[mine]).mean(), along_x[mine].mean(), np.maximum(along_x, along_y)[mine].mean()
-        if max(order, any_mode) < GAS:
-            named.append(0)
-        elif any_mode > order:
+        mine = (label == group) & settled
+        if not mine.any():
             named.append(-1)
+            continue
+        order, band = np.abs(m[mine]).mean(), along_x[mine].mean()
+        if max(order, band) < GAS:
+            named.append(0)
         else:
             named.append(1 if band > BAND * order else 2)
     return named
 
 
-def boundaries(
-    phase: np.ndarray, temperature: np.ndarray, replica: np.ndarray, bootstraps: int, random: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """T of L -> L+G and of L+G -> G, float (2,), and their standard errors, from phases, T and replicas of configurations (n,).
-
-    Where the share of L, made never to rise with T, and that of G, never to fall, cross 1/2 (isotonic regression, then
-    linear).  Errors: replicas drawn again, at each T as many as there are, and the spacing of T there over sqrt(12).  nan: a
-    share that does not cross.
-    """
-    first, at = np.unique(replica, return_index=True)
-    t_of, member = temperature[at], np.searchsorted(first, replica)
-    size = np.bincount(member, minlength=len(first))
-    shares = [np.bincount(member, phase == which, len(first)) for which in (2, 0)]
-    levels, level = np.unique(t_of, return_inverse=True)
-
-    def crossings(times: np.ndarray) -> list[float]:
-        count = np.bincount(level, times * size, len(levels))
-        seen = count > 0
-        mean = [np.bincount(level, times * each, len(levels))[seen] / count[seen] for each in shares]
-        return [crossing(levels[seen], share, count[seen], rises) for share, rises in zip(mean, (False, True), strict=True)]
-
-    best, drawn = crossings(np.ones(len(first))), []
-    groups = [np.flatnonzero(level == each) for each in range(len(levels))]
-    for _ in range(bootstraps):
-        again = np.concatenate([random.choice(group, len(group)) for group in groups])
-        drawn.append(crossings(np.bincount(again, minlength=len(first))))
-    drawn = np.array(drawn)
-    errors = [np.nanstd(each) if np.isfinite(each).sum() > bootstraps / 2 else np.nan for each in drawn.T]
-    after = np.searchsorted(levels, best).clip(1, max(1, len(levels) - 1))
-    spacing = levels[after.clip(max=len(levels) - 1)] - levels[after - 1]
-    return np.array(best), np.hypot(errors, np.where(np.isfinite(best), spacing, np.nan) / np.sqrt(12))
-
-
-def crossing(t: np.ndarray, share: np.ndarray, weight: np.ndarray, rises: bool) -> float:
-    """T where a monotone share crosses 1/2; the middle of a stretch at 1/2; nan where it does not cross."""
-    if len(t) < 2:
-        return np.nan
-    fitted = IsotonicRegression(increasing=rises).fit_transform(t, share, sample_weight=weight) - 0.5
-    below, above = (fitted < 0, fitted > 0) if rises else (fitted > 0, fitted < 0)
-    if not below.any() or not above.any():
-        return np.nan
-    i, j = np.flatnonzero(below)[-1], np.flatnonzero(above)[0]
-    return float(t[i] + (t[j] - t[i]) * fitted[i] / (fitted[i] - fitted[j])) if j == i + 1 else float((t[i] + t[j]) / 2)
+def both_spins(m: np.ndarray, along_x: np.ndarray, along_y: np.ndarray) -> np.ndarray:
+    """Whether a configuration has domains of both spins, bool (n,): modes larger than |m|, and than a gas has.  A run on its way."""
+    mode = np.maximum(along_x, along_y)
+    return (mode > np.abs(m)) & (mode > GAS)

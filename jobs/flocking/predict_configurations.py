@@ -55,6 +55,8 @@ def answer(system: System, request, device, name: str, progress: Progress) -> No
         "spread": Data(each.std(0), "", f"{ours}, phase", "standard deviation over the networks"),
         "phase": Data(p.argmax(1).astype(np.int8), "", ours, "0 G, 1 L+G, 2 L: the most probable"),
         "mean_density": Data(rho.mean((1, 2)), "particles / site", ours, "rho0"),
+        "magnetization": Data(m, "", f"{ours}, x, y", "as given", True),
+        "density": Data(rho, "particles", f"{ours}, x, y", "as given", True),
     }
     attributes = {
         **provenance.block(config, device.name), "config_digest": digest(config), "study": "flocking", "model": model,

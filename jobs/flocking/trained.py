@@ -1,5 +1,6 @@
 """The trained networks of a run: which there are, their weights, their answers, and what in a configuration they rest on."""
 
+import contextlib
 from collections.abc import Callable
 
 import numpy as np
@@ -14,8 +15,12 @@ from jobs.rundir import System
 
 def trained(system: System, sets: list[str] | None, say: Callable[[str], None]) -> list[str]:
     """Names of the networks that are trained, of `sets` or (None) of all there are, in order."""
-    there = [f"{path.parent.relative_to(system.training(''))}" for path in system.training("").glob("*/*/*/test.h5")]
-    there = sorted((name for name in there if sets is None or epochs.parts(name)[0] in sets), key=lambda name: (*epochs.parts(name),))
+    found = {}
+    for path in system.training("").glob("*/*/*/test.h5"):
+        with contextlib.suppress(ValueError):  # a folder of somebody's own
+            name = f"{path.parent.relative_to(system.training(''))}"
+            found[name] = epochs.parts(name)
+    there = sorted((name for name in found if sets is None or found[name][0] in sets), key=found.get)
     return [name for name in there if train.finished(system, name, say)]
 
 
