@@ -164,11 +164,11 @@ def test_nothing_in_any_group():
 
 
 def test_domains_of_both_spins_are_no_phase():
-    """Stripes of liquid + and - : hardly any m, a large mode; bands of one spin in a gas are not."""
+    """Stripes of liquid + and -: hardly any m, a large mode; bands of one spin in a gas are not."""
     random = np.random.default_rng(2)
     plus, minus, gas = (poisson(kind, 4, random)[0] for kind in ("L+", "L-", "G"))
     stripes = np.concatenate([plus[:, :14], minus[:, 14:]], 1)
-    bands, rho = poisson("B+", 4, random)
+    bands = poisson("B+", 4, random)[0]
     maps = np.concatenate([stripes, stripes.transpose(0, 2, 1), bands, plus, gas])
     order = phases.order_parameters(maps, np.full(len(maps), 3 * SIDE**2))
     assert phases.both_spins(*order).tolist() == [True] * 8 + [False] * 12
