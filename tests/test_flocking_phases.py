@@ -163,7 +163,7 @@ def test_nothing_in_any_group():
     assert np.isnan([*best, *error]).all()
 
 
-def test_domains_of_both_spins_are_no_phase():
+def test_stripes_are_told_from_bands():
     """Stripes of liquid + and -: hardly any m, a large mode; bands of one spin in a gas are not."""
     random = np.random.default_rng(2)
     plus, minus, gas = (poisson(kind, 4, random)[0] for kind in ("L+", "L-", "G"))
