@@ -38,7 +38,7 @@ DEFINITIONS = f"""\
 - **Networks' boundaries**: by the same rule, from probabilities in place of shares, of the same configurations (none of domains of both
   spins). **Failed**: more than {extrapolation.FAR:g} from the physical boundary, or not there; not counted where the physical error is
   above {extrapolation.FAR / 2:g}. Spread: standard deviation over seeds, root mean square over the boundaries that all networks of both
-  lambdas draw, its error by leaving out one seed after the other.
+  lambdas draw, its error by leaving out one seed after the other; two are compared by the logarithm of their ratio.
 - **Correlation times**: integrated autocorrelation time with Sokal's window ({relaxation.WINDOW:g} tau), autocovariance averaged over
   replicas; error by Madras and Sokal. |m| and the band's amplitude |rho_1| less their mean over replicas; m and the phase of rho_1 have
   mean 0; of the phase a steady advance is taken off. A lower bound where the window is longer than half of the looks.
@@ -60,10 +60,12 @@ def unsupervised(runs: list[Run]) -> str:
         if (line := f"{given}, and of {own.copies} copies of each, shifted at random") not in lines:
             lines.append(line)
     return f"""\
-- **UMAP's groups**: of each density by itself, UMAP is given {"; or ".join(lines)}. HDBSCAN finds the groups in
-  UMAP's plane. A group is named by its means, per particle, of |m| and of the largest of three magnetization modes along x and along y:
+- **UMAP's groups**: of each density by itself, UMAP is given {"; or ".join(lines)}.
+  HDBSCAN finds the groups in UMAP's plane. A group is named by its means, per particle, of |m| and of the largest of three magnetization
+  modes along x and along y:
   G if |m| and all modes are below {phases.GAS:g}; else, if a mode is above |m|, both spins have domains: not assigned, as HDBSCAN's
   noise is not; else L+G if the mode along x is above {phases.BAND:g} |m|; else L. **UMAP's boundaries**: where the share of L, made never
   to rise with T, and that of G, never to fall, cross 1/2, of the configurations that are assigned (physical and networks'
-  boundaries are where two shares are equal). Their errors hold the clustering fixed: replicas drawn again, and the spacing of temperatures over 12^(1/2).
+  boundaries are where two shares are equal). Their errors hold the clustering fixed: replicas drawn again, and the spacing of
+  temperatures over 12^(1/2).
 """
