@@ -103,12 +103,12 @@ def config_of(size, temperatures, others):
 
 
 def write_run(folder: Path, temperatures=None, others=(1.0, 6.0), size=SIZE, replicas=6, samples=2, seed=5, series=True):
-    """config.yaml and dataset.h5 of a run; the reference density has all temperatures, the others every second one."""
+    """config.yaml and dataset.h5 of a run; all densities have all temperatures, the reference density most replicas."""
     temperatures = np.round(np.arange(0.2, 1.001, 0.05), 6) if temperatures is None else np.asarray(temperatures, float)
     generator = np.random.default_rng(seed)
     rows, flat, units, replica = [], [], [], 0
     for density in (REFERENCE, *others):
-        for temperature in temperatures if density == REFERENCE else temperatures[::2]:
+        for temperature in temperatures:
             for copy in range(replicas if density == REFERENCE else max(3, replicas // 2)):
                 phase = phase_of(density, temperature, BLUR * generator.normal())
                 sign = generator.choice([-1, 1])
@@ -178,7 +178,7 @@ def offsets_of(name, density, seed):
     """What a network adds to both transitions away from rho0 = 3: nothing known, or, without regularization, far too much."""
     base = np.array(OFFSETS[name])
     if name == ("reference", 0.0):
-        return base + np.where(np.isclose(density, REFERENCE), 0, 0.15 * (seed + 1))[:, None] * np.array([1, -1])
+        return base + 0.1 * (seed + 1) * np.sign(REFERENCE - density.round(6))[:, None]
     return base + np.full((len(density), 2), 0.002 * (seed - 1))
 
 

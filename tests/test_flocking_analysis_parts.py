@@ -6,7 +6,8 @@ from PIL import Image
 
 from analysis.__main__ import main
 from analysis.estimates import Estimate
-from analysis.flocking import architecture, component_claims, crossing, filters, locality, movie, network_claims, sampling
+from analysis.flocking import architecture, component_claims, crossing, dataset, filters, locality, movie, network_claims, sampling, seeds
+from analysis.flocking.networks import Network
 from jobs import shards
 from tests import flocking_run as made
 
@@ -42,6 +43,8 @@ def test_zeros_above_do_not_move_it():
 def test_boundaries_of_shares():
     shares = np.array([[0, 0, 1], [0, 0, 1], [0, 1, 0], [0, 1, 0], [1, 0, 0], [1, 0, 0]], float)
     assert crossing.boundaries(T[:6], shares) == pytest.approx([0.35, 0.55])
+    direct = np.array([[0, 0.02, 0.98], [0, 0, 1], [0, 0.01, 0.99], [1, 0, 0], [0.99, 0.01, 0], [1, 0, 0]])
+    assert np.isnan(crossing.boundaries(T[:6], direct)).all(), "from L to G without L+G"
     assert crossing.spacing(T, 0.35) == pytest.approx(0.1)
     assert np.isnan(crossing.spacing(T, 1.2))
 
@@ -68,6 +71,28 @@ def test_replicas_are_drawn_within_their_group():
 
 def test_difference_adds_errors_in_quadrature():
     assert sampling.difference(Estimate(0.5, 0.03), Estimate(0.3, 0.04)) == Estimate(pytest.approx(0.2), pytest.approx(0.05))
+
+
+def test_few_seeds_have_students_errors():
+    values = {0: 0.1, 1: 0.3, 2: 0.2, 3: np.nan}
+    found = seeds.mean(values)
+    assert found.value == pytest.approx(0.2)
+    assert found.error == pytest.approx(0.1 / np.sqrt(3) * 4.527 / 2, rel=1e-3), "2 errors: t of two degrees of freedom at 95.45%"
+    assert seeds.widening(1000) == pytest.approx(1, abs=0.01)
+    assert np.isnan(seeds.mean({0: 0.1}).error)
+    assert np.isnan(seeds.mean({}).value)
+
+
+def test_differences_are_taken_seed_by_seed():
+    found = seeds.minus({0: 0.5, 1: 0.9, 2: 0.1}, {0: 0.4, 1: 0.8, 2: 0.0, 7: 1.0})
+    assert (found.value, found.error) == (pytest.approx(0.1), pytest.approx(0, abs=1e-12)), "what a split does to both is no error"
+
+
+def test_saliency_is_averaged_by_seed_or_of_one_seed_by_configuration():
+    found = [locality.Locality(Network("all", 0.01, seed), row, 0.5, seed + row / 10) for seed in (0, 1) for row in (2, 4)]
+    assert locality.values(found, 0.01, "edges") == {0: pytest.approx(0.3), 1: pytest.approx(1.3)}
+    assert locality.values(found[:2], 0.01, "edges") == {2: pytest.approx(0.2), 4: pytest.approx(0.4)}
+    assert locality.values(found, 0.0, "edges") == {}
 
 
 # --- saliency and kernels ---
@@ -111,9 +136,8 @@ def test_ratio_of_two_participations():
     assert found.error == pytest.approx(0.5 * np.sqrt(2) * 0.05)
 
 
-@pytest.mark.parametrize(("size", "expected"), [(81, 9715), (27, 2803), (9, 2035)])
-def test_parameters_of_the_network(size, expected):
-    assert architecture.parameters(size) == expected == 32 / 27 * size**2 + 1939
+def test_layers_of_the_network():
+    assert [layer[1:] for layer in architecture.layers(81)] == [(2, 81), (6, 81), (6, 81), (6, 27), (6, 27), (6, 27), (6, 9)]
 
 
 def test_liquid_fraction_of_a_band():
@@ -133,6 +157,20 @@ def test_movie_of_frames_in_time(tmp_path):
         assert found.n_frames == 5
     with pytest.raises(ValueError, match="as many maps"):
         movie.movie((density, density), [0.0], tmp_path / "bad.gif")
+
+
+def test_only_the_runs_own_film_is_shown(tmp_path):
+    folder, _ = made.write_run(tmp_path / "run", temperatures=[0.3, 0.9], others=(), replicas=3, samples=1)
+    run = dataset.load(folder)
+    run.attributes["config_digest"] = "own"
+    density = np.random.default_rng(0).poisson(3, (2, 12, 12))
+    arrays = made.wrap({"magnetization": density - 3, "density": density, "time": np.arange(2.0)})
+    about = {"temperature": 0.56, "mean_density": 3.0}
+    for change, shown in (({"study": "flocking", "config_digest": "own"}, True), ({"study": "flocking", "config_digest": "other"}, False),
+                          ({"study": "segregation", "config_digest": "own"}, False), ({}, False)):  # fmt: skip
+        shards.write(folder / "film.h5", arrays, {**about, **change})
+        assert (movie.band(run, tmp_path, "") is not None) == shown, change
+    assert len(run.left_out) == 3
 
 
 def test_bands_are_shifted_to_the_middle():

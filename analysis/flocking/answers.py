@@ -43,13 +43,23 @@ class Saliency:
 
 @dataclass(frozen=True)
 class Trained:
-    """One network after training: how it does on its test set, and the weights of its first layer (6, 2, 5, 5)."""
+    """One network after training: rows of its test set, index (k,), which of them it has right, bool (k,), and the weights of its first
+    layer (6, 2, 5, 5)."""
 
     parameters: int | None
-    accuracy: float
     epochs: int | None
-    tested: int
+    index: np.ndarray
+    right: np.ndarray
     first_layer: np.ndarray
+
+    @property
+    def tested(self) -> int:
+        return len(self.right)
+
+    @property
+    def accuracy(self) -> float:
+        """On its test set, nan if that is empty."""
+        return float(self.right.mean()) if self.tested else np.nan
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,8 @@ def _read(name: str, origin: Origin, needed: tuple[str, ...], left_out: list[str
     """(arrays, attributes) of a sound file made from this data set; None: there is none (a line in left_out if it is unusable)."""
     try:
         arrays, own = shards.read(origin.path / name)
-        if own.get("dataset_digest", origin.dataset_digest) != origin.dataset_digest:
+        unsaid = origin.dataset_digest if name == "phases.h5" else ""  # which says what it was made from in another way
+        if own.get("dataset_digest", unsaid) != origin.dataset_digest:
             raise shards.BadFileError("made from another data set than the dataset.h5 beside it")
         if origin.phases_digest and own.get("phases_digest", origin.phases_digest) != origin.phases_digest:
             raise shards.BadFileError("made with other phases than those of the phases.h5 beside it")
@@ -133,13 +144,13 @@ def read_trained(origin: Origin, left_out: list[str]) -> dict[Network, Trained]:
     for file in sorted((origin.path / "train").glob("*/*/*/test.h5")):
         network = parse(str(file.parent.relative_to(origin.path / "train")))
         name = str(file.relative_to(origin.path))
-        found = _read(name, origin, ("phase", "probabilities", "first_layer"), left_out) if network else None
+        found = _read(name, origin, ("index", "phase", "probabilities", "first_layer"), left_out) if network else None
         if found is None:
             continue
         arrays, own = found
         right = arrays["probabilities"].argmax(axis=1) == arrays["phase"]
         networks[network] = Trained(
-            int(own["parameters"]) if "parameters" in own else None, float(right.mean()) if len(right) else np.nan,
-            int(own["epochs"]) if "epochs" in own else None, len(right), arrays["first_layer"].astype(float),
+            int(own["parameters"]) if "parameters" in own else None, int(own["epochs"]) if "epochs" in own else None,
+            arrays["index"].astype(int), right, arrays["first_layer"].astype(float),
         )  # fmt: skip
     return dict(sorted(networks.items()))

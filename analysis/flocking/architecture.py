@@ -7,27 +7,22 @@ from matplotlib.patches import Polygon, Rectangle
 from analysis import style
 from analysis.flocking.dataset import Run
 
-FILTERS, HIDDEN, CLASSES = 6, 16, 3
-
 
 def layers(size: int) -> list[tuple[str, int, int]]:
-    """(what makes it, channels, side) of every map from the input on, of a lattice of `size`; floors where 9 does not divide it."""
-    third, ninth = size // 3, size // 3 // 3
-    return [("input", 2, size), ("conv 5 x 5", FILTERS, size), ("conv 5 x 5", FILTERS, size), ("pool 3 x 3", FILTERS, third),
-            ("conv 3 x 3", FILTERS, third), ("conv 3 x 3", FILTERS, third), ("pool 3 x 3", FILTERS, ninth)]  # fmt: skip
+    """(what makes it, channels, side) of every map from the input on, of a lattice of `size`, a multiple of 9."""
+    from jobs.flocking.networks import FILTERS, POOL  # as below: loads torch, which takes seconds
+
+    third, ninth, pool = size // POOL, size // POOL**2, f"pool {POOL} x {POOL}"
+    return [("input", 2, size), ("conv 5 x 5", FILTERS, size), ("conv 5 x 5", FILTERS, size), (pool, FILTERS, third),
+            ("conv 3 x 3", FILTERS, third), ("conv 3 x 3", FILTERS, third), (pool, FILTERS, ninth)]  # fmt: skip
 
 
-def parameters(size: int) -> int:
-    """Weights and biases: 32/27 L^2 + 1939 where 9 divides L."""
-    total, before = 0, 2
-    for kernel in (5, 5, 3, 3):
-        total += (before * kernel**2 + 1) * FILTERS
-        before = FILTERS
-    flat = FILTERS * layers(size)[-1][2] ** 2
-    return total + (flat + 1) * HIDDEN + (HIDDEN + 1) * CLASSES
+def architecture(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
+    """None: there is no network for a lattice that cannot be pooled twice."""
+    from jobs.flocking.networks import CLASSES, NEURONS, POOL, PhaseNetwork, parameters
 
-
-def architecture(run: Run, folder: Path, prefix: str) -> tuple[str, str]:
+    if run.size % POOL**2:
+        return None
     fig = style.figure(style.PAGE, 2.2)
     ax = fig.subplots()
     x, scale, apart = 0.0, 1.6 / run.size, 0.035
@@ -43,7 +38,7 @@ def architecture(run: Run, folder: Path, prefix: str) -> tuple[str, str]:
         ax.text(middle, -1.12, made.replace(" x ", "\u00d7"), ha="center", va="top", fontsize=7)
         ax.text(middle, -1.32, f"{channels} \u00d7 {side}$^2$", ha="center", va="top", fontsize=6, color=style.GREY)
         x += max(channels * apart + 0.42 * height + 0.25, 0.78)
-    for count, name, text in ((HIDDEN, "dense", f"{HIDDEN}"), (CLASSES, "softmax", "G, L+G, L")):
+    for count, name, text in ((NEURONS, "dense", f"{NEURONS}"), (CLASSES, "softmax", "G, L+G, L")):
         step = min(0.095, 1.4 / count) if count > CLASSES else 0.28
         for i in range(count):
             ax.add_patch(Rectangle((x, (i - (count - 1) / 2) * step - 0.035), 0.07, 0.07, fc=style.GREEN, ec="black", lw=0.4))
@@ -52,11 +47,12 @@ def architecture(run: Run, folder: Path, prefix: str) -> tuple[str, str]:
         x += 0.75
     ax.text(0.0, 1.42, "magnetization", fontsize=7, color=style.BLUE, va="bottom")
     ax.text(0.0, 1.24, "density", fontsize=7, color=style.VERMILION, va="bottom")
-    ax.text(x - 0.3, 1.42, f"{parameters(run.size)} weights and biases", fontsize=7, ha="right", va="bottom", color=style.GREY)
+    count = parameters(PhaseNetwork(run.size))
+    ax.text(x - 0.3, 1.42, f"{count} weights and biases", fontsize=7, ha="right", va="bottom", color=style.GREY)
     ax.set(xlim=(-0.1, x - 0.3), ylim=(-1.5, 1.65), aspect="equal")
     ax.set_axis_off()
     return (
         style.save(fig, folder, f"{prefix}figure-7-network"),
         f"Figure 7 of the paper: the network for L = {run.size}. Convolutions keep the side and are followed by ReLU, as is the layer of "
-        f"{HIDDEN}; channels x side below each map.",
+        f"{NEURONS}; channels x side below each map.",
     )

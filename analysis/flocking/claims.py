@@ -18,7 +18,7 @@ from analysis.verdicts import above, below, between
 
 APART = 3.0  # correlation times between samples that count as uncorrelated
 NEAR = 0.02  # of T: two ways to find a transition agree
-CRITICAL = 1.0  # T_c, at infinite density
+CRITICAL = 1.0  # T_c
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ def samples(run: Run, found: Relaxation | None) -> list[Claim]:
                 estimate = Estimate(found.interval / tau[worst], found.interval * error / tau[worst] ** 2)
                 note = f"at T = {found.temperature[worst]:g}; median {np.nanmedian(found.between(name)):.3g}"
                 note += "" if found.times[name][worst].known else "; at most this, the time is longer than the run can tell"
-        text = f"uncorrelated configurations: correlation times of {words} between two samples of a replica, fewest over T"
+        text = f"uncorrelated in |m| and amplitude (not in the band's position or m's sign): correlation times of {words} between two " \
+            "samples of a replica, fewest over T"  # fmt: skip
         rows.append(row(run, text, "uncorrelated", above(APART), estimate, note=note))
     return rows
 
@@ -86,8 +87,14 @@ def phase_diagram(run: Run, truth: list[Boundaries]) -> list[Claim]:
             note = f"from rho0 = {known[0].density:g} to {known[-1].density:g}"
         rows.append(row(run, f"{name} rises with density: temperature at the highest minus the lowest density", "rises", above(0), rise,
                         reference=False, note=note))  # fmt: skip
-    known = [(b.estimates[1], b.density) for b in truth if np.isfinite(b.estimates[1].value)]
-    highest, density = max(known, key=lambda pair: pair[0].value) if known else (None, np.nan)
-    rows.append(row(run, "the critical point lies at infinite density: highest temperature of L+G | G", f"< T_c = {CRITICAL:g}",
-                    below(CRITICAL), highest, reference=False, note=f"at rho0 = {density:g}" if known else ""))  # fmt: skip
+    known = [(e, b.density) for b in truth for e in b.estimates if np.isfinite(e.value)]
+    hottest, highest, note = float(run.temperature.max()), None, ""
+    if known:
+        highest, density = max(known, key=lambda pair: pair[0].value)
+        note = f"{highest} at rho0 = {density:g}, temperatures up to {hottest:g}"
+        if hottest <= CRITICAL or not all(np.isfinite(b.estimates[1].value) for b in truth):
+            highest = UNDETERMINED
+            note += ": nothing is known above" if hottest <= CRITICAL else "; not every density has its L+G | G"
+    rows.append(row(run, f"all phase boundaries lie below T_c = {CRITICAL:g}: highest temperature of one", f"< T_c = {CRITICAL:g}",
+                    below(CRITICAL), highest, reference=False, note=note))  # fmt: skip
     return rows

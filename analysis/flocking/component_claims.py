@@ -10,7 +10,7 @@ from analysis.flocking.crossing import crossings, spacing
 from analysis.flocking.dataset import Run
 from analysis.flocking.maps import SHOWN
 from analysis.flocking.networks import BAND, PHASES, G, L
-from analysis.flocking.physical import BANDED, band_of_maps, by_temperature, drawn
+from analysis.flocking.physical import BANDED, band_of_maps
 from analysis.flocking.rows import Claim, exact, exactly, row
 from analysis.verdicts import above, below, between
 
@@ -91,8 +91,8 @@ def maximum(run: Run, found: Components) -> Estimate:
             excess = np.where(most, means[..., 3] / means[..., 2] - 0.5, 0.0)
         return known[(means[..., 1] / means[..., 0]).argmax(axis=-1)] - crossings(known, excess)
 
-    means = by_temperature(temperature, sums)[1]
-    value, again = float(apart(means)), apart(drawn(temperature, sums))
+    means = sampling.by_temperature(temperature, sums)[1]
+    value, again = float(apart(means)), apart(sampling.by_temperature(temperature, sums, sampling.draws(temperature))[1])
     again = again[np.isfinite(again)]
     if not np.isfinite(value) or len(again) < 2:
         return UNDETERMINED

@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis import style
 from analysis.flocking import panels
-from analysis.flocking.components import FIRST, Components, by_temperature
+from analysis.flocking.components import FIRST, Components, means_and_spreads
 from analysis.flocking.dataset import Run
 from analysis.flocking.networks import BAND, BOUNDARIES, COLOURS, PHASES
 
@@ -85,7 +85,7 @@ def projections(run: Run, found: Components, folder: Path, prefix: str) -> tuple
     ring = np.hypot(p[:, 1], p[:, 2])
     for ax, values, label in ((d, np.abs(p[:, 0]), r"$\langle |p_1| \rangle / \rho_0 L$"),
                               (e, ring, r"$\langle (p_2^2 + p_3^2)^{1/2} \rangle / \rho_0 L$")):  # fmt: skip
-        known, mean, spread = by_temperature(t, values / scale)
+        known, mean, spread = means_and_spreads(t, values / scale)
         ax.fill_between(known, mean - spread, mean + spread, color=style.BLUE, alpha=0.2, lw=0)
         ax.plot(known, mean, color=style.BLUE, marker="o", ms=2 if len(known) <= 40 else 1.3, lw=1)
         ax.set(xlabel="temperature $T$", ylabel=label, ylim=(min(0, (mean - spread).min()), None))

@@ -26,11 +26,10 @@ class Components:
 
     vectors (k, L, L), orthonormal, largest eigenvalue first, those with a mean positive.  projections (n, k): of the configurations as
     they are, not less their mean.  raw, averaged (k,): share of the variance that each eigenvalue explains of m, and of m averaged along y
-    (a decomposition of its own).  all_shifts, without_noise (k,): the same for the data matrix with every shift of every configuration
-    and of its mirror image (m -> -m), whose components are plane waves, and for that less its shot noise (a sample of n rows spreads
-    the noise unevenly over its components, that matrix does not).  first_...: what the first FIRST explain together, errors with the
-    components held fixed; of the plane waves kx = 0 to 3, ky = 0.  shot_noise, along_y: shares of the variance of m that are shot
-    noise, and that averaging along y removes.
+    (a decomposition of its own).  without_noise (k,): the same for the data matrix with every shift of every configuration and of its
+    mirror image (m -> -m), whose components are plane waves, less its shot noise (a sample of n rows spreads the noise unevenly over its
+    components, that matrix does not).  first_...: what the first FIRST explain together, errors with the
+    components held fixed; first_without_noise of the plane waves kx = 0 to 3, ky = 0.  shot_noise: share of the variance of m.
     """
 
     rows: np.ndarray
@@ -38,14 +37,11 @@ class Components:
     projections: np.ndarray
     raw: np.ndarray
     averaged: np.ndarray
-    all_shifts: np.ndarray
     without_noise: np.ndarray
     first_raw: Estimate
     first_averaged: Estimate
-    first_all_shifts: Estimate
     first_without_noise: Estimate
     shot_noise: Estimate
-    along_y: Estimate
 
 
 def decompose(data: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, float]:
@@ -88,10 +84,9 @@ def components(run: Run) -> Components | None:
 
     return Components(
         rows, vectors.reshape(-1, size, size), maps.reshape(len(rows), -1) @ vectors.T, values / total, line_values / line_total,
-        shifted[:COMPONENTS] / shifted.sum(), (shifted[:COMPONENTS] - noise) / (shifted.sum() - noise * size**2),
-        share(explained, everything), share(line_explained, line_everything), share(waves, squares),
+        (shifted[:COMPONENTS] - noise) / (shifted.sum() - noise * size**2),
+        share(explained, everything), share(line_explained, line_everything),
         share(waves - FIRST * particles / size**2, squares - particles), share(particles, squares),
-        share(everything - size * line_everything, everything),
     )  # fmt: skip
 
 
@@ -115,7 +110,7 @@ def order_difference(found: Components, run: Run) -> float:
     return float(np.abs(np.abs(found.projections[:, 0]) / (own * run.size) - run.order[rows]).max())
 
 
-def by_temperature(temperature: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def means_and_spreads(temperature: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(temperatures (t,), means (t,), standard deviations (t,)) of values (n,)."""
     known, place = np.unique(temperature, return_inverse=True)
     count = np.bincount(place)

@@ -27,12 +27,15 @@ def spacing(temperature: np.ndarray, at: float) -> float:
     return float(temperature[i] - temperature[i - 1]) if 0 < i < len(temperature) else np.nan
 
 
-def excesses(shares: np.ndarray) -> np.ndarray:
-    """What crosses 0 at the two boundaries, (..., t, 2), of shares or probabilities (..., t, 3) of G, L+G, L: L - L+G and L+G - G."""
-    return np.stack([shares[..., 2] - shares[..., 1], shares[..., 1] - shares[..., 0]], axis=-1)
-
-
 def boundaries(temperature: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Temperatures (..., 2) of L | L+G and L+G | G for shares (..., t, 3) of G, L+G, L; nan: no such crossing."""
-    both = excesses(shares)
-    return np.stack([crossings(temperature, both[..., i]) for i in range(2)], axis=-1)
+    """Temperatures (..., 2) where L and L+G, and L+G and G, have equal shares, of shares or probabilities (..., t, 3) of G, L+G, L.
+
+    nan: no such crossing, or one of the two phases has nowhere more than each of the others.
+    """
+    rank = np.sort(shares, axis=-1)
+    somewhere = ((shares == rank[..., -1:]) & (rank[..., -1:] > rank[..., -2:-1])).any(axis=-2)
+    found = []
+    for lower, upper in ((2, 1), (1, 0)):
+        at = crossings(temperature, shares[..., lower] - shares[..., upper])
+        found.append(np.where(somewhere[..., lower] & somewhere[..., upper], at, np.nan))
+    return np.stack(found, axis=-1)

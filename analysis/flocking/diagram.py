@@ -10,7 +10,7 @@ from analysis.flocking import extrapolation, panels
 from analysis.flocking.dataset import Run
 from analysis.flocking.extrapolation import Place
 from analysis.flocking.networks import BOUNDARIES, COLOURS, MARKERS, PAPERS, PHASES, REFERENCE, groups
-from analysis.flocking.physical import Boundaries
+from analysis.flocking.physical import Boundaries, settled
 
 INSET = 5.0  # density of the paper's inset, or the nearest other one
 EDGES = (style.BLUE, style.VERMILION)  # of the two boundaries
@@ -75,9 +75,9 @@ def _crosses(ax, places: list[Place], boundary: int, colour: str) -> None:
 
 
 def _probabilities(ax, run: Run, regularization: float, density: float) -> None:
-    networks = groups(run.probabilities)[REFERENCE, regularization]
+    networks, rows = groups(run.probabilities)[REFERENCE, regularization], settled(run, density)
     for network in networks:
-        t, p = extrapolation.curves(run, network, density)
+        t, p = extrapolation.curves(run, network, rows)
         for phase in range(3):
             first = network is networks[0]
             ax.plot(t, p[:, phase], color=COLOURS[phase], marker=MARKERS[phase], ms=2, lw=0.8, alpha=0.9,

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.estimates import RESAMPLES, UNDETERMINED, Estimate
+from analysis.estimates import UNDETERMINED, Estimate
 from analysis.flocking.crossing import boundaries
 from analysis.flocking.dataset import Run
 from analysis.flocking.networks import BOUNDARIES, Network
-from analysis.flocking.physical import Boundaries, by_temperature, drawn
+from analysis.flocking.physical import Boundaries, settled
+from analysis.flocking.sampling import by_temperature, difference, draws
+from analysis.flocking.seeds import jackknife
 
 FAR = 0.05  # of T: further from the physical boundary a network has failed there
 
@@ -17,7 +19,8 @@ FAR = 0.05  # of T: further from the physical boundary a network has failed ther
 class Place:
     """One network at one density and boundary: temperature with its error over replicas; truth: the physical one.
 
-    off: temperature - truth.  failed: |off| > FAR, or no crossing where the truth has one; None: the truth has none to compare with.
+    off: temperature - truth.  failed: |off| > FAR, or no crossing where the truth has one; None: the truth has none to compare with, or
+    one with an error of more than half of FAR.
     """
 
     network: Network
@@ -32,26 +35,23 @@ class Place:
 
     @property
     def failed(self) -> bool | None:
-        if not np.isfinite(self.truth.value):
+        if not self.truth.error <= FAR / 2:
             return None
         return not abs(self.off) <= FAR
 
 
-def curves(run: Run, network: Network, density: float) -> tuple[np.ndarray, np.ndarray]:
-    """(temperatures (t,), probabilities averaged over configurations (t, 3)) at one density."""
-    rows = run.at(density)
+def curves(run: Run, network: Network, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(temperatures (t,), probabilities averaged over configurations `rows` (t, 3))."""
     return by_temperature(run.temperature[rows], run.probabilities[network][rows])
 
 
-def found_by(run: Run, network: Network, density: float) -> list[Estimate]:
-    """Temperatures where P_L = P_L+G and P_L+G = P_G; errors by drawing replicas again within each temperature."""
-    rows = run.at(density)
+def found_by(run: Run, network: Network, rows: np.ndarray) -> list[Estimate]:
+    """Temperatures where P_L = P_L+G and P_L+G = P_G in `rows`; errors by drawing replicas again within each temperature."""
     _, first, place = np.unique(run.replica[rows], return_index=True, return_inverse=True)
     each = np.stack([np.bincount(place, p) / np.bincount(place) for p in run.probabilities[network][rows].T], axis=1)
     temperature = run.temperature[rows][first]
-    known, mean = by_temperature(temperature, each)
-    value = boundaries(known, mean)
-    again = boundaries(known, drawn(temperature, each))
+    value = boundaries(*by_temperature(temperature, each))
+    again = boundaries(*by_temperature(temperature, each, draws(temperature)))
     estimates = []
     for i in range(2):
         finite = again[np.isfinite(again[:, i]), i]
@@ -61,12 +61,12 @@ def found_by(run: Run, network: Network, density: float) -> list[Estimate]:
 
 
 def places(run: Run, truth: list[Boundaries]) -> list[Place]:
-    """Every network at every density and boundary."""
-    found = []
+    """Every network at every density and boundary, from the configurations that the truth is from: none of domains of both spins."""
+    rows, found = {true.density: settled(run, true.density) for true in truth} if run.probabilities else {}, []
     for network in run.probabilities:
         for true in truth:
-            if len(run.at(true.density)):
-                here = found_by(run, network, true.density)
+            if len(rows[true.density]):
+                here = found_by(run, network, rows[true.density])
                 found += [Place(network, true.density, i, here[i], true.estimates[i]) for i in range(len(BOUNDARIES))]
     return found
 
@@ -76,18 +76,18 @@ def select(all_places: list[Place], *, set: str, regularization: float) -> list[
 
 
 def away(all_places: list[Place], reference: float) -> list[Place]:
-    """Those at other densities than the reference, where there is a truth."""
+    """Those at other densities than the reference, where the truth is known well enough."""
     return [p for p in all_places if not np.isclose(p.density, reference) and p.failed is not None]
 
 
-def by_seed(all_places: list[Place], statistic) -> Estimate:
-    """statistic(places of one seed) averaged over seeds, error from their spread."""
-    seeds = sorted({p.network.seed for p in all_places})
-    values = np.array([statistic([p for p in all_places if p.network.seed == seed]) for seed in seeds], float)
-    values = values[np.isfinite(values)]
-    if len(values) == 0:
-        return UNDETERMINED
-    return Estimate(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan)
+def invented(all_places: list[Place], reference: float) -> list[Place]:
+    """Those at other densities than the reference where a network draws a boundary and there is no physical one."""
+    return [p for p in all_places if not np.isclose(p.density, reference) and np.isnan(p.truth.value) and np.isfinite(p.temperature.value)]
+
+
+def by_seed(all_places: list[Place], statistic) -> dict[int, float]:
+    """statistic(places of one seed) by seed."""
+    return {seed: statistic([p for p in all_places if p.network.seed == seed]) for seed in sorted({p.network.seed for p in all_places})}
 
 
 def mean_distance(all_places: list[Place]) -> float:
@@ -101,21 +101,47 @@ def failures(all_places: list[Place]) -> float:
     return float(np.mean([p.failed for p in all_places])) if all_places else np.nan
 
 
-def spreads(all_places: list[Place]) -> np.ndarray:
-    """Standard deviations over seeds of the crossing temperature, one for each density and boundary with at least two that cross."""
-    found = []
-    for key in sorted({(p.density, p.boundary) for p in all_places}):
-        values = np.array([p.temperature.value for p in all_places if (p.density, p.boundary) == key])
-        values = values[np.isfinite(values)]
-        if len(values) > 1:
-            found.append(values.std(ddof=1))
-    return np.array(found)
+def temperatures(all_places: list[Place]) -> dict[tuple[float, int], dict[int, float]]:
+    """{(density, boundary): {seed: crossing temperature, nan for none}} of networks that differ by their seed alone."""
+    found = {}
+    for p in all_places:
+        found.setdefault((p.density, p.boundary), {})[p.network.seed] = p.temperature.value
+    return found
 
 
-def mean_spread(all_places: list[Place]) -> Estimate:
-    """Root mean square over densities and boundaries of the spread over seeds; error by a bootstrap over them."""
-    values = spreads(all_places) ** 2
-    if len(values) == 0:
-        return UNDETERMINED
-    draws = np.random.default_rng(0).choice(values, (RESAMPLES, len(values))).mean(axis=1)
-    return Estimate(float(np.sqrt(values.mean())), float(np.sqrt(draws).std(ddof=1)) if len(values) > 1 else np.nan)
+@dataclass(frozen=True)
+class Spread:
+    """Root mean square, over the same places, of the standard deviation over seeds of the crossing temperature: of two kinds of networks.
+
+    kept: how many places; dropped (2,): at how many others a network of either kind has no crossing.  change: logarithm of first over
+    second, whose scatter from few seeds is far more even than that of their difference.
+    """
+
+    first: Estimate
+    second: Estimate
+    change: Estimate
+    kept: int
+    dropped: tuple[int, int]
+
+
+def spreads(first: list[Place], second: list[Place]) -> Spread:
+    """Errors by leaving out one seed of both after the other: places share their networks."""
+    both = [temperatures(first), temperatures(second)]
+    keys = sorted(both[0].keys() & both[1].keys())
+    there = [{key for key in keys if np.isfinite(list(own[key].values())).all()} for own in both]
+    kept = sorted(there[0] & there[1])
+    seeds = [sorted({p.network.seed for p in own}) for own in (first, second)]
+
+    def spread(which: int, chosen: list[int]) -> float:
+        if not kept or len(chosen) < 2:
+            return np.nan
+        return float(np.sqrt(np.mean([np.var([both[which][key][seed] for seed in chosen], ddof=1) for key in kept])))
+
+    each = [jackknife(own, lambda chosen, which=which: spread(which, chosen)) for which, own in enumerate(seeds)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if seeds[0] == seeds[1]:
+            change = jackknife(seeds[0], lambda chosen: np.log(spread(0, chosen) / spread(1, chosen)))
+        else:
+            change = difference(*(jackknife(own, lambda chosen, which=which: np.log(spread(which, chosen)))
+                                  for which, own in enumerate(seeds)))  # fmt: skip
+    return Spread(*each, change, len(kept), tuple(len(keys) - len(own) for own in there))

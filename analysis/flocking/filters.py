@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 
 from analysis import style
-from analysis.estimates import UNDETERMINED, Estimate
 from analysis.flocking import locality, panels
 from analysis.flocking.dataset import Run
 from analysis.flocking.networks import ALL, REFERENCE, Network, groups
@@ -31,15 +30,10 @@ def shown_set(run: Run) -> str | None:
     return next((name for name in (locality.shown_set(run), ALL, REFERENCE) if name in sets), None)
 
 
-def of_lambda(run: Run, regularization: float, statistic) -> Estimate:
-    """statistic(first layer (6, 2, 5, 5)) averaged over the networks of one lambda of the shown set, error from their spread."""
-    chosen = shown_set(run)
-    networks = groups(run.trained).get((chosen, regularization), [])
-    values = np.array([statistic(run.trained[network].first_layer) for network in networks], float)
-    values = values[np.isfinite(values)]
-    if len(values) == 0:
-        return UNDETERMINED
-    return Estimate(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan)
+def by_seed(run: Run, regularization: float, statistic) -> dict[int, float]:
+    """statistic(first layer (6, 2, 5, 5)) of the networks of one lambda of the shown set, by seed."""
+    networks = groups(run.trained).get((shown_set(run), regularization), [])
+    return {network.seed: statistic(run.trained[network].first_layer) for network in networks}
 
 
 def mean_roughness(first_layer: np.ndarray) -> float:

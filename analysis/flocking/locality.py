@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from analysis.estimates import UNDETERMINED, Estimate
 from analysis.flocking.dataset import Run
 from analysis.flocking.networks import ALL, BAND, REFERENCE, Network
 
@@ -68,13 +67,10 @@ def localities(run: Run) -> list[Locality]:
     ]  # fmt: skip
 
 
-def average(found: list[Locality], regularization: float, quantity: str) -> Estimate:
-    """Mean over configurations of a quantity, then over networks of one lambda; error: spread of the networks, of configurations if one."""
-    by_network = {}
-    for each in found:
-        if each.network.regularization == regularization and np.isfinite(getattr(each, quantity)):
-            by_network.setdefault(each.network, []).append(getattr(each, quantity))
-    if not by_network:
-        return UNDETERMINED
-    values = np.array([np.mean(v) for v in by_network.values()]) if len(by_network) > 1 else np.array(next(iter(by_network.values())))
-    return Estimate(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan)
+def values(found: list[Locality], regularization: float, quantity: str) -> dict[int, float]:
+    """Mean of a quantity over the configurations, by the seed of the networks of one lambda; by configuration if there is one seed."""
+    several, each = len({one.network.seed for one in found}) > 1, {}
+    for one in found:
+        if one.network.regularization == regularization and np.isfinite(getattr(one, quantity)):
+            each.setdefault(one.network.seed if several else one.row, []).append(getattr(one, quantity))
+    return {key: float(np.mean(own)) for key, own in each.items()}

@@ -60,9 +60,9 @@ def movie(frames: tuple[np.ndarray, np.ndarray], times: Sequence[float], file: P
 
 
 def band(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
-    """GIF of the run's film.h5, a band on its way; None: there is none."""
+    """GIF of the run's film.h5, a band on its way; None: there is none of this run."""
     try:
-        found, attributes = shards.read(run.path / "film.h5")
+        found, attributes = shards.read(run.path / "film.h5", study="flocking", config_digest=run.attributes.get("config_digest"))
         frames, times, temperature = (found["magnetization"], found["density"]), found["time"], float(attributes["temperature"])
     except FileNotFoundError:
         return None

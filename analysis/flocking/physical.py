@@ -10,19 +10,21 @@ Every configuration is in one of four states, by three intensive numbers:
     domains of both spins, on their way to L or L+G: waves > MIXED and waves > MARGIN m; left out
     else L+G: band > BANDED;  else G: m < ORDERED;  else L
 
-L | L+G is where these two have equal shares, L+G | G where half of the configurations are gas, linear between temperatures.  Errors have
-three parts, in quadrature: replicas drawn again within each temperature; the spacing of temperatures over sqrt(12); and half of what
-the boundary moves when BANDED and ORDERED are LOOSER times as high and as low.
+A boundary is where its two phases have equal shares (crossing.boundaries, the rule for networks too), and the mean of that of ordered
+and that of disordered starts, whatever their numbers; that of one kind where the other has none.  Errors have four parts, in quadrature:
+replicas drawn again within each temperature and kind of start; the spacing of temperatures over sqrt(12); half of what the boundary
+moves when BANDED and ORDERED are LOOSER times as high and as low; and half of what the two kinds of start differ by, where that is known.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.estimates import RESAMPLES, UNDETERMINED, Estimate
-from analysis.flocking.crossing import crossings, spacing
+from analysis.estimates import UNDETERMINED, Estimate
+from analysis.flocking.crossing import boundaries, spacing
 from analysis.flocking.dataset import Run
 from analysis.flocking.networks import BAND, BOUNDARIES, G, L
+from analysis.flocking.sampling import by_temperature, draws
 
 BANDED, ORDERED, MIXED, LOOSER = 0.1, 0.2, 0.1, 1.5
 MARGIN = 1.25  # a narrow band's waves are almost m, and its gas fluctuates
@@ -57,10 +59,18 @@ def band_of_maps(density: np.ndarray) -> np.ndarray:
     return np.sqrt((modes(density, 1) ** 2).sum(axis=1)) / density.sum((1, 2), dtype=float)
 
 
-def states(run: Run) -> States:
-    particles = run.density.sum((1, 2), dtype=float)
-    waves = np.maximum(modes(run.magnetization, 1).max(axis=1), modes(run.magnetization, 2).max(axis=1)) / particles
-    return States(band_of_maps(run.density), run.order, waves, run.replica, run.temperature, run.mean_density, run.start)
+def states(run: Run, rows: np.ndarray | slice = slice(None)) -> States:
+    """Of these rows of dataset.h5."""
+    magnetization, density = run.magnetization[rows], run.density[rows]
+    waves = np.maximum(modes(magnetization, 1).max(axis=1), modes(magnetization, 2).max(axis=1)) / density.sum((1, 2), dtype=float)
+    return States(band_of_maps(density), run.order[rows], waves, run.replica[rows], run.temperature[rows], run.mean_density[rows],
+                  run.start[rows])  # fmt: skip
+
+
+def settled(run: Run, density: float) -> np.ndarray:
+    """Rows of one density without those of domains of both spins."""
+    rows = run.at(density)
+    return rows[~states(run, rows).mixed]
 
 
 def shares(found: States, rows: np.ndarray, loose: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -78,34 +88,11 @@ def shares(found: States, rows: np.ndarray, loose: float = 1.0) -> tuple[np.ndar
     return rows[first], result
 
 
-def crossed(temperature: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Temperatures (..., 2) of both boundaries from shares (..., t, 3) of G, L+G, L."""
-    excess = (mean[..., L] - mean[..., BAND], mean[..., L] + mean[..., BAND] - mean[..., G])
-    return np.stack([crossings(temperature, each) for each in excess], axis=-1)
-
-
-def by_temperature(temperature: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(temperatures (t,), means (t, c)) of values (q, c)."""
-    known, place = np.unique(temperature, return_inverse=True)
-    count = np.bincount(place)
-    return known, np.stack([np.bincount(place, column) / count for column in values.T], axis=1)
-
-
-def drawn(temperature: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Means by temperature (RESAMPLES, t, c) of values (q, c), replicas drawn again within each temperature."""
-    generator, known = np.random.default_rng(0), np.unique(temperature)
-    found = np.empty((RESAMPLES, len(known), values.shape[1]))
-    for i, t in enumerate(known):
-        own = values[temperature == t]
-        found[:, i] = generator.multinomial(len(own), np.full(len(own), 1 / len(own)), RESAMPLES) @ own / len(own)
-    return found
-
-
 @dataclass(frozen=True)
 class Boundaries:
     """At one density: temperatures of L | L+G and L+G | G.
 
-    hysteresis (2,): the boundary from ordered minus that from disordered starts, nan where one has none.  mixed: share of
+    hysteresis (2,): the boundary from ordered minus that from disordered starts, nan (unknown) where one has none.  mixed: share of
     configurations left out as domains of both spins.
     """
 
@@ -117,25 +104,33 @@ class Boundaries:
 
 def at_density(found: States, density: float) -> Boundaries:
     rows = np.flatnonzero(np.isclose(found.mean_density, density))
-    mixed = float(found.mixed[rows].mean())
+    first = shares(found, rows)[0]
+    temperature, ordered = found.temperature[first], found.start[first] != 0
+    known, level = np.unique(temperature, return_inverse=True)
+    once, drawn = np.ones(len(first)), draws(2 * level + ordered)
 
-    def located(which: np.ndarray, loose: float = 1.0) -> np.ndarray:
-        first, own = shares(found, which, loose)
-        return crossed(*by_temperature(found.temperature[first], own)) if len(own) else np.full(len(BOUNDARIES), np.nan)
+    def located(loose: float, times: np.ndarray) -> list[np.ndarray]:
+        """Boundaries (..., 2) of ordered and of disordered starts, replicas counted `times` (..., q)."""
+        own = shares(found, rows, loose)[1]
+        return [boundaries(*by_temperature(temperature[kind], own[kind], times[..., kind])) if kind.any()
+                else np.full((*times.shape[:-1], len(BOUNDARIES)), np.nan) for kind in (ordered, ~ordered)]  # fmt: skip
 
-    ordered, disordered = (located(rows[flag]) for flag in (found.start[rows] != 0, found.start[rows] == 0))
-    first, own = shares(found, rows)
-    if len(own) == 0:
-        return Boundaries(density, (UNDETERMINED, UNDETERMINED), ordered - disordered, mixed)
-    known, mean = by_temperature(found.temperature[first], own)
-    value, again = crossed(known, mean), crossed(known, drawn(found.temperature[first], own))
-    moved = np.abs(located(rows, LOOSER) - located(rows, 1 / LOOSER)) / 2
+    each = located(1.0, once)
+    hysteresis, value, again = each[0] - each[1], _mean(each), _mean(located(1.0, drawn))
+    moved = np.abs(_mean(located(LOOSER, once)) - _mean(located(1 / LOOSER, once))) / 2
     estimates = []
     for i in range(len(BOUNDARIES)):
         finite = again[np.isfinite(again[:, i]), i]
-        parts = [finite.std(ddof=1) if len(finite) > 1 else np.nan, spacing(known, value[i]) / np.sqrt(12), moved[i]]
+        parts = [finite.std(ddof=1) if len(finite) > 1 else np.nan, spacing(known, value[i]) / np.sqrt(12), moved[i],
+                 np.nan_to_num(hysteresis[i]) / 2]  # fmt: skip
         estimates.append(Estimate(float(value[i]), float(np.sqrt(np.sum(np.square(parts))))) if np.isfinite(value[i]) else UNDETERMINED)
-    return Boundaries(density, tuple(estimates), ordered - disordered, mixed)
+    return Boundaries(density, tuple(estimates), hysteresis, float(found.mixed[rows].mean()))
+
+
+def _mean(pair: list[np.ndarray]) -> np.ndarray:
+    """Mean of two arrays, the other one where one is nan."""
+    first, second = (np.where(np.isnan(one), other, one) for one, other in (pair, pair[::-1]))
+    return (first + second) / 2
 
 
 def all_boundaries(run: Run) -> list[Boundaries]:

@@ -27,7 +27,7 @@ def network_places(run: Run, numbers: Numbers) -> list[dict]:
     return [
         {"run": run.name, "set": p.network.set, "lambda": p.network.regularization, "seed": p.network.seed, "density": p.density,
          "boundary": BOUNDARIES[p.boundary], "temperature": of(p.temperature), "physical": of(p.truth), "off": verdicts.number(p.off),
-         "failed": p.failed}
+         "failed": p.failed, "invented": bool(np.isnan(p.truth.value) and np.isfinite(p.temperature.value))}
         for p in numbers.places
     ]  # fmt: skip
 

@@ -11,11 +11,10 @@ from analysis.flocking.claims import Numbers
 from analysis.flocking.dataset import Run
 from analysis.flocking.networks import BOUNDARIES, groups
 from analysis.flocking.records import boundaries, correlation_times, network_places, of, starts
+from analysis.flocking.relaxation import OBSERVABLES
 from analysis.flocking.rows import Claim
-from analysis.flocking.words import DEFINITIONS, HOW_JUDGED
+from analysis.flocking.words import DEFINITIONS, HOW_JUDGED, unsupervised
 from analysis.tables import cell, pictures_of, table, with_error
-
-WORDS = {"abs_m": "|m|", "m": "m", "amplitude": "band, amplitude", "phase": "band, phase"}
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def _relaxation(rows: list[dict], agreement: list[dict]) -> list[str]:
     head = ["run", "observable", "tau, median over T", "tau, longest", "at T", "T where tau is a lower bound", "time between samples",
             "tau between samples, fewest", "median", "median in L+G"]  # fmt: skip
     lines = [
-        [r["run"], WORDS[r["observable"]], _plain(r["median_time"]),
+        [r["run"], OBSERVABLES[r["observable"]].replace("$", ""), _plain(r["median_time"]),
          ("" if r["longest_known"] else "> ") + (_text(r["longest_time"]) if r["longest_known"] else _plain(r["longest_time"]["value"])),
          f"{r['at']:g}", f"{r['unknown']} of {r['temperatures']}", _plain(r["interval"]), _plain(r["least_between"]),
          _plain(r["median_between"]), _plain(r["median_between_banded"])]
@@ -160,7 +159,8 @@ def markdown(content: Content) -> str:
     lines += [line for run, n in pairs for line in _networks(run, n)]
     lines += _trained(content.runs)
     lines += _relaxation([row for run, n in pairs for row in correlation_times(run, n)], [a for run, n in pairs if (a := starts(run, n))])
-    return "\n".join([*lines, "## Definitions", "", DEFINITIONS, "## Figures", "", *pictures_of(content.pictures)])
+    lines += ["## Definitions", "", DEFINITIONS + unsupervised(content.runs), "## Figures", ""]
+    return "\n".join([*lines, *pictures_of(content.pictures)])
 
 
 def write(out: Path, content: Content) -> Path:

@@ -16,6 +16,14 @@ def draws(group: np.ndarray) -> np.ndarray:
     return found
 
 
+def by_temperature(temperature: np.ndarray, values: np.ndarray, times: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """(temperatures (t,), means (..., t, c)) of values (q, c), each counted once, or as often as times (..., q) says."""
+    known = np.unique(temperature)
+    times = np.ones(len(temperature)) if times is None else times
+    own = [temperature == t for t in known]
+    return known, np.stack([times[..., here] @ values[here] / here.sum() for here in own], axis=-2)
+
+
 def by_replica(replica: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(first row of each replica (q,), sums over the replica's rows of columns (n, c): (q, c))."""
     _, first, place = np.unique(replica, return_index=True, return_inverse=True)
@@ -40,5 +48,5 @@ def ratio(replica: np.ndarray, group: np.ndarray, upper: np.ndarray, lower: np.n
 
 
 def difference(first: Estimate, second: Estimate) -> Estimate:
-    """first - second, independent of each other."""
+    """first - second, as if independent of each other."""
     return Estimate(first.value - second.value, float(np.hypot(first.error, second.error)))

@@ -1,6 +1,9 @@
 """What the report says about its own rules and definitions; numbers in it are those of the code."""
 
 from analysis.flocking import components, extrapolation, filters, locality, physical, relaxation
+from analysis.flocking.dataset import Run
+from jobs.flocking import phases
+from jobs.flocking.config_train import Unsupervised
 
 HOW_JUDGED = """\
 - **agrees** is decided by the rule in the column "agrees if" and nothing else: yes if 2 errors to both sides of our number satisfy it,
@@ -13,7 +16,9 @@ HOW_JUDGED = """\
 
 DEFINITIONS = f"""\
 - **Errors** are one standard error, from drawing whole replicas again within each temperature (configurations of one replica are not
-  independent); where several networks were trained, from their spread. The paper gives none.
+  independent); where several networks were trained, from the scatter over their seeds, widened by Student's t so that 2 errors mean
+  95%. The paper gives none. lambda = 0.01 minus 0 is taken seed by seed; errors of UMAP minus physical and of the ratio of participations
+  are added as if the two were independent, though they come from the same configurations.
 - **Shot noise**: given the intensities at which particles of either sign come to a site, their numbers are independent Poisson numbers;
   so Var(m_i) = <rho_i>, independent from site to site, rho0 of every eigenvalue of the covariance and N = rho0 L^2 of the total variance.
   Splitting the particles at random into two halves gives the same: their noises are independent, 4 Cov(m_A, m_B) = <m^2> - <rho>.
@@ -22,15 +27,18 @@ DEFINITIONS = f"""\
 - **Order parameter**: m = |sum m_i| / N. **Band**: b = (sum over k = 1 to {physical.WAVES} of |rho_k|^2)^(1/2) with
   rho_k = sum_x rho(x) exp(-2 pi i k x / L) / N; a homogeneous system has b = (3 / N)^(1/2).
 - **Physical boundaries** (circles of figure 3; the paper does not say how its own were found): a configuration is L+G if
-  b > {physical.BANDED:g}, else G if m < {physical.ORDERED:g}, else L. L | L+G is where these two have equal shares, L+G | G where half of
-  the configurations are gas, linear between temperatures. Error, in quadrature: replicas drawn again; the spacing of temperatures over
-  12^(1/2); half of what the boundary moves when both limits are {physical.LOOSER:g} times as high and as low. *Ordered minus disordered
-  starts*: hysteresis that runs have not lost. **Both spins**: configurations with domains of both spins, which disordered starts pass
+  b > {physical.BANDED:g}, else G if m < {physical.ORDERED:g}, else L. A boundary is where the shares of its two phases are equal, linear
+  between temperatures, of several crossings the one that leaves most of the lower phase's excess below it; none where one of the two
+  nowhere has more than each of the others. It is the mean of that of ordered and that of disordered starts. Error, in quadrature: replicas
+  drawn again; the spacing of temperatures over 12^(1/2); half of what the boundary moves when both limits are {physical.LOOSER:g} times as
+  high and as low; half of the *ordered minus disordered starts*, hysteresis that runs have not lost (*unknown* where one kind of start
+  has no boundary: it is not in the error then). **Both spins**: configurations with domains of both spins, which disordered starts pass
   through; left out. They have a mode of the magnetization, one to three waves along x or y, over N, above {physical.MIXED:g} and above
   {physical.MARGIN:g} m; where all of it has one sign, no mode is above m.
-- **Networks' boundaries**: where two classes' probabilities, averaged over configurations of one temperature, are equal, linear
-  between temperatures; of several crossings the one that leaves most of the lower phase's excess below it. **Failed**: more than
-  {extrapolation.FAR:g} from the physical boundary, or not there. Spread: standard deviation over networks that have a crossing.
+- **Networks' boundaries**: by the same rule, from probabilities in place of shares, of the same configurations (none of domains of both
+  spins). **Failed**: more than {extrapolation.FAR:g} from the physical boundary, or not there; not counted where the physical error is
+  above {extrapolation.FAR / 2:g}. Spread: standard deviation over seeds, root mean square over the boundaries that all networks of both
+  lambdas draw, its error by leaving out one seed after the other; two are compared by the logarithm of their ratio.
 - **Correlation times**: integrated autocorrelation time with Sokal's window ({relaxation.WINDOW:g} tau), autocovariance averaged over
   replicas; error by Madras and Sokal. |m| and the band's amplitude |rho_1| less their mean over replicas; m and the phase of rho_1 have
   mean 0; of the phase a steady advance is taken off. A lower bound where the window is longer than half of the looks.
@@ -40,4 +48,24 @@ DEFINITIONS = f"""\
   |d rho / dx| of the density averaged likewise. **Participation ratio**: (sum v)^2 / (n sum v^2): share of sites that it lives on.
 - **Roughness** of a kernel: mean squared difference of neighbouring weights over twice their variance; 1 for white noise. Of kernels with
   a weight beyond {filters.SMALLEST:g}.
+"""
+
+
+def unsupervised(runs: list[Run]) -> str:
+    """What UMAP was given and how its groups got their names, by the settings of each run."""
+    lines = []
+    for run in runs:
+        own = Unsupervised.model_validate(run.config.get("unsupervised") or {})
+        given = "the magnetization maps" if own.modes is None else f"the {own.modes} strongest Fourier modes of the magnetization maps"
+        if (line := f"{given}, and of {own.copies} copies of each, shifted at random") not in lines:
+            lines.append(line)
+    return f"""\
+- **UMAP's groups**: of each density by itself, UMAP is given {"; or ".join(lines)}.
+  HDBSCAN finds the groups in UMAP's plane. A group is named by its means, per particle, of |m| and of the largest of three magnetization
+  modes along x and along y:
+  G if |m| and all modes are below {phases.GAS:g}; else, if a mode is above |m|, both spins have domains: not assigned, as HDBSCAN's
+  noise is not; else L+G if the mode along x is above {phases.BAND:g} |m|; else L. **UMAP's boundaries**: where the share of L, made never
+  to rise with T, and that of G, never to fall, cross 1/2, of the configurations that are assigned (physical and networks'
+  boundaries are where two shares are equal). Their errors hold the clustering fixed: replicas drawn again, and the spacing of
+  temperatures over 12^(1/2).
 """
