@@ -25,8 +25,8 @@ from analysis.flocking.dataset import Run, load
 
 
 def numbers_of(run: Run) -> Numbers:
-    truth = physical.all_boundaries(run)
-    return Numbers(components.components(run), truth, extrapolation.places(run, truth), relaxation.relaxation(run))
+    truth, settled = physical.all_boundaries(run), physical.settled(run, run.reference)
+    return Numbers(components.components(run, settled), truth, extrapolation.places(run, truth), relaxation.relaxation(run))
 
 
 def pictures(run: Run, numbers: Numbers, folder: Path, prefix: str):

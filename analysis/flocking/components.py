@@ -60,9 +60,9 @@ def spectrum(maps: np.ndarray) -> np.ndarray:
     return total / (len(maps) * maps.shape[1] * maps.shape[2])
 
 
-def components(run: Run) -> Components | None:
-    """Of the slice rho0 = system.density; None: fewer than three configurations there."""
-    rows = run.at(run.reference)
+def components(run: Run, rows: np.ndarray | None = None) -> Components | None:
+    """Of these rows of dataset.h5, by default the slice rho0 = system.density; None: fewer than three."""
+    rows = run.at(run.reference) if rows is None else rows
     if len(rows) < 3:
         return None
     size, replica, temperature = run.size, run.replica[rows], run.temperature[rows]

@@ -22,13 +22,14 @@ OF_SERIES = ("replica", "unit", "magnetization", "density_modes", "particles", "
 class Series:
     """Looks at q replicas at times (o,): magnetization (q, o), sum of m_i; modes complex (q, o, 3): sum_x rho(x) exp(-2 pi i k x / L) / N.
 
-    temperature, mean_density, particles, start (q,).
+    temperature, mean_density, particles, start, replica (as in the configurations) (q,).
     """
 
     time: np.ndarray
     temperature: np.ndarray
     mean_density: np.ndarray
     start: np.ndarray
+    replica: np.ndarray
     particles: np.ndarray
     magnetization: np.ndarray
     modes: np.ndarray
@@ -142,6 +143,7 @@ def series_of(arrays: dict) -> Series | None:
     unit = own["unit"].astype(int)
     return Series(
         own["time"].astype(float), own["temperature"].astype(float).round(6)[unit], own["mean_density"].astype(float).round(6)[unit],
-        own["start"] if "start" in own else np.array([starts.get(r, 0) for r in own["replica"].tolist()]), own["particles"].astype(float),
+        own["start"] if "start" in own else np.array([starts.get(r, 0) for r in own["replica"].tolist()]), own["replica"],
+        own["particles"].astype(float),
         own["magnetization"].astype(float), modes[..., 0] + 1j * modes[..., 1],
     )  # fmt: skip

@@ -12,6 +12,7 @@ import numpy as np
 from analysis.estimates import Estimate
 from analysis.flocking.dataset import Run, Series
 from analysis.flocking.networks import BAND
+from analysis.flocking.physical import states
 
 WINDOW = 6.0
 OBSERVABLES = {"abs_m": r"$|m|$", "m": r"$m$", "amplitude": "band, amplitude", "phase": "band, phase"}
@@ -88,6 +89,8 @@ def times(series: Series, rows: np.ndarray, first: float) -> dict[str, Time]:
 class Relaxation:
     """At the reference density: temperature (t,); times {observable: [Time of each temperature]}; interval: time between samples.
 
+    times are of the replicas that never show domains of both spins in a configuration, where there are any: the others have not
+    relaxed, as ordered and disordered say.
     ordered, disordered: late |m| by start, [Estimate] (t,), over replicas; banded (t,): share of configurations in phase L+G, nan
     without phases.h5; agree (t,): 1 where the starts agree, 0 where they do not, nan unknown.
     """
@@ -134,19 +137,21 @@ def relaxation(run: Run) -> Relaxation | None:
     if len(looks) < LOOKS or not here.any():
         return None
     known = np.unique(series.temperature[here])
+    own = run.at(run.reference)
+    stuck = np.unique(run.replica[own[states(run, own).mixed]])
     found, ordered, disordered, banded, agree = {name: [] for name in OBSERVABLES}, [], [], [], []
     late = looks[len(looks) // 2 :]
     for temperature in known:
         rows = np.flatnonzero(here & (series.temperature == temperature))
-        for name, time in times(series, rows, run.equilibration).items():
+        relaxed = rows[~np.isin(series.replica[rows], stuck)]
+        for name, time in times(series, relaxed if len(relaxed) else rows, run.equilibration).items():
             found[name].append(time)
         m = np.abs(series.order[rows][:, late]).mean(axis=1)
         one, other = m[series.start[rows] != 0], m[series.start[rows] == 0]
         ordered.append(mean_of(one))
         disordered.append(mean_of(other))
         agree.append(agreement(one, other))
-        own = run.at(run.reference)
-        own = own[run.temperature[own] == temperature]
-        banded.append(np.nan if run.phases is None or len(own) == 0 else float((run.phases.phase[own] == BAND).mean()))
+        at = own[run.temperature[own] == temperature]
+        banded.append(np.nan if run.phases is None or len(at) == 0 else float((run.phases.phase[at] == BAND).mean()))
     interval = float(run.config["generate"].get("interval", np.nan))
     return Relaxation(known, found, interval, ordered, disordered, np.array(banded), np.array(agree))

@@ -24,6 +24,7 @@ DEFINITIONS = f"""\
   Splitting the particles at random into two halves gives the same: their noises are independent, 4 Cov(m_A, m_B) = <m^2> - <rho>.
   No few components can explain it. *Less the shot noise*: by the plane waves kx = 0 to 3, ky = 0 ({components.FIRST} in all), which are the
   principal components once every shift of every configuration is in the data matrix, their power less rho0 each, over the total less N.
+- **Principal components, correlation times** are of configurations, and of replicas, without domains of both spins.
 - **Order parameter**: m = |sum m_i| / N. **Band**: b = (sum over k = 1 to {physical.WAVES} of |rho_k|^2)^(1/2) with
   rho_k = sum_x rho(x) exp(-2 pi i k x / L) / N; a homogeneous system has b = (3 / N)^(1/2).
 - **Physical boundaries** (circles of figure 3; the paper does not say how its own were found): a configuration is L+G if
@@ -61,11 +62,11 @@ def unsupervised(runs: list[Run]) -> str:
             lines.append(line)
     return f"""\
 - **UMAP's groups**: of each density by itself, UMAP is given {"; or ".join(lines)}.
-  HDBSCAN finds the groups in UMAP's plane. A group is named by its means, per particle, of |m| and of the largest of three magnetization
-  modes along x and along y:
-  G if |m| and all modes are below {phases.GAS:g}; else, if a mode is above |m|, both spins have domains: not assigned, as HDBSCAN's
-  noise is not; else L+G if the mode along x is above {phases.BAND:g} |m|; else L. **UMAP's boundaries**: where the share of L, made never
-  to rise with T, and that of G, never to fall, cross 1/2, of the configurations that are assigned (physical and networks'
-  boundaries are where two shares are equal). Their errors hold the clustering fixed: replicas drawn again, and the spacing of
+  HDBSCAN finds the groups in UMAP's plane. Configurations with domains of both spins (the largest of three magnetization
+  modes along x and along y above {phases.GAS:g} a particle and above |m|) are not assigned, nor is HDBSCAN's noise; a group is named by the
+  means of its others, per particle:
+  G if |m| and the mode along x are below {phases.GAS:g}; else L+G if that mode is above {phases.BAND:g} |m|; else L.
+  **UMAP's boundaries**: where the share of L, made never to rise with T, and that of G, never to fall, cross 1/2, of the
+  configurations that are assigned (physical and networks' boundaries are where two shares are equal). Their errors hold the clustering fixed: replicas drawn again, and the spacing of
   temperatures over 12^(1/2).
 """
