@@ -67,6 +67,7 @@ def unsupervised(runs: list[Run]) -> str:
   means of its others, per particle:
   G if |m| and the mode along x are below {phases.GAS:g}; else L+G if that mode is above {phases.BAND:g} |m|; else L.
   **UMAP's boundaries**: where the share of L, made never to rise with T, and that of G, never to fall, cross 1/2, of the
-  configurations that are assigned (physical and networks' boundaries are where two shares are equal). Their errors hold the clustering fixed: replicas drawn again, and the spacing of
+  configurations that are assigned (physical and networks' boundaries are where two shares are equal). Their errors hold the
+  clustering fixed: replicas drawn again, and the spacing of
   temperatures over 12^(1/2).
 """
