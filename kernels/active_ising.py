@@ -34,6 +34,7 @@ from kernels.device import select
 
 ALGORITHMS = ("auto", "standard", "continuous_time")
 CONTINUOUS_UP_TO = 0.36  # beyond, `standard` is the faster at rho0 = 3: 784 against 730 time units a second at T = 0.37
+LARGEST_RATE = 1e6  # exp(1/T) that the standard algorithm is let to try: T = 0.072
 LARGEST_DENSITY = 40.0  # particles a site, on average: far below LARGEST_OCCUPANCY, for bands and walls are denser
 
 
@@ -174,7 +175,10 @@ class Replicas:
             raise ValueError(f"start is {start[~np.isin(start, (-1, 0, 1))][0]}; it must be +1, -1 or 0 (each spin at random)")
         if index.dtype.kind not in "iu" or index.min() < 0 or index.max() >= 1 << 48:
             raise ValueError("index must be whole numbers from 0 to 2^48 - 1")
-        for t in np.unique(temperature):
+        for t, n in zip(temperature, particles, strict=True):
+            if 1 / t > math.log(LARGEST_RATE) and not model.continuous(t, n):
+                raise ValueError(f"temperature is {t:g}; too low: the standard algorithm would try each particle exp(1/T) times a time "
+                                 f"unit, and continuous time cannot hold L = {model.size} there")  # fmt: skip
             if model.time_step and model.time_step * (4 * model.diffusion + math.exp(1 / t)) > 1 + 1e-12:
                 raise ValueError(f"time_step is {model.time_step:g}; at T = {t:g} a probability would exceed 1: at most "
                                  f"1 / (4D + exp(1/T)) = {1 / (4 * model.diffusion + math.exp(1 / t)):.6g}")  # fmt: skip

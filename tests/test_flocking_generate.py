@@ -148,4 +148,4 @@ def test_warnings_and_mistakes_are_a_line_each(quench, small_flocking, tmp_path)
     assert "generate.equilibration = 5: particles take 10 to spread over the lattice" in said[1]
     code, lines = quench("flocking", "generate", small_flocking, "--run", tmp_path / "cold", "--set", "generate.first_temperature=0.03")
     assert (code, len(lines)) == (2, 3), lines  # the first ones name the device and the share
-    assert "system: temperature is 0.03; too low for continuous time" in lines[-1]
+    assert "system: temperature is 0.03; too low: the standard algorithm would try" in lines[-1]
