@@ -48,7 +48,7 @@ def test_shipped_configs(path):
 MISTAKES = [
     ("system.size=2", ["system.size = 2", "at least 3", "[lattice sites]"]),
     ("system.density=0", ["system.density = 0", "above 0", "[particles / site]"]),
-    ("system.density=50", ["system.density = 50", "at most 20"]),
+    ("system.density=50", ["system.density = 50", "at most 40"]),
     ("system.self_propulsion=1.1", ["system.self_propulsion = 1.1", "at least 0 and at most 1"]),
     ("system.diffusion=-1", ["system.diffusion = -1", "at least 0", "[1 / time]"]),
     ("system.algorithm=exact", ["system.algorithm = 'exact'", "one of auto, standard, continuous_time"]),
@@ -58,7 +58,7 @@ MISTAKES = [
     ("generate.replicas=0", ["generate.replicas = 0", "at least 1", "[replicas]"]),
     ("generate.equilibration=-1", ["generate.equilibration = -1", "at least 0", "[time]"]),
     ("generate.interval=0", ["generate.interval = 0", "above 0", "[time]"]),
-    ("generate.other_densities=[0.0]", ["generate.other_densities = [0.0]", "above 0 and at most 20, each once"]),
+    ("generate.other_densities=[0.0]", ["generate.other_densities = [0.0]", "above 0 and at most 40, each once"]),
     ("generate.other_densities=[2.0,2.0]", ["generate.other_densities", "each once"]),
     ("generate.other_densities=[3.0]", ["generate.other_densities = [3.0]", "has system.density = 3.0"]),
     ("generate.other_densities=[1.0e-5]", ["density 1e-05: no particle on 81 x 81 sites"]),
