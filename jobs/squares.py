@@ -30,7 +30,7 @@ def read(path: Path, dataset: str, size: int, what: str) -> np.ndarray:
     except FileNotFoundError:
         raise UserError(f"--input {path}: no such file") from None
     except (OSError, EOFError, ValueError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"--input {path}: neither a .npy file nor HDF5 or .npz with a dataset `{dataset}` ({error})") from None
+        raise UserError(f"--input {path}: neither a .npy file nor HDF5 with a dataset `{dataset}` ({error})") from None
     found = found[None] if found.ndim == 2 else found
     if found.ndim != 3 or found.shape[1:] != (size, size) or not len(found):
         raise UserError(f"--input {path}: {what} of shape {shape}; this run's networks know (n, {size}, {size})")
