@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-MOVIE_BYTES = 1_900_000
+MOVIE_BYTES = 1_000_000
 
 
 def write(frames: list[Image.Image], file: Path, milliseconds: int = 120, colours: int = 32) -> None:
