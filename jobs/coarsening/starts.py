@@ -74,7 +74,9 @@ def noisy_slice(size: int, features: Sequence[int], means: Sequence[float], nois
 
 
 def layers(size: int, width: float, period: int, mean: float) -> np.ndarray:
-    """size / period lamellae across x, at rest but for what the grid makes of them: (size, size, size).  width: epsilon, cells; mean: the share of the phase phi = 1."""
+    """size / period lamellae across x, at rest but for what the grid makes of them: (size, size, size).
+
+    width: epsilon, cells.  mean: the share of the phase phi = 1."""
     x = np.arange(size) % period + 0.5
     phi = profile(np.abs(x - period / 2) - mean * period / 2, width)
     return np.broadcast_to(phi[:, None, None], (size,) * 3).astype(np.float32)
