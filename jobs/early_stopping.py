@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn, optim
 
-from jobs import checkpoint, shards
+from jobs import checkpoint, distributed, shards
 from jobs.shards import Data
 from jobs.training import Report, write_metrics
 
@@ -74,21 +74,25 @@ class EarlyStopped:
     def to_the_end(self, folder: Path, belongs: dict, finished: Callable[[Callable], bool], report: Report) -> bool:
         """Train on from folder's checkpoint, if there is one; the best epoch's weights are in the network then.
 
-        finished(say): whether folder's test.h5 is sound.  False: another process has made it meanwhile.
+        finished(say): whether folder's test.h5 is sound.  False: another process has made it meanwhile.  Where several ranks train
+        it, all call this; the first one reads and writes the files.
         """
         say = lambda line: report("say", line)  # noqa: E731
-        state = checkpoint.load(folder / "checkpoint.pt", say, **belongs)
+        writes = distributed.place()[0] == 0
+        state = distributed.of_the_first(lambda: checkpoint.load(folder / "checkpoint.pt", say, **belongs))
         if state is not None:
             self.restore(state)
         while not self.ended:
-            if (folder / "test.h5").exists() and finished(say):
+            if distributed.of_the_first(lambda: (folder / "test.h5").exists() and finished(say)):
                 return False
             self.epoch(report)
-            checkpoint.save(folder / "checkpoint.pt", {**self.state(), **belongs})
-            write_metrics(folder / "metrics.csv", self.columns, self.history)
-            report("epoch", (self.share, self.line))
+            if writes:
+                checkpoint.save(folder / "checkpoint.pt", {**self.state(), **belongs})
+                write_metrics(folder / "metrics.csv", self.columns, self.history)
+                report("epoch", (self.share, self.line))
         self.network.load_state_dict(self.best)
-        checkpoint.save(folder / "checkpoint.pt", {"finished": True, **self.record(), **belongs})
+        if writes:
+            checkpoint.save(folder / "checkpoint.pt", {"finished": True, **self.record(), **belongs})
         return True
 
     def write_test(self, folder: Path, data: dict[str, Data], attributes: dict) -> None:

@@ -13,11 +13,14 @@ import io
 import multiprocessing
 import os
 import traceback
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import ModuleType
+
+import numpy as np
 
 from jobs import UserError, shards
 from jobs.progress import Progress
@@ -249,6 +252,12 @@ def _serve(stage: str, pipe: Connection, device: str) -> None:
             fit_one(module, unit, device, lambda kind, content: pipe.send((kind, content)))
     except (EOFError, ConnectionError, KeyboardInterrupt):
         return
+
+
+def epoch_seed(seed: int, stream: int, name: str, epoch: int) -> int:
+    """Of torch's generators in an epoch of the network `name`; epoch 0: of the first weights.  stream: see kernels.streams."""
+    bits = np.random.Philox(key=np.array([seed, stream], np.uint64), counter=np.array([epoch, zlib.crc32(name.encode()), 0, 0], np.uint64))
+    return int(np.random.Generator(bits).integers(2**63))
 
 
 def sound(path: Path, belongs: dict[str, str], say: Callable[[str], None]) -> bool:

@@ -2,13 +2,13 @@
 
 import re
 import time
-import zlib
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from jobs import training
 from jobs.early_stopping import EarlyStopped
 from jobs.flocking.networks import PhaseNetwork
 from jobs.progress import EVERY
@@ -46,10 +46,8 @@ def shifted(maps: Tensor, rows: Tensor) -> Tensor:
 
 
 def epoch_seed(config, name: str, epoch: int) -> int:
-    """Of torch's generators in an epoch; epoch 0: of the first weights."""
-    key = np.array([config.seed, STREAMS["flocking"] << 32], np.uint64)
-    bits = np.random.Philox(key=key, counter=np.array([epoch, zlib.crc32(name.encode()), 0, 0], np.uint64))
-    return int(np.random.Generator(bits).integers(2**63))
+    """jobs.training's, on this study's stream."""
+    return training.epoch_seed(config.seed, STREAMS["flocking"] << 32, name, epoch)
 
 
 class Training(EarlyStopped):
