@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import ModuleType
 
-from jobs import UserError
+from jobs import UserError, shards
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.units import Place
@@ -249,6 +249,18 @@ def _serve(stage: str, pipe: Connection, device: str) -> None:
             fit_one(module, unit, device, lambda kind, content: pipe.send((kind, content)))
     except (EOFError, ConnectionError, KeyboardInterrupt):
         return
+
+
+def sound(path: Path, belongs: dict[str, str], say: Callable[[str], None]) -> bool:
+    """Whether a trained network's test.h5 is there, undamaged, and says that it belongs to these.  Another one is moved aside."""
+    try:
+        shards.check(path, **belongs)
+    except FileNotFoundError:
+        return False
+    except shards.BadFileError as error:
+        say(f"{path}: {error}; moved aside to {shards.set_aside(path).name}")
+        return False
+    return True
 
 
 def write_metrics(path: Path, names: tuple[str, ...], history: list[list[float]]) -> None:
