@@ -4,7 +4,9 @@ In the first `curriculum` epochs most frames of a sequence are given and the las
 """
 
 import itertools
+import math
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -30,6 +32,11 @@ def frames_given(epoch: int, curriculum: int, frames: int) -> int:
     """How many frames of a sequence are given in an epoch, counted from 1: a share 1 - epoch / curriculum, at least one is given, one asked for."""
     share = 1 - epoch / curriculum if epoch <= curriculum else 0.0
     return min(frames - 1, max(1, round(frames * share)))
+
+
+def in_groups(items: Sequence, size: int) -> list[Sequence]:
+    """The items, so many at a time."""
+    return [items[first : first + size] for first in range(0, len(items), size)]
 
 
 def turned(sequence: np.ndarray, turn: int) -> np.ndarray:
@@ -67,11 +74,14 @@ class Training(EarlyStopped):
         torch.manual_seed(epoch_seed(self.config, self.name, number))
         given = frames_given(number, t.curriculum, self.frames)
         order = torch.randperm(len(self.training))
-        turns = torch.randint(len(TURNS), order.shape) if t.augmentation else None
+        turns, duals = torch.randint(len(TURNS), order.shape) * t.augmentation, torch.randint(2, order.shape) * t.augmentation
+        if t.schedule == "cosine":
+            for group in self.optimiser.param_groups:
+                group["lr"] = t.learning_rate * (1 + math.cos(math.pi * (number - 1) / t.epochs)) / 2
         batches, total = len(order) // t.batch, 0.0
         for k in range(batches):
             rows = slice(k * t.batch, (k + 1) * t.batch)
-            total += self.step(order[rows].tolist(), [0] * t.batch if turns is None else turns[rows].tolist(), given)
+            total += self.step(torch.stack([order, turns, duals], 1)[rows].tolist(), given)
             if time.monotonic() - spoken > EVERY / 2:
                 spoken = time.monotonic()
                 report("alive", None)
@@ -80,13 +90,13 @@ class Training(EarlyStopped):
             self.best_loss = float("inf")  # epochs before are not chosen from
         self.note(number, total / batches, float(by_frame[:, 1:].mean()), mean_error, given, time.monotonic() - started)
 
-    def step(self, rows: list[int], turns: list[int], given: int) -> float:
-        """One step of the optimiser over a batch; its loss.  Ranks share its fields, and the sum of what they found is one rank's."""
-        fields = [(row, turn, dual) for row, turn in zip(rows, turns, strict=True) for dual in range(1 + self.config.train.duals)]
+    def step(self, batch: list[list[int]], given: int) -> float:
+        """One step of the optimiser over a batch of (row, turn, dual); its loss.  Ranks share it, and the sum of what they find is one rank's."""
+        fields = [(row, turn, k) for row, turn, dual in batch for k in ((0, 1) if self.config.train.duals else (dual,))]
         rank, ranks = distributed.place()
         sums = torch.zeros(1 + self.network.flat.numel(), dtype=torch.float64)
         self.backpropagation.load(self.network.flat.detach().numpy())
-        for group in itertools.batched(fields[rank::ranks], self.together):
+        for group in in_groups(fields[rank::ranks], self.together):
             loss, gradient = self.backpropagation.gradient(np.stack([self.sequence(*field) for field in group]), given, self.penalty)
             sums[0] += loss * len(group)
             sums[1:] += torch.from_numpy(np.asarray(self.kernels.device.to_host(gradient))) * len(group)
@@ -106,7 +116,7 @@ class Training(EarlyStopped):
         self.kernels.load(self.network.flat.detach().numpy())
         found, drift = torch.zeros(len(sequences), self.frames, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
         mine = range(rank, len(sequences), ranks)
-        for group in itertools.batched(mine, self.together):
+        for group in in_groups(mine, self.together):
             truth = np.stack([np.asarray(sequences[row], np.float32) for row in group])
             padded = np.concatenate([truth, np.repeat(truth[:1], self.together - len(group), 0)])
             self.kernels.start(padded[:, 0])
