@@ -94,6 +94,8 @@ MISTAKES = [
     ("rollout.cases.long.kept=20000", ["rollout.cases.long.kept = 20000", "at most rollout.cases.long.frames = 10001", "[frames]"]),
     ("rollout.cases.long.mesh=a.obj", ["rollout.cases.long.mesh = a.obj", "only with start = shape"]),
     ("rollout.cases.shape.count=3", ["rollout.cases.shape.count = 3", "nothing random"]),
+    ("rollout.cases.shape.mean=0.4", ["rollout.cases.shape.mean = 0.4", "expected null", "start shape"]),
+    ("rollout.cases.test.noise=0.1", ["rollout.cases.test.noise = 0.1", "expected null", "start test"]),
     ("rollout.cases.a/b.size=64", ["rollout.cases.a/b", "letters, digits, _ and -"]),
     ("rollout.costs.frames=0", ["rollout.costs.frames = 0", "at least 1", "[frames]"]),
 ]

@@ -51,12 +51,12 @@ class Generate(Section):
     frames: int = value(50, unit="frames", ge=2, le=100_000, about="of a sequence, its first field among them")
     interval: float = value(1.0, unit="time", gt=0, le=1e6, about="between two frames")
     scheme: Literal["adaptive", "explicit"] = value(
-        "adaptive", unit="", about="of the solver: spectral with steps of varying length, or forward Euler as in the paper; the same stencil"
+        "adaptive", unit="", about="of the solver: spectral with varying steps, or forward Euler as in the paper; the same stencil"
     )
     step: float = value(2.5e-3, unit="time", gt=0, le=1e6, about="of the explicit scheme")
     tolerance: float = value(1.0e-4, unit="", gt=0, lt=1, about="rms error of an adaptive step, in 2 phi - 1")
     mean: float = value(0.5, unit="", gt=0, lt=1, about="of phi, on average over the sequences")
-    mean_deviation: float = value(0.05, unit="", ge=0, lt=0.5, about="standard deviation of a sequence's mean, normal, cut at 2.5 of it")
+    mean_deviation: float = value(0.05, unit="", ge=0, lt=0.5, about="deviation of a sequence's mean, normal, cut at 2.5 of it")
     feature_sizes: list[int] = value(
         [8, 16, 32], unit="cells", min_length=1, about="between lattice points of the Perlin noise, dealt to the sequences at random"
     )

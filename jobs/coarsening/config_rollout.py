@@ -22,7 +22,7 @@ class Case(Section):
     kept: int | None = value(None, unit="frames", ge=2, le=1_000_000, about="of them on disk, with the first and the last; all if null")
     spacing: Literal["linear", "log"] = value("linear", unit="", about="of the kept frames in time")
     count: int | None = value(None, unit="starts", ge=1, le=1_000_000, about="independent ones; if null all of the test set, else one")
-    mean: float | None = value(None, unit="", gt=0, lt=1, about="of phi; drawn as generate's if null (shape: what the surface holds)")
+    mean: float | None = value(None, unit="", gt=0, lt=1, about="of phi; drawn as generate's if null")
     feature_size: int | None = value(
         None, unit="cells", ge=2, le=4096, about="of the Perlin noise, also the thickness of the slice and the period of the layers; dealt "
         "as generate's if null"
@@ -79,6 +79,9 @@ class Rollout(Section):
                 raise ValueError(f"{key}.size = {case.size}: expected an even number at least 8 [cells]")
             if case.kept is not None and case.frames is not None and case.kept > case.frames:
                 raise ValueError(f"{key}.kept = {case.kept}: expected at most {key}.frames = {case.frames} [frames]")
+            for other in ("mean", "feature_size", "noise") if case.start in ("test", "shape") else ("noise",) * (case.start == "layers"):
+                if getattr(case, other) is not None:
+                    raise ValueError(f"{key}.{other} = {getattr(case, other):g}: expected null: start {case.start} has its own")
             if case.mesh is not None and case.start != "shape":
                 raise ValueError(f"{key}.mesh = {case.mesh}: only with start = shape, not {case.start}")
             if case.count not in (None, 1) and case.start in ("shape", "layers"):
