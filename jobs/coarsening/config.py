@@ -54,7 +54,7 @@ class Generate(Section):
         "adaptive", unit="", about="of the solver: spectral with varying steps, or forward Euler as in the paper; the same stencil"
     )
     step: float = value(2.5e-3, unit="time", gt=0, le=1e6, about="of the explicit scheme")
-    tolerance: float = value(1.0e-4, unit="", gt=0, lt=1, about="rms error of an adaptive step, in 2 phi - 1")
+    tolerance: float = value(1.0e-5, unit="", gt=0, lt=1, about="rms error of an adaptive step, in 2 phi - 1")
     mean: float = value(0.5, unit="", gt=0, lt=1, about="of phi, on average over the sequences")
     mean_deviation: float = value(0.05, unit="", ge=0, lt=0.5, about="deviation of a sequence's mean, normal, cut at 2.5 of it")
     feature_sizes: list[int] = value(
