@@ -14,9 +14,11 @@ from jobs import config as configs
 from jobs import shards
 from jobs.coarsening import costs, recording, rollout, trained
 from jobs.coarsening.config import Coarsening
-from jobs.coarsening.measures import downscaled, energies
+from jobs.coarsening.fields import downscale
+from jobs.coarsening.generate import solver
+from jobs.coarsening.measures import energies
 from jobs.coarsening.recording import Plan, kept_frames, record
-from jobs.coarsening.truth import Truth, looked_at, solver
+from jobs.coarsening.truth import Truth, looked_at
 from jobs.rundir import System
 from kernels import interface
 from kernels.conv_gru import ConvGRU, random_parameters
@@ -150,7 +152,7 @@ def test_the_stage_writes_truth_and_networks_of_each_case(follow, run):
             assert attributes["seconds"] >= attributes["seconds_per_frame"] * 0.99
             assert {"config", "seed", "git_revision", "device", "host", "date", "config_digest", "made_from"} <= set(attributes)
             if who == "truth":
-                assert np.array_equal(downscaled(found["phi_full"], s), found["phi"])
+                assert np.array_equal(downscale(found["phi_full"], s.downscale, s.downscaling), found["phi"])
         truth = run / "rollout" / case / "truth.h5"
         if truth.exists():  # both start from the same
             mine, theirs = (shards.read(path)[0]["phi"][:, 0] for path in (truth, truth.with_name("staggered-seed-0.h5")))
@@ -238,7 +240,7 @@ def truth_of(folder, frames=41, looks=None):
     kept = kept_frames(frames, 6, "linear")
     plan = Plan(looked_at(frames, kept), kept, 1.0, 2, (8,) * 3, 2.0, 3.0, (16,) * 3)
     start = np.random.default_rng(4).normal(0.5, 0.1, (2, 16, 16, 16)).astype(np.float32)
-    source = Truth(solver(c, plan.full, device), plan, 1e-3, start, lambda phi: downscaled(phi, c.system))
+    source = Truth(solver(c, 16, device), plan, 1e-3, start, lambda phi: downscale(phi, 2, "nearest"))
     record(folder / "truth.h5", plan, source, {"made_from": "x"}, "case some, truth", lambda done: None)
     return shards.read(folder / "truth.h5")
 

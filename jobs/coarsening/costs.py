@@ -12,9 +12,10 @@ import numpy as np
 
 from jobs import provenance, shards
 from jobs.coarsening import starts, trained
-from jobs.coarsening.measures import downscaled, energies
+from jobs.coarsening.fields import downscale
+from jobs.coarsening.generate import solver
+from jobs.coarsening.measures import energies
 from jobs.coarsening.recording import fingerprint
-from jobs.coarsening.truth import solver
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
@@ -65,15 +66,14 @@ def table(system: System, networks: list[str], device, progress: Progress) -> tu
     g = config.generate
     feature = sorted(g.feature_sizes)[len(g.feature_sizes) // 2]
     start = starts.perlin(s.size, [feature], [g.mean], g.noise, config.seed, [starts.identity(starts.CASE, 0, CASE)], device)
-    shape = start.shape[1:]
 
     def solved(scheme: str, frames: float, precision: str = "float32", **how) -> tuple[np.ndarray, int]:
-        run = solver(config, shape, device, precision).run(start, [frames * config.generate.interval], scheme=scheme, steady_state=None,
+        run = solver(config, s.size, device, precision).run(start, [frames * config.generate.interval], scheme=scheme, steady_state=None,
                                                            observe=False, **how)  # fmt: skip
-        return downscaled(run.fields[0, 0], s), int(run.steps[0])
+        return downscale(run.fields[0, 0], s.downscale, s.downscaling), int(run.steps[0])
 
-    begin = downscaled(start[0], s)
-    step = min(step, 0.9 * explicit_limit(solver(config, shape, device)))
+    begin = downscale(start[0], s.downscale, s.downscaling)
+    step = min(step, 0.9 * explicit_limit(solver(config, s.size, device)))
     methods = [Method("network " + name, "", np.nan, rolled(system, name, begin, device)) for name in networks]
     methods.append(Method("explicit", "step", step, lambda frames: solved("explicit", frames, step=step)))
     for scheme in ("first_order", "second_order"):
@@ -119,7 +119,7 @@ def table(system: System, networks: list[str], device, progress: Progress) -> tu
         "convergence_free_energy_error": converged[1], "convergence_ratio": first[0] / converged[0],
         "convergence": "half the step against a quarter, after convergence_frames frames; ratio: the whole against half over that, 2 if "
         "the error is of first order, and the reference's own twice convergence_rmse",
-        "persistence_rmse": still[0], "persistence_free_energy_error": still[1], "cells": int(np.prod(shape)),
+        "persistence_rmse": still[0], "persistence_free_energy_error": still[1], "cells": s.size**3,
     }  # fmt: skip
 
 

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from jobs import UserError, provenance, shards
-from jobs.coarsening import costs, fields, rollout_own, starts, trained
+from jobs.coarsening import costs, fields, generate, rollout_own, starts, trained
 from jobs.coarsening.config_rollout import Case
-from jobs.coarsening.measures import downscaled
 from jobs.coarsening.recording import Plan, fingerprint, kept_frames, record
-from jobs.coarsening.truth import Recorded, Truth, looked_at, solver
+from jobs.coarsening.truth import Recorded, Truth, looked_at
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
@@ -67,7 +66,7 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
     missing = [unit for unit in mine if not finished(unit, progress)]
     progress.say(f"{len(mine)} of {len(everything)} rollouts are mine, {len(mine) - len(missing)} of them finished before")
     if missing:
-        progress.say(f"they take {sum(size(plans[unit]) for unit in missing) / 1e9:.2g} GB on disk")
+        progress.say(f"they take {generate.size(sum(size(plans[unit]) for unit in missing))} of disk")
     progress.begin(sum(plans[unit].count * len(plans[unit].frames) for unit in missing), "frames")
     done = failed = 0
     for unit in missing:
@@ -157,8 +156,8 @@ def follow(unit: Unit, plan: Plan, device, progress: Progress, before: int) -> b
             source = Recorded(fields.read(system.folder, "test").all, plan)
         else:
             begin = starts.of_case(system.config, unit.case, device)[0]
-            source = Truth(solver(system.config, plan.full, device), plan, system.config.generate.tolerance, begin,
-                           functools.partial(downscaled, system=system.config.system))  # fmt: skip
+            model = generate.solver(system.config, plan.full[0], device)
+            source = Truth(model, plan, system.config.generate.tolerance, begin, functools.partial(on_network_grid, system))
         stopped = record(unit.target, plan, source, attributes, unit.title, lambda done: progress.reach(before + done, unit.title))
     except Exception as error:
         text = str(error).splitlines()
@@ -186,7 +185,12 @@ def small(system: System, name: str, device) -> np.ndarray:
     case = system.config.rollout.cases[name]
     if case.start == "test":
         return fields.read(system.folder, "test").all[: case.count, 0]
-    return downscaled(starts.of_case(system.config, name, device)[0], system.config.system)
+    return on_network_grid(system, starts.of_case(system.config, name, device)[0])
+
+
+def on_network_grid(system: System, phi: np.ndarray) -> np.ndarray:
+    """phi (..., X, Y, Z) on the truth's grid as the networks see it."""
+    return fields.downscale(phi, system.config.system.downscale, system.config.system.downscaling)
 
 
 class Network:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from jobs.coarsening.recording import Plan
-from kernels.cahn_hilliard import CahnHilliard, coarsening
+from kernels.cahn_hilliard import CahnHilliard
 
 CHUNK_CELLS = 1 << 26  # of the frames of one call
 CHUNK_LOOKS = 8  # frames of one call at most: a killed one loses no more; each call's first steps are short
@@ -17,13 +17,6 @@ def looked_at(frames: int, kept: np.ndarray) -> np.ndarray:
     """The frames of a truth whose numbers are recorded: the kept ones, and some at log-spaced times; all of a short one."""
     between = np.rint(np.geomspace(1, frames - 1, min(LOOKS, frames - 1))).astype(np.int64) if frames > LOOKS else np.arange(1, frames)
     return np.unique(np.concatenate([kept, between]))
-
-
-def solver(config, size: tuple[int, int, int], device, precision: str = "float32") -> CahnHilliard:
-    """The truth's equations in a box of so many cells of the truth's grid: what the explicit scheme solves, too.  ValueError: it cannot."""
-    s = config.system
-    return coarsening(size, s.interface_width, s.mobility, spacing=s.spacing, laplacian="finite_difference", precision=precision,
-                      device=device)  # fmt: skip
 
 
 class Truth:
