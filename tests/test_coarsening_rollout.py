@@ -12,7 +12,7 @@ import yaml
 
 from jobs import config as configs
 from jobs import shards
-from jobs.coarsening import costs, recording, rollout, trained
+from jobs.coarsening import costs, fields, recording, rollout, trained
 from jobs.coarsening.config import Coarsening
 from jobs.coarsening.fields import downscale
 from jobs.coarsening.generate import solver
@@ -70,7 +70,7 @@ def networks(monkeypatch):
 
     monkeypatch.setattr(trained, "names", lambda system: NAMES)
     monkeypatch.setattr(trained, "stepper", stepper)
-    monkeypatch.setattr(costs, "write", lambda *_: True)  # tests/test_coarsening_costs.py
+    monkeypatch.setattr(costs, "write", lambda *_: None)  # tests/test_coarsening_costs.py
     return made
 
 
@@ -157,6 +157,22 @@ def test_the_stage_writes_truth_and_networks_of_each_case(follow, run):
         if truth.exists():  # both start from the same
             mine, theirs = (shards.read(path)[0]["phi"][:, 0] for path in (truth, truth.with_name("staggered-seed-0.h5")))
             assert np.array_equal(mine, theirs)
+
+
+def test_the_test_set_is_its_own_truth(quench, follow, run, tmp_path):
+    for stage in ("generate", "collect"):
+        code, lines = quench("coarsening", stage, tmp_path / "config.yaml", "--run", run)
+        assert code == 0, "\n".join(lines)
+    follow("--set", "rollout.cases={test: {kept: 3, frames: null, count: null}}", "--set", "rollout.models=[staggered]")
+    sequences = fields.read(run, "test").all[...]
+    truth, attributes = shards.read(run / "rollout/test/truth.h5")
+    assert truth["phi"].shape == (2, 3, 8, 8, 8)
+    assert np.array_equal(truth["phi"], sequences[:, truth["time"].astype(int)])
+    assert np.allclose(truth["series/mean"], sequences.mean((2, 3, 4), dtype=np.float64))
+    assert "phi_full" not in truth
+    assert np.isnan(attributes["seconds_per_frame"])  # it was generated, not computed here
+    assert np.array_equal(shards.read(run / "rollout/test/staggered-seed-0.h5")[0]["phi"][:, 0], sequences[:, 0])
+    assert not (run / "rollout/test/sigmoid-seed-0.h5").exists()
 
 
 def test_frames_are_the_networks_own(networks):
@@ -336,6 +352,9 @@ def test_a_rollout_that_fails_is_named_and_the_others_go_on(follow, run, monkeyp
     assert any("failed: rollout-noise-sigmoid-seed-0: RuntimeError: no such thing" in line for line in lines)
     assert any("rollouts: 1 by networks and 0 by the solver done" in line for line in lines)
     monkeypatch.setattr(trained, "stepper", plain)
+    monkeypatch.setattr(costs, "write", lambda *_: 1 / 0)
+    assert any("case costs, all methods: failed: ZeroDivisionError" in line for line in follow(*one("noise"), status=1))
+    monkeypatch.setattr(costs, "write", lambda *_: None)
     follow(*one("noise"))
     assert not list((run / "log").glob("*.failed"))
 
@@ -343,6 +362,12 @@ def test_a_rollout_that_fails_is_named_and_the_others_go_on(follow, run, monkeyp
 def test_without_a_network_there_is_no_rollout(follow, monkeypatch):
     monkeypatch.setattr(trained, "names", lambda system: [])
     assert "none of the networks asked for is trained: run train first" in follow(status=2)[-1]
+
+
+def test_a_damaged_training_is_one_line(follow, run):
+    path = run / "train/sigmoid/seed-0/test.h5"
+    path.write_text("words")
+    assert f"{path}: truncated or not HDF5; run train again" in follow(status=2)[-1]
 
 
 # ---- a user's own start

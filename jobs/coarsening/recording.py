@@ -66,9 +66,10 @@ class Plan:
 
 
 class Source(Protocol):
-    """Where frames come from, some starts at a time."""
+    """Where frames come from, `batch` starts at a time; computed: not merely read."""
 
     batch: int
+    computed: bool
 
     def begin(self, rows: range, state: dict[str, np.ndarray] | None) -> None:
         """Make ready for these starts, from their first frame on or from a `state` after some frame."""
@@ -156,7 +157,7 @@ def record(target: Path, plan: Plan, source: Source, attributes: dict, name: str
     """Write the frames of a source to `target`; why starts stopped early ("": none did).
 
     attributes: the file's, made_from among them; seconds, seconds_per_frame (of one start, measuring aside), stopped and
-    frames_done (whole for all starts) are added.  name: whose rollout it is, for `stopped`.  report(frames done of all starts).
+    frames_done (by all starts) are added.  name: whose rollout it is, for `stopped`.  report(frames done of all starts).
     """
     parts = Parts(target, attributes["made_from"])
     position, state = parts.resume(plan.count)
@@ -172,8 +173,8 @@ def record(target: Path, plan: Plan, source: Source, attributes: dict, name: str
     if min(position.last) < 0:
         raise ValueError(f"{stopped}: a start that cannot be followed")
     steps = int(plan.frames[position.last].sum())
-    attributes |= {"seconds": position.seconds, "seconds_per_frame": position.stepping / max(1, steps), "stopped": stopped,
-                   "frames_done": int(plan.frames[min(position.last)]) + 1}  # fmt: skip
+    attributes |= {"seconds": position.seconds, "seconds_per_frame": position.stepping / steps if source.computed and steps else np.nan,
+                   "stopped": stopped, "frames_done": int(plan.frames[min(position.last)]) + 1}  # fmt: skip
     parts.assemble(target, plan, position, attributes)
     return stopped
 

@@ -62,11 +62,13 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
         for who in (networks[system.name] if kind else [TRUTH] * asked.truth)
     ]
     plans = {unit: plan(unit) for unit in everything}  # what cannot be followed is said before hours are spent
+    marks = {unit: made_from(unit) for unit in everything}  # of all, so that what is wrong with them stops every rank alike
     mine = place.share(everything)
-    missing = [unit for unit in mine if not finished(unit, progress)]
+    missing = [unit for unit in mine if not finished(unit, marks[unit], progress)]
     progress.say(f"{len(mine)} of {len(everything)} rollouts are mine, {len(mine) - len(missing)} of them finished before")
     if missing:
-        progress.say(f"they take {generate.size(sum(size(plans[unit]) for unit in missing))} of disk")
+        progress.say(f"they take {generate.size(sum(size(plans[unit]) for unit in missing))} of disk, each as much again while it is put "
+                     "together")
     progress.begin(sum(plans[unit].count * len(plans[unit].frames) for unit in missing), "frames")
     done = failed = 0
     for unit in missing:
@@ -76,7 +78,9 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
     progress.end()
     place.gather(None)  # times are taken when no other rank is at work
     if place.rank == place.task == 0:
-        failed += sum(not costs.write(system, networks[system.name], device, progress) for system in systems)
+        for system in systems:
+            table = Unit(system, "costs", "all methods")
+            failed += not attempt(table, lambda system=system: costs.write(system, networks[system.name], device, progress), progress)
     return failed
 
 
@@ -122,14 +126,18 @@ def made_from(unit: Unit) -> str:
 
 
 def weights(system: System, who: str) -> str:
-    """A digest of a network's training, "" of the truth."""
-    return "" if who == TRUTH else shards.check(system.training(who) / "test.h5")
+    """A digest of a network's training, "" of the truth.  UserError if what the training left cannot be used."""
+    path = system.training(who) / "test.h5"
+    try:
+        return "" if who == TRUTH else shards.check(path)
+    except (FileNotFoundError, shards.BadFileError) as error:
+        raise UserError(f"{path}: {error if isinstance(error, shards.BadFileError) else 'is not there'}; run train again") from None
 
 
-def finished(unit: Unit, progress: Progress) -> bool:
+def finished(unit: Unit, mark: str, progress: Progress) -> bool:
     """Whether a sound file of this very rollout is there.  A damaged one is moved aside, one of another config made again."""
     try:
-        shards.check_large(unit.target, made_from=made_from(unit))
+        shards.check_large(unit.target, made_from=mark)
     except FileNotFoundError:
         return False
     except shards.BadFileError as error:
@@ -142,23 +150,14 @@ def finished(unit: Unit, progress: Progress) -> bool:
 
 
 def follow(unit: Unit, plan: Plan, device, progress: Progress, before: int) -> bool:
-    """Write one rollout; whether that went well.  What goes wrong with it does not stop the others."""
-    system, case = unit.system, unit.asked
-    attributes = {
-        **provenance.block(system.config, device.name), "config_digest": digest(system.config), "made_from": made_from(unit),
-        "study": "coarsening", "case": unit.case, "model": unit.who,
-    }  # fmt: skip
+    """Write one rollout; whether that went well."""
+    return attempt(unit, lambda: write(unit, plan, device, progress, before), progress)
+
+
+def attempt(unit: Unit, act: Callable[[], None], progress: Progress) -> bool:
+    """Whether `act` went well; what goes wrong with one unit is named, and does not stop the others."""
     try:
-        if unit.who != TRUTH:
-            make = functools.partial(trained.stepper, system, unit.who, plan.shape, device=device)
-            source = Network(make, plan, functools.partial(small, system, unit.case, device))
-        elif case.start == "test":
-            source = Recorded(fields.read(system.folder, "test").all, plan)
-        else:
-            begin = starts.of_case(system.config, unit.case, device)[0]
-            model = generate.solver(system.config, plan.full[0], device)
-            source = Truth(model, plan, system.config.generate.tolerance, begin, functools.partial(on_network_grid, system))
-        stopped = record(unit.target, plan, source, attributes, unit.title, lambda done: progress.reach(before + done, unit.title))
+        act()
     except Exception as error:
         text = str(error).splitlines()
         reason = f"{type(error).__name__ + ': ' if not isinstance(error, UserError) else ''}{text[0] if text else 'no message'}"
@@ -167,8 +166,26 @@ def follow(unit: Unit, plan: Plan, device, progress: Progress, before: int) -> b
         note(unit, f"{reason}; see {progress.path}\n")
         return False
     note(unit, None)
-    progress.say(f"{unit.target}: {attributes['frames_done']} frames in {attributes['seconds']:.3g} s{'; ' * bool(stopped)}{stopped}")
     return True
+
+
+def write(unit: Unit, plan: Plan, device, progress: Progress, before: int) -> None:
+    """Write one rollout to its file; before: frames of others that are done."""
+    system, case = unit.system, unit.asked
+    attributes = {
+        **provenance.block(system.config, device.name), "config_digest": digest(system.config), "made_from": made_from(unit),
+        "study": "coarsening", "case": unit.case, "model": unit.who,
+    }  # fmt: skip
+    if unit.who != TRUTH:
+        make = functools.partial(trained.stepper, system, unit.who, plan.shape, device=device)
+        source = Network(make, plan, functools.partial(small, system, unit.case, device))
+    elif case.start == "test":
+        source = Recorded(fields.read(system.folder, "test").all, plan)
+    else:
+        begin, model = starts.of_case(system.config, unit.case, device)[0], generate.solver(system.config, plan.full[0], device)
+        source = Truth(model, plan, system.config.generate.tolerance, begin, functools.partial(on_network_grid, system))
+    stopped = record(unit.target, plan, source, attributes, unit.title, lambda done: progress.reach(before + done, unit.title))
+    progress.say(f"{unit.target}: {attributes['frames_done']} frames in {attributes['seconds']:.3g} s{'; ' * bool(stopped)}{stopped}")
 
 
 def note(unit: Unit, text: str | None) -> None:
@@ -195,6 +212,8 @@ def on_network_grid(system: System, phi: np.ndarray) -> np.ndarray:
 
 class Network:
     """A recording.Source: `make(count=)` -> kernels.conv_gru.ConvGRU, `starts()` -> phi (count, x, y, z)."""
+
+    computed = True
 
     def __init__(self, make: Callable, plan: Plan, starts: Callable[[], np.ndarray]):
         self.make, self.plan, self.starts, self.network = make, plan, starts(), None

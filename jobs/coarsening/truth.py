@@ -22,6 +22,8 @@ def looked_at(frames: int, kept: np.ndarray) -> np.ndarray:
 class Truth:
     """A recording.Source: `starts`, phi (count, X, Y, Z) on the truth's grid, followed; downscale(phi): on the network's."""
 
+    computed = True
+
     def __init__(self, model: CahnHilliard, plan: Plan, tolerance: float, starts: np.ndarray, downscale: Callable):
         self.model, self.plan, self.tolerance, self.starts, self.downscale = model, plan, tolerance, starts, downscale
         cells = int(np.prod(model.shape))
@@ -61,6 +63,8 @@ class Truth:
 
 class Recorded:
     """A recording.Source: the test set's own frames, which the solver made when it was generated."""
+
+    computed = False
 
     def __init__(self, fields, plan: Plan):
         """fields: (n, frames, x, y, z), an array or on the disk."""
