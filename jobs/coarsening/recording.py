@@ -22,7 +22,7 @@ from jobs.coarsening.measures import energies
 from jobs.shards import Data
 from kernels import interface
 
-SECONDS = 30.0  # between two parts
+SECONDS = 60.0  # between two parts
 BUFFER = 256 << 20  # bytes of frames in a part
 RUNAWAY = 5.0  # outside of [0, 1]: farther than any rollout that could come back
 NAMED = 3  # starts that `stopped` tells of
