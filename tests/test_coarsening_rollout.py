@@ -12,13 +12,15 @@ import yaml
 
 from jobs import config as configs
 from jobs import shards
-from jobs.coarsening import costs, fields, recording, rollout, trained
+from jobs.coarsening import costs, fields, recording, trained
+from jobs.coarsening.cases import Unit, kept_frames, looked_at
 from jobs.coarsening.config import Coarsening
 from jobs.coarsening.fields import downscale
 from jobs.coarsening.generate import solver
 from jobs.coarsening.measures import energies
-from jobs.coarsening.recording import Plan, kept_frames, record
-from jobs.coarsening.truth import Truth, looked_at
+from jobs.coarsening.parts import Plan
+from jobs.coarsening.recording import record
+from jobs.coarsening.sources import Network, Truth
 from jobs.rundir import System
 from kernels import interface
 from kernels.conv_gru import ConvGRU, random_parameters
@@ -56,7 +58,9 @@ class Broken(ConvGRU):
         super().advance(steps)
         self.steps += steps
         if self.steps >= 3:
-            self.view(self.phi, 1)[1 if self.count > 1 else 0] = np.nan
+            phi = self.fields()
+            phi[1] = np.nan
+            self.start(phi, self.hidden_states())
 
 
 @pytest.fixture
@@ -189,7 +193,7 @@ def recorded(phi, frames, device, folder=None, make=ConvGRU, kept=None, batch=No
     """({dataset: values}, attributes) of a rollout from phi (n, x, y, z)."""
     target = Path(folder or tempfile.mkdtemp()) / "found.h5"
     plan = Plan(np.arange(frames), kept_frames(frames, kept, "linear"), 1.0, len(phi), phi.shape[1:], 2.0, 3.0)
-    source = rollout.Network(lambda count: make(weights(model, scale), plan.shape, count, model, device), plan, lambda: phi)
+    source = Network(lambda count: make(weights(model, scale), plan.shape, count, model, device), plan, lambda: phi)
     source.batch = batch or source.batch
     record(target, plan, source, {"made_from": "x"}, "case some, staggered", lambda done: None)
     return shards.read(target)
@@ -327,7 +331,7 @@ def test_a_rollout_that_turns_to_nan_stops_and_the_others_go_on(follow, run, mon
 def test_a_rollout_of_one_start_ends_where_it_runs_away(tmp_path):
     class Away(ConvGRU):
         def advance(self, steps):
-            self.view(self.phi, 1)[...] *= 3
+            self.start(3 * self.fields())
 
     phi = np.full((1, 4, 4, 4), 0.5, np.float32)
     found, attributes = recorded(phi, 1000, select("cpu", 1), make=Away)
@@ -455,4 +459,4 @@ def test_a_box_that_the_network_cannot_take(follow, run, tmp_path, case, said):
 
 def test_a_rollout_knows_its_system():
     system = System("", None, config())
-    assert rollout.Unit(system, "noise", "truth").title == "case noise, truth"
+    assert Unit(system, "noise", "truth").title == "case noise, truth"

@@ -12,10 +12,10 @@ import numpy as np
 
 from jobs import provenance, shards
 from jobs.coarsening import starts, trained
+from jobs.coarsening.cases import fingerprint, weights
 from jobs.coarsening.fields import downscale
 from jobs.coarsening.generate import solver
 from jobs.coarsening.measures import energies
-from jobs.coarsening.recording import fingerprint
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
@@ -40,8 +40,6 @@ class Method:
 
 def write(system: System, networks: list[str], device, progress: Progress) -> None:
     """Write rollout/costs.h5, unless the one there was made with the same."""
-    from jobs.coarsening.rollout import weights
-
     config, target = system.config, system.folder / "rollout" / "costs.h5"
     made_from = fingerprint(digest(config), config.rollout.costs.model_dump(), device.name,
                             [weights(system, name) for name in networks])  # fmt: skip
