@@ -1,0 +1,121 @@
+"""The rollout stage: networks and solver go on alone from every case's starts, or with --input a network from a user's own."""
+
+import functools
+import shutil
+import traceback
+from collections.abc import Callable
+
+from jobs import UserError, provenance, shards
+from jobs.coarsening import costs, fields, generate, rollout_own, starts, train, trained
+from jobs.coarsening.cases import TRUTH, Unit, chosen, made_from, on_network_grid, plan, size, small
+from jobs.coarsening.parts import Plan
+from jobs.coarsening.recording import record
+from jobs.coarsening.sources import Network, Recorded, Truth
+from jobs.config import digest
+from jobs.progress import Progress
+from jobs.rundir import System
+from jobs.units import Place
+
+
+def run(systems: list[System], place: Place, request, device, progress: Progress) -> int:
+    """This process's share of the rollouts of all systems, or that of --input; how many failed."""
+    if request.input is not None and len(systems) > 1:
+        raise UserError(f"--input: {request.run} holds {len(systems)} systems; give one of them as --run")
+    for system in systems:
+        train.check(system)
+    if request.input is not None:
+        if place.rank == place.task == 0:
+            rollout_own.answer(systems[0], request, device, progress)
+        return 0
+    networks = {system.name: chosen(system, progress.say) for system in systems}
+    everything = [
+        Unit(system, case, who)
+        for kind in (False, True)  # truths are dealt among the ranks first, then networks
+        for system in systems
+        for case, asked in system.config.rollout.cases.items()
+        for who in (networks[system.name] if kind else [TRUTH] * asked.truth)
+    ]
+    plans = {unit: plan(unit) for unit in everything}  # what cannot be followed is said before hours are spent
+    marks = {unit: made_from(unit) for unit in everything}  # of all, so that what is wrong with them stops every rank alike
+    mine = place.share(everything)
+    missing = [unit for unit in mine if not finished(unit, marks[unit], progress)]
+    progress.say(f"{len(mine)} of {len(everything)} rollouts are mine, {len(mine) - len(missing)} of them finished before")
+    if missing:
+        progress.say(f"they take {generate.size(sum(size(plans[unit]) for unit in missing))} of disk, each as much again while it is put "
+                     "together")
+    progress.begin(sum(plans[unit].count * len(plans[unit].frames) for unit in missing), "frames")
+    done = failed = 0
+    for unit in missing:
+        failed += not follow(unit, plans[unit], device, progress, done)
+        done += plans[unit].count * len(plans[unit].frames)
+        progress.reach(done)
+    progress.end()
+    place.gather(None)  # times are taken when no other rank is at work
+    if place.rank == place.task == 0:
+        for system in systems:
+            table = Unit(system, "costs", "all methods")
+            failed += not attempt(table, lambda system=system: costs.write(system, networks[system.name], device, progress), progress)
+    return failed
+
+
+def finished(unit: Unit, mark: str, progress: Progress) -> bool:
+    """Whether a sound file of this very rollout is there.  A damaged one is moved aside, one of another config made again."""
+    try:
+        shards.check_large(unit.target, made_from=mark)
+    except FileNotFoundError:
+        return False
+    except shards.BadFileError as error:
+        if "made from" not in str(error):
+            progress.say(f"{unit.target}: {error}; moved aside to {shards.set_aside(unit.target).name}")
+        return False
+    shutil.rmtree(unit.target.with_name(f".{unit.target.stem}.parts"), ignore_errors=True)  # a kill between naming and tidying up
+    note(unit, None)
+    return True
+
+
+def follow(unit: Unit, plan: Plan, device, progress: Progress, before: int) -> bool:
+    """Write one rollout; whether that went well."""
+    return attempt(unit, lambda: write(unit, plan, device, progress, before), progress)
+
+
+def attempt(unit: Unit, act: Callable[[], None], progress: Progress) -> bool:
+    """Whether `act` went well; what goes wrong with one unit is named, and does not stop the others."""
+    try:
+        act()
+    except Exception as error:
+        text = str(error).splitlines()
+        reason = f"{type(error).__name__ + ': ' if not isinstance(error, UserError) else ''}{text[0] if text else 'no message'}"
+        progress.write(traceback.format_exc())
+        progress.say(f"{unit.title}: failed: {reason}; see {progress.path}")
+        note(unit, f"{reason}; see {progress.path}\n")
+        return False
+    note(unit, None)
+    return True
+
+
+def write(unit: Unit, plan: Plan, device, progress: Progress, before: int) -> None:
+    """Write one rollout to its file; before: frames of others that are done."""
+    system, case = unit.system, unit.asked
+    attributes = {
+        **provenance.block(system.config, device.name), "config_digest": digest(system.config), "made_from": made_from(unit),
+        "study": "coarsening", "case": unit.case, "model": unit.who,
+    }  # fmt: skip
+    if unit.who != TRUTH:
+        make = functools.partial(trained.stepper, system, unit.who, plan.shape, device=device)
+        source = Network(make, plan, functools.partial(small, system, unit.case, device))
+    elif case.start == "test":
+        source = Recorded(fields.read(system.folder, "test").all, plan)
+    else:
+        begin, model = starts.of_case(system.config, unit.case, device)[0], generate.solver(system.config, plan.full[0], device)
+        source = Truth(model, plan, system.config.generate.tolerance, begin, functools.partial(on_network_grid, system))
+    stopped = record(unit.target, plan, source, attributes, unit.title, lambda done: progress.reach(before + done, unit.title))
+    progress.say(f"{unit.target}: {attributes['frames_done']} frames in {attributes['seconds']:.3g} s{'; ' * bool(stopped)}{stopped}")
+
+
+def note(unit: Unit, text: str | None) -> None:
+    """Leave, or remove, the note of a failure that `status` shows; a full disk must not cost results."""
+    path = unit.system.rollout_failure(unit.case, unit.who)
+    try:
+        path.unlink(missing_ok=True) if text is None else path.write_text(text)
+    except OSError:
+        return
