@@ -18,15 +18,15 @@ template <int N> __device__ __forceinline__ void keep(float* field, const Place&
 template <int IN, int BLOCKS>
 __device__ __forceinline__ const float* first_half(vec (&out)[ROWS][BLOCKS * HIDDEN], const float* field, const Grid& grid, const Place& at,
                                                    const float* weights) {
-  constexpr int SIZE = 27 * IN * HIDDEN;
+  constexpr int WEIGHTS = 27 * IN * HIDDEN;
   UNROLL for (int block = 0; block < BLOCKS; ++block) {
     vec sum[ROWS][HIDDEN];
-    begin(sum, weights + BLOCKS * SIZE + block * HIDDEN);
-    convolve<IN, HIDDEN>(sum, field, grid, at, weights + block * SIZE);
+    begin(sum, weights + BLOCKS * WEIGHTS + block * HIDDEN);
+    convolve<IN, HIDDEN>(sum, field, grid, at, weights + block * WEIGHTS);
     squash(sum);
     UNROLL for (int r = 0; r < ROWS; ++r) UNROLL for (int o = 0; o < HIDDEN; ++o) out[r][block * HIDDEN + o] = sum[r][o];
   }
-  return weights + BLOCKS * (SIZE + HIDDEN);
+  return weights + BLOCKS * (WEIGHTS + HIDDEN);
 }
 
 // u, i_n and r H of a cell.  1^3 weights: [3][3 HIDDEN][HIDDEN], biases; [2][2 HIDDEN][HIDDEN], biases

@@ -166,7 +166,7 @@ __device__ __forceinline__ vec load_cells(const float* from, int left) {  // not
 // to[k][..] += value[k] where there is a to[k], by all threads of a block; a GPU's each bring their own sum
 template <int N> __device__ __forceinline__ void add_up(float* const* to, const vec* value) {
 #ifdef __CUDACC__
-  __shared__ float brought[N][129];  // 128 threads at most
+  __shared__ float brought[N][129];  // 128 threads at most (conv_gru.py); an odd stride: no two threads share a bank
   __syncthreads();
   for (int k = 0; k < N; ++k) brought[k][threadIdx.x] = value[k];
   __syncthreads();

@@ -12,7 +12,7 @@ Memory 241 float32 a cell and step are kept on the way there (h = 10), for the w
 
 import numpy as np
 
-from kernels.conv_gru import ConvGRU
+from kernels.conv_gru import GPU_THREADS, ConvGRU
 
 # of each cell, tiled; x hidden channels
 KEPT = {"update": 1, "input": 1, "reset": 1, "from_input": 3, "from_state": 2, "from_reset_state": 1, "candidate": 1}
@@ -160,7 +160,7 @@ class Backpropagation:
         kernel, tasks, partial, _ = self.sums[name]
         device, box = self.network.device, (self.network.count, *self.network.shape)
         channels = channels or len(self.network.packing.index[f"{name}.bias"])
-        blocks, threads = (self.portions, 1) if device.kind == "cpu" else (self.portions * tasks, 128)
+        blocks, threads = (self.portions, 1) if device.kind == "cpu" else (self.portions * tasks, GPU_THREADS)
         numbers = [np.int32(n) for n in (channels, first, *box, self.portions)]
         self.module.launch(kernel, blocks, [z, x, partial, *numbers], threads=threads)
 

@@ -182,7 +182,7 @@ def test_staggered_fluxes_down_the_gradient_remove_a_checkerboard_at_the_discret
 
 def test_bad_input():
     device, parameters = select("cpu", 1), random_parameters(1)
-    with pytest.raises(ValueError, match="shape is .*at least 3 cells"):
+    with pytest.raises(ValueError, match="at least 3 cells"):
         ConvGRU(parameters, (2, 8, 8), device=device)
     with pytest.raises(ValueError, match="output is 'upwind'"):
         ConvGRU(parameters, (8, 8, 8), output="upwind", device=device)

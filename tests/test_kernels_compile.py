@@ -25,6 +25,8 @@ SYSTEMS = {
         {**Layout(size, particles, counter_bits, H200).defines, "CONTINUOUS": continuous}
         for size, particles, counter_bits, continuous in [(81, 19683, 6, 0), (81, 19683, 6, 1), (81, 52488, 8, 1), (300, 270000, 6, 1)]
     ],
+    **{file: [dict(SIZE=hidden, HIDDEN=hidden, ROWS=1, OUTPUT=output) for hidden, output in [(10, 0), (4, 2)]]
+       for file in ("conv_gru.cu", "conv_gru_backward.cu")},
     "cahn_hilliard_explicit.cu": [dict(SIZE=64, DIMENSIONS=3, NX=64, NY=64, NZ=64, REAL="float")],
 }
 CASES = [(file, system, arch) for file, systems in SYSTEMS.items() for system in systems for arch in ("sm_80", "sm_90", "sm_100")]

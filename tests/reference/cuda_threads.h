@@ -16,6 +16,8 @@
 #define __shared__ static
 
 using std::cbrt;
+using std::fminf;
+using std::fmaxf;
 using std::fmax;
 using std::fmin;
 using std::sqrt;
@@ -46,6 +48,8 @@ static int atomicMin(int* address, int value) {
 }
 static unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)((unsigned long long)a * b >> 32); }
 static unsigned __funnelshift_l(unsigned low, unsigned high, int k) { return high << k | low >> (32 - k); }
+static int __float_as_int(float value) { int bits; __builtin_memcpy(&bits, &value, sizeof bits); return bits; }
+static float __int_as_float(int bits) { float value; __builtin_memcpy(&value, &bits, sizeof value); return value; }
 static int __ffs(unsigned bits) { return __builtin_ffs(bits); }
 
 // body() as each of `threads` threads of one block
