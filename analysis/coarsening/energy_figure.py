@@ -1,0 +1,125 @@
+"""Figure 6: the free energy in time."""
+
+from pathlib import Path
+
+import numpy as np
+
+from analysis import style
+from analysis.coarsening import energy
+from analysis.coarsening.dataset import Run
+from analysis.coarsening.error_figures import decades
+from analysis.coarsening.names import TRUTH_COLOUR, Network
+from analysis.coarsening.rollouts import Case, Rollout
+
+LIMIT = 0.055  # of the relative error, the paper's
+TRUE = {"color": TRUTH_COLOUR, "lw": 1.3}
+LAW = {"color": style.GREY, "lw": 0.9, "ls": "--"}
+
+
+def fit_window(run: Run, case: Case, rollout: Rollout | None = None) -> tuple[float, float] | None:
+    """Where exponents are fitted: by the truth, or where there is none by the rollout (default: the case's first)."""
+    by = case.truth or rollout or case.first
+    found = energy.window(by.series_time, by.series["free_energy"].mean(axis=0), run.volume(case), run.side(case))
+    return found
+
+
+def free_energy(run: Run, network: Network, folder: Path, prefix: str) -> tuple[str, str] | None:
+    """Panels a to d, those that there is data for."""
+    long, ensemble, far = (run.case(name, truth) for name, truth in (("long", True), ("ensemble", True), ("ensemble_long", False)))
+    long = long or run.case("slice") or run.case("test")
+    panels = []
+    if long is not None:
+        panels += [lambda ax: decay(ax, run, long), lambda ax: relative(ax, run, long)]
+    if ensemble is not None and network in ensemble.networks and energy.bands(ensemble, ensemble.networks[network], 1.0) is not None:
+        panels.append(lambda ax: banded(ax, run, ensemble, network))
+    if far is not None and network in far.networks:
+        panels.append(lambda ax: alone(ax, run, far, network))
+    if not panels:
+        return None
+    fig, axes = style.grid(len(panels), 2.25, per_row=2)
+    for letter, ax, panel in zip("abcd", axes, panels, strict=False):
+        panel(ax)
+        ax.set_title(f"{letter}  " + ax.get_title(), loc="left")
+        ax.set_title("")
+    return (
+        style.save(fig, folder, f"{prefix}figure-6-free-energy"),
+        f"{run.name}: figure 6 of the paper: free energy per volume in time, of truth and networks on the same grid. Dashed: t^-1/3; in "
+        "brackets the exponents fitted over the stretch that the dashed line spans. Relative error: |F predicted - F| / F, mean over the "
+        f"starts; dashed: {100 * LIMIT:g}%. Bands: one standard deviation over the starts. Grey: as far as training sequences go.",
+    )
+
+
+def fitted(rollout: Rollout, between) -> str:
+    found = energy.exponent(rollout.series_time, rollout.series["free_energy"], between)
+    return f" ({found})".replace("-", "\N{MINUS SIGN}") if np.isfinite(found.value) else ""
+
+
+def law(ax, between: tuple[float, float] | None, time: np.ndarray, mean: np.ndarray) -> None:
+    """The line t^-1/3 above the curve, where exponents are fitted (or over its last two thirds in log t)."""
+    after = time[time > 0]
+    low, high = between or (after[0] ** (1 / 3) * after[-1] ** (2 / 3), after[-1])
+    x = np.geomspace(low, high, 20)
+    middle = np.sqrt(low * high)
+    ax.plot(x, 1.25 * np.interp(middle, time, mean) * (x / middle) ** energy.LAW, label="$t^{-1/3}$", **LAW)
+
+
+def axes_of(ax, run: Run, rollout: Rollout) -> None:
+    after = rollout.series_time[rollout.series_time > 0]
+    ax.set(xscale="log", yscale="log", xlabel="time", ylabel=r"$F / V$ (1 / length)", xlim=(after[0] * 0.9, after[-1] * 1.1))
+    ax.set_ylim(ax.dataLim.y0 / 3.5, 1.2 * ax.dataLim.y1)
+    decades(ax)
+    ax.axvline(run.horizon, color="#AAAAAA", lw=0.7, zorder=-2)
+
+
+def decay(ax, run: Run, case: Case) -> None:
+    between, volume = fit_window(run, case), run.volume(case)
+    mean = case.truth.series["free_energy"].mean(axis=0) / volume
+    ax.plot(case.truth.series_time, mean, label=f"truth{fitted(case.truth, between)}", **TRUE)
+    for network, rollout in case.networks.items():
+        ax.plot(rollout.series_time, rollout.series["free_energy"].mean(axis=0) / volume, color=network.colour, ls=network.line, lw=1,
+                label=network.title + fitted(rollout, between))  # fmt: skip
+    law(ax, between, case.truth.series_time, mean)
+    axes_of(ax, run, case.first)
+    ax.set_title(f"case {case.name}")
+    ax.legend(loc="lower left")
+
+
+def relative(ax, run: Run, case: Case) -> None:
+    last = 1.0
+    for network, rollout in case.networks.items():
+        gap = energy.gap(case, rollout)
+        if gap is not None:
+            ax.plot(gap.time, 100 * gap.relative.mean(axis=0), color=network.colour, ls=network.line, lw=1, label=network.title)
+            last = max(last, gap.time[-1])
+    ax.axhline(100 * LIMIT, **LAW)
+    ax.axvline(run.horizon, color="#AAAAAA", lw=0.7, zorder=-2)
+    highest = max((line.get_ydata().max() for line in ax.lines if line.get_label() in {n.title for n in case.networks if n.model != "sigmoid"}),
+                  default=0)  # fmt: skip
+    ax.set(xscale="log", xlabel="time", ylabel="relative error of $F$ (%)", ylim=(0, max(1.4 * 100 * LIMIT, 1.1 * highest)),
+           xlim=(0.9 * run.interval, 1.1 * last), title=f"case {case.name}")  # fmt: skip
+    ax.legend(loc="upper left")
+
+
+def banded(ax, run: Run, case: Case, network: Network) -> None:
+    found = energy.bands(case, case.networks[network], run.volume(case))
+    for mean, spread, colour, label in ((found.mean_truth, found.spread_truth, TRUTH_COLOUR, "truth"),
+                                        (found.mean, found.spread, network.colour, network.title)):  # fmt: skip
+        ax.plot(found.time, mean, color=colour, lw=1, ls="-" if label == "truth" else "--", label=label)
+        ax.fill_between(found.time, mean - spread, mean + spread, color=colour, alpha=0.22, lw=0)
+    ax.axvline(run.horizon, color="#AAAAAA", lw=0.7, zorder=-2)
+    ax.set(yscale="log", xlabel="time", ylabel=r"$F / V$ (1 / length)", title=f"{case.truth.count} starts")
+    decades(ax)
+    ax.legend()
+
+
+def alone(ax, run: Run, case: Case, network: Network) -> None:
+    rollout, volume = case.networks[network], run.volume(case)
+    between = fit_window(run, case, rollout)
+    each = rollout.series["free_energy"] / volume
+    mean, spread = each.mean(axis=0), each.std(axis=0, ddof=1) if len(each) > 1 else 0
+    ax.plot(rollout.series_time, mean, color=network.colour, lw=1, label=network.title + fitted(rollout, between))
+    ax.fill_between(rollout.series_time, mean - spread, mean + spread, color=network.colour, alpha=0.22, lw=0)
+    law(ax, between, rollout.series_time, mean)
+    axes_of(ax, run, rollout)
+    ax.set_title(f"{rollout.count} starts, network alone")
+    ax.legend(loc="lower left")
