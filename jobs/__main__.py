@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 
 from jobs import UserError, config, rundir, status, units, work
-from jobs.options import STUDIES, parser
+from jobs.options import STAGES, STUDIES, parser
 from jobs.progress import Progress
 
 
@@ -61,13 +61,14 @@ def run(options: argparse.Namespace, place: units.Place) -> int:
             )
         goes_on = options.stage != "all" or place.tasks == 1
         if not goes_on:
-            progress.say("an array's tasks do not wait for one another: run train and predict when all are through")
+            progress.say(f"an array's tasks do not wait for one another: run train and {STAGES[options.command][-2]} when all are through")
         if options.stage in ("train", "all") and goes_on and not problems and not failed:
             failed, problems = agreed(place, lambda: train(options, systems, place, device, progress), 0)
             failed = sum(place.gather(failed))
             progress.end()
-        if options.stage in ("predict", "all") and goes_on and not problems and not failed:
-            stage = importlib.import_module(f"jobs.{options.command}.predict")
+        last = STAGES[options.command][-2]  # predict, or rollout
+        if options.stage in (last, "all") and goes_on and not problems and not failed:
+            stage = importlib.import_module(f"jobs.{options.command}.{last}")
             _, problems = agreed(place, lambda: stage.run(systems, place, options, device, progress), None)
         if failed and place.rank == 0:
             progress.say(f"{failed} unit{'s' * (failed > 1)} failed: see python -m jobs status {options.run}")
@@ -93,9 +94,10 @@ def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir
     if options.workers is not None and options.workers < 1:
         raise UserError(f"--workers {options.workers}: expected at least 1")
     given = [f"--{name}" for name in ("output", "model", "window", "map") if getattr(options, name, None) is not None]
-    if options.input is not None and options.stage != "predict":
+    mine = getattr(options, "input", None)  # coarsening has none
+    if mine is not None and options.stage != "predict":
         raise UserError(f"--input goes with the stage predict, not {options.stage}")
-    if given and options.input is None:
+    if given and mine is None:
         raise UserError(f"{', '.join(given)}: only with --input FILE")
     model, source = STUDIES[options.command], str(options.config)
     raw = config.read(options.config, options.settings, options.command)

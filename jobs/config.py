@@ -125,6 +125,7 @@ def _lists(raw: dict, model: type[Section], path: tuple = ()) -> dict[tuple, lis
 
 
 def _section(annotation) -> type[Section] | None:
+    """The block that a field holds, by itself or by name."""
     options = [annotation, *typing.get_args(annotation)]
     return next((o for o in options if isinstance(o, type) and issubclass(o, Section)), None)
 
@@ -132,14 +133,17 @@ def _section(annotation) -> type[Section] | None:
 def _field(model: type[Section], path):
     """The field at a key path, or None; what follows a field (pydantic adds the members of a union) is
     ignored."""
-    field = None
+    field, named = None, False
     for name in path:
         if model is None:
             break
+        if named:  # the name of a block, as in rollout.cases.NAME.size
+            named = False
+            continue
         field = model.model_fields.get(str(name))
         if field is None:
             return None
-        model = _section(field.annotation)
+        model, named = _section(field.annotation), typing.get_origin(field.annotation) is dict
     return field
 
 
@@ -155,6 +159,8 @@ def expected(field) -> str:
             (item,) = typing.get_args(option)
             choices = typing.get_args(item)
             kinds.append("a list of " + (", ".join(map(str, choices)) if choices else "numbers"))
+        elif typing.get_origin(option) is dict:
+            kinds.append("blocks by name, each with keys: " + ", ".join(_section(option).model_fields))
         elif _section(option):
             kinds.append("a block of keys: " + ", ".join(_section(option).model_fields))
         else:
@@ -189,12 +195,16 @@ def explain(error: pydantic.ValidationError, model: type[Section]) -> list[str]:
     """One line a mistake: key path, value, what is allowed, unit."""
     lines = {}
     for mistake in error.errors():
-        names, block = [], model
+        names, block, named = [], model, False
         for name in mistake["loc"]:
             if block is None:
                 break
             names.append(str(name))
-            block = _section(block.model_fields[name].annotation) if name in block.model_fields else None
+            if named:
+                named = False
+                continue
+            annotation = block.model_fields[name].annotation if name in block.model_fields else None
+            block, named = _section(annotation), typing.get_origin(annotation) is dict
         path, field = ".".join(names), _field(model, names)
         if mistake["type"] == "extra_forbidden":
             parent = model if len(names) == 1 else _section(_field(model, names[:-1]).annotation)

@@ -4,19 +4,23 @@ import argparse
 import importlib
 from pathlib import Path
 
+from jobs.coarsening.config import Coarsening
 from jobs.flocking.config import Flocking
 from jobs.nucleation.config import Nucleation
 from jobs.segregation.config import Segregation
 
-STUDIES = {"nucleation": Nucleation, "segregation": Segregation, "flocking": Flocking}  # and jobs/STUDY/STAGE.py for each stage but `all`
+# and jobs/STUDY/STAGE.py for each stage but `all`
+STUDIES = {"nucleation": Nucleation, "segregation": Segregation, "flocking": Flocking, "coarsening": Coarsening}
 STAGES = dict.fromkeys(STUDIES, ("generate", "collect", "train", "predict", "all"))
+STAGES["coarsening"] = ("generate", "collect", "train", "rollout", "all")
 # what `predict` takes of one's own, its answer's name, and the network that gives it
 OWN = {
     "nucleation": ("configurations", "spins +1 and -1 (stable), (n, L, L), .npy or HDF5 `spins`", "NAME-p_nuc.h5", "torus"),
     "segregation": ("mixtures", "concentrations, (n, L, L), .npy or HDF5 `concentration`", "NAME-segregated.h5", "gan_forward"),
     "flocking": ("configurations", "`magnetization` and `density`, (n, L, L), HDF5 or .npz", "NAME-phases.h5", "reference/lambda-0.01"),
 }
-SETTING = {"nucleation": "system.field=0.6", "segregation": "generate.noise=0.05", "flocking": "system.density=2.5"}
+SETTING = {"nucleation": "system.field=0.6", "segregation": "generate.noise=0.05", "flocking": "system.density=2.5",
+           "coarsening": "generate.noise=0.05"}  # fmt: skip
 
 EXAMPLES = """
 examples:
@@ -43,6 +47,9 @@ examples:
 
   # the phases of configurations of your own, by the networks that learnt one density
   python -m jobs flocking predict jobs/flocking/paper.yaml --run runs/flocking --input mine.npz
+
+  # networks that follow coarsening in three dimensions, from shapes, larger boxes and for longer than they learnt
+  python -m jobs coarsening rollout jobs/coarsening/demo.yaml --run runs/coarsening --set rollout.models=[staggered]
 
   # how far is it, and what went wrong
   python -m jobs status runs/r10
@@ -80,8 +87,10 @@ def parser() -> argparse.ArgumentParser:
             "stage",
             metavar="STAGE",
             choices=stages,
-            help="generate: simulate the units; collect: units into a data set; train: the networks; predict: what they say of "
-            f"its test set, or of {OWN[study][0]} of your own (--input); all: these in turn",
+            help="generate: simulate the units; collect: units into a data set; train: the networks; "
+            + (f"predict: what they say of its test set, or of {OWN[study][0]} of your own (--input)" if study in OWN else
+               "rollout: they go on alone, from each start that the config names")
+            + "; all: these in turn",
         )
         one.add_argument("config", metavar="CONFIG.yaml", type=Path, help=f"such as jobs/{study}/demo.yaml")
         one.add_argument(
@@ -110,6 +119,8 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument(
             "--task", metavar="k/K", help="this is task k (from 0) of K; default: Slurm's array, or 0/1"
         )
+        if study not in OWN:
+            continue
         what, file, answer, model = OWN[study]
         mine = one.add_argument_group(f"predict, for {what} of your own")
         mine.add_argument("--input", type=Path, metavar="FILE", help=file)

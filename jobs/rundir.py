@@ -139,7 +139,7 @@ def _claim(folder: Path, wanted: dict[str, Section], text: str, model: type[Sect
 def free(key: str, folder: Path) -> bool:
     """Whether a config value may change in a run directory: it names what to do next, or nothing was made with it yet."""
     lists = ("models", "splits", "folds", "sets", "regularization", "seeds")
-    listing = key in [f"train.{name}" for name in lists] or key.startswith(("predict.", "film."))
+    listing = key in [f"train.{name}" for name in lists] or key.startswith(("predict.", "film.", "rollout."))
     return listing or (key.startswith(("train.", "unsupervised.")) and not (folder / "train").exists())
 
 

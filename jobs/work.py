@@ -42,9 +42,10 @@ def generate(stage: ModuleType, systems: list[System], place: Place, device, pro
     """Bring this process's share of the units of all systems to disk; the number of units that failed.
 
     `stage` is a study's generate module: build(config, device) -> model, raising UserError for what cannot
-    run; warn(model, config) -> lines; batch(config, device) -> units at once; simulate(model, config, units,
-    report) yields (unit, {name: shards.Data}) and calls report(done) with the units' worth of work done in
-    this batch; it may raise UnitError.
+    run; warn(model, config) -> lines; announce(model, config, units) -> lines, where sizes are worth saying;
+    batch(config, device) -> units at once; simulate(model, config, units, report) yields (unit, {name:
+    shards.Data}) and calls report(done) with the units' worth of work done in this batch; it may raise
+    UnitError.
     """
     everything = [(system, unit) for system in systems for unit in range(system.config.generate.units)]
     mine = place.share(everything)
@@ -57,6 +58,9 @@ def generate(stage: ModuleType, systems: list[System], place: Place, device, pro
     for system, model, _ in todo:
         for line in stage.warn(model, system.config):
             progress.say(f"warning: {system.name + ': ' if system.name else ''}{line}")
+    for system, model, units in todo:
+        for line in stage.announce(model, system.config, units) if hasattr(stage, "announce") else ():
+            progress.say(f"{system.name + ': ' if system.name else ''}{line}")
     progress.begin(len(missing), "units")
     done = failed = 0
     for system, model, units in todo:

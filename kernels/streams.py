@@ -20,6 +20,8 @@ STREAMS = {
     "learning": 10,  # jobs: segregation, first weights and each epoch's order and augmentation
     "active_ising": 11,  # active_ising: first particles, and all attempts
     "flocking": 12,  # jobs: flocking, UMAP's seed, splits, first weights, and each epoch's order and augmentation
+    "perlin": 13,  # perlin: gradients of the noise a coarsening trajectory starts from
+    "coarsening": 14,  # jobs: coarsening, means, feature sizes, start times, splits, first weights, each epoch's order and augmentation
 }
 
 

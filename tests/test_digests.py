@@ -13,6 +13,7 @@ import pytest
 from kernels import ising, percolation
 from kernels.active_ising import ActiveIsing
 from kernels.device import select
+from kernels.perlin import perlin_noise
 
 FILE = Path(__file__).with_name("digests.json")
 SYSTEMS = {  # square R=6: 144 attempts a substep, more than the 128 slots
@@ -70,6 +71,12 @@ def flock_digests(device, name):
         ("density_histogram", np.int32), ("magnetization_map", np.int16), ("density_map", np.uint16))}  # fmt: skip
 
 
+def noise_digests(device):
+    """Digests of Perlin noise, by lattice constant."""
+    noise = perlin_noise((48,) * 3, [12, 6, 3, 2], seed=2**33 + 76, index=[1, 2**40 + 3, 0, 5], device=device)
+    return {f"{48 // points} cells": digest(field, np.float32) for points, field in zip((12, 6, 3, 2), noise, strict=True)}
+
+
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_digests(device, name):
     assert digests(device, name) == json.loads(FILE.read_text())[name]
@@ -80,8 +87,12 @@ def test_flock_digests(device, name):
     assert flock_digests(device, name) == json.loads(FILE.read_text())[name]
 
 
+def test_noise_digests(device):
+    assert noise_digests(device) == json.loads(FILE.read_text())["perlin"]
+
+
 def test_the_file_holds_these_systems():
-    assert list(json.loads(FILE.read_text())) == [*SYSTEMS, *FLOCKS]
+    assert list(json.loads(FILE.read_text())) == [*SYSTEMS, *FLOCKS, "perlin"]
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -103,5 +114,6 @@ def test_tables_do_not_hang_on_a_last_bit(name):
 if __name__ == "__main__":
     found = {name: digests(select("cpu"), name) for name in SYSTEMS}
     found |= {name: flock_digests(select("cpu"), name) for name in FLOCKS}
+    found["perlin"] = noise_digests(select("cpu"))
     FILE.write_text(json.dumps(found, indent=1) + "\n")
     print(f"{FILE} written")

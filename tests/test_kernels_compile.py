@@ -19,6 +19,7 @@ SYSTEMS = {
     ],
     "ising_fft.cu": [dict(SIZE=100, THREADS=128)],
     "percolation.cu": [dict(SIZE=100, THREADS=256)],
+    "perlin.cu": [dict(SIZE=64, POINTS=4)],
     "cahn_hilliard.cu": [dict(SIZE=64, REAL="float", ORDER=2, ADAPTIVE=1), dict(SIZE=32, REAL="double", ORDER=1, ADAPTIVE=0)],
     "active_ising.cu": [
         {**Layout(size, particles, counter_bits, H200).defines, "CONTINUOUS": continuous}

@@ -1,12 +1,10 @@
 """From shards to dataset.h5, the configurations and their runs' histories, phases.h5, what they are without any label, and film.h5."""
 
-import hashlib
-
 import h5py
 import numpy as np
 
-from jobs import provenance, shards
-from jobs.config import digest, flat
+from jobs import collecting, shards
+from jobs.config import digest
 from jobs.flocking import film, phases
 from jobs.flocking.generate import STARTS
 from jobs.progress import Progress
@@ -19,22 +17,13 @@ MAPS = {"magnetization": np.int16, "density": np.uint16}
 
 def run(system: System, device, progress: Progress) -> None:
     """Write a system's data set and its phases from its shards, unless those there were made from the same ones."""
-    config, target = system.config, system.folder / "dataset.h5"
-    labels, revisions = _survey(system)
-    sections = ("study", "seed", "system", "generate")
-    wanted = sorted(item for item in flat(config).items() if item[0].split(".")[0] in sections)
-    made_from = hashlib.sha256(" ".join([*labels, str(wanted)]).encode()).hexdigest()
-    if len(revisions) > 1:
-        progress.say(f"warning: {system.folder}: units come from different revisions of the code: {', '.join(sorted(revisions))}")
-    if _present(system, made_from, progress):
+    target = system.folder / "dataset.h5"
+    made_from, revisions = collecting.survey(system, progress)
+    if collecting.present([(target, shards.check)], made_from, progress):
         progress.say(f"{target}: made from the same units before, kept")
     else:
         data = dataset(system, progress)
-        attributes = {
-            **provenance.block(config, device.name), "config_digest": digest(config), "made_from": made_from, "study": "flocking",
-            "generate_revisions": " ".join(sorted(revisions)),
-        }  # fmt: skip
-        shards.write(target, data, attributes)
+        shards.write(target, data, collecting.attributes(system, device, made_from, revisions))
         progress.say(f"{target}: {len(data['unit'].values)} configurations, {len(data['series/replica'].values)} replicas")
         changed = int((data["series/start"].values != _planned(data)).sum())
         if changed:
@@ -43,30 +32,6 @@ def run(system: System, device, progress: Progress) -> None:
         del data
     film.run(system, device, progress)
     phases.run(system, device, progress)
-
-
-def _survey(system: System) -> tuple[list[str], set[str]]:
-    """Digests of all shards, and the revisions that made them."""
-    labels, revisions = [], set()
-    for unit in range(system.config.generate.units):
-        with h5py.File(system.shard(unit), "r", locking=False) as file:  # checked as a whole before collect is called
-            labels.append(file.attrs["content_digest"])
-            revisions.add(str(file.attrs["git_revision"]))
-    return labels, revisions
-
-
-def _present(system: System, made_from: str, progress: Progress) -> bool:
-    """Whether dataset.h5 is there, sound, and made from these units.  A damaged one is moved aside."""
-    target = system.folder / "dataset.h5"
-    try:
-        shards.check(target, made_from=made_from)
-        return True
-    except FileNotFoundError:
-        return False
-    except shards.BadFileError as error:
-        if "made from another" not in str(error):
-            progress.say(f"{target}: {error}; moved aside to {shards.set_aside(target).name}")
-        return False
 
 
 def _planned(data: dict[str, Data]) -> np.ndarray:

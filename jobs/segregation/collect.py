@@ -1,14 +1,13 @@
 """From shards to data/{train,valid,test}/segregation.h5 in The Well's layout, stats.yaml, and dataset.h5, the index of all."""
 
 import contextlib
-import hashlib
 import math
 
 import h5py
 import numpy as np
 
-from jobs import provenance, shards, well
-from jobs.config import digest, flat
+from jobs import collecting, shards, well
+from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.segregation.config import SPLITS, Segregation
@@ -20,23 +19,14 @@ from jobs.shards import Data
 def run(system: System, device, progress: Progress) -> None:
     """Write a system's data set from its shards, unless the one there was made from the same ones."""
     config, folder, target = system.config, system.folder, system.folder / "dataset.h5"
-    labels, revisions, steady = _survey(system)
-    sections = ("study", "seed", "system", "generate")
-    wanted = sorted(item for item in flat(config).items() if item[0].split(".")[0] in sections)
-    made_from = hashlib.sha256(" ".join([*labels, str(wanted)]).encode()).hexdigest()
-    if len(revisions) > 1:
-        progress.say(f"warning: {folder}: units come from different revisions of the code: {', '.join(sorted(revisions))}")
-    if _present(system, made_from, progress):
+    made_from, revisions = collecting.survey(system, progress)
+    files = [(target, shards.check), *((data_file(folder, split), well.check) for split in SPLITS)]
+    if collecting.present(files, made_from, progress) and (folder / "stats.yaml").exists():
         progress.say(f"{target}: made from the same units before, kept")
         return
+    steady = latest(system)
     progress.begin(config.generate.units, "units")
-    attributes = {
-        **provenance.block(config, device.name),
-        "config_digest": digest(config),
-        "made_from": made_from,
-        "study": "segregation",
-        "generate_revisions": " ".join(sorted(revisions)),
-    }
+    attributes = collecting.attributes(system, device, made_from, revisions)
     target.unlink(missing_ok=True)  # an index without its files would be worse than none
     columns = {}
     with contextlib.ExitStack() as files:
@@ -62,30 +52,13 @@ def run(system: System, device, progress: Progress) -> None:
         progress.say(f"warning: {target}: {unsteady} of {len(columns['steady_time'])} fields did not get to their steady state")
 
 
-def _survey(system: System) -> tuple[list[str], set[str], float]:
-    """Digests of all shards, the revisions that made them, and the latest time at which a field became steady."""
-    labels, revisions, latest = [], set(), 0.0
+def latest(system: System) -> float:
+    """The latest time at which a field of any shard became steady."""
+    found = 0.0
     for unit in range(system.config.generate.units):
-        with h5py.File(system.shard(unit), "r", locking=False) as file:  # checked as a whole before collect is called
-            labels.append(file.attrs["content_digest"])
-            revisions.add(str(file.attrs["git_revision"]))
-            latest = max(latest, float(np.nanmax(file["steady_time"][...], initial=0.0)))
-    return labels, revisions, latest
-
-
-def _present(system: System, made_from: str, progress: Progress) -> bool:
-    """Whether all files are there, sound, and made from these units.  A damaged one is moved aside."""
-    present = (system.folder / "stats.yaml").exists()
-    for path, check in [(system.folder / "dataset.h5", shards.check), *((data_file(system.folder, s), well.check) for s in SPLITS)]:
-        try:
-            check(path, made_from=made_from)
-        except FileNotFoundError:
-            present = False
-        except shards.BadFileError as error:
-            present = False
-            if "made from another" not in str(error):
-                progress.say(f"{path}: {error}; moved aside to {shards.set_aside(path).name}")
-    return present
+        with h5py.File(system.shard(unit), "r", locking=False) as file:
+            found = max(found, float(np.nanmax(file["steady_time"][...], initial=0.0)))
+    return found
 
 
 def layout(config: Segregation, split: str, steady: float) -> well.Layout:

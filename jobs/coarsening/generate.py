@@ -1,0 +1,201 @@
+"""Sequences of a mixture that separates and coarsens, from Perlin noise on or from later, kept on the network's grid.
+
+Sequence s of a split has a mean, a feature size and noise that are functions of (seed, split, s) alone.  A unit is a block of
+sequences of one split; its start time is a function of (seed, config, unit).
+"""
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from jobs import UserError
+from jobs.coarsening import starts
+from jobs.coarsening.config import SPLITS, Coarsening
+from jobs.coarsening.fields import downscale
+from jobs.progress import duration
+from jobs.shards import Data
+from jobs.work import UnitError
+from kernels.cahn_hilliard import COARSEST_INTERFACE, CahnHilliard, Trajectory, coarsening
+from kernels.cahn_hilliard_plan import explicit_limit
+from kernels.device import DeviceError
+from kernels.streams import STREAMS
+
+CALL_BYTES = 1 << 31  # of frames on the truth's grid that come back from one call of the solver on a GPU
+TRIAL_CELLS = 2e7  # times steps of the solver, run so as to say how long all will take
+PROGRAM_BYTES = 150e6  # that a process takes without any field
+
+# what is known of each sequence beside its frames: unit, axes, what it is
+COLUMNS = {
+    "mean_concentration": ("", "sequence", "of phi on the truth's grid, where it is conserved"),
+    "feature_size": ("cells", "sequence", "between lattice points of the Perlin noise, on the truth's grid"),
+    "steps": ("steps", "sequence", "of the solver, from the noise to the last frame"),
+    "split": ("", "sequence", "0 train, 1 valid, 2 test"),
+    "sequence": ("", "sequence", "number in its split"),
+}
+START = ("time", "", "of the first frame, since the noise")
+
+Report = Callable[[float], None]
+
+
+def build(config: Coarsening, device) -> CahnHilliard:
+    """The model of a config.  Raises UserError for what the kernels cannot do."""
+    try:
+        model = solver(config, config.system.size, device)
+    except ValueError as error:
+        raise UserError(f"system: {error}") from None
+    except DeviceError as error:
+        raise UserError(str(error)) from None
+    limit, step = explicit_limit(model), config.generate.step
+    if config.generate.scheme == "explicit" and step > limit:
+        raise UserError(f"generate.step = {step:g}: expected at most {limit:.4g}, beyond which the explicit scheme is unstable [time]")
+    return model
+
+
+def solver(config: Coarsening, size: int, device, precision: str = "float32") -> CahnHilliard:
+    """The truth in a cube of size^3 cells.  Every scheme has the seven-point Laplacian, so that all solve the same equations."""
+    s = config.system
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # `warn` says it in the config's words
+        return coarsening((size,) * 3, s.interface_width, s.mobility, spacing=s.spacing, laplacian="finite_difference",
+                          precision=precision, device=device)  # fmt: skip
+
+
+def warn(model: CahnHilliard, config: Coarsening) -> list[str]:
+    """What is allowed but probably not meant."""
+    lines, s = [], config.system
+    if model.interface_cells < COARSEST_INTERFACE:
+        lines.append(
+            f"system.interface_width = {s.interface_width:g}: an interface is {model.interface_cells:.1f} cells wide (90% of the step), "
+            f"fewer than {COARSEST_INTERFACE:g}: the grid pins it; raise system.interface_width, or lower system.spacing"
+        )
+    fastest = 2 * math.pi * s.interface_width / 3 / s.network_spacing
+    if fastest < 3:
+        lines.append(
+            f"system.downscale = {s.downscale}: the waves that grow fastest are {fastest:.1f} cells of the network's grid long, fewer "
+            "than 3; lower system.downscale"
+        )
+    return lines
+
+
+def announce(model: CahnHilliard, config: Coarsening, units: Sequence[int]) -> list[str]:
+    """What `units` will take, before it starts: disk, memory, time (from some steps made now)."""
+    s, g = config.system, config.generate
+    mine, everything = sum(g.blocks[unit][2] for unit in units), sum(g.sequences.values())
+    small, large = 4 * s.network_size**3 * g.frames, 4 * s.size**3 * g.frames
+    call = together(config, model.device)
+    memory = PROGRAM_BYTES + 3 * call * large + 2 * g.sequences_per_unit * small
+    spans = [start_time(config, unit) + g.times[-1] for unit in units for _ in range(g.blocks[unit][2])]
+    trial = starts.perlin(s.size, g.feature_sizes[:1] * call, [g.mean] * call, g.noise, config.seed, range(call), model.device)
+    steps, began = int(np.clip(TRIAL_CELLS / trial.size, 4, 200)), 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it does not reach its end
+        for most in (1, steps):  # the first call compiles
+            began = time.monotonic()
+            run(model, config, trial, [1e6 * g.interval], max_steps=most)
+    seconds = (time.monotonic() - began) / steps / call * sum(expected_steps(model, config, span) for span in spans)
+    return [
+        f"{everything} sequences of {g.frames} frames of {s.size}^3 cells, kept on {s.network_size}^3: {size(everything * small)} of disk, "
+        f"and as much again when they are collected",
+        f"{mine} of them here: about {size(memory)} of memory, about {duration(seconds)}",
+    ]
+
+
+def size(count: float) -> str:
+    """Bytes, to be read: 12.4 GB."""
+    power = min(3, int(math.log(max(count, 1), 1000)))
+    return f"{count / 1000**power:.3g} {('B', 'kB', 'MB', 'GB')[power]}"
+
+
+def expected_steps(model: CahnHilliard, config: Coarsening, span: float) -> float:
+    """Solver steps in a time `span` from the noise on; of the adaptive scheme as measured: about (M a t)^0.62 / tolerance^(1/3)."""
+    g = config.generate
+    if g.scheme == "explicit":
+        return span / g.step
+    return (span * model.rate) ** 0.62 / g.tolerance ** (1 / 3)
+
+
+def batch(config: Coarsening, device) -> int:
+    """Units in one call of `simulate`."""
+    return 1
+
+
+def together(config: Coarsening, device) -> int:
+    """Sequences in one call of the solver: on a CPU one, as plain FFTs may round otherwise in another batch."""
+    g = config.generate
+    return 1 if device.kind == "cpu" else min(g.sequences_per_unit, max(1, CALL_BYTES // (4 * g.frames * config.system.size**3)))
+
+
+def start_time(config: Coarsening, unit: int) -> float:
+    """Time of a unit's first frame: of each split's units a share generate.later starts later than the noise, whole intervals."""
+    g = config.generate
+    split = g.blocks[unit][0]
+    mine = [i for i, block in enumerate(g.blocks) if block[0] == split]
+    key, counter = np.array([config.seed, STREAMS["coarsening"]], np.uint64), np.array([0, 0, 1, split], np.uint64)
+    generator = np.random.Generator(np.random.Philox(key=key, counter=counter))
+    order = generator.permutation(len(mine))
+    intervals = generator.integers(1, int(g.latest_start / g.interval + 1e-9), len(mine), endpoint=True) if g.later else order
+    number = unit - mine[0]
+    return float(intervals[number] * g.interval) if order[number] < round(g.later * len(mine)) else 0.0
+
+
+def run(model: CahnHilliard, config: Coarsening, fields: np.ndarray, times: Sequence[float], **more) -> Trajectory:
+    """The truth from fields (n, X, Y, Z) on, by the scheme that the config names."""
+    g = config.generate
+    how = {"step": g.step} if g.scheme == "explicit" else {"tolerance": g.tolerance}
+    return model.run(fields, times, scheme=g.scheme, **how, observe=False, on_blow_up="keep", **more)
+
+
+def simulate(
+    model: CahnHilliard, config: Coarsening, units: Sequence[int], report: Report
+) -> Iterator[tuple[int, dict[str, Data]]]:
+    """Yield (unit, its datasets) one by one; report(done) hears how many units' worth of work is done.
+
+    Raises UnitError where a field of a unit left every physical range.
+    """
+    s, g = config.system, config.generate
+    call = together(config, model.device)
+    for order, unit in enumerate(units):
+        split, first, count = g.blocks[unit]
+        sequence = np.arange(first, first + count, dtype=np.int32)
+        index = [starts.identity(split, int(number)) for number in sequence]
+        means, features = zip(*(starts.drawn(config, i) for i in index), strict=True)
+        begin = start_time(config, unit)
+        phi = np.empty((count, g.frames, *(s.network_size,) * 3), np.float32)
+        steps = np.empty(count, np.int64)
+        for low in range(0, count, call):  # frames on the truth's grid are many: no more of them than one call's
+            part = slice(low, min(low + call, count))
+            start = starts.perlin(s.size, features[part], means[part], g.noise, config.seed, index[part], model.device)
+            found = run(model, config, start, [begin + t for t in g.times],
+                        progress=lambda done, low=low: report(order + (low + done) / count))  # noqa: B023  # fmt: skip
+            bad = np.flatnonzero(found.diverged | ~np.isfinite(found.fields[:, -1]).all((1, 2, 3)))
+            if len(bad):
+                raise blow_up(config, found, bad, SPLITS[split], sequence[part])
+            phi[part], steps[part] = downscale(found.fields.astype(np.float32, copy=False), s.downscale, s.downscaling), found.steps
+        columns = {"mean_concentration": np.array(means), "feature_size": np.array(features, np.int32), "steps": steps,
+                   "split": np.full(count, split, np.int8), "sequence": sequence}  # fmt: skip
+        yield unit, {
+            "phi": Data(phi, "", "sequence, frame, x, y, z", "on the network's grid"),
+            "times": Data(np.array(g.times), "time", "frame", "since the first frame"),
+            "start_time": Data(np.array(begin), *START),
+            **{name: Data(values, *COLUMNS[name]) for name, values in columns.items()},
+        }
+        report(order + 1)
+
+
+def blow_up(config: Coarsening, found: Trajectory, bad: np.ndarray, split: str, sequence: np.ndarray) -> UnitError:
+    """The failure of a unit whose fields `bad` of a call blew up, with what was good of them."""
+    g, i = config.generate, bad[0]
+    more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+    cure = f"generate.step = {g.step:g}" if g.scheme == "explicit" else f"generate.tolerance = {g.tolerance:g}"
+    return UnitError(
+        f"sequence {sequence[i]} of {split} blew up at t = {found.time[i]:.6g} after {found.steps[i]} steps{more}; lower {cure}",
+        {
+            "phi": Data(found.fields[bad, -1], "", "sequence, x, y, z", "on the truth's grid, the last good state"),
+            "time": Data(found.time[bad], "time", "sequence", "of the last good state"),
+            "steps": Data(found.steps[bad], *COLUMNS["steps"]),
+            "sequence": Data(sequence[bad], *COLUMNS["sequence"]),
+        },
+    )

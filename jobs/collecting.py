@@ -1,0 +1,56 @@
+"""What the collect stages share: which shards a data set is made from, and whether the one there was made from the same."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import h5py
+
+from jobs import provenance, shards
+from jobs.config import digest, flat
+from jobs.progress import Progress
+from jobs.rundir import System
+
+SECTIONS = ("study", "seed", "system", "generate")  # of a config, that decide a data set
+
+
+def survey(system: System, progress: Progress) -> tuple[str, set[str]]:
+    """A digest of all shards and of what decides the data set, and the revisions of the code that made the shards."""
+    labels, revisions = [], set()
+    for unit in range(system.config.generate.units):
+        with h5py.File(system.shard(unit), "r", locking=False) as file:  # checked as a whole before collect is called
+            labels.append(file.attrs["content_digest"])
+            revisions.add(str(file.attrs["git_revision"]))
+    if len(revisions) > 1:
+        progress.say(f"warning: {system.folder}: units come from different revisions of the code: {', '.join(sorted(revisions))}")
+    wanted = sorted(item for item in flat(system.config).items() if item[0].split(".")[0] in SECTIONS)
+    return hashlib.sha256(" ".join([*labels, str(wanted)]).encode()).hexdigest(), revisions
+
+
+def attributes(system: System, device, made_from: str, revisions: set[str]) -> dict[str, str | int]:
+    """What each file of a data set says about where it comes from."""
+    return {
+        **provenance.block(system.config, device.name),
+        "config_digest": digest(system.config),
+        "made_from": made_from,
+        "study": system.config.study,
+        "generate_revisions": " ".join(sorted(revisions)),
+    }
+
+
+def present(files: Iterable[tuple[Path, Callable]], made_from: str, progress: Progress) -> bool:
+    """Whether all files, each with its check (shards.check or well.check), are there, sound, and made from these units.
+
+    A damaged one is moved aside.
+    """
+    whole = True
+    for path, check in files:
+        try:
+            check(path, made_from=made_from)
+        except FileNotFoundError:
+            whole = False
+        except shards.BadFileError as error:
+            whole = False
+            if "made from another" not in str(error):
+                progress.say(f"{path}: {error}; moved aside to {shards.set_aside(path).name}")
+    return whole
