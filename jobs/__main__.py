@@ -69,7 +69,8 @@ def run(options: argparse.Namespace, place: units.Place) -> int:
         last = STAGES[options.command][-2]  # predict, or rollout
         if options.stage in (last, "all") and goes_on and not problems and not failed:
             stage = importlib.import_module(f"jobs.{options.command}.{last}")
-            _, problems = agreed(place, lambda: stage.run(systems, place, options, device, progress), None)
+            failed, problems = agreed(place, lambda: stage.run(systems, place, options, device, progress), 0)
+            failed = sum(place.gather(failed))
         if failed and place.rank == 0:
             progress.say(f"{failed} unit{'s' * (failed > 1)} failed: see python -m jobs status {options.run}")
         for problem in problems:
@@ -93,11 +94,11 @@ def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir
 
     if options.workers is not None and options.workers < 1:
         raise UserError(f"--workers {options.workers}: expected at least 1")
-    given = [f"--{name}" for name in ("output", "model", "window", "map") if getattr(options, name, None) is not None]
-    mine = getattr(options, "input", None)  # coarsening has none
-    if mine is not None and options.stage != "predict":
-        raise UserError(f"--input goes with the stage predict, not {options.stage}")
-    if given and mine is None:
+    given = [f"--{name}" for name in ("output", "model", "window", "map", "frames") if getattr(options, name, None) is not None]
+    last = STAGES[options.command][-2]
+    if options.input is not None and options.stage != last:
+        raise UserError(f"--input goes with the stage {last}, not {options.stage}")
+    if given and options.input is None:
         raise UserError(f"{', '.join(given)}: only with --input FILE")
     model, source = STUDIES[options.command], str(options.config)
     raw = config.read(options.config, options.settings, options.command)

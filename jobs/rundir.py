@@ -37,6 +37,13 @@ class System:
     def training_failure(self, name: str) -> Path:
         return self.folder / "log" / f"train-{name.replace('/', '-')}.failed"
 
+    def rollout(self, case: str, who: str) -> Path:
+        """The frames of a case by the truth or by a network, named as staggered/seed-0."""
+        return self.folder / "rollout" / case / f"{who.replace('/', '-')}.h5"
+
+    def rollout_failure(self, case: str, who: str) -> Path:
+        return self.folder / "log" / f"rollout-{case}-{who.replace('/', '-')}.failed"
+
 
 def prepare(run: Path, raw: dict, model: type[Section], source: str) -> list[System]:
     """Create RUN, or find it made for the same config; the systems in it.  UserError if it cannot be used."""

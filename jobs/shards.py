@@ -10,11 +10,14 @@ import hashlib
 import os
 import platform
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
+
+BLOCK = 64 << 20  # bytes of a large file's arrays read at a time
 
 
 class BadFileError(Exception):
@@ -62,6 +65,28 @@ def write(path: Path, data: dict[str, Data], attributes: dict) -> None:
         raise
 
 
+@contextlib.contextmanager
+def new(path: Path, attributes: dict) -> Iterator[h5py.File]:
+    """A new file to be filled bit by bit; it gets its attributes and its name once it is whole, on leaving without an exception."""
+    temporary = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with h5py.File(temporary, "w", locking=False) as file:
+            yield file
+            file.attrs.update(attributes)
+        with h5py.File(temporary, "r+", locking=False) as file:
+            file.attrs["content_digest"] = file_digest(file)
+        sync(temporary)
+        os.replace(temporary, path)
+        sync(path.parent)
+        for left_over in path.parent.glob(f".{path.name}.*.tmp"):
+            if abandoned(left_over):
+                left_over.unlink(missing_ok=True)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
 def abandoned(temporary: Path) -> bool:
     """Whether nobody writes this temporary file any more: its process is dead, or on another host a day old."""
     host, _, process = temporary.name.removesuffix(".tmp").rpartition("-")
@@ -96,6 +121,47 @@ def content_digest(arrays: dict[str, np.ndarray]) -> str:
         total.update(f"{name} {array.dtype.str} {array.shape};".encode())
         total.update(array.data if array.size else b"")
     return total.hexdigest()
+
+
+def file_digest(file: h5py.File) -> str:
+    """`content_digest` of all arrays of an open file, which need not fit into memory."""
+    arrays = []
+    file.visititems(lambda name, item: arrays.append(name) if isinstance(item, h5py.Dataset) else None)
+    total = hashlib.sha256()
+    for name in sorted(arrays):
+        dataset = file[name]
+        total.update(f"{name} {dataset.dtype.str} {dataset.shape};".encode())
+        for block in blocks(dataset) if dataset.ndim and dataset.size else [dataset[()]] * (not dataset.ndim):
+            total.update(np.ascontiguousarray(block).data)
+    return total.hexdigest()
+
+
+def blocks(dataset: h5py.Dataset) -> Iterator[np.ndarray]:
+    """The values of a dataset in their order: some rows at a time, of long rows some entries at a time."""
+    row = max(1, dataset.nbytes // max(1, len(dataset)))
+    if row > BLOCK and dataset.ndim > 1:
+        some = max(1, BLOCK // max(1, row // dataset.shape[1]))
+        yield from (dataset[i, first : first + some] for i in range(len(dataset)) for first in range(0, dataset.shape[1], some))
+        return
+    for first in range(0, len(dataset), max(1, BLOCK // row)):
+        yield dataset[first : first + max(1, BLOCK // row)]
+
+
+def check_large(path: Path, **attributes) -> None:
+    """BadFileError or FileNotFoundError unless the file is whole and has these attributes; its arrays need not fit into memory."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            for name, wanted in attributes.items():
+                if file.attrs.get(name) != wanted:
+                    raise BadFileError(f"made from another {name}" if name in file.attrs else "not written by this program")
+            if file.attrs.get("content_digest") != file_digest(file):
+                raise BadFileError("damaged: its arrays do not match their checksum")
+    except FileNotFoundError:
+        raise
+    except PermissionError:
+        raise BadFileError("not readable") from None
+    except (OSError, RuntimeError, KeyError, ValueError):
+        raise BadFileError("truncated or not HDF5") from None
 
 
 def read(path: Path, **attributes) -> tuple[dict[str, np.ndarray], dict]:

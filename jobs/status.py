@@ -25,7 +25,7 @@ def report(run: Path, study: str, systems: list[System]) -> str:
         failures += [system.failure(unit) for unit in sorted(set(range(count)) - set(finished))]
         dataset = "dataset.h5 is there" if _complete(system.folder / "dataset.h5") else "no dataset.h5 yet"
         lines.append(f"  {system.name or 'units'}: {len(finished)} of {count} done, {dataset}")
-        lines += _networks(system)
+        lines += _networks(system) + _rollouts(system)
         for bad in sorted(system.folder.rglob("*.bad*")):
             lines.append(f"    set aside: {bad}")
     if len(systems) > 1:
@@ -73,6 +73,25 @@ def _networks(system: System) -> list[str]:
         with contextlib.suppress(OSError):
             if name not in trained:
                 lines.append(f"    failed: {name}: {system.training_failure(name).read_text().strip()}")
+    return lines
+
+
+def _rollouts(system: System) -> list[str]:
+    """How many rollouts are whole, where a study has them and they have begun."""
+    top = system.folder / "rollout"
+    failures = sorted((system.folder / "log").glob("rollout-*.failed"))
+    if not top.exists() and not failures:
+        return []
+    whole = [path for path in sorted(top.glob("*/[!.]*.h5")) if _complete(path)]
+    begun = [path for path in sorted(top.glob("*/.*.parts/state.h5")) if _complete(path)]
+    truths = sum(path.stem == "truth" for path in whole)
+    lines = [f"    rollouts: {len(whole) - truths} by networks and {truths} by the solver done"]
+    lines[0] += ", with costs.h5" if _complete(top / "costs.h5") else ""
+    for path in begun:
+        lines.append(f"    begun: rollout {path.parent.parent.name}, {path.parent.stem.lstrip('.')}")
+    for path in failures:
+        with contextlib.suppress(OSError):
+            lines.append(f"    failed: {path.stem}: {path.read_text().strip()}")
     return lines
 
 

@@ -5,7 +5,6 @@ Simulations for Machine Learning, NeurIPS 2024.  Here: one scalar field on a per
 """
 
 import contextlib
-import hashlib
 import os
 import platform
 from collections.abc import Iterator
@@ -17,9 +16,9 @@ import numpy as np
 import yaml
 
 from jobs import shards
-from jobs.shards import BadFileError, Data
+from jobs.shards import Data
 
-BLOCK = 64 << 20  # bytes read at a time
+check = shards.check_large  # a data set need not fit into memory
 
 
 @dataclass(frozen=True)
@@ -43,47 +42,16 @@ class Layout:
 @contextlib.contextmanager
 def new(path: Path, layout: Layout, attributes: dict) -> Iterator[h5py.Dataset]:
     """The field of a new file, to be filled; the file gets its name once it is whole, on leaving without an exception."""
-    temporary = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.tmp")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with h5py.File(temporary, "w", locking=False) as file:
-            yield _lay_out(file, layout)
-            file.attrs.update(attributes)
-        with h5py.File(temporary, "r+", locking=False) as file:
-            file.attrs["content_digest"] = _digest(file)
-        shards.sync(temporary)
-        os.replace(temporary, path)
-        shards.sync(path.parent)
-        for left_over in path.parent.glob(f".{path.name}.*.tmp"):
-            if shards.abandoned(left_over):
-                left_over.unlink(missing_ok=True)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def check(path: Path, **attributes) -> None:
-    """BadFileError or FileNotFoundError unless the file is whole and has these attributes."""
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            for name, wanted in attributes.items():
-                if file.attrs.get(name) != wanted:
-                    raise BadFileError(f"made from another {name}" if name in file.attrs else "not written by this program")
-            if file.attrs.get("content_digest") != _digest(file):
-                raise BadFileError("damaged: its arrays do not match their checksum")
-    except FileNotFoundError:
-        raise
-    except PermissionError:
-        raise BadFileError("not readable") from None
-    except (OSError, RuntimeError, KeyError, ValueError):
-        raise BadFileError("truncated or not HDF5") from None
+    with shards.new(path, attributes) as file:
+        yield _lay_out(file, layout)
 
 
 def statistics(field: h5py.Dataset, name: str) -> dict[str, dict[str, float]]:
     """What stats.yaml holds, over all of a field (n, t, ...): mean, std, rms, and those of the change from time to time."""
     sums = {"": np.zeros(3), "_delta": np.zeros(3)}  # number, sum, sum of squares
-    for block in _blocks(field):
-        values = block.astype(np.float64)
+    rows = max(1, shards.BLOCK // max(1, field.nbytes // max(1, len(field))))
+    for first in range(0, len(field), rows):
+        values = field[first : first + rows].astype(np.float64)
         for key, part in (("", values), ("_delta", np.diff(values, axis=1))):
             sums[key] += part.size, part.sum(), (part**2).sum()
     found = {}
@@ -139,23 +107,3 @@ def _put(group: h5py.Group, name: str, data: Data, sample_varying: bool, time_va
     dataset = group.create_dataset(name, data=np.asarray(data.values, np.float32))
     dataset.attrs.update({"sample_varying": sample_varying, "time_varying": time_varying,
                           "unit": data.unit, "axes": data.axes, "about": data.about})  # fmt: skip
-
-
-def _blocks(dataset: h5py.Dataset) -> Iterator[np.ndarray]:
-    """The rows of a dataset, some at a time."""
-    count = max(1, BLOCK // max(1, dataset.nbytes // max(1, len(dataset))))
-    for first in range(0, len(dataset), count):
-        yield dataset[first : first + count]
-
-
-def _digest(file: h5py.File) -> str:
-    """SHA-256 over the names, types, shapes and bytes of all arrays."""
-    arrays = []
-    file.visititems(lambda name, item: arrays.append(name) if isinstance(item, h5py.Dataset) else None)
-    total = hashlib.sha256()
-    for name in sorted(arrays):
-        dataset = file[name]
-        total.update(f"{name} {dataset.dtype.str} {dataset.shape};".encode())
-        for block in _blocks(dataset) if dataset.ndim else [dataset[()]]:
-            total.update(np.ascontiguousarray(block).data)
-    return total.hexdigest()

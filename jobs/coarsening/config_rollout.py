@@ -47,7 +47,7 @@ class Costs(Section):
     """The table of time and error of all methods from one start."""
 
     frames: int = value(20, unit="frames", ge=1, le=100_000, about="after which fields and free energies are compared")
-    repeats: int = value(3, unit="runs", ge=1, le=1000, about="of each method, the quickest of which counts")
+    repeats: int = value(3, unit="runs", ge=1, le=1000, about="of each method in turn, the median of whose times counts")
 
 
 class Rollout(Section):
