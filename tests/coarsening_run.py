@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 
 from jobs import shards
+from jobs.coarsening.fields import downscale
 from jobs.coarsening.measures import energies
 from jobs.shards import Data
 from kernels import interface
@@ -57,15 +58,6 @@ def write_run(folder: Path, **config):
              "config_digest": "config"}  # fmt: skip
     shards.write(folder / "dataset.h5", wrap({"split": split, "mean_concentration": mean}), about)
     return folder
-
-
-def downscaled(phi, downscaling="nearest"):
-    """phi (..., X, Y, Z) on the network's grid."""
-    if downscaling == "nearest":
-        return phi[..., ::DOWNSCALE, ::DOWNSCALE, ::DOWNSCALE].copy()
-    *outer, x, y, z = phi.shape
-    k = DOWNSCALE
-    return phi.reshape(*outer, x // k, k, y // k, k, z // k, k).mean((-5, -3, -1))
 
 
 def mixture(count, size=SIZE, seed=0, feature=5.0):
@@ -120,14 +112,14 @@ def plant_case(folder, case, start, frames, kept, *, log=False, truth=True, netw
     at = np.searchsorted(times, kept)
     about = {"study": "coarsening", "case": case, "stopped": "", "frames_done": frames, "device": "a test", "config_digest": "config"}
     full = run(start, times)
-    own = downscaled(full, downscaling)
+    own = downscale(full, DOWNSCALE, downscaling)
     if truth:
         arrays = {"time": kept, "phi": own[:, at], "phi_full": full[:, at], **series(own, times)}
         more = {"model": "truth", "seconds": 8 * seconds * frames, "seconds_per_frame": 8 * seconds}
         shards.write(folder / "rollout" / case / "truth.h5", wrap(arrays), {**about, **more})
     generator = np.random.default_rng(7)
     for name, wrong in networks.items():
-        phi = downscaled(run(start, wrong.clock * times), downscaling)
+        phi = downscale(run(start, wrong.clock * times), DOWNSCALE, downscaling)
         phi = phi + wrong.noise * generator.normal(size=phi.shape).astype(np.float32) + wrong.drift * (times / times[-1])[:, None, None, None]
         phi[:, 0] = own[:, 0]
         if wrong.drift == 0:

@@ -7,6 +7,7 @@ import numpy as np
 from analysis import style
 from analysis.coarsening import costs
 from analysis.coarsening.dataset import Run
+from analysis.coarsening.error_figures import decades
 
 SOLVER_COLOURS = {"explicit": "#222222", "first_order": style.PURPLE, "second_order": style.ORANGE, "adaptive": style.SKY}
 SOLVER_MARKERS = {"explicit": "X", "first_order": "v", "second_order": "D", "adaptive": "o"}
@@ -28,6 +29,8 @@ def against_size(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
         reach = np.array([min(cells) / own, max(cells) / own])
     ax.plot(reach, reach, label="linear", color=style.GREY, ls="--", lw=0.9)
     ax.set(xscale="log", yscale="log", xlabel="cells / cells of the training box", ylabel="time of a frame / same")
+    decades(ax.xaxis)
+    decades(ax.yaxis)
     ax.legend(title="exponent", title_fontsize=7)
     return (
         style.save(fig, folder, f"{prefix}figure-7-cost"),

@@ -7,33 +7,29 @@ import numpy as np
 from analysis import style
 from analysis.coarsening import energy
 from analysis.coarsening.dataset import Run
+from analysis.coarsening.energy import Bands
 from analysis.coarsening.error_figures import decades
 from analysis.coarsening.names import TRUTH_COLOUR, Network
+from analysis.coarsening.numbers import Numbers
 from analysis.coarsening.rollouts import Case, Rollout
+from analysis.estimates import Estimate
 
 LIMIT = 0.055  # of the relative error, the paper's
-TRUE = {"color": TRUTH_COLOUR, "lw": 1.3}
+TRUE = {"color": TRUTH_COLOUR, "lw": 2.2, "alpha": 0.6}
 LAW = {"color": style.GREY, "lw": 0.9, "ls": "--"}
 
 
-def fit_window(run: Run, case: Case, rollout: Rollout | None = None) -> tuple[float, float] | None:
-    """Where exponents are fitted: by the truth, or where there is none by the rollout (default: the case's first)."""
-    by = case.truth or rollout or case.first
-    found = energy.window(by.series_time, by.series["free_energy"].mean(axis=0), run.volume(case), run.side(case))
-    return found
-
-
-def free_energy(run: Run, network: Network, folder: Path, prefix: str) -> tuple[str, str] | None:
+def free_energy(run: Run, network: Network, numbers: Numbers, folder: Path, prefix: str) -> tuple[str, str] | None:
     """Panels a to d, those that there is data for."""
     long, ensemble, far = (run.case(name, truth) for name, truth in (("long", True), ("ensemble", True), ("ensemble_long", False)))
     long = long or run.case("slice") or run.case("test")
     panels = []
     if long is not None:
-        panels += [lambda ax: decay(ax, run, long), lambda ax: relative(ax, run, long)]
-    if ensemble is not None and network in ensemble.networks and energy.bands(ensemble, ensemble.networks[network], 1.0) is not None:
-        panels.append(lambda ax: banded(ax, run, ensemble, network))
+        panels += [lambda ax: decay(ax, run, long, numbers), lambda ax: relative(ax, run, long, numbers)]
+    if ("ensemble", network) in numbers.bands:
+        panels.append(lambda ax: banded(ax, run, ensemble, numbers.bands["ensemble", network], network))
     if far is not None and network in far.networks:
-        panels.append(lambda ax: alone(ax, run, far, network))
+        panels.append(lambda ax: alone(ax, run, far, network, numbers))
     if not panels:
         return None
     fig, axes = style.grid(len(panels), 2.25, per_row=2)
@@ -49,8 +45,7 @@ def free_energy(run: Run, network: Network, folder: Path, prefix: str) -> tuple[
     )
 
 
-def fitted(rollout: Rollout, between) -> str:
-    found = energy.exponent(rollout.series_time, rollout.series["free_energy"], between)
+def fitted(found: Estimate) -> str:
     return f" ({found})".replace("-", "\N{MINUS SIGN}") if np.isfinite(found.value) else ""
 
 
@@ -67,27 +62,27 @@ def axes_of(ax, run: Run, rollout: Rollout) -> None:
     after = rollout.series_time[rollout.series_time > 0]
     ax.set(xscale="log", yscale="log", xlabel="time", ylabel=r"$F / V$ (1 / length)", xlim=(after[0] * 0.9, after[-1] * 1.1))
     ax.set_ylim(ax.dataLim.y0 / 3.5, 1.2 * ax.dataLim.y1)
-    decades(ax)
+    decades(ax.yaxis)
     ax.axvline(run.horizon, color="#AAAAAA", lw=0.7, zorder=-2)
 
 
-def decay(ax, run: Run, case: Case) -> None:
-    between, volume = fit_window(run, case), run.volume(case)
+def decay(ax, run: Run, case: Case, numbers: Numbers) -> None:
+    between, volume = numbers.windows[case.name], run.volume(case)
     mean = case.truth.series["free_energy"].mean(axis=0) / volume
-    ax.plot(case.truth.series_time, mean, label=f"truth{fitted(case.truth, between)}", **TRUE)
+    ax.plot(case.truth.series_time, mean, label=f"truth{fitted(numbers.exponents_truth[case.name])}", **TRUE)
     for network, rollout in case.networks.items():
         ax.plot(rollout.series_time, rollout.series["free_energy"].mean(axis=0) / volume, color=network.colour, ls=network.line, lw=1,
-                label=network.title + fitted(rollout, between))  # fmt: skip
+                label=network.title + fitted(numbers.exponents[case.name, network]))  # fmt: skip
     law(ax, between, case.truth.series_time, mean)
     axes_of(ax, run, case.first)
     ax.set_title(f"case {case.name}")
     ax.legend(loc="lower left")
 
 
-def relative(ax, run: Run, case: Case) -> None:
+def relative(ax, run: Run, case: Case, numbers: Numbers) -> None:
     last = 1.0
-    for network, rollout in case.networks.items():
-        gap = energy.gap(case, rollout)
+    for network in case.networks:
+        gap = numbers.gaps.get((case.name, network))
         if gap is not None:
             ax.plot(gap.time, 100 * gap.relative.mean(axis=0), color=network.colour, ls=network.line, lw=1, label=network.title)
             last = max(last, gap.time[-1])
@@ -100,24 +95,22 @@ def relative(ax, run: Run, case: Case) -> None:
     ax.legend(loc="upper left")
 
 
-def banded(ax, run: Run, case: Case, network: Network) -> None:
-    found = energy.bands(case, case.networks[network], run.volume(case))
+def banded(ax, run: Run, case: Case, found: Bands, network: Network) -> None:
     for mean, spread, colour, label in ((found.mean_truth, found.spread_truth, TRUTH_COLOUR, "truth"),
                                         (found.mean, found.spread, network.colour, network.title)):  # fmt: skip
         ax.plot(found.time, mean, color=colour, lw=1, ls="-" if label == "truth" else "--", label=label)
         ax.fill_between(found.time, mean - spread, mean + spread, color=colour, alpha=0.22, lw=0)
     ax.axvline(run.horizon, color="#AAAAAA", lw=0.7, zorder=-2)
     ax.set(yscale="log", xlabel="time", ylabel=r"$F / V$ (1 / length)", title=f"{case.truth.count} starts")
-    decades(ax)
+    decades(ax.yaxis)
     ax.legend()
 
 
-def alone(ax, run: Run, case: Case, network: Network) -> None:
-    rollout, volume = case.networks[network], run.volume(case)
-    between = fit_window(run, case, rollout)
+def alone(ax, run: Run, case: Case, network: Network, numbers: Numbers) -> None:
+    rollout, volume, between = case.networks[network], run.volume(case), numbers.windows[case.name]
     each = rollout.series["free_energy"] / volume
     mean, spread = each.mean(axis=0), each.std(axis=0, ddof=1) if len(each) > 1 else 0
-    ax.plot(rollout.series_time, mean, color=network.colour, lw=1, label=network.title + fitted(rollout, between))
+    ax.plot(rollout.series_time, mean, color=network.colour, lw=1, label=network.title + fitted(numbers.exponents[case.name, network]))
     ax.fill_between(rollout.series_time, mean - spread, mean + spread, color=network.colour, alpha=0.22, lw=0)
     law(ax, between, rollout.series_time, mean)
     axes_of(ax, run, rollout)

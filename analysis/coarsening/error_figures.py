@@ -32,11 +32,11 @@ def log_time(ax, time: np.ndarray) -> None:
     ax.set_xlabel("time")
 
 
-def decades(ax) -> None:
-    """Labels at 1, 2 and 5 of each decade, as plain numbers."""
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    ax.yaxis.set_minor_formatter(NullFormatter())
+def decades(axis) -> None:
+    """Labels at 1, 2 and 5 of each decade of a log axis, as plain numbers."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def errors_in_time(run: Run, network: Network, found: Found, folder: Path, prefix: str) -> tuple[str, str] | None:
@@ -121,7 +121,7 @@ def by_frame(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
     ax.plot(time[1:], np.sqrt(first.persistence.mean(0)[1:]), label="persistence", **PERSISTENCE)
     ax.plot(time[2:], np.sqrt(first.extrapolation.mean(0)[2:]), label="linear extrapolation", **EXTRAPOLATION)
     ax.set(yscale="log", xlabel="time since the first frame", ylabel="RMSE")
-    decades(ax)
+    decades(ax.yaxis)
     fig.legend(loc="outside upper center", ncols=2)
     n = len(first.loss)
     return (

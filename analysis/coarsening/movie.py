@@ -55,5 +55,5 @@ def movie(run: Run, network: Network, found: Found, folder: Path, prefix: str) -
         fig.canvas.draw()
         pictures.append(Image.fromarray(np.asarray(fig.canvas.buffer_rgba())[..., :3].copy()))
     file = folder / f"{prefix}movie.gif"
-    movie_file.write(pictures, file, milliseconds=max(80, int(1000 * SECONDS / len(pictures))), colours=64)
+    movie_file.write(pictures, file, milliseconds=max(80, int(1000 * SECONDS / len(pictures))), colours=128)
     return file.name, f"{run.name}: case {name}, truth beside prediction ({network.title}), kept frames; below, the free energy of both."
