@@ -120,7 +120,8 @@ def plant_case(folder, case, start, frames, kept, *, log=False, truth=True, netw
     generator = np.random.default_rng(7)
     for name, wrong in networks.items():
         phi = downscale(run(start, wrong.clock * times), DOWNSCALE, downscaling)
-        phi = phi + wrong.noise * generator.normal(size=phi.shape).astype(np.float32) + wrong.drift * (times / times[-1])[:, None, None, None]
+        phi = phi + wrong.noise * generator.normal(size=phi.shape).astype(np.float32)
+        phi = phi + wrong.drift * (times / times[-1])[:, None, None, None]
         phi[:, 0] = own[:, 0]
         if wrong.drift == 0:
             phi -= phi.mean((2, 3, 4), keepdims=True) - own[:, :1].mean((2, 3, 4), keepdims=True)
@@ -150,8 +151,8 @@ def plant_training(folder, networks=NETWORKS, loss=1e-3):
         arrays = {"row": np.arange(n), "loss": final * rise, "persistence": 40 * loss * rise, "extrapolation": 90 * loss * rise,
                   **{f"history/{key}": values for key, values in history.items() if key != "seconds"}}  # fmt: skip
         model, seed = name.split("/seed-")
-        about = {"study": "coarsening", "config_digest": "config", "model": model, "seed_index": int(seed), "parameters": 29183, "loss": final,
-                 "epochs": EPOCHS, "best_epoch": EPOCHS - 2, "seconds": 2.0 * EPOCHS, "device": "a test"}  # fmt: skip
+        about = {"study": "coarsening", "config_digest": "config", "model": model, "seed_index": int(seed), "parameters": 29183,
+                 "loss": final, "epochs": EPOCHS, "best_epoch": EPOCHS - 2, "seconds": 2.0 * EPOCHS, "device": "a test"}  # fmt: skip
         shards.write(target / "test.h5", wrap(arrays), about)
 
 

@@ -36,7 +36,8 @@ def models(run: Run, found: Found, folder: Path, prefix: str) -> tuple[str, str]
     for letter, ax, what in zip("abc", axes, panels, strict=False):
         if what == "loss":
             for network, t in trained.items():
-                ax.plot(t.history["epoch"], t.history["validation_loss"], color=network.colour, ls=network.line, lw=0.9, label=network.title)
+                ax.plot(t.history["epoch"], t.history["validation_loss"], color=network.colour, ls=network.line, lw=0.9,
+                        label=network.title)  # fmt: skip
             ax.set(yscale="log", xlabel="epoch", ylabel="validation loss")
         elif what == "rmse":
             for network, errors in of_case(found, name).items():

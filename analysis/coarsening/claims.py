@@ -1,18 +1,18 @@
-"""Every claim of the paper about errors and the free energy as one row, by a fixed rule."""
+"""Every claim of the paper as one row, by a fixed rule: training, other starts, stationary state, conservation."""
 
 import numpy as np
 
-from analysis.coarsening import costs, energy
+from analysis.coarsening import costs
 from analysis.coarsening.ablation import drift
 from analysis.coarsening.dataset import Run, Trained
-from analysis.coarsening.energy_figure import LIMIT
 from analysis.coarsening.errors import Errors, over_starts
 from analysis.coarsening.layers import LAYERED
 from analysis.coarsening.names import SIGMOID, Network, in_order
 from analysis.coarsening.numbers import Numbers
-from analysis.coarsening.rows import Claim, row
+from analysis.coarsening.physics_claims import cost, free_energy
+from analysis.coarsening.rows import Claim, row, starts
 from analysis.estimates import UNDETERMINED, Estimate, exact, ratio
-from analysis.verdicts import above, below, close_to
+from analysis.verdicts import above, below
 
 CLOSE = 0.1  # of persistence: mean squared error of what corresponds one to one
 SLIGHTLY, MAGNITUDE = 2.0, 10.0  # times
@@ -29,27 +29,24 @@ def all_claims(run: Run, numbers: Numbers) -> list[Claim]:
             *free_energy(run, network, numbers), *cost(run, network, numbers), *conservation(run, network, numbers)]  # fmt: skip
 
 
-def starts(count: int) -> str:
-    return f"{count} start" + "s" * (count > 1)
-
-
 def training(run: Run, network: Network | None, numbers: Numbers) -> list[Claim]:
     trained = run.trained.get(network)
     found, more = None, {}
     if trained is not None and trained.loss is not None:
         loss, still, line = (values[:, 1:].mean(axis=1) for values in (trained.loss, trained.persistence, trained.extrapolation))
         found = ratio(loss, still)
-        more = {"data": f"{len(loss)} test sequences", "baselines": {"persistence": 1.0, "linear extrapolation": line.mean() / still.mean()},
+        more = {"data": f"{len(loss)} test sequences",
+                "baselines": {"persistence": 1.0, "linear extrapolation": line.mean() / still.mean()},
                 "note": f"mean squared error {over_starts(loss)}, persistence {still.mean():.2g}"}  # fmt: skip
     text = "test sequences from their first frame on: mean squared error over that of persistence"
     rows = [row(run, network, text, "almost one-to-one", below(CLOSE), found, **more)]
     errors = numbers.errors.get(("test", network))
-    rows.append(row(run, network, "the same: rms displacement of the interfaces at the last frame over epsilon", "almost one-to-one", below(1),
-                    scaled(errors.at_end()[1], 1 / run.interface_width) if errors else None,
+    rows.append(row(run, network, "the same: rms displacement of the interfaces at the last frame over epsilon", "almost one-to-one",
+                    below(1), scaled(errors.at_end()[1], 1 / run.interface_width) if errors else None,
                     data=starts(len(errors.mse)) if errors else ""))  # fmt: skip
     text = "no overfitting: validation loss in the last tenth of the epochs over that in the tenth before"
-    return [*rows, row(run, network, text, "does not increase", below(FLAT), late(trained) if trained else None,
-                       data=f"{len(trained.history.get('epoch', ()))} epochs" if trained else "")]  # fmt: skip
+    epochs = f"{len(trained.history.get('epoch', ()))} epochs" if trained else ""
+    return [*rows, row(run, network, text, "does not increase", below(FLAT), late(trained) if trained else None, data=epochs)]
 
 
 def scaled(estimate: Estimate, factor: float) -> Estimate:
@@ -74,7 +71,8 @@ def elsewhere(run: Run, network: Network | None, numbers: Numbers) -> list[Claim
     for case, against, text, paper, rule in (
         ("larger", "test", "larger box: mean squared error over that of test sequences", "slightly higher", below(SLIGHTLY)),
         ("shape", "test", "closed shape: mean squared error over that of test sequences", "comparable", below(SLIGHTLY)),
-        ("slice", "larger", "noise in a slice: mean squared error over that of the larger box", "same order of magnitude", below(MAGNITUDE)),
+        ("slice", "larger", "noise in a slice: mean squared error over that of the larger box", "same order of magnitude",
+         below(MAGNITUDE)),
     ):
         own, other = (numbers.errors.get((name, network)) for name in (case, against))
         more = {}
@@ -91,15 +89,15 @@ def elsewhere(run: Run, network: Network | None, numbers: Numbers) -> list[Claim
         found = exact(np.median(delta))
         more = {"data": f"{starts(len(long.mse))}, t up to {long.time[-1]:g}",
                 "note": f"largest {delta.max():.2g} at t = {long.time[1:][delta.argmax()]:g}, at the end {delta[-1]:.2g}"}  # fmt: skip
-    rows.append(row(run, network, "long rollout: rms displacement over epsilon, median of the kept frames", "comparable for most of the time",
-                    below(SLIGHTLY), found, **more))  # fmt: skip
+    rows.append(row(run, network, "long rollout: rms displacement over epsilon, median of the kept frames",
+                    "comparable for most of the time", below(SLIGHTLY), found, **more))  # fmt: skip
     found, more = None, {}
     if long and long.full is not None:
         half = len(long.time) // 2
         found = exact(np.sqrt(long.full[:, half:].mean() / long.mse[:, half:].mean()))
         more = {"data": starts(len(long.mse)), "note": f"at t = 0 {np.sqrt(long.full[:, 0].mean()):.2g} against {long.rmse[0]:.1g}"}
-    rows.append(row(run, network, "downscaling matters little later: RMSE against the solver's grid over that on the network's, later half of "
-                    "the kept frames", "only slightly affected", below(SLIGHTLY), found, **more))  # fmt: skip
+    text = "downscaling matters little later: RMSE against the solver's grid over that on the network's, later half of the kept frames"
+    rows.append(row(run, network, text, "only slightly affected", below(SLIGHTLY), found, **more))
     return rows
 
 
@@ -119,63 +117,8 @@ def stationary(run: Run, network: Network | None, numbers: Numbers) -> list[Clai
         more["note"] = f"since t = {end.half:g}" if there else f"not layered yet at t = {end.half:g}"
         if truth is not None:
             more["baselines"] = {"truth": truth.still.max() / run.network_spacing}
-    rows.append(row(run, network, "the layers stand still: rms displacement over the second half of the time, over a cell", "stable once reached",
-                    below(STILL), still, **more))  # fmt: skip
-    return rows
-
-
-def free_energy(run: Run, network: Network | None, numbers: Numbers) -> list[Claim]:
-    rows = []
-    for case, text in (("long", "long rollout"), ("ensemble", "ensemble, mean over the starts")):
-        gap, more = numbers.gaps.get((case, network)), {}
-        if gap:
-            largest, when = gap.largest()
-            more = {"data": f"{starts(len(gap.relative))}, t up to {gap.time[-1]:g}",
-                    "note": f"at t = {when:g}; mean over log t {mean_in_log(gap.time, gap.relative.mean(0)):.2g}"}  # fmt: skip
-        rows.append(row(run, network, f"{text}: largest relative error of F", "< 5.5%", below(LIMIT), exact(largest) if gap else None, **more))
-    for case, text in (("long", "long rollout"), ("ensemble_long", "long ensemble, network alone")):
-        found, more = numbers.exponents.get((case, network)), {}
-        if found:
-            true, between = numbers.exponents_truth.get(case), numbers.windows[case]
-            more = {"data": starts(run.cases[case].networks[network].count),
-                    "note": f"t = {between[0]:g} to {between[1]:g}" if between else "the box is too small for a stretch of coarsening"}
-            if true is not None and np.isfinite(true.value):
-                more["note"] += f"; truth {true}"
-        rows.append(row(run, network, f"{text}: exponent of F in t", "-1/3", close_to(round(energy.LAW, 4)), found, **more))
-    bands = numbers.bands.get(("ensemble", network))
-    count = starts(run.cases["ensemble"].truth.count) if bands else ""
-    after = bands.time > 0 if bands else None
-    rows.append(row(run, network, "ensemble: mean F minus the truth's, in the truth's standard deviations, largest over time",
-                    "within the bands", below(1), exact(np.abs(bands.off).max()) if bands else None, data=count,
-                    note=f"at t = {bands.time[np.abs(bands.off).argmax()]:g}" if bands else ""))  # fmt: skip
-    share = exact(bands.spread[after].mean() / bands.spread_truth[after].mean()) if bands else None
-    rows.append(row(run, network, "ensemble: standard deviation of F over the truth's, mean over time", "close agreement", close_to(1), share,
-                    data=count))  # fmt: skip
-    return rows
-
-
-def mean_in_log(time: np.ndarray, values: np.ndarray) -> float:
-    """Mean over log t of what is given at times (t,) after 0."""
-    after = time > 0
-    x = np.log(time[after])
-    return float(np.trapezoid(values[after], x) / np.ptp(x)) if len(x) > 1 and np.ptp(x) > 0 else float(values[after].mean())
-
-
-def cost(run: Run, network: Network | None, numbers: Numbers) -> list[Claim]:
-    cells, seconds, cases = costs.by_size(run, network) if network else (np.array([]), np.array([]), [])
-    boxes = len(np.unique(cells))
-    rows = [row(run, network, "cost of a frame against cells: exponent", "linear", close_to(1), costs.growth(cells, seconds) if boxes > 1
-                else None, data=f"{len(cases)} cases, {boxes} sizes")]  # fmt: skip
-    own = costs.of_network(numbers.costs, network)
-    frames = f"{run.costs.get('frames', '?')} frames, {run.costs.get('device', '?')}" if own else ""
-    explicit = costs.over_explicit(numbers.costs, network) if own else None
-    note = f"RMSE {own.rmse:.1e}; explicit {costs.solver(numbers.costs, 'explicit')[0].rmse:.1e}" if own and np.isfinite(explicit.value) else ""
-    rows.append(row(run, network, "time of the explicit scheme over the network's", "a fraction of the cost", above(1), explicit, data=frames,
-                    note=note))  # fmt: skip
-    for method in ("second_order", "adaptive"):
-        found, how = costs.at_same_error(numbers.costs, network, method) if own else (None, "")
-        rows.append(row(run, network, f"time of the {costs.SOLVERS[method]} scheme, at least as accurate, over the network's",
-                        "not compared", above(1), found, data=frames, note=how))  # fmt: skip
+    rows.append(row(run, network, "the layers stand still: rms displacement over the second half of the time, over a cell",
+                    "stable once reached", below(STILL), still, **more))  # fmt: skip
     return rows
 
 
@@ -183,8 +126,9 @@ def conservation(run: Run, network: Network | None, numbers: Numbers) -> list[Cl
     """The mean of phi, and what a network without fluxes does (the paper's S1)."""
     changes = {name: drift(case.networks[network]).max() for name, case in run.cases.items() if network in case.networks}
     worst = max(changes, key=changes.get) if changes else None
-    rows = [row(run, network, "mean of phi conserved: largest change in any rollout", "up to numerical precision", below(ROUND_OFF),
-                exact(changes[worst]) if changes else None, data=f"{len(changes)} cases", note=f"case {worst}" if changes else "")]  # fmt: skip
+    found = exact(changes[worst]) if changes else None
+    rows = [row(run, network, "mean of phi conserved: largest change in any rollout", "up to numerical precision", below(ROUND_OFF), found,
+                data=f"{len(changes)} cases", note=f"case {worst}")]  # fmt: skip
     other = next((n for n in in_order(run.networks) if n.model == SIGMOID), None)
     own, second = run.trained.get(network), run.trained.get(other)
     both = own is not None and second is not None

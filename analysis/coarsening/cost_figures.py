@@ -68,6 +68,7 @@ def time_and_error(run: Run, folder: Path, prefix: str) -> tuple[str, str] | Non
     return (
         style.save(fig, folder, f"{prefix}costs"),
         f"{run.name}: time and error of every method from one start in a box of {run.system('size')}^3 cells of the solver's grid, on "
-        f"{device}, {run.costs.get('threads', '?')} thread(s), float32, against {run.costs.get('reference', 'the converged solution')}; bars: "
-        "quickest and slowest repeat. Left and below is better. All solve the same semi-discrete equations, the networks on the coarse grid.",
+        f"{device}, {run.costs.get('threads', '?')} thread(s), float32, against {run.costs.get('reference', 'the converged solution')}; "
+        "bars: quickest and slowest repeat. Left and below is better. All solve the same semi-discrete equations, the networks on their "
+        "coarse grid.",
     )

@@ -9,7 +9,7 @@ from analysis.coarsening import energy
 from analysis.coarsening.dataset import Run
 from analysis.coarsening.energy import Bands
 from analysis.coarsening.error_figures import decades
-from analysis.coarsening.names import TRUTH_COLOUR, Network
+from analysis.coarsening.names import SIGMOID, TRUTH_COLOUR, Network
 from analysis.coarsening.numbers import Numbers
 from analysis.coarsening.rollouts import Case, Rollout
 from analysis.estimates import Estimate
@@ -41,7 +41,8 @@ def free_energy(run: Run, network: Network, numbers: Numbers, folder: Path, pref
         style.save(fig, folder, f"{prefix}figure-6-free-energy"),
         f"{run.name}: figure 6 of the paper: free energy per volume in time, of truth and networks on the same grid. Dashed: t^-1/3; in "
         "brackets the exponents fitted over the stretch that the dashed line spans. Relative error: |F predicted - F| / F, mean over the "
-        f"starts; dashed: {100 * LIMIT:g}%. Bands: one standard deviation over the starts. Grey: as far as training sequences go.",
+        f"starts; dashed: {100 * LIMIT:g}%; the scale is the conserving networks'. Bands: one standard deviation "
+        "over the starts. Grey: as far as training sequences go.",
     )
 
 
@@ -88,8 +89,8 @@ def relative(ax, run: Run, case: Case, numbers: Numbers) -> None:
             last = max(last, gap.time[-1])
     ax.axhline(100 * LIMIT, **LAW)
     ax.axvline(run.horizon, color="#AAAAAA", lw=0.7, zorder=-2)
-    highest = max((line.get_ydata().max() for line in ax.lines if line.get_label() in {n.title for n in case.networks if n.model != "sigmoid"}),
-                  default=0)  # fmt: skip
+    conserving = {network.title for network in case.networks if network.model != SIGMOID}
+    highest = max((line.get_ydata().max() for line in ax.lines if line.get_label() in conserving), default=0)
     ax.set(xscale="log", xlabel="time", ylabel="relative error of $F$ (%)", ylim=(0, max(1.4 * 100 * LIMIT, 1.1 * highest)),
            xlim=(0.9 * run.interval, 1.1 * last), title=f"case {case.name}")  # fmt: skip
     ax.legend(loc="upper left")

@@ -74,9 +74,9 @@ def errors_in_time(run: Run, network: Network, found: Found, folder: Path, prefi
     starts = f"{len(errors.mse)} starts" if len(errors.mse) > 1 else "one start"
     return (
         style.save(fig, folder, f"{prefix}figure-5-errors"),
-        f"{run.name}: figure 5 of the paper, case {name}, {starts}; surfaces: {network.title}. Left: root mean squared error on the network's "
-        "grid; dashed: persistence; dotted: two unrelated fields of the truth's variance. Right: rms interface displacement by the paper's "
-        "eq. 4, RMSE sqrt(epsilon V / F). Dashed: epsilon, the width of an interface. Grey: as far as training sequences go.",
+        f"{run.name}: figure 5 of the paper, case {name}, {starts}; surfaces: {network.title}. Left: root mean squared error on the "
+        "network's grid; dashed: persistence; dotted: two unrelated fields of the truth's variance. Right: rms interface displacement by "
+        "the paper's eq. 4, RMSE sqrt(epsilon V / F). Dashed: epsilon, the width of an interface. Grey: as far as training sequences go.",
     )
 
 
@@ -95,7 +95,7 @@ def against_grids(run: Run, network: Network, found: Found, folder: Path, prefix
     ax.plot(shown[:1], np.sqrt(errors.full.mean(0))[:1], "o", color=style.BLUE, clip_on=False)
     ax.plot(shown[:1], errors.rmse[:1], "o", color=style.VERMILION, clip_on=False)
     ax.set(ylabel="RMSE", ylim=(0, None))
-    ax.legend()
+    fig.legend(loc="outside upper center")
     return (
         style.save(fig, folder, f"{prefix}figure-8-grids"),
         f"{run.name}: figure 8 of the paper, case {name}, {network.title}: the same prediction, linear between its cells, against the "
@@ -126,6 +126,6 @@ def by_frame(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
     n = len(first.loss)
     return (
         style.save(fig, folder, f"{prefix}test-errors"),
-        f"{run.name}: free-running predictions of the {n} test sequences, root of the mean squared error over them by frame; band: 16 to 84% "
-        "of the sequences. Dashed: persistence. Dotted: the straight line through the first two true frames.",
+        f"{run.name}: free-running predictions of the {n} test sequences, root of the mean squared error over them by frame; band: 16 to "
+        "84% of the sequences. Dashed: persistence. Dotted: the straight line through the first two true frames.",
     )

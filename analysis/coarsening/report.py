@@ -70,8 +70,8 @@ def markdown(content: Content, found: dict[str, list[dict]]) -> str:
     if left_out:
         lines += ["Left out:", "", *(f"- {text}" for text in left_out), ""]
     lines += _claims(content.claims)
-    lines += tabled.networks_text(found["networks"]) + tabled.methods_text(found["methods"])
-    lines += tabled.cases_text(found["cases"]) + tabled.checks_text(found["checks"])
+    lines += tabled.networks_text(found["networks"]) + tabled.downscaling(found["networks"], found["cases"])
+    lines += tabled.methods_text(found["methods"]) + tabled.cases_text(found["cases"]) + tabled.checks_text(found["checks"])
     return "\n".join([*lines, "## Definitions", "", DEFINITIONS, "## Figures", "", *pictures_of(content.pictures)])
 
 

@@ -34,6 +34,10 @@ class Claim:
     note: str = ""
 
 
+def starts(count: int) -> str:
+    return f"{count} start" + "s" * (count > 1)
+
+
 def row(run: Run, network: Network | None, text: str, paper: str, rule: Rule, found: Estimate | None, *, data: str = "",
         baselines: dict | None = None, note: str = "") -> Claim:  # fmt: skip
     """A judged row; found None: not run."""

@@ -43,8 +43,8 @@ def rows_of(case: Case, network: Network, start: int, times: np.ndarray):
         yield (None if there is None else case.truth.phi(there, start), case.networks[network].phi(here, start))
 
 
-def draw(run: Run, case: Case, network: Network, errors: Errors | None, folder: Path, name: str, *, slices: bool) -> tuple[str, int]:
-    """Write a figure: surfaces, and with `slices` their middle planes; (file name, the start that is shown)."""
+def draw(run: Run, case: Case, network: Network, errors: Errors | None, folder: Path, name: str, *, slices: bool) -> str:
+    """Write a figure: surfaces, and with `slices` their middle planes; its file name."""
     rollout, start = case.networks[network], typical(errors)
     times = rollout.time[chosen(rollout)]
     fields = list(rows_of(case, network, start, times))
@@ -70,7 +70,7 @@ def draw(run: Run, case: Case, network: Network, errors: Errors | None, folder: 
                      linespacing=1.1)  # fmt: skip
     if slices:
         bar(fig, images, axes, kinds)
-    return style.save(fig, folder, name), start
+    return style.save(fig, folder, name)
 
 
 def plane(ax, field: np.ndarray, difference: bool):
@@ -117,7 +117,7 @@ def figures(run: Run, network: Network, errors: dict[tuple[str, Network], Errors
             yield None
             continue
         found = errors.get((name, network))
-        drawn, start = draw(run, case, network, found, folder, f"{prefix}{file}", slices=slices)
+        drawn = draw(run, case, network, found, folder, f"{prefix}{file}", slices=slices)
         size = "x".join(map(str, (case.truth or case.networks[network]).shape))
         which = "" if case.networks[network].count == 1 else f" Shown is the start of median error of {case.networks[network].count}."
         yield drawn, f"{run.name}: {text}, {network.title}, {size} cells of the network's grid. Surfaces phi = 1/2, dark where the phase " \

@@ -15,7 +15,7 @@ FINE = 64  # cells a side at least, so that a coarse field gives a smooth surfac
 SKIN, CUT = np.array([0.40, 0.71, 0.94]), np.array([0.05, 0.36, 0.58])  # colours of the surface and of the phase's cut
 EDGE = {"color": "#444444", "lw": 0.6}
 REFINEMENTS = 5  # halvings of a ray's last stretch
-PIXELS = 160  # a side of a picture
+PIXELS = 200  # a side of a picture
 SAMPLES = 2  # rays a pixel, in each direction
 
 
