@@ -81,5 +81,6 @@ def save(fig: Figure, folder: Path, name: str) -> str:
     PNG's name.
     """
     fig.savefig(folder / f"{name}.png")
+    fig.set_layout_engine("none")  # laid out once for both
     fig.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
     return f"{name}.png"

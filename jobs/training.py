@@ -13,13 +13,16 @@ import io
 import multiprocessing
 import os
 import traceback
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import ModuleType
 
-from jobs import UserError
+import numpy as np
+
+from jobs import UserError, shards
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.units import Place
@@ -249,6 +252,24 @@ def _serve(stage: str, pipe: Connection, device: str) -> None:
             fit_one(module, unit, device, lambda kind, content: pipe.send((kind, content)))
     except (EOFError, ConnectionError, KeyboardInterrupt):
         return
+
+
+def epoch_seed(seed: int, stream: int, name: str, epoch: int) -> int:
+    """Of torch's generators in an epoch of the network `name`; epoch 0: of the first weights.  stream: see kernels.streams."""
+    bits = np.random.Philox(key=np.array([seed, stream], np.uint64), counter=np.array([epoch, zlib.crc32(name.encode()), 0, 0], np.uint64))
+    return int(np.random.Generator(bits).integers(2**63))
+
+
+def sound(path: Path, belongs: dict[str, str], say: Callable[[str], None]) -> bool:
+    """Whether a trained network's test.h5 is there, undamaged, and says that it belongs to these.  Another one is moved aside."""
+    try:
+        shards.check(path, **belongs)
+    except FileNotFoundError:
+        return False
+    except shards.BadFileError as error:
+        say(f"{path}: {error}; moved aside to {shards.set_aside(path).name}")
+        return False
+    return True
 
 
 def write_metrics(path: Path, names: tuple[str, ...], history: list[list[float]]) -> None:

@@ -12,13 +12,15 @@ import yaml
 
 from jobs import config as configs
 from jobs import shards
-from jobs.coarsening import costs, recording, rollout, trained
+from jobs.coarsening import costs, fields, recording, trained
+from jobs.coarsening.cases import Unit, kept_frames, looked_at
 from jobs.coarsening.config import Coarsening
 from jobs.coarsening.fields import downscale
 from jobs.coarsening.generate import solver
 from jobs.coarsening.measures import energies
-from jobs.coarsening.recording import Plan, kept_frames, record
-from jobs.coarsening.truth import Truth, looked_at
+from jobs.coarsening.parts import Plan
+from jobs.coarsening.recording import record
+from jobs.coarsening.sources import Network, Truth
 from jobs.rundir import System
 from kernels import interface
 from kernels.conv_gru import ConvGRU, random_parameters
@@ -56,7 +58,9 @@ class Broken(ConvGRU):
         super().advance(steps)
         self.steps += steps
         if self.steps >= 3:
-            self.view(self.phi, 1)[1 if self.count > 1 else 0] = np.nan
+            phi = self.fields()
+            phi[1] = np.nan
+            self.start(phi, self.hidden_states())
 
 
 @pytest.fixture
@@ -70,7 +74,7 @@ def networks(monkeypatch):
 
     monkeypatch.setattr(trained, "names", lambda system: NAMES)
     monkeypatch.setattr(trained, "stepper", stepper)
-    monkeypatch.setattr(costs, "write", lambda *_: True)  # tests/test_coarsening_costs.py
+    monkeypatch.setattr(costs, "write", lambda *_: None)  # tests/test_coarsening_costs.py
     return made
 
 
@@ -159,6 +163,22 @@ def test_the_stage_writes_truth_and_networks_of_each_case(follow, run):
             assert np.array_equal(mine, theirs)
 
 
+def test_the_test_set_is_its_own_truth(quench, follow, run, tmp_path):
+    for stage in ("generate", "collect"):
+        code, lines = quench("coarsening", stage, tmp_path / "config.yaml", "--run", run)
+        assert code == 0, "\n".join(lines)
+    follow("--set", "rollout.cases={test: {kept: 3, frames: null, count: null}}", "--set", "rollout.models=[staggered]")
+    sequences = fields.read(run, "test").all[...]
+    truth, attributes = shards.read(run / "rollout/test/truth.h5")
+    assert truth["phi"].shape == (2, 3, 8, 8, 8)
+    assert np.array_equal(truth["phi"], sequences[:, truth["time"].astype(int)])
+    assert np.allclose(truth["series/mean"], sequences.mean((2, 3, 4), dtype=np.float64))
+    assert "phi_full" not in truth
+    assert np.isnan(attributes["seconds_per_frame"])  # it was generated, not computed here
+    assert np.array_equal(shards.read(run / "rollout/test/staggered-seed-0.h5")[0]["phi"][:, 0], sequences[:, 0])
+    assert not (run / "rollout/test/sigmoid-seed-0.h5").exists()
+
+
 def test_frames_are_the_networks_own(networks):
     device, phi = select("cpu", 1), np.random.default_rng(1).uniform(0.3, 0.7, (2, 6, 4, 8)).astype(np.float32)
     found = recorded(phi, 7, device)[0]
@@ -173,7 +193,7 @@ def recorded(phi, frames, device, folder=None, make=ConvGRU, kept=None, batch=No
     """({dataset: values}, attributes) of a rollout from phi (n, x, y, z)."""
     target = Path(folder or tempfile.mkdtemp()) / "found.h5"
     plan = Plan(np.arange(frames), kept_frames(frames, kept, "linear"), 1.0, len(phi), phi.shape[1:], 2.0, 3.0)
-    source = rollout.Network(lambda count: make(weights(model, scale), plan.shape, count, model, device), plan, lambda: phi)
+    source = Network(lambda count: make(weights(model, scale), plan.shape, count, model, device), plan, lambda: phi)
     source.batch = batch or source.batch
     record(target, plan, source, {"made_from": "x"}, "case some, staggered", lambda done: None)
     return shards.read(target)
@@ -311,7 +331,7 @@ def test_a_rollout_that_turns_to_nan_stops_and_the_others_go_on(follow, run, mon
 def test_a_rollout_of_one_start_ends_where_it_runs_away(tmp_path):
     class Away(ConvGRU):
         def advance(self, steps):
-            self.view(self.phi, 1)[...] *= 3
+            self.start(3 * self.fields())
 
     phi = np.full((1, 4, 4, 4), 0.5, np.float32)
     found, attributes = recorded(phi, 1000, select("cpu", 1), make=Away)
@@ -336,6 +356,9 @@ def test_a_rollout_that_fails_is_named_and_the_others_go_on(follow, run, monkeyp
     assert any("failed: rollout-noise-sigmoid-seed-0: RuntimeError: no such thing" in line for line in lines)
     assert any("rollouts: 1 by networks and 0 by the solver done" in line for line in lines)
     monkeypatch.setattr(trained, "stepper", plain)
+    monkeypatch.setattr(costs, "write", lambda *_: 1 / 0)
+    assert any("case costs, all methods: failed: ZeroDivisionError" in line for line in follow(*one("noise"), status=1))
+    monkeypatch.setattr(costs, "write", lambda *_: None)
     follow(*one("noise"))
     assert not list((run / "log").glob("*.failed"))
 
@@ -343,6 +366,12 @@ def test_a_rollout_that_fails_is_named_and_the_others_go_on(follow, run, monkeyp
 def test_without_a_network_there_is_no_rollout(follow, monkeypatch):
     monkeypatch.setattr(trained, "names", lambda system: [])
     assert "none of the networks asked for is trained: run train first" in follow(status=2)[-1]
+
+
+def test_a_damaged_training_is_one_line(follow, run):
+    path = run / "train/sigmoid/seed-0/test.h5"
+    path.write_text("words")
+    assert f"{path}: truncated or not HDF5; run train again" in follow(status=2)[-1]
 
 
 # ---- a user's own start
@@ -430,4 +459,4 @@ def test_a_box_that_the_network_cannot_take(follow, run, tmp_path, case, said):
 
 def test_a_rollout_knows_its_system():
     system = System("", None, config())
-    assert rollout.Unit(system, "noise", "truth").title == "case noise, truth"
+    assert Unit(system, "noise", "truth").title == "case noise, truth"

@@ -72,6 +72,22 @@ def test_what_is_missing_is_taken_over(before, tmp_path):
     assert sorted(p.name for p in (out / "figures").iterdir()) == ["earlier-figure-3-mse.png", "learning-R10-L100-h1.215.png"]
 
 
+def test_a_report_that_took_over_itself_is_taken_over(before, tmp_path):
+    """R = 10 comes from the first report through the second; the second's own figure 3 shows no more than the new one."""
+    numbers = json.loads(before.read_text())
+    numbers["systems"][1]["run"] += " (earlier)"
+    numbers["figures"] += [{"file": "figures/earlier-figure-3-mse.png", "caption": "Earlier report: figure 3"}]
+    before.write_text(json.dumps(numbers))
+    (before.parent / "figures" / "earlier-figure-3-mse.png").write_bytes(b"both")
+    out = tmp_path / "out"
+    (out / "figures").mkdir(parents=True)
+    whole = earlier.complete(now([]), earlier.read(before), out)
+    assert [s["run"] for s in whole.systems] == ["new", "r10 (earlier)"]
+    assert whole.pictures[2:] == [("learning-R10-L100-h1.215.png", "Earlier report: learning-R10-L100-h1.215.png"),
+                                  ("earlier-figure-3-mse.png", "Earlier report: figure 3")]  # fmt: skip
+    assert (out / "figures" / "earlier-figure-3-mse.png").read_bytes() == b"both"
+
+
 def test_nothing_is_taken_where_all_systems_have_runs(before, tmp_path):
     content = now([claim_of(ONE, "lifetime", 1.5)])
     content.systems.append({"system": TEN, "run": "new too"})

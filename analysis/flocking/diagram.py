@@ -53,7 +53,7 @@ def diagram(run: Run, truth: list[Boundaries], places: list[Place], folder: Path
         style.save(fig, folder, f"{prefix}figure-3-phase-diagram"),
         "Figure 3 of the paper: boundaries of the phases L (below), L+G and G (above). Circles: physical boundaries, from the amplitude "
         "of bands and the order parameter alone (see Definitions), with errors. Crosses: where the probabilities of two phases are equal, "
-        "mean and spread over networks; small dots, aside: single networks. Grey: the density "
+        "mean and spread over networks that have such a place (see the table); small dots, aside: single networks. Grey: the density "
         f"they were trained at. Below: the probabilities at rho0 = {shown:g}, a line a network.",
     )
 

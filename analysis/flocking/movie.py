@@ -37,6 +37,11 @@ def pictures(magnetization: np.ndarray, density: np.ndarray, titles: Sequence[st
     title = fig.suptitle(" ", fontsize=9)
     fig.canvas.draw()
     fig.set_layout_engine("none")  # laid out once: nothing may move between frames
+    drawn = sorted([title, *(a for ax in axes.flat for a in (*ax.images, *ax.lines, *ax.spines.values()))], key=lambda a: a.get_zorder())
+    for artist in drawn:
+        artist.set_animated(True)  # left out by draw()
+    fig.canvas.draw()
+    rest = fig.canvas.copy_from_bbox(fig.bbox)
     found = []
     for k, text in enumerate(titles):
         images[0].set_data(magnetization[k].T)
@@ -44,7 +49,9 @@ def pictures(magnetization: np.ndarray, density: np.ndarray, titles: Sequence[st
         for line, values in lines:
             line.set_ydata(values[k])
         title.set_text(text)
-        fig.canvas.draw()
+        fig.canvas.restore_region(rest)
+        for artist in drawn:
+            fig.draw_artist(artist)
         found.append(Image.fromarray(np.asarray(fig.canvas.buffer_rgba())[..., :3].copy()))
     return found
 

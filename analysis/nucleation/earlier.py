@@ -14,6 +14,7 @@ from analysis.nucleation.verdicts import Claim
 from analysis.runs import BadInput
 
 PARTS = ("systems", "rows", "claims", "models", "differences", "figures")
+TAKEN = " (earlier)"  # behind the name of a run that a report took over
 OF_ONE_SYSTEM = re.compile(r"-R[\d.]+-L\d+")  # in the file name of a figure
 FOLDS = re.compile(r" \([^()]*folds?\)$")  # the models and folds behind a claim, which differ from report to report
 
@@ -78,7 +79,7 @@ def complete(content: Content, numbers: dict, out: Path) -> Content:
     rows = [Row(**r) for r in numbers["rows"] if r["system"] in taken and r["status"] != NOT_RUN]
     return replace(
         content,
-        systems=content.systems + [{**s, "run": f"{s['run']} (earlier)"} for s in numbers["systems"] if s["system"] in taken],
+        systems=content.systems + [{**s, "run": s["run"].removesuffix(TAKEN) + TAKEN} for s in numbers["systems"] if s["system"] in taken],
         rows=[r for r in content.rows if r.status != NOT_RUN or r.system not in taken] + rows,
         claims=[across.get(_what(c)) or (claims.get(_what(c), c) if c.agrees == NOT_RUN else c) for c in content.claims]
         + [c for what, c in across.items() if what not in asked],
@@ -92,16 +93,21 @@ def _figures(content: Content, numbers: dict, present: set[str], out: Path) -> l
     """Figures of one system that has no run now, and the earlier ones of several systems beside the new, as earlier-NAME."""
     new = {name for name, _ in content.pictures}
     slugs = {s["system"].replace(" = ", "").replace(", ", "-") for s in content.systems}
+    drawn = {s["system"] for s in numbers["systems"] if not s["run"].endswith(TAKEN)}  # in the figures of that report's own
     kept = []
     for figure in numbers["figures"]:
         name = Path(figure["file"]).name
         source = numbers["folder"] / "figures" / name
-        if not source.exists() or name.startswith("earlier-") or any(slug in name for slug in slugs):
+        of_several = not OF_ONE_SYSTEM.search(name)
+        superseded = of_several and not name.startswith("earlier-") and drawn <= present
+        if not source.exists() or superseded or any(slug in name for slug in slugs):
             continue
-        target = f"earlier-{name}" if name in new and not OF_ONE_SYSTEM.search(name) else name
+        target = name
+        while of_several and target in new | {kept_name for kept_name, _ in kept}:
+            target = f"earlier-{target}"
         if target in new:
             continue
         if (out / "figures" / target).resolve() != source.resolve():
             shutil.copyfile(source, out / "figures" / target)
-        kept.append((target, f"Earlier report: {figure['caption']}"))
+        kept.append((target, f"Earlier report: {figure['caption'].removeprefix('Earlier report: ')}"))
     return kept

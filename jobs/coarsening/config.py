@@ -58,7 +58,10 @@ class Generate(Section):
     mean: float = value(0.5, unit="", gt=0, lt=1, about="of phi, on average over the sequences")
     mean_deviation: float = value(0.05, unit="", ge=0, lt=0.5, about="deviation of a sequence's mean, normal, cut at 2.5 of it")
     feature_sizes: list[int] = value(
-        [8, 16, 32], unit="cells", min_length=1, about="between lattice points of the Perlin noise, dealt to the sequences at random"
+        [8, 16],  # of 32, what becomes of them hangs on round-off: waves that grow fastest are all but absent from such noise
+        unit="cells",
+        min_length=1,
+        about="between lattice points of the Perlin noise, dealt to the sequences at random",
     )
     noise: float = value(0.1, unit="", gt=0, le=0.5, about="rms of phi - mean at t = 0")
     later: float = value(0.5, unit="", ge=0, le=1, about="share of the units of each split that start later than from the noise")

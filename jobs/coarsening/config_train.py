@@ -26,15 +26,15 @@ class Train(Section):
     batch: int = value(
         2, unit="sequences", ge=1, le=100_000, about="in one step of the optimiser, over all ranks together; with their duals twice as many"
     )
-    duals: bool = value(True, unit="", about="each sequence also as 1 - phi, in the same step")
-    augmentation: bool = value(True, unit="", about="flips and quarter turns")
+    duals: bool = value(True, unit="", about="each sequence also as 1 - phi, in the same step; false: one or the other, at random")
+    augmentation: bool = value(True, unit="", about="flips and quarter turns, at random; without it and duals phi is always as it was")
     learning_rate: float = value(1.0e-4, unit="", gt=0, lt=1, about="of Adam")
+    schedule: Literal["constant", "cosine"] = value(
+        "constant", unit="", about="of the learning rate: as in the paper, or falling to 0 as a cosine, which a short training needs"
+    )
     mass_penalty: float = value(1.0, unit="", ge=0, le=1e6, about="of the sigmoid's loss, times the squared error of the mean")
     select_from: int = value(
         50, unit="epochs", ge=1, le=1_000_000, about="the last ones, of which that with the least validation loss is kept"
-    )
-    precision: Literal["float32", "bfloat16"] = value(
-        "float32", unit="", about="in which the networks train; bfloat16 (autocast) is faster where a device has units for it"
     )
     threads: int = value(
         1, unit="threads", ge=1, le=1024, about="that one network trains on, on a CPU; part of the result's last bits"

@@ -12,10 +12,10 @@ import numpy as np
 
 from jobs import provenance, shards
 from jobs.coarsening import starts, trained
+from jobs.coarsening.cases import fingerprint, weights
 from jobs.coarsening.fields import downscale
 from jobs.coarsening.generate import solver
 from jobs.coarsening.measures import energies
-from jobs.coarsening.recording import fingerprint
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
@@ -38,14 +38,14 @@ class Method:
     seconds: list[float] = field(default_factory=list)
 
 
-def write(system: System, networks: list[str], device, progress: Progress) -> bool:
-    """Write rollout/costs.h5, unless the one there was made with the same; whether that went well."""
+def write(system: System, networks: list[str], device, progress: Progress) -> None:
+    """Write rollout/costs.h5, unless the one there was made with the same."""
     config, target = system.config, system.folder / "rollout" / "costs.h5"
     made_from = fingerprint(digest(config), config.rollout.costs.model_dump(), device.name,
-                            [shards.check(system.training(name) / "test.h5") for name in networks])  # fmt: skip
+                            [weights(system, name) for name in networks])  # fmt: skip
     try:
         shards.check(target, made_from=made_from)
-        return True
+        return
     except (FileNotFoundError, shards.BadFileError):
         pass
     attributes = {
@@ -56,7 +56,6 @@ def write(system: System, networks: list[str], device, progress: Progress) -> bo
     shards.write(target, data, attributes | more)
     progress.say(f"{target}: {len(data['rmse'].values)} methods over {config.rollout.costs.frames} frames; reference converged to "
                  f"{more['convergence_rmse']:.1e}")  # fmt: skip
-    return True
 
 
 def table(system: System, networks: list[str], device, progress: Progress) -> tuple[dict[str, Data], dict]:

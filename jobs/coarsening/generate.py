@@ -88,19 +88,26 @@ def announce(model: CahnHilliard, config: Coarsening, units: Sequence[int]) -> l
     call = together(config, model.device)
     memory = PROGRAM_BYTES + 3 * call * large + 2 * g.sequences_per_unit * small
     spans = [start_time(config, unit) + g.times[-1] for unit in units for _ in range(g.blocks[unit][2])]
-    trial = starts.perlin(s.size, g.feature_sizes[:1] * call, [g.mean] * call, g.noise, config.seed, range(call), model.device)
-    steps, began = int(np.clip(TRIAL_CELLS / trial.size, 4, 200)), 0.0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it does not reach its end
-        for most in (1, steps):  # the first call compiles
-            began = time.monotonic()
-            run(model, config, trial, [1e6 * g.interval], max_steps=most)
-    seconds = (time.monotonic() - began) / steps / call * sum(expected_steps(model, config, span) for span in spans)
+    seconds = step_seconds(model, config, call) / call * sum(expected_steps(model, config, span) for span in spans)
     return [
         f"{everything} sequences of {g.frames} frames of {s.size}^3 cells, kept on {s.network_size}^3: {size(everything * small)} of disk, "
         f"and as much again when they are collected",
         f"{mine} of them here: about {size(memory)} of memory, about {duration(seconds)}",
     ]
+
+
+def step_seconds(model: CahnHilliard, config: Coarsening, count: int) -> float:
+    """Time on the clock of a step of `count` fields at once, from two short runs of which the longer has so many steps more."""
+    s, g = config.system, config.generate
+    fields = starts.perlin(s.size, g.feature_sizes[:1] * count, [g.mean] * count, g.noise, config.seed, range(count), model.device)
+    more, seconds = int(np.clip(TRIAL_CELLS / fields.size, 4, 400)), []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that they do not reach their end
+        for steps in (1, 4, 4 + more):  # the first compiles
+            began = time.monotonic()
+            run(model, config, fields, [1e6 * g.interval], max_steps=steps)
+            seconds.append(time.monotonic() - began)
+    return max((seconds[2] - seconds[1]) / more, 1e-9)
 
 
 def size(count: float) -> str:

@@ -4,45 +4,17 @@ import functools
 import shutil
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
 
 from jobs import UserError, provenance, shards
 from jobs.coarsening import costs, fields, generate, rollout_own, starts, trained
-from jobs.coarsening.config_rollout import Case
-from jobs.coarsening.recording import Plan, fingerprint, kept_frames, record
-from jobs.coarsening.truth import Recorded, Truth, looked_at
+from jobs.coarsening.cases import TRUTH, Unit, chosen, made_from, on_network_grid, plan, size, small
+from jobs.coarsening.parts import Plan
+from jobs.coarsening.recording import record
+from jobs.coarsening.sources import Network, Recorded, Truth
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.units import Place
-from kernels.conv_gru import SMALLEST_SIDE
-
-TRUTH = "truth"
-NETWORK_CELLS = 1 << 22  # a network goes on from so many starts at once as fit in
-
-
-@dataclass(frozen=True, eq=False)
-class Unit:
-    """One case by the truth or by one network."""
-
-    system: System
-    case: str
-    who: str
-
-    @property
-    def asked(self) -> Case:
-        return self.system.config.rollout.cases[self.case]
-
-    @property
-    def target(self) -> Path:
-        return self.system.rollout(self.case, self.who)
-
-    @property
-    def title(self) -> str:
-        return f"{self.system.name + ': ' if self.system.name else ''}case {self.case}, {self.who}"
 
 
 def run(systems: list[System], place: Place, request, device, progress: Progress) -> int:
@@ -62,11 +34,13 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
         for who in (networks[system.name] if kind else [TRUTH] * asked.truth)
     ]
     plans = {unit: plan(unit) for unit in everything}  # what cannot be followed is said before hours are spent
+    marks = {unit: made_from(unit) for unit in everything}  # of all, so that what is wrong with them stops every rank alike
     mine = place.share(everything)
-    missing = [unit for unit in mine if not finished(unit, progress)]
+    missing = [unit for unit in mine if not finished(unit, marks[unit], progress)]
     progress.say(f"{len(mine)} of {len(everything)} rollouts are mine, {len(mine) - len(missing)} of them finished before")
     if missing:
-        progress.say(f"they take {generate.size(sum(size(plans[unit]) for unit in missing))} of disk")
+        progress.say(f"they take {generate.size(sum(size(plans[unit]) for unit in missing))} of disk, each as much again while it is put "
+                     "together")
     progress.begin(sum(plans[unit].count * len(plans[unit].frames) for unit in missing), "frames")
     done = failed = 0
     for unit in missing:
@@ -76,60 +50,16 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
     progress.end()
     place.gather(None)  # times are taken when no other rank is at work
     if place.rank == place.task == 0:
-        failed += sum(not costs.write(system, networks[system.name], device, progress) for system in systems)
+        for system in systems:
+            table = Unit(system, "costs", "all methods")
+            failed += not attempt(table, lambda system=system: costs.write(system, networks[system.name], device, progress), progress)
     return failed
 
 
-def chosen(system: System) -> list[str]:
-    """The networks that are asked for and trained.  UserError if there are none."""
-    asked = system.config.rollout.models
-    found = [name for name in trained.names(system) if asked is None or name.split("/")[0] in asked]
-    if not found:
-        raise UserError(f"{system.folder}: none of the networks asked for is trained: run train first")
-    return found
-
-
-def plan(unit: Unit) -> Plan:
-    """Which frames of a case are looked at and kept.  UserError where its box cannot be followed."""
-    config, case, who = unit.system.config, unit.asked, unit.who
-    s, side, key = config.system, unit.asked.size or config.system.size, f"rollout.cases.{unit.case}"
-    small = side // s.downscale
-    if side % s.downscale:
-        raise UserError(f"{key}.size = {side}: expected a multiple of system.downscale = {s.downscale} [cells]")
-    if small < SMALLEST_SIDE:
-        raise UserError(f"{key}.size = {side}: {small} cells a side of the network's grid; expected at least {SMALLEST_SIDE}: its kernels "
-                        f"are 3^3 [cells]")  # fmt: skip
-    frames = case.frames or config.generate.frames
-    count = case.count or (config.generate.test if case.start == "test" else 1)
-    kept = kept_frames(frames, case.kept, case.spacing)
-    solved = who == TRUTH and case.start != "test"
-    looks = looked_at(frames, kept) if solved else np.arange(frames)
-    return Plan(looks, kept, config.generate.interval, count, (small,) * 3, s.network_spacing, s.interface_width,
-                (side,) * 3 if solved else None)  # fmt: skip
-
-
-def size(plan: Plan) -> int:
-    """Bytes of the frames on disk."""
-    return 4 * plan.count * len(plan.kept) * (int(np.prod(plan.shape)) + (int(np.prod(plan.full)) if plan.full else 0))
-
-
-def made_from(unit: Unit) -> str:
-    """What a rollout depends on: the data's config, its case, the network's weights."""
-    case = unit.asked.model_dump()
-    if unit.asked.mesh is not None and Path(unit.asked.mesh).is_file():
-        case["mesh"] = shards.content_digest({"mesh": np.frombuffer(Path(unit.asked.mesh).read_bytes(), np.uint8)})
-    return fingerprint(digest(unit.system.config), unit.system.config.generate.model_dump(), case, weights(unit.system, unit.who))
-
-
-def weights(system: System, who: str) -> str:
-    """A digest of a network's training, "" of the truth."""
-    return "" if who == TRUTH else shards.check(system.training(who) / "test.h5")
-
-
-def finished(unit: Unit, progress: Progress) -> bool:
+def finished(unit: Unit, mark: str, progress: Progress) -> bool:
     """Whether a sound file of this very rollout is there.  A damaged one is moved aside, one of another config made again."""
     try:
-        shards.check_large(unit.target, made_from=made_from(unit))
+        shards.check_large(unit.target, made_from=mark)
     except FileNotFoundError:
         return False
     except shards.BadFileError as error:
@@ -142,23 +72,14 @@ def finished(unit: Unit, progress: Progress) -> bool:
 
 
 def follow(unit: Unit, plan: Plan, device, progress: Progress, before: int) -> bool:
-    """Write one rollout; whether that went well.  What goes wrong with it does not stop the others."""
-    system, case = unit.system, unit.asked
-    attributes = {
-        **provenance.block(system.config, device.name), "config_digest": digest(system.config), "made_from": made_from(unit),
-        "study": "coarsening", "case": unit.case, "model": unit.who,
-    }  # fmt: skip
+    """Write one rollout; whether that went well."""
+    return attempt(unit, lambda: write(unit, plan, device, progress, before), progress)
+
+
+def attempt(unit: Unit, act: Callable[[], None], progress: Progress) -> bool:
+    """Whether `act` went well; what goes wrong with one unit is named, and does not stop the others."""
     try:
-        if unit.who != TRUTH:
-            make = functools.partial(trained.stepper, system, unit.who, plan.shape, device=device)
-            source = Network(make, plan, functools.partial(small, system, unit.case, device))
-        elif case.start == "test":
-            source = Recorded(fields.read(system.folder, "test").all, plan)
-        else:
-            begin = starts.of_case(system.config, unit.case, device)[0]
-            model = generate.solver(system.config, plan.full[0], device)
-            source = Truth(model, plan, system.config.generate.tolerance, begin, functools.partial(on_network_grid, system))
-        stopped = record(unit.target, plan, source, attributes, unit.title, lambda done: progress.reach(before + done, unit.title))
+        act()
     except Exception as error:
         text = str(error).splitlines()
         reason = f"{type(error).__name__ + ': ' if not isinstance(error, UserError) else ''}{text[0] if text else 'no message'}"
@@ -167,8 +88,26 @@ def follow(unit: Unit, plan: Plan, device, progress: Progress, before: int) -> b
         note(unit, f"{reason}; see {progress.path}\n")
         return False
     note(unit, None)
-    progress.say(f"{unit.target}: {attributes['frames_done']} frames in {attributes['seconds']:.3g} s{'; ' * bool(stopped)}{stopped}")
     return True
+
+
+def write(unit: Unit, plan: Plan, device, progress: Progress, before: int) -> None:
+    """Write one rollout to its file; before: frames of others that are done."""
+    system, case = unit.system, unit.asked
+    attributes = {
+        **provenance.block(system.config, device.name), "config_digest": digest(system.config), "made_from": made_from(unit),
+        "study": "coarsening", "case": unit.case, "model": unit.who,
+    }  # fmt: skip
+    if unit.who != TRUTH:
+        make = functools.partial(trained.stepper, system, unit.who, plan.shape, device=device)
+        source = Network(make, plan, functools.partial(small, system, unit.case, device))
+    elif case.start == "test":
+        source = Recorded(fields.read(system.folder, "test").all, plan)
+    else:
+        begin, model = starts.of_case(system.config, unit.case, device)[0], generate.solver(system.config, plan.full[0], device)
+        source = Truth(model, plan, system.config.generate.tolerance, begin, functools.partial(on_network_grid, system))
+    stopped = record(unit.target, plan, source, attributes, unit.title, lambda done: progress.reach(before + done, unit.title))
+    progress.say(f"{unit.target}: {attributes['frames_done']} frames in {attributes['seconds']:.3g} s{'; ' * bool(stopped)}{stopped}")
 
 
 def note(unit: Unit, text: str | None) -> None:
@@ -178,43 +117,3 @@ def note(unit: Unit, text: str | None) -> None:
         path.unlink(missing_ok=True) if text is None else path.write_text(text)
     except OSError:
         return
-
-
-def small(system: System, name: str, device) -> np.ndarray:
-    """What a network starts from in a case, phi (n, x, y, z) on its grid."""
-    case = system.config.rollout.cases[name]
-    if case.start == "test":
-        return fields.read(system.folder, "test").all[: case.count, 0]
-    return on_network_grid(system, starts.of_case(system.config, name, device)[0])
-
-
-def on_network_grid(system: System, phi: np.ndarray) -> np.ndarray:
-    """phi (..., X, Y, Z) on the truth's grid as the networks see it."""
-    return fields.downscale(phi, system.config.system.downscale, system.config.system.downscaling)
-
-
-class Network:
-    """A recording.Source: `make(count=)` -> kernels.conv_gru.ConvGRU, `starts()` -> phi (count, x, y, z)."""
-
-    def __init__(self, make: Callable, plan: Plan, starts: Callable[[], np.ndarray]):
-        self.make, self.plan, self.starts, self.network = make, plan, starts(), None
-        self.batch = max(1, NETWORK_CELLS // int(np.prod(plan.shape)))
-
-    def begin(self, rows: range, state: dict[str, np.ndarray] | None) -> None:
-        if self.network is None or self.network.count != len(rows):
-            self.network = self.make(count=len(rows))
-        if state is None:
-            self.network.start(self.starts[rows.start : rows.stop])
-        else:
-            self.network.start(state["phi"], state["hidden"])
-
-    def frame(self, look: int, report) -> tuple[np.ndarray, None]:
-        if look:
-            self.network.advance(int(self.plan.frames[look] - self.plan.frames[look - 1]))
-        return self.network.fields(), None
-
-    def pauses(self, look: int) -> bool:
-        return True
-
-    def state(self) -> dict[str, np.ndarray]:
-        return {"phi": self.network.fields(), "hidden": self.network.hidden_states()}

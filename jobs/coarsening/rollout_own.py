@@ -7,7 +7,10 @@ import numpy as np
 
 from jobs import UserError, provenance, shards
 from jobs.coarsening import trained
-from jobs.coarsening.recording import Plan, fingerprint, kept_frames, record
+from jobs.coarsening.cases import fingerprint, kept_frames, weights
+from jobs.coarsening.parts import Plan
+from jobs.coarsening.recording import record
+from jobs.coarsening.sources import Network
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
@@ -58,8 +61,6 @@ def read_start(path: Path, config, say) -> np.ndarray:
 
 def answer(system: System, request, device, progress: Progress) -> None:
     """Write what a network makes of the fields in request.input, frame by frame, to request.output (default: NAME-rollout.h5)."""
-    from jobs.coarsening.rollout import Network, weights
-
     config, frames = system.config, request.frames or system.config.generate.frames
     if frames < 2:
         raise UserError(f"--frames {frames}: expected at least 2, the start among them")

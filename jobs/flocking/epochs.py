@@ -2,19 +2,19 @@
 
 import re
 import time
-import zlib
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from jobs import training
+from jobs.early_stopping import EarlyStopped
 from jobs.flocking.networks import PhaseNetwork
 from jobs.progress import EVERY
 from jobs.training import Report
 from kernels.streams import STREAMS
 
-HISTORY = ("epoch", "training_loss", "validation_loss", "validation_cross_entropy", "validation_accuracy", "seconds")
 SITES_AT_ONCE = 1 << 20  # lattice sites predicted at once
 
 
@@ -46,45 +46,23 @@ def shifted(maps: Tensor, rows: Tensor) -> Tensor:
 
 
 def epoch_seed(config, name: str, epoch: int) -> int:
-    """Of torch's generators in an epoch; epoch 0: of the first weights."""
-    key = np.array([config.seed, STREAMS["flocking"] << 32], np.uint64)
-    bits = np.random.Philox(key=key, counter=np.array([epoch, zlib.crc32(name.encode()), 0, 0], np.uint64))
-    return int(np.random.Generator(bits).integers(2**63))
+    """jobs.training's, on this study's stream."""
+    return training.epoch_seed(config.seed, STREAMS["flocking"] << 32, name, epoch)
 
 
-class Training:
-    """A network, its optimiser and its history: everything that a checkpoint holds.
+class Training(EarlyStopped):
+    """maps: packed, int32 (n, L, L); phase: int64 (n,); training, validation: rows of them."""
 
-    maps: packed, int32 (n, L, L); phase: int64 (n,); training, validation: rows of them.
-    """
+    columns = ("epoch", "training_loss", "validation_loss", "validation_cross_entropy", "validation_accuracy", "seconds")
 
     def __init__(self, config, name: str, network: PhaseNetwork, maps: Tensor, phase: Tensor, training, validation, device: str):
-        self.config, self.name, self.network, self.device = config, name, network.to(device), device
+        t = config.train
+        optimiser = torch.optim.Adam(network.to(device).parameters(), lr=t.learning_rate, fused=True)
+        super().__init__(network, optimiser, t.max_epochs, t.patience)
+        self.config, self.name, self.device = config, name, device
         self.maps, self.phase = maps.to(device), phase.to(device)
         self.training, self.validation = torch.from_numpy(training), torch.from_numpy(validation).to(device)
         self.strength = parts(name)[1]
-        self.optimiser = torch.optim.Adam(network.parameters(), lr=config.train.learning_rate, fused=True)
-        self.history: list[list[float]] = []
-        self.best, self.best_loss, self.best_epoch = {}, float("inf"), 0
-
-    @property
-    def epochs(self) -> int:
-        return len(self.history)
-
-    @property
-    def ended(self) -> bool:
-        t = self.config.train
-        return self.epochs >= t.max_epochs or (self.epochs > 0 and self.epochs - self.best_epoch >= t.patience)
-
-    @property
-    def share(self) -> float:
-        """How much is done; with early stopping a guess, for nobody knows when the patience will end."""
-        t = self.config.train
-        return min(1.0, self.epochs / min(t.max_epochs, max(self.best_epoch, 10) + t.patience))
-
-    @property
-    def line(self) -> str:
-        return f"epoch {self.epochs}, validation loss {self.history[-1][2]:.5f}, best {self.best_loss:.5f} at {self.best_epoch}"
 
     def epoch(self, report: Report) -> None:
         """Once through the training set, then the validation set.  Says every few seconds that it is alive."""
@@ -111,27 +89,7 @@ class Training:
         with torch.inference_mode():
             loss = entropy + self.strength * float(self.network.penalty())
         accuracy = float((found.argmax(1) == wanted).double().mean())
-        self.history.append([number, float(total) / len(order), loss, entropy, accuracy, time.monotonic() - started])
-        if not np.isfinite(loss):
-            raise FloatingPointError(f"the loss is not finite in epoch {number}: lower train.learning_rate, in another --run")
-        if loss < self.best_loss:
-            self.best = {key: value.detach().cpu().clone() for key, value in self.network.state_dict().items()}
-            self.best_loss, self.best_epoch = loss, number
-
-    def record(self) -> dict:
-        return {"history": self.history, "best_loss": self.best_loss, "best_epoch": self.best_epoch}
-
-    def state(self) -> dict:
-        """Everything to go on from here."""
-        now = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
-        return {"epoch": self.epochs, "finished": False, "best": self.best, **now, **self.record()}
-
-    def restore(self, state: dict) -> None:
-        self.history, self.best = [list(line) for line in state["history"]], state["best"]
-        self.best_loss, self.best_epoch = state["best_loss"], state["best_epoch"]
-        if not state["finished"]:
-            self.network.load_state_dict(state["network"])
-            self.optimiser.load_state_dict(state["optimiser"])
+        self.note(number, float(total) / len(order), loss, entropy, accuracy, time.monotonic() - started)
 
 
 def scores_of(network: PhaseNetwork, maps: Tensor, rows: Tensor | None = None) -> Tensor:

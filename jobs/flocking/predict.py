@@ -8,14 +8,13 @@ import hashlib
 import numpy as np
 import torch
 
-from jobs import UserError, provenance, shards
+from jobs import UserError, predicting, provenance, shards
 from jobs.config import digest
 from jobs.flocking import predict_configurations, train
 from jobs.flocking.trained import network_of, probabilities, saliency, trained
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.shards import Data
-from jobs.training import torch_device, use
 from jobs.units import Place
 
 MIXED = 1  # the phase whose saliency is mapped, L+G
@@ -23,15 +22,8 @@ MIXED = 1  # the phase whose saliency is mapped, L+G
 
 def run(systems: list[System], place: Place, request, device, progress: Progress) -> int:
     """This process's share of the predictions of all systems, or the answer to --input; how many failed (none: they raise)."""
-    name = torch_device(device, request.device, progress.say)
-    use(name, device.workers)
-    if request.input is not None and len(systems) > 1:
-        raise UserError(f"--input: {request.run} holds {len(systems)} systems; give one of them as --run")
-    for system in systems:
-        train.check(system)
-    if request.input is not None:
-        if place.rank == place.task == 0:
-            predict_configurations.answer(systems[0], request, device, name, progress)
+    name = predicting.begin(systems, place, request, device, progress, train.check, predict_configurations.answer)
+    if name is None:
         return 0
     everything = [(system, found) for system in systems if (found := trained(system, system.config.predict.sets, progress.say))]
     if not everything:

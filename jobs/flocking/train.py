@@ -16,15 +16,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jobs import UserError, checkpoint, provenance, shards
+from jobs import UserError, provenance, shards
 from jobs.config import digest, flat
 from jobs.flocking import networks
 from jobs.flocking.config import Flocking
-from jobs.flocking.epochs import HISTORY, Training, epoch_seed, packed, parts, scores_of
+from jobs.flocking.epochs import Training, epoch_seed, packed, parts, scores_of
 from jobs.flocking.phases import PHASES
 from jobs.rundir import System
 from jobs.shards import Data
-from jobs.training import Report, write_metrics
+from jobs.training import Report, sound
 from kernels.device import cpu_model
 from kernels.streams import STREAMS
 
@@ -151,15 +151,7 @@ def belonging(system: System) -> dict[str, str]:
 
 def finished(system: System, name: str, say: Callable[[str], None]) -> bool:
     """Whether test.h5 of a network is there, sound, and of the present data, phases and settings.  Another one is moved aside."""
-    path = system.training(name) / "test.h5"
-    try:
-        shards.check(path, **belonging(system))
-    except FileNotFoundError:
-        return False
-    except shards.BadFileError as error:
-        say(f"{path}: {error}; moved aside to {shards.set_aside(path).name}")
-        return False
-    return True
+    return sound(system.training(name) / "test.h5", belonging(system), say)
 
 
 def fit(system: System, name: str, device: str, report: Report) -> str:
@@ -172,18 +164,8 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
     network = networks.PhaseNetwork(config.system.size)
     labels = torch.from_numpy(data.phase.astype(np.int64))
     run = Training(config, name, network, data.maps, labels, training, validation, device)
-    state = checkpoint.load(folder / "checkpoint.pt", lambda line: report("say", line), **belongs)
-    if state is not None:
-        run.restore(state)
-    while not run.ended:
-        if (folder / "test.h5").exists() and finished(system, name, lambda line: report("say", line)):
-            return "trained by another process meanwhile"
-        run.epoch(report)
-        checkpoint.save(folder / "checkpoint.pt", {**run.state(), **belongs})
-        write_metrics(folder / "metrics.csv", HISTORY, run.history)
-        report("epoch", (run.share, run.line))
-    network.load_state_dict(run.best)
-    checkpoint.save(folder / "checkpoint.pt", {"epoch": run.epochs, "finished": True, "best": run.best, **run.record(), **belongs})
+    if not run.to_the_end(folder, belongs, lambda say: finished(system, name, say), report):
+        return "trained by another process meanwhile"
     probabilities = torch.softmax(scores_of(network, run.maps, torch.from_numpy(test).to(device)), 1).numpy()
     accuracy = float((probabilities.argmax(1) == data.phase[test]).mean())
     columns = {
@@ -196,14 +178,10 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
             network.convolutions[0].weight.detach().cpu().numpy(), "", "filter, channel, x, y", "weights on magnetisation and density"
         ),
     }
-    for i, what in enumerate(HISTORY[:-1]):  # metrics.csv has the seconds: they are no result
-        columns[f"history/{what}"] = Data(np.array([line[i] for line in run.history]), "", "epoch", what.replace("_", " "))
     attributes = {
         **provenance.block(config, torch.cuda.get_device_name(device) if device != "cpu" else cpu_model()),
         **belongs, "config_digest": digest(config), "study": "flocking", "set": which, "lambda": strength, "seed_index": seed,
-        "parameters": networks.parameters(network), "accuracy": accuracy, "epochs": run.epochs, "best_epoch": run.best_epoch,
-        "seconds": sum(line[-1] for line in run.history),
+        "parameters": networks.parameters(network), "accuracy": accuracy,
     }  # fmt: skip
-    shards.write(folder / "test.h5", columns, attributes)
-    checkpoint.previous(folder / "checkpoint.pt").unlink(missing_ok=True)
+    run.write_test(folder, columns, attributes)
     return f"test accuracy {accuracy:.4f} after {run.epochs} epochs, best {run.best_epoch}, {networks.parameters(network)} parameters"

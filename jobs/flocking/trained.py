@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jobs import UserError, checkpoint
+from jobs import predicting
 from jobs.flocking import epochs, train
 from jobs.flocking.networks import PhaseNetwork
 from jobs.rundir import System
@@ -26,16 +26,8 @@ def trained(system: System, sets: list[str] | None, say: Callable[[str], None]) 
 
 def network_of(system: System, name: str, device: str, say: Callable[[str], None]) -> PhaseNetwork:
     """The trained network of a name, the one with the best validation loss.  Raises UserError without a sound checkpoint."""
-    folder = system.training(name)
-    state = checkpoint.load(folder / "checkpoint.pt", say, **train.belonging(system))
-    if state is None or not state["finished"]:
-        raise UserError(f"{folder}: its checkpoint cannot be used; remove its test.h5 and train again")
     network = PhaseNetwork(system.config.system.size)
-    try:
-        network.load_state_dict(state["best"])
-    except RuntimeError:
-        raise UserError(f"{folder}: trained by another version of this program; train in another --run") from None
-    return network.to(device).eval()
+    return predicting.restored(network, system.training(name), "best", train.belonging(system), device, say)
 
 
 def probabilities(network: PhaseNetwork, maps: Tensor) -> np.ndarray:

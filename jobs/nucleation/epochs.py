@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from jobs.early_stopping import EarlyStopped
 from jobs.nucleation import networks
 from jobs.nucleation.config import Nucleation
 from jobs.nucleation.features import features
@@ -17,7 +18,6 @@ from jobs.progress import EVERY
 from jobs.training import Report
 from kernels.streams import STREAMS
 
-HISTORY = ("epoch", "training_loss", "validation_loss", "validation_mse", "seconds")
 SITES_AT_ONCE = 5_000_000  # lattice sites predicted at once
 CYCLE, PEAK = 24, 6  # epochs that our network trains, and its largest learning rate, in units of the others'
 LONGEST_GRADIENT = 1.0  # our network's gradients are shortened to this: without normalisation one odd batch throws it far off
@@ -58,49 +58,27 @@ def epoch_seed(config: Nucleation, name: str, epoch: int) -> int:
     return int(np.random.Generator(bits).integers(2**63))
 
 
-class Training:
-    """A network, its optimiser and its history: everything that a checkpoint holds."""
+class Training(EarlyStopped):
+    """A cycle of the learning rate, our network's, goes to its end: it is worth little until it is through."""
+
+    columns = ("epoch", "training_loss", "validation_loss", "validation_mse", "seconds")
 
     def __init__(self, config, name, network, inputs, labels, training, validation):
         t = config.train
-        self.config, self.name, self.network, self.inputs, self.labels = config, name, network, inputs, labels
+        self.converged, self.one_cycle = parts(name)[1] == "features_converged", isinstance(network, networks.TorusNetwork)
+        if isinstance(network, networks.NotebookNetwork):
+            optimiser = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
+        elif self.one_cycle:
+            optimiser = torch.optim.AdamW(network.parameters(), lr=PEAK * t.learning_rate, fused=True)
+        else:
+            optimiser = torch.optim.Adam(network.parameters(), lr=t.learning_rate, fused=True)
+        last_epoch = 1 if self.converged else min(CYCLE, t.max_epochs) if self.one_cycle else t.max_epochs
+        super().__init__(network, optimiser, last_epoch, None if self.one_cycle else t.patience)
+        self.config, self.name, self.inputs, self.labels = config, name, inputs, labels
         self.training, self.validation = torch.from_numpy(training), validation
         self.batch = min(32 if isinstance(network, networks.NotebookNetwork) else t.batch, len(training))
         self.mixed = t.precision == "bfloat16" and isinstance(network, networks.ConvolutionalNetwork)
-        self.augment, self.last_epoch = getattr(network, "augment", None), t.max_epochs
-        self.converged = parts(name)[1] == "features_converged"
-        if self.converged:
-            self.last_epoch = 1
-        if isinstance(network, networks.NotebookNetwork):
-            self.optimiser = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
-        elif isinstance(network, networks.TorusNetwork):
-            self.last_epoch = min(CYCLE, t.max_epochs)
-            self.optimiser = torch.optim.AdamW(network.parameters(), lr=PEAK * t.learning_rate, fused=True)
-        else:
-            self.optimiser = torch.optim.Adam(network.parameters(), lr=t.learning_rate, fused=True)
-        self.one_cycle = isinstance(network, networks.TorusNetwork)
-        self.history: list[list[float]] = []
-        self.best, self.best_loss, self.best_epoch = {}, float("inf"), 0
-
-    @property
-    def epochs(self) -> int:
-        return len(self.history)
-
-    @property
-    def ended(self) -> bool:
-        """At the last epoch, or when patience ends; a cycle of the learning rate is worth little until it is through."""
-        impatient = self.epochs > 0 and self.epochs - self.best_epoch >= self.config.train.patience
-        return self.epochs >= self.last_epoch or (impatient and not self.one_cycle)
-
-    @property
-    def share(self) -> float:
-        """How much is done; with early stopping a guess, for nobody knows when the patience will end."""
-        guess = self.last_epoch if self.one_cycle else max(self.best_epoch, 10) + self.config.train.patience
-        return min(1.0, self.epochs / guess)
-
-    @property
-    def line(self) -> str:
-        return f"epoch {self.epochs}, validation loss {self.history[-1][2]:.5f}, best {self.best_loss:.5f} at {self.best_epoch}"
+        self.augment = getattr(network, "augment", None)
 
     def epoch(self, report: Report) -> None:
         """Once through the training set, then the validation set.  Says every few seconds that it is alive."""
@@ -132,36 +110,13 @@ class Training:
         logit = torch.from_numpy(predict(self.network, self.inputs, self.validation, logits=True))
         loss = float(binary_cross_entropy_with_logits(logit, p))
         mse = float(torch.mean((torch.sigmoid(logit) - p) ** 2))
-        self.history.append([number, float(total) / len(order), loss, mse, time.monotonic() - started])
-        if not np.isfinite(loss):
-            raise FloatingPointError(f"the loss is not finite in epoch {number}: lower train.learning_rate, in another --run")
-        if loss < self.best_loss:
-            self.best, self.best_loss, self.best_epoch = copied(self.network.state_dict()), loss, number
+        self.note(number, float(total) / len(order), loss, mse, time.monotonic() - started)
 
     def set_rate(self, epoch: float) -> None:
         """Learning rate of one cycle: up in the first epoch, then down to nothing along a cosine."""
         rate = PEAK * self.config.train.learning_rate * min(1.0, epoch) * (1 + math.cos(math.pi * epoch / self.last_epoch)) / 2
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-
-    def record(self) -> dict:
-        return {"history": self.history, "best_loss": self.best_loss, "best_epoch": self.best_epoch}
-
-    def state(self) -> dict:
-        """Everything to go on from here."""
-        now = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
-        return {"epoch": self.epochs, "finished": False, "best": self.best, **now, **self.record()}
-
-    def restore(self, state: dict) -> None:
-        self.history, self.best = [list(line) for line in state["history"]], state["best"]
-        self.best_loss, self.best_epoch = state["best_loss"], state["best_epoch"]
-        if not state["finished"]:
-            self.network.load_state_dict(state["network"])
-            self.optimiser.load_state_dict(state["optimiser"])
-
-
-def copied(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {key: value.detach().cpu().clone() for key, value in state.items()}
 
 
 def predict(network: nn.Module, inputs: Inputs, chosen: np.ndarray, logits: bool = False) -> np.ndarray:

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import torch
 
-from jobs import UserError, provenance, shards
+from jobs import predicting, provenance, shards
 from jobs.config import digest
 from jobs.nucleation import occlusion, predict_configurations, train
 from jobs.nucleation.config import Nucleation
@@ -15,7 +15,6 @@ from jobs.nucleation.trained import network_of, networks_of
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.shards import Data
-from jobs.training import torch_device, use
 from jobs.units import Place
 from kernels.streams import STREAMS
 
@@ -24,15 +23,8 @@ BLOCKS = 5  # of events in a fold's test set, for error bars
 
 def run(systems: list[System], place: Place, request, device, progress: Progress) -> int:
     """This process's share of the maps of all systems, or the answer to --input; how many failed (none: they raise)."""
-    name = torch_device(device, request.device, progress.say)
-    use(name, device.workers)
-    if request.input is not None and len(systems) > 1:
-        raise UserError(f"--input: {request.run} holds {len(systems)} systems; give one of them as --run")
-    for system in systems:
-        train.check(system)
-    if request.input is not None:
-        if place.rank == place.task == 0:
-            predict_configurations.answer(systems[0], request, device, name, progress)
+    name = predicting.begin(systems, place, request, device, progress, train.check, predict_configurations.answer)
+    if name is None:
         return 0
     everything = [(system, model) for system in systems for model in units(system.config)]
     mine = place.share(everything)

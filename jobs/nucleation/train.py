@@ -16,16 +16,16 @@ import h5py
 import numpy as np
 import torch
 
-from jobs import UserError, checkpoint, provenance, shards
+from jobs import UserError, provenance, shards
 from jobs.config import digest, flat
 from jobs.nucleation import networks
 from jobs.nucleation.config import Nucleation
-from jobs.nucleation.epochs import HISTORY, Inputs, Training, epoch_seed, parts, predict
+from jobs.nucleation.epochs import Inputs, Training, epoch_seed, parts, predict
 from jobs.nucleation.features import NAMES
 from jobs.nucleation.folds import split
 from jobs.rundir import System
 from jobs.shards import Data
-from jobs.training import Report, write_metrics
+from jobs.training import Report, sound
 from kernels.device import cpu_model
 
 RECIPE = 0  # to be raised when an architecture or the way of training changes: what was trained before is then set aside
@@ -91,15 +91,7 @@ def dataset_of(system: System) -> tuple[dict[str, np.ndarray], str]:
 
 def finished(system: System, name: str, say: Callable[[str], None]) -> bool:
     """Whether test.h5 of a unit is there, sound, and of the present data set and settings.  Another one is moved aside."""
-    path = system.training(name) / "test.h5"
-    try:
-        shards.check(path, **belonging(system, dataset_of(system)[1]))
-    except FileNotFoundError:
-        return False
-    except shards.BadFileError as error:
-        say(f"{path}: {error}; moved aside to {shards.set_aside(path).name}")
-        return False
-    return True
+    return sound(system.training(name) / "test.h5", belonging(system, dataset_of(system)[1]), say)
 
 
 def belonging(system: System, dataset_digest: str) -> dict[str, str]:
@@ -121,18 +113,8 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
     network.to(device)
     run = Training(config, name, network, inputs, labels, training, validation)
     belongs = belonging(system, dataset_digest)
-    state = checkpoint.load(folder / "checkpoint.pt", lambda line: report("say", line), **belongs)
-    if state is not None:
-        run.restore(state)
-    while not run.ended:
-        if (folder / "test.h5").exists() and finished(system, name, lambda line: report("say", line)):
-            return "trained by another process meanwhile"
-        run.epoch(report)
-        checkpoint.save(folder / "checkpoint.pt", {**run.state(), **belongs})
-        write_metrics(folder / "metrics.csv", HISTORY, run.history)
-        report("epoch", (run.share, run.line))
-    network.load_state_dict(run.best)
-    checkpoint.save(folder / "checkpoint.pt", {"epoch": run.epochs, "finished": True, "best": run.best, **run.record(), **belongs})
+    if not run.to_the_end(folder, belongs, lambda say: finished(system, name, say), report):
+        return "trained by another process meanwhile"
     predicted = predict(network, inputs, test)
     columns = {
         "index": Data(test.astype(np.int32), "", "tested", "rows of dataset.h5"),
@@ -141,18 +123,14 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
         "training": Data(training.astype(np.int32), "", "trained", "rows of dataset.h5"),
         "validation": Data(validation.astype(np.int32), "", "validated", "rows of dataset.h5"),
     }
-    for i, what in enumerate(HISTORY[:-1]):  # metrics.csv has the seconds: they are no result
-        columns[f"history/{what}"] = Data(np.array([line[i] for line in run.history]), "", "epoch", what.replace("_", " "))
     if model.startswith("features"):
         weights = network.linear.weight.detach().cpu().numpy()[0].astype(np.float64)
         columns["weights"] = Data(weights, "", "feature", f"of the standardised features {', '.join(NAMES)}")
     attributes = {
         **provenance.block(config, torch.cuda.get_device_name(device) if device != "cpu" else cpu_model()),
         **belongs, "config_digest": digest(config), "study": "nucleation", "split": by, "model": model, "fold": fold,
-        "parameters": networks.parameters(network), "epochs": run.epochs, "best_epoch": run.best_epoch,
-        "seconds": sum(line[-1] for line in run.history),
+        "parameters": networks.parameters(network),
     }  # fmt: skip
-    shards.write(folder / "test.h5", columns, attributes)
-    checkpoint.previous(folder / "checkpoint.pt").unlink(missing_ok=True)
+    run.write_test(folder, columns, attributes)
     error = float(np.mean((predicted - data["p_nuc"][test]) ** 2))
     return f"test MSE {error:.5f} after {run.epochs} epochs, best {run.best_epoch}, {networks.parameters(network)} parameters"

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import torch
 
-from jobs import UserError, checkpoint, shards
+from jobs import predicting, shards
 from jobs.nucleation import epochs, networks, train
 from jobs.rundir import System
 
@@ -26,16 +26,9 @@ def networks_of(system: System, split: str, model: str, folds: int | None, say: 
 
 def network_of(system: System, split: str, model: str, fold: int, device: str, say: Callable[[str], None]) -> torch.nn.Module:
     """The trained network of a fold, the one with the best validation loss.  Raises UserError without a sound checkpoint."""
-    name = f"{split}/{model}/fold-{fold}"
-    state = checkpoint.load(system.training(name) / "checkpoint.pt", say, **train.belonging(system, train.dataset_of(system)[1]))
-    if state is None or not state["finished"]:
-        raise UserError(f"{system.training(name)}: its checkpoint cannot be used; remove its test.h5 and train again")
     network = networks.build(model, system.config.system.size, system.config.train.kernel)
-    try:
-        network.load_state_dict(state["best"])
-    except RuntimeError:
-        raise UserError(f"{system.training(name)}: trained by another version of this program; train in another --run") from None
-    return network.to(device)
+    belongs = train.belonging(system, train.dataset_of(system)[1])
+    return predicting.restored(network, system.training(f"{split}/{model}/fold-{fold}"), "best", belongs, device, say)
 
 
 def held_out_error(p: np.ndarray, found: dict[int, dict], system: System) -> np.ndarray:

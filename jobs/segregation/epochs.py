@@ -6,14 +6,13 @@ G's answer true.  The learning rate is constant for half of the epochs and then 
 """
 
 import time
-import zlib
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from jobs import distributed
+from jobs import distributed, training
 from jobs.progress import EVERY
 from jobs.segregation.networks import Discriminator, Generator
 from jobs.training import Report
@@ -24,10 +23,8 @@ AT_ONCE = 1 << 20  # cells predicted at once
 
 
 def epoch_seed(config, name: str, epoch: int) -> int:
-    """Of torch's generators in an epoch; epoch 0: of the first weights."""
-    key = np.array([config.seed, STREAMS["learning"]], np.uint64)
-    bits = np.random.Philox(key=key, counter=np.array([epoch, zlib.crc32(name.encode()), 0, 0], np.uint64))
-    return int(np.random.Generator(bits).integers(2**63))
+    """jobs.training's, on this study's stream."""
+    return training.epoch_seed(config.seed, STREAMS["learning"], name, epoch)
 
 
 def partners(name: str, fields, rows=slice(None)) -> tuple[Tensor, Tensor]:

@@ -2,14 +2,13 @@
 
 import numpy as np
 
-from jobs import UserError, provenance, shards
+from jobs import UserError, predicting, provenance, shards
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.segregation import fields, predict_fields, train
 from jobs.segregation.trained import activations, answers, network_of, trained
 from jobs.shards import Data
-from jobs.training import torch_device, use
 from jobs.units import Place
 from kernels.cahn_hilliard import CahnHilliard
 
@@ -22,15 +21,8 @@ QUANTITIES = {
 
 def run(systems: list[System], place: Place, request, device, progress: Progress) -> int:
     """This process's share of the predictions of all systems, or the answer to --input; how many failed (none: they raise)."""
-    name = torch_device(device, request.device, progress.say)
-    use(name, device.workers)
-    if request.input is not None and len(systems) > 1:
-        raise UserError(f"--input: {request.run} holds {len(systems)} systems; give one of them as --run")
-    for system in systems:
-        train.check(system)
-    if request.input is not None:
-        if place.rank == place.task == 0:
-            predict_fields.answer(systems[0], request, device, name, progress)
+    name = predicting.begin(systems, place, request, device, progress, train.check, predict_fields.answer)
+    if name is None:
         return 0
     everything = [(system, model) for system in systems for model in trained(system, system.config.predict.models, progress.say)]
     if not everything:

@@ -19,7 +19,7 @@ from jobs.rundir import System
 from jobs.segregation import fields, networks
 from jobs.segregation.epochs import HISTORY, Training, epoch_seed, partners, predict
 from jobs.shards import Data
-from jobs.training import Report, write_metrics
+from jobs.training import Report, sound, write_metrics
 from kernels.device import cpu_model
 
 RECIPE = 0  # to be raised when an architecture or the way of training changes: what was trained before is then set aside
@@ -59,15 +59,7 @@ def belonging(system: System) -> dict[str, str]:
 
 def finished(system: System, name: str, say: Callable[[str], None]) -> bool:
     """Whether test.h5 of a network is there, sound, and of the present data set and settings.  Another one is moved aside."""
-    path = system.training(name) / "test.h5"
-    try:
-        shards.check(path, **belonging(system))
-    except FileNotFoundError:
-        return False
-    except shards.BadFileError as error:
-        say(f"{path}: {error}; moved aside to {shards.set_aside(path).name}")
-        return False
-    return True
+    return sound(system.training(name) / "test.h5", belonging(system), say)
 
 
 def spread(mean: np.ndarray, count: int | None) -> np.ndarray:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from jobs import UserError, checkpoint
+from jobs import predicting
 from jobs.rundir import System
 from jobs.segregation import epochs, train
 from jobs.segregation.networks import Generator
@@ -19,16 +19,7 @@ def trained(system: System, models: list[str] | None, say: Callable[[str], None]
 
 def network_of(system: System, name: str, device: str, say: Callable[[str], None]) -> Generator:
     """The trained generator of a name.  Raises UserError without a sound checkpoint."""
-    folder = system.training(name)
-    state = checkpoint.load(folder / "checkpoint.pt", say, **train.belonging(system))
-    if state is None or not state["finished"]:
-        raise UserError(f"{folder}: its checkpoint cannot be used; remove its test.h5 and train again")
-    network = train.build(system.config, name)
-    try:
-        network.load_state_dict(state["generator"])
-    except RuntimeError:
-        raise UserError(f"{folder}: trained by another version of this program; train in another --run") from None
-    return network.to(device).eval()
+    return predicting.restored(train.build(system.config, name), system.training(name), "generator", train.belonging(system), device, say)
 
 
 def answers(network: Generator, fields: np.ndarray) -> np.ndarray:

@@ -1,26 +1,70 @@
-"""The truth that rollouts are compared with: the adaptive solver with finite differences, from the same starts."""
+"""Where a rollout's frames come from: a network, the adaptive solver with finite differences (the truth), or the test set."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
-from jobs.coarsening.recording import Plan
+from jobs.coarsening.parts import Plan
 from kernels.cahn_hilliard import CahnHilliard
 
-CHUNK_CELLS = 1 << 26  # of the frames of one call
-CHUNK_LOOKS = 8  # frames of one call at most: a killed one loses no more; each call's first steps are short
-BATCH_CELLS = 1 << 24  # advanced together on a GPU
-LOOKS = 120  # times between the kept frames, spaced as a geometric series, at which the truth is looked at as well
+CHUNK_CELLS = 1 << 26  # of the solver's frames in one call
+CHUNK_LOOKS = 8  # of its frames in one call at most: a killed one loses no more; each call's first steps are short
+BATCH_CELLS = 1 << 24  # advanced together by the solver on a GPU
+NETWORK_CELLS = 1 << 22  # a network goes on from so many starts at once as fit in
 
 
-def looked_at(frames: int, kept: np.ndarray) -> np.ndarray:
-    """The frames of a truth whose numbers are recorded: the kept ones, and some at log-spaced times; all of a short one."""
-    between = np.rint(np.geomspace(1, frames - 1, min(LOOKS, frames - 1))).astype(np.int64) if frames > LOOKS else np.arange(1, frames)
-    return np.unique(np.concatenate([kept, between]))
+class Source(Protocol):
+    """Where frames come from, `batch` starts at a time; computed: not merely read."""
+
+    batch: int
+    computed: bool
+
+    def begin(self, rows: range, state: dict[str, np.ndarray] | None) -> None:
+        """Make ready for these starts, from their first frame on or from a `state` after some frame."""
+
+    def frame(self, look: int, report: Callable[[float], None]) -> tuple[np.ndarray, np.ndarray | None]:
+        """phi float32 (rows, x, y, z) of Plan.frames[look], asked for in order, and on the truth's grid; report: share of it done."""
+
+    def pauses(self, look: int) -> bool:
+        """Whether going on from `state()` after frame `look` gives the same frames as going on."""
+
+    def state(self) -> dict[str, np.ndarray]: ...
+
+
+class Network:
+    """A Source: `make(count=)` -> kernels.conv_gru.ConvGRU, `starts()` -> phi (count, x, y, z)."""
+
+    computed = True
+
+    def __init__(self, make: Callable, plan: Plan, starts: Callable[[], np.ndarray]):
+        self.make, self.plan, self.starts, self.network = make, plan, starts(), None
+        self.batch = max(1, NETWORK_CELLS // int(np.prod(plan.shape)))
+
+    def begin(self, rows: range, state: dict[str, np.ndarray] | None) -> None:
+        if self.network is None or self.network.count != len(rows):
+            self.network = self.make(count=len(rows))
+        if state is None:
+            self.network.start(self.starts[rows.start : rows.stop])
+        else:
+            self.network.start(state["phi"], state["hidden"])
+
+    def frame(self, look: int, report) -> tuple[np.ndarray, None]:
+        if look:
+            self.network.advance(int(self.plan.frames[look] - self.plan.frames[look - 1]))
+        return self.network.fields(), None
+
+    def pauses(self, look: int) -> bool:
+        return True
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {"phi": self.network.fields(), "hidden": self.network.hidden_states()}
 
 
 class Truth:
-    """A recording.Source: `starts`, phi (count, X, Y, Z) on the truth's grid, followed; downscale(phi): on the network's."""
+    """A Source: `starts`, phi (count, X, Y, Z) on the truth's grid, followed; downscale(phi): on the network's."""
+
+    computed = True
 
     def __init__(self, model: CahnHilliard, plan: Plan, tolerance: float, starts: np.ndarray, downscale: Callable):
         self.model, self.plan, self.tolerance, self.starts, self.downscale = model, plan, tolerance, starts, downscale
@@ -60,7 +104,9 @@ class Truth:
 
 
 class Recorded:
-    """A recording.Source: the test set's own frames, which the solver made when it was generated."""
+    """A Source: the test set's own frames, which the solver made when it was generated."""
+
+    computed = False
 
     def __init__(self, fields, plan: Plan):
         """fields: (n, frames, x, y, z), an array or on the disk."""

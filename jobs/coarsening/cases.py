@@ -1,0 +1,124 @@
+"""What there is to roll out: every case by the truth and by each trained network, which frames, from what."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from jobs import UserError, shards
+from jobs.coarsening import fields, starts, trained
+from jobs.coarsening.config_rollout import Case
+from jobs.coarsening.parts import Plan
+from jobs.config import digest
+from jobs.rundir import System
+from kernels.conv_gru import SMALLEST_SIDE
+
+TRUTH = "truth"
+LOOKS = 120  # times between the kept frames, spaced as a geometric series, at which the truth is looked at as well
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """One case by the truth or by one network."""
+
+    system: System
+    case: str
+    who: str
+
+    @property
+    def asked(self) -> Case:
+        return self.system.config.rollout.cases[self.case]
+
+    @property
+    def target(self) -> Path:
+        return self.system.rollout(self.case, self.who)
+
+    @property
+    def title(self) -> str:
+        return f"{self.system.name + ': ' if self.system.name else ''}case {self.case}, {self.who}"
+
+
+def chosen(system: System) -> list[str]:
+    """The networks that are asked for and trained.  UserError if there are none."""
+    asked = system.config.rollout.models
+    found = [name for name in trained.names(system) if asked is None or name.split("/")[0] in asked]
+    if not found:
+        raise UserError(f"{system.folder}: none of the networks asked for is trained: run train first")
+    return found
+
+
+def plan(unit: Unit) -> Plan:
+    """Which frames of a case are looked at and kept.  UserError where its box cannot be followed."""
+    config, case, who = unit.system.config, unit.asked, unit.who
+    s, side, key = config.system, unit.asked.size or config.system.size, f"rollout.cases.{unit.case}"
+    small = side // s.downscale
+    if side % s.downscale:
+        raise UserError(f"{key}.size = {side}: expected a multiple of system.downscale = {s.downscale} [cells]")
+    if small < SMALLEST_SIDE:
+        raise UserError(f"{key}.size = {side}: {small} cells a side of the network's grid; expected at least {SMALLEST_SIDE}: its kernels "
+                        f"are 3^3 [cells]")  # fmt: skip
+    frames = case.frames or config.generate.frames
+    count = case.count or (config.generate.test if case.start == "test" else 1)
+    kept = kept_frames(frames, case.kept, case.spacing)
+    solved = who == TRUTH and case.start != "test"
+    looks = looked_at(frames, kept) if solved else np.arange(frames)
+    return Plan(looks, kept, config.generate.interval, count, (small,) * 3, s.network_spacing, s.interface_width,
+                (side,) * 3 if solved else None)  # fmt: skip
+
+
+def kept_frames(frames: int, kept: int | None, spacing: str) -> np.ndarray:
+    """Which of `frames` frames are kept, int64, the first and the last among them; where that asks for fractions, each once."""
+    if kept is None or kept >= frames:
+        return np.arange(frames)
+    if spacing == "linear":
+        return np.unique(np.rint(np.linspace(0, frames - 1, kept)).astype(np.int64))
+    early = np.rint(np.geomspace(1, frames - 1, kept - 1)).astype(np.int64)
+    return np.unique(np.concatenate([[0], np.maximum(early, np.arange(1, kept))]))
+
+
+def looked_at(frames: int, kept: np.ndarray) -> np.ndarray:
+    """The frames of a truth whose numbers are recorded: the kept ones, and some at log-spaced times; all of a short one."""
+    between = np.rint(np.geomspace(1, frames - 1, min(LOOKS, frames - 1))).astype(np.int64) if frames > LOOKS else np.arange(1, frames)
+    return np.unique(np.concatenate([kept, between]))
+
+
+def size(plan: Plan) -> int:
+    """Bytes of the frames on disk."""
+    return 4 * plan.count * len(plan.kept) * (int(np.prod(plan.shape)) + (int(np.prod(plan.full)) if plan.full else 0))
+
+
+def made_from(unit: Unit) -> str:
+    """What a rollout depends on: the data's config, its case, the network's weights."""
+    case = unit.asked.model_dump()
+    if unit.asked.mesh is not None and Path(unit.asked.mesh).is_file():
+        case["mesh"] = shards.content_digest({"mesh": np.frombuffer(Path(unit.asked.mesh).read_bytes(), np.uint8)})
+    return fingerprint(digest(unit.system.config), unit.system.config.generate.model_dump(), case, weights(unit.system, unit.who))
+
+
+def weights(system: System, who: str) -> str:
+    """A digest of a network's training, "" of the truth.  UserError if what the training left cannot be used."""
+    path = system.training(who) / "test.h5"
+    try:
+        return "" if who == TRUTH else shards.check(path)
+    except (FileNotFoundError, shards.BadFileError) as error:
+        raise UserError(f"{path}: {error if isinstance(error, shards.BadFileError) else 'is not there'}; run train again") from None
+
+
+def small(system: System, name: str, device) -> np.ndarray:
+    """What a network starts from in a case, phi (n, x, y, z) on its grid."""
+    case = system.config.rollout.cases[name]
+    if case.start == "test":
+        return fields.read(system.folder, "test").all[: case.count, 0]
+    return on_network_grid(system, starts.of_case(system.config, name, device)[0])
+
+
+def on_network_grid(system: System, phi: np.ndarray) -> np.ndarray:
+    """phi (..., X, Y, Z) on the truth's grid as the networks see it."""
+    return fields.downscale(phi, system.config.system.downscale, system.config.system.downscaling)
+
+
+def fingerprint(*of) -> str:
+    """What a file is made from, as one word."""
+    return hashlib.sha256(json.dumps(of, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,166 @@
+"""Loss and gradient of kernels.conv_gru's network over whole sequences: back through time, without a framework.
+
+Loss   L = mean over samples, predicted frames and cells of (phi - truth)^2; output sigmoid: + mass_penalty times the mean over
+       samples and frames of (mean of phi - mean of truth)^2, the paper's weak constraint (S1)
+Way    frames 0 .. given - 1 are read from the truth, the others are the network's own; only those are in the loss
+Memory 241 float32 a cell and step are kept on the way there (h = 10), for the way back
+
+    from kernels.conv_gru_training import Backpropagation
+    training = Backpropagation(network, frames=20)
+    loss, gradient = training.gradient(truth, given=1)        # truth (count, 20, x, y, z); gradient: flat, on the device
+"""
+
+import numpy as np
+
+from kernels.conv_gru import OUTPUTS, ConvGRU
+
+KEPT = {"update": 1, "input": 1, "reset": 1, "from_input": 3, "from_state": 2, "from_reset_state": 1, "candidate": 1}  # tiled; x hidden channels
+KEPT_CONVOLVED = ("reset_state",)
+GPU_PORTIONS = 16  # of the planes, for one parameter's gradient
+
+
+def divisor(n: int, most: int) -> int:
+    """The largest divisor of n that is at most `most`."""
+    return next(k for k in range(most, 0, -1) if n % k == 0)
+
+
+class Backpropagation:
+    """The arrays for sequences of so many frames on the fields of `network`, whose parameters it leaves to their owner."""
+
+    def __init__(self, network: ConvGRU, frames: int):
+        if frames < 2:
+            raise ValueError(f"frames is {frames}; a sequence has two or more")
+        self.network, self.frames = network, frames
+        h, device = network.hidden, network.device
+        self.module = device.module("conv_gru_backward.cu", {"HIDDEN": h, "ROWS": network.rows, "OUTPUT": OUTPUTS.index(network.output)})
+        self.packed = {name: device.asarray(index) for name, index in network.packing.backward().items()}
+        steps, new = frames - 1, network.empty
+        self.phi, self.truth = [new(1) for _ in range(frames)], [new(1) for _ in range(frames)]
+        self.states = [[new(h), new(h)] for _ in range(frames)]
+        layout = [(f"{name}.{cell}", network.size(h * KEPT.get(name, 1), tiled=name in KEPT)) for name in (*KEPT, *KEPT_CONVOLVED) for cell in (0, 1)]
+        layout += [("head", network.size(h)), ("head_first", network.size(h, tiled=True))]
+        ends = np.cumsum([-(-size // 64) * 64 for _, size in layout])
+        memory = device.zeros((steps, int(ends[-1])), np.float32)  # in one piece, for the sake of huge pages
+        starts = [0, *ends[:-1]]
+        self.kept = [{name: row[start : start + size] for start, (name, size) in zip(starts, layout, strict=True)} for row in memory]
+        fluxes = 1 if network.output == "sigmoid" else 3
+        tiled = network.tiled
+        self.second, self.first, self.gates = tiled(h), tiled(h), tiled(3 * h)
+        self.flux_gradient, self.z, self.z_input, self.z_state = ((new(c), tiled(c)) for c in (fluxes, h, 3 * h, 2 * h))
+        self.state_gradient, self.phi_gradient = [network.tiled(h), network.tiled(h)], new(1)
+        self.portions = min(device.workers if device.kind == "cpu" else GPU_PORTIONS, network.count * network.shape[0])
+        self.sums = self._sums(h, fluxes)
+
+    def _sums(self, h: int, fluxes: int) -> dict[str, tuple]:
+        """{convolution: (kernel, tasks, partial sums, indices of weights and biases in the flat vector)}."""
+        found, index, lanes = {}, self.network.packing.index, self.network.device.lanes
+        for name in [key.removesuffix(".weight") for key in index if key.endswith("weight")]:
+            outputs, inputs, side = index[f"{name}.weight"].shape[:3]
+            special = {"cells.0.input.spatial": "phi_spatial", "head.flux": "flux_spatial", "head.second": "second_mixing", "head.first": "first_mixing"}
+            kernel = special.get(name) or "_".join(name.split(".")[-2:])
+            groups = 9 * inputs if side == 3 else inputs // divisor(inputs, 3)
+            places = np.concatenate([index[f"{name}.weight"].transpose(1, 2, 3, 4, 0).ravel(), index[f"{name}.bias"]])
+            partial = self.network.device.zeros((self.portions, len(places), lanes), np.float32)
+            found[name] = kernel, (groups + 1) * (outputs // divisor(outputs, 5)), partial, self.network.device.asarray(places)
+        return found
+
+    def gradient(self, truth, given: int = 1, mass_penalty: float = 0.0):
+        """(loss, gradient): a float, and float32 (parameters,) on the device.
+
+        truth: (count, frames, x, y, z), on the device or the host; given: 1 .. frames - 1.  Raises ValueError on another shape or number.
+        """
+        network, expected = self.network, (self.network.count, self.frames, *self.network.shape)
+        if tuple(truth.shape) != expected or not 1 <= given < self.frames:
+            raise ValueError(f"truth has the shape {tuple(truth.shape)}, given is {given}; expected {expected}, and 1 to {self.frames - 1}")
+        self.weights = {name: self.flat[index] for name, index in self.packed.items()}
+        truth = network.device.asarray(truth, np.float32)
+        for t, field in enumerate(self.truth):
+            network.put(field, truth[:, t][:, None])
+        for state in self.states[0]:
+            state[:] = 0
+        for t in range(self.frames - 1):
+            network.step(self.input(t, given), self.states[t], self.phi[t + 1] if t + 1 >= given else None, self.states[t + 1], self.kept[t])
+        return self._back(given, mass_penalty)
+
+    def load(self, flat) -> None:
+        """Take the network's parameters as one vector, for both ways."""
+        self.flat = self.network.device.asarray(flat, np.float32)
+        self.network.load(self.flat)
+
+    def input(self, t: int, given: int):
+        """What the network is shown at frame t."""
+        return self.truth[t] if t < given else self.phi[t]
+
+    def _back(self, given: int, mass_penalty: float):
+        network = self.network
+        cells, predicted = network.count * np.prod(network.shape), self.frames - given
+        scale = np.float32(2 / (cells * predicted))
+        loss = 0.0
+        for _, _, partial, _ in self.sums.values():
+            partial[...] = 0
+        for field in (*self.state_gradient, self.phi_gradient):
+            field[:] = 0
+        for t in reversed(range(self.frames - 1)):
+            if t + 1 >= given:
+                error = self.phi[t + 1] - self.truth[t + 1]
+                self.phi_gradient += scale * error
+                inside = network.view(error)
+                loss += (inside.astype(np.float64) ** 2).sum() / (cells * predicted)
+                if mass_penalty:
+                    mean = inside.mean((1, 2, 3, 4), keepdims=True, dtype=np.float64)
+                    loss += mass_penalty * (mean**2).sum() / (network.count * predicted)
+                    rows = network.rows_of(self.phi_gradient)
+                    rows += (mass_penalty * float(scale) * mean).astype(np.float32)
+                self._head(t)
+            self._cell(1, t, self.states[t + 1][0], self.state_gradient[0])
+            own = t >= given  # the network's own frame, through which the gradient goes on
+            if not own or network.output == "sigmoid":
+                self.phi_gradient[:] = 0
+            self._cell(0, t, self.input(t, given), self.phi_gradient if own else None)
+        return float(loss), self._collected()
+
+    def _head(self, t: int) -> None:
+        kept = self.kept[t]
+        self.launch("flux_backward", [self.phi_gradient, self.phi[t + 1], *self.flux_gradient])
+        self.add("head.flux", self.flux_gradient[1], kept["head"])
+        self.launch("head_backward", [self.flux_gradient[0], kept["head"], kept["head_first"], self.weights["head"], self.second, self.first,
+                                      self.state_gradient[1]])  # fmt: skip
+        self.add("head.second", self.second, kept["head_first"])
+        self.add("head.first", self.first, self.states[t + 1][1])
+
+    def _cell(self, cell: int, t: int, x, x_gradient) -> None:
+        """Through one cell at step t; its state's gradient becomes the one a step earlier, its input's is added to x_gradient."""
+        k = {name: self.kept[t][f"{name}.{cell}"] for name in (*KEPT, *KEPT_CONVOLVED)}
+        state, gradient, name, h = self.states[t][cell], self.state_gradient[cell], f"cells.{cell}", self.network.hidden
+        self.launch("candidate_backward", [gradient, k["update"], k["candidate"], state, k["from_reset_state"], self.weights[f"candidate.{cell}"],
+                                           self.gates, *self.z])  # fmt: skip
+        self.add(f"{name}.reset_state.mixing", self.gates, k["from_reset_state"], channels=3 * h, first=2 * h)
+        self.add(f"{name}.reset_state.spatial", self.z[1], k["reset_state"])
+        self.launch("gates_backward", [self.z[0], k["reset"], state, k["from_input"], k["from_state"], self.weights[f"gates.{cell}"], self.gates,
+                                       *self.z_input, *self.z_state, gradient])  # fmt: skip
+        self.add(f"{name}.input.mixing", self.gates, k["from_input"])
+        self.add(f"{name}.state.mixing", self.gates, k["from_state"], channels=3 * h)
+        self.add(f"{name}.input.spatial", self.z_input[1], x)
+        self.add(f"{name}.state.spatial", self.z_state[1], state)
+        if x_gradient is not None:
+            self.launch("phi_backward" if cell == 0 else "input_backward", [self.z_input[0], self.weights[f"input.{cell}"], x_gradient])
+        if t:
+            self.launch("state_backward", [self.z_state[0], self.weights[f"state.{cell}"], gradient])
+
+    def launch(self, kernel: str, arguments: list) -> None:
+        self.network.launch(kernel, arguments, self.module)
+
+    def add(self, name: str, z, x, channels: int | None = None, first: int = 0) -> None:
+        """Add to the gradient of a convolution: z, the channels from `first` on of `channels` (default: its outputs), and x, its input."""
+        kernel, tasks, partial, _ = self.sums[name]
+        device, box = self.network.device, (self.network.count, *self.network.shape)
+        channels = channels or len(self.network.packing.index[f"{name}.bias"])
+        blocks, threads = (self.portions, 1) if device.kind == "cpu" else (self.portions * tasks, 128)
+        numbers = [np.int32(n) for n in (channels, first, *box, self.portions)]
+        self.module.launch(kernel, blocks, [z, x, partial, *numbers], threads=threads)
+
+    def _collected(self):
+        gradient = self.network.device.zeros(self.network.packing.count, np.float32)
+        for _, _, partial, places in self.sums.values():
+            gradient[places] = partial.sum((0, 2))
+        return gradient
