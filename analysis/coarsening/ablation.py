@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis import style
 from analysis.coarsening.dataset import Run
-from analysis.coarsening.error_figures import Found, log_time, of_case
+from analysis.coarsening.error_figures import HIGHEST, Found, decades, log_time, of_case
 from analysis.coarsening.rollouts import Rollout
 
 FLOOR = 1e-10  # of the drift: below it only round-off is left
@@ -20,7 +20,11 @@ def drift(rollout: Rollout) -> np.ndarray:
 
 def longest(run: Run) -> str | None:
     """The case that goes farthest of those that most models went through."""
-    reach = {name: (len({n.model for n in case.networks}), case.first.series_time[-1]) for name, case in run.cases.items() if case.networks}
+    reach = {
+        name: (len({network.model for network in case.networks}), max(rollout.series_time[-1] for rollout in case.networks.values()))
+        for name, case in run.cases.items()
+        if case.networks
+    }
     return max(reach, key=lambda name: reach[name]) if reach else None
 
 
@@ -39,19 +43,19 @@ def models(run: Run, found: Found, folder: Path, prefix: str) -> tuple[str, str]
                 ax.plot(t.history["epoch"], t.history["validation_loss"], color=network.colour, ls=network.line, lw=0.9,
                         label=network.title)  # fmt: skip
             ax.set(yscale="log", xlabel="epoch", ylabel="validation loss")
+            decades(ax.yaxis)
         elif what == "rmse":
             for network, errors in of_case(found, name).items():
                 ax.plot(errors.time[1:], errors.rmse[1:], color=network.colour, ls=network.line, label=network.title)
-            some = next(iter(of_case(found, name).values()))
-            log_time(ax, some.time)
+            log_time(ax, max((errors.time for errors in of_case(found, name).values()), key=len))
             ax.axvline(run.horizon, color="#AAAAAA", lw=0.7, zorder=-2)
-            ax.set(ylabel=f"RMSE, case {name}", ylim=(0, None))
+            ax.set(ylabel=f"RMSE, case {name}", ylim=(0, min(HIGHEST, 1.05 * ax.dataLim.y1)))
         else:
             for network, rollout in run.cases[far].networks.items():
                 after = rollout.series_time > 0
                 ax.plot(rollout.series_time[after], np.maximum(drift(rollout), FLOOR)[after], color=network.colour, ls=network.line,
                         label=network.title)  # fmt: skip
-            log_time(ax, run.cases[far].first.series_time)
+            log_time(ax, max((rollout.series_time for rollout in run.cases[far].networks.values()), key=len))
             ax.set(yscale="log", ylabel=rf"largest $|\Delta\bar\phi|$, case {far}")
         ax.set_title(letter, loc="left")
     handles = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}

@@ -19,7 +19,7 @@ SLIGHTLY, MAGNITUDE = 2.0, 10.0  # times
 LATE = 10  # parts of the training that the last one is
 FLAT = 1.1
 ROUND_OFF = 1e-5  # of a mean of phi in single precision over many frames
-STILL = 0.5  # of a cell of the network's grid: an interface that moved no farther stands
+WITHIN = 0.5  # of a cell of the network's grid: an interface that is no farther off is there, and one that moved no farther stands
 DRIFTS = 0.01  # of phi
 
 
@@ -41,9 +41,13 @@ def training(run: Run, network: Network | None, numbers: Numbers) -> list[Claim]
     text = "test sequences from their first frame on: mean squared error over that of persistence"
     rows = [row(run, network, text, "almost one-to-one", below(CLOSE), found, **more)]
     errors = numbers.errors.get(("test", network))
-    rows.append(row(run, network, "the same: rms displacement of the interfaces at the last frame over epsilon", "almost one-to-one",
-                    below(1), scaled(errors.at_end()[1], 1 / run.interface_width) if errors else None,
-                    data=starts(len(errors.mse)) if errors else ""))  # fmt: skip
+    found, more = None, {}
+    if errors:
+        found = scaled(errors.at()[1], 1 / run.network_spacing)
+        still = np.sqrt((errors.displacement_still[:, -1] ** 2).mean()) / run.network_spacing
+        more = {"data": starts(len(errors.mse)), "baselines": {"persistence": still}}
+    text = "test sequences, last frame: rms displacement of the interfaces over a cell"
+    rows.append(row(run, network, text, "almost one-to-one", below(WITHIN), found, **more))
     text = "no overfitting: validation loss in the last tenth of the epochs over that in the tenth before"
     epochs = f"{len(trained.history.get('epoch', ()))} epochs" if trained else ""
     return [*rows, row(run, network, text, "does not increase", below(FLAT), late(trained) if trained else None, data=epochs)]
@@ -59,6 +63,17 @@ def late(trained: Trained) -> Estimate:
     if count < 2:
         return UNDETERMINED
     return costs.ratio(over_starts(losses[-count:]), over_starts(losses[-2 * count : -count]))
+
+
+def worse(errors: Errors) -> str:
+    """A warning where a network is no better than the first frame."""
+    return "" if errors.mean_squared().value < errors.persistence[:, errors.time > 0].mean() else "; not better than persistence"
+
+
+def stopped(run: Run, case: str, network: Network) -> str:
+    """Of a rollout that went out of every range, as far as it is told of."""
+    rollout = run.cases[case].networks[network]
+    return f"; stopped after t = {rollout.series_time[-1]:g}" if rollout.stopped else ""
 
 
 def mse_ratio(first: Errors | None, second: Errors | None) -> Estimate | None:
@@ -80,7 +95,7 @@ def elsewhere(run: Run, network: Network | None, numbers: Numbers) -> list[Claim
             box = run.cases[case].truth.shape
             more = {"data": f"{'x'.join(map(str, box))}, {starts(len(own.mse))}, t up to {own.time[-1]:g}",
                     "baselines": {"persistence": own.persistence[:, own.time > 0].mean() / other.mean_squared().value},
-                    "note": f"mean squared error {own.mean_squared()}"}  # fmt: skip
+                    "note": f"mean squared error {own.mean_squared()}" + worse(own) + stopped(run, case, network)}  # fmt: skip
         rows.append(row(run, network, text, paper, rule, mse_ratio(own, other), **more))
     long = numbers.errors.get(("long", network))
     found, more = None, {}
@@ -88,7 +103,10 @@ def elsewhere(run: Run, network: Network | None, numbers: Numbers) -> list[Claim
         delta = np.sqrt((long.displacement[:, 1:] ** 2).mean(axis=0)) / run.interface_width
         found = exact(np.median(delta))
         more = {"data": f"{starts(len(long.mse))}, t up to {long.time[-1]:g}",
-                "note": f"largest {delta.max():.2g} at t = {long.time[1:][delta.argmax()]:g}, at the end {delta[-1]:.2g}"}  # fmt: skip
+                "note": f"largest {delta.max():.2g} at t = {long.time[1:][delta.argmax()]:g}, at the end {delta[-1]:.2g}"
+                + worse(long) + stopped(run, "long", network),
+                "baselines": {"persistence": np.median(np.sqrt((long.displacement_still[:, 1:] ** 2).mean(axis=0))) / run.interface_width},
+                }  # fmt: skip
     rows.append(row(run, network, "long rollout: rms displacement over epsilon, median of the kept frames",
                     "comparable for most of the time", below(SLIGHTLY), found, **more))  # fmt: skip
     found, more = None, {}
@@ -108,7 +126,8 @@ def stationary(run: Run, network: Network | None, numbers: Numbers) -> list[Clai
         at = "" if truth is None else f"; truth {truth.layering.mean():.3f} at t = {truth.time:g}"
         since = f"since t = {np.nanmax(end.since):g}" if np.isfinite(end.since).any() else "never"
         layered = exact(end.layering.min())
-        more = {"data": f"{starts(len(end.layering))}, t up to {end.time:g}", "note": f"layered {since}{at}"}
+        more = {"data": f"{starts(len(end.layering))}, t up to {end.time:g}",
+                "note": f"layered {since}{at}" + stopped(run, "long", network)}  # fmt: skip
         there = (end.since <= end.half).all()
         still = exact(end.still.max() / run.network_spacing) if there else UNDETERMINED
     rows = [row(run, network, "long rollout ends layered: share of the variance that the means of planes hold", "layered", above(LAYERED),
@@ -118,7 +137,7 @@ def stationary(run: Run, network: Network | None, numbers: Numbers) -> list[Clai
         if truth is not None:
             more["baselines"] = {"truth": truth.still.max() / run.network_spacing}
     rows.append(row(run, network, "the layers stand still: rms displacement over the second half of the time, over a cell",
-                    "stable once reached", below(STILL), still, **more))  # fmt: skip
+                    "stable once reached", below(WITHIN), still, **more))  # fmt: skip
     return rows
 
 
@@ -137,10 +156,12 @@ def conservation(run: Run, network: Network | None, numbers: Numbers) -> list[Cl
     case = next((n for n in ("long", "slice", "test") if {(n, network), (n, other)} <= set(numbers.errors)), None)
     found, more = None, {}
     if case:
-        first, last = numbers.errors[case, network], numbers.errors[case, other]
-        found = costs.ratio(last.at_end()[0], first.at_end()[0])
-        more = {"data": f"case {case}, t = {last.time[-1]:g}", "note": f"RMSE {last.at_end()[0]} and {first.at_end()[0]}"}
-    rows.append(row(run, other, "without fluxes: RMSE at the end over the conserving network's", "almost twice", above(1), found, **more))
+        pair = numbers.errors[case, other], numbers.errors[case, network]
+        when = np.intersect1d(pair[0].time, pair[1].time)[-1]
+        theirs, ours = (e.at(int(np.searchsorted(e.time, when)))[0] for e in pair)
+        found = costs.ratio(theirs, ours)
+        more = {"data": f"case {case}, t = {when:g}", "note": f"RMSE {theirs} and {ours}" + stopped(run, case, network)}
+    rows.append(row(run, other, "without fluxes: RMSE late in time over the conserving network's", "almost twice", above(1), found, **more))
     reach = {name: c.networks[other] for name, c in run.cases.items() if other in c.networks}
     far = max(reach, key=lambda name: reach[name].series_time[-1]) if reach else None
     rows.append(row(run, other, "without fluxes the mean of phi drifts: change by the end of the longest rollout", "drifts", above(DRIFTS),

@@ -11,10 +11,11 @@ from analysis.coarsening.energy import Bands
 from analysis.coarsening.error_figures import decades
 from analysis.coarsening.names import SIGMOID, TRUTH_COLOUR, Network
 from analysis.coarsening.numbers import Numbers
-from analysis.coarsening.rollouts import Case, Rollout
+from analysis.coarsening.rollouts import Case
 from analysis.estimates import Estimate
 
 LIMIT = 0.055  # of the relative error, the paper's
+HIGH = 1.5  # times F at the start that a panel shows
 TRUE = {"color": TRUTH_COLOUR, "lw": 2.2, "alpha": 0.6}
 LAW = {"color": style.GREY, "lw": 0.9, "ls": "--"}
 
@@ -59,10 +60,11 @@ def law(ax, between: tuple[float, float] | None, time: np.ndarray, mean: np.ndar
     ax.plot(x, 1.25 * np.interp(middle, time, mean) * (x / middle) ** energy.LAW, label="$t^{-1/3}$", **LAW)
 
 
-def axes_of(ax, run: Run, rollout: Rollout) -> None:
-    after = rollout.series_time[rollout.series_time > 0]
+def axes_of(ax, run: Run, time: np.ndarray, shown: np.ndarray) -> None:
+    """Both logarithmic, as far as `time` goes, around the values `shown`: what leaves every range leaves the figure."""
+    after = time[time > 0]
     ax.set(xscale="log", yscale="log", xlabel="time", ylabel=r"$F / V$ (1 / length)", xlim=(after[0] * 0.9, after[-1] * 1.1))
-    ax.set_ylim(ax.dataLim.y0 / 3.5, 1.2 * ax.dataLim.y1)
+    ax.set_ylim(shown.min() / 5, 1.6 * shown.max())
     decades(ax.yaxis)
     ax.axvline(run.horizon, color="#AAAAAA", lw=0.7, zorder=-2)
 
@@ -75,7 +77,7 @@ def decay(ax, run: Run, case: Case, numbers: Numbers) -> None:
         ax.plot(rollout.series_time, rollout.series["free_energy"].mean(axis=0) / volume, color=network.colour, ls=network.line, lw=1,
                 label=network.title + fitted(numbers.exponents[case.name, network]))  # fmt: skip
     law(ax, between, case.truth.series_time, mean)
-    axes_of(ax, run, case.first)
+    axes_of(ax, run, max((r.series_time for r in (case.truth, *case.networks.values())), key=lambda t: t[-1]), mean)
     ax.set_title(f"case {case.name}")
     ax.legend(loc="lower left")
 
@@ -91,7 +93,7 @@ def relative(ax, run: Run, case: Case, numbers: Numbers) -> None:
     ax.axvline(run.horizon, color="#AAAAAA", lw=0.7, zorder=-2)
     conserving = {network.title for network in case.networks if network.model != SIGMOID}
     highest = max((line.get_ydata().max() for line in ax.lines if line.get_label() in conserving), default=0)
-    ax.set(xscale="log", xlabel="time", ylabel="relative error of $F$ (%)", ylim=(0, max(1.4 * 100 * LIMIT, 1.1 * highest)),
+    ax.set(xscale="log", xlabel="time", ylabel="relative error of $F$ (%)", ylim=(0, np.clip(1.1 * highest, 1.4 * 100 * LIMIT, 100)),
            xlim=(0.9 * run.interval, 1.1 * last), title=f"case {case.name}")  # fmt: skip
     ax.legend(loc="upper left")
 
@@ -103,6 +105,8 @@ def banded(ax, run: Run, case: Case, found: Bands, network: Network) -> None:
         ax.fill_between(found.time, mean - spread, mean + spread, color=colour, alpha=0.22, lw=0)
     ax.axvline(run.horizon, color="#AAAAAA", lw=0.7, zorder=-2)
     ax.set(yscale="log", xlabel="time", ylabel=r"$F / V$ (1 / length)", title=f"{case.truth.count} starts")
+    lowest = min(found.mean_truth.min(), found.mean.min())
+    ax.set_ylim(lowest / 1.3, 1.1 * min(max(found.mean_truth.max(), found.mean.max()), HIGH * found.mean_truth.max()))
     decades(ax.yaxis)
     ax.legend()
 
@@ -114,6 +118,6 @@ def alone(ax, run: Run, case: Case, network: Network, numbers: Numbers) -> None:
     ax.plot(rollout.series_time, mean, color=network.colour, lw=1, label=network.title + fitted(numbers.exponents[case.name, network]))
     ax.fill_between(rollout.series_time, mean - spread, mean + spread, color=network.colour, alpha=0.22, lw=0)
     law(ax, between, rollout.series_time, mean)
-    axes_of(ax, run, rollout)
+    axes_of(ax, run, rollout.series_time, mean[mean <= HIGH * mean[0]])
     ax.set_title(f"{rollout.count} starts, network alone")
     ax.legend(loc="lower left")

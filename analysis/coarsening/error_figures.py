@@ -23,6 +23,9 @@ def of_case(found: Found, case: str) -> dict[Network, Errors]:
     return {network: errors for (name, network), errors in found.items() if name == case}
 
 
+HIGHEST = 1.0  # RMSE that a figure shows: beyond it a network has left every range
+
+
 def log_time(ax, time: np.ndarray) -> None:
     """Time from its first frame after 0 on, on a log axis where it spans much."""
     after = time[time > 0]
@@ -60,15 +63,16 @@ def errors_in_time(run: Run, network: Network, found: Found, folder: Path, prefi
     for other, e in of_case(found, name).items():
         left.plot(e.time[1:], e.rmse[1:], color=other.colour, ls=other.line, label=other.title)
         right.plot(e.time[1:], np.sqrt((e.displacement[:, 1:] ** 2).mean(0)), color=other.colour, ls=other.line)
-    left.plot(errors.time[1:], np.sqrt(errors.persistence.mean(0)[1:]), label="persistence", **PERSISTENCE)
-    left.plot(errors.time[1:], np.sqrt(2 * errors.variance.mean(0)[1:]), label="two unrelated fields", **EXTRAPOLATION)
+    longest = max(of_case(found, name).values(), key=lambda e: len(e.time))
+    left.plot(longest.time[1:], np.sqrt(longest.persistence.mean(0)[1:]), label="persistence", **PERSISTENCE)
+    left.plot(longest.time[1:], np.sqrt(2 * longest.variance.mean(0)[1:]), label="two unrelated fields", **EXTRAPOLATION)
     right.axhline(run.interface_width, **PERSISTENCE)
     right.annotate(r"$\epsilon$", (1, run.interface_width), xycoords=("axes fraction", "data"), xytext=(2, 0), textcoords="offset points",
                    va="center", fontsize=7)  # fmt: skip
-    left.set(ylabel="RMSE", ylim=(0, None))
-    right.set(ylabel=r"displacement $\delta$ (length)", ylim=(0, None))
+    left.set(ylabel="RMSE", ylim=(0, min(HIGHEST, 1.05 * left.dataLim.y1)))
+    right.set(ylabel=r"displacement $\delta$ (length)", ylim=(0, min(3 * run.interface_width, 1.05 * right.dataLim.y1)))
     for ax in (left, right):
-        log_time(ax, errors.time)
+        log_time(ax, longest.time)
         ax.axvline(run.horizon, **HORIZON)
     lower.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=5)
     starts = f"{len(errors.mse)} starts" if len(errors.mse) > 1 else "one start"

@@ -16,7 +16,8 @@ class Errors:
 
     octants: mean squared error (n, b, k) on the network's grid.  full: the same of whole boxes against the solver's grid (n, k), None
     without it.  persistence: of the first frame (n, k).  variance: of the truth (n, k).  free_energy: of the truth, (n, k), energy.
-    displacement: (n, k), length.  parity, parity_truth: rms amplitude of the waves that alternate from cell to cell, (n, k).
+    displacement, displacement_still: of the network and of the first frame, (n, k), length.  parity, parity_truth: rms
+    amplitude of the waves that alternate from cell to cell, (n, k).
     """
 
     time: np.ndarray
@@ -26,6 +27,7 @@ class Errors:
     variance: np.ndarray
     free_energy: np.ndarray
     displacement: np.ndarray
+    displacement_still: np.ndarray
     parity: np.ndarray
     parity_truth: np.ndarray
 
@@ -47,11 +49,11 @@ class Errors:
         each = self.octants[:, :, here].mean(axis=2)
         return over_starts(each.mean(axis=1)) if len(each) > 1 else over_starts(each[0])
 
-    def at_end(self) -> tuple[Estimate, Estimate]:
-        """(RMSE, interface displacement) of the last frame, as `mean_squared`."""
-        each = self.octants[:, :, -1]
+    def at(self, frame: int = -1) -> tuple[Estimate, Estimate]:
+        """(RMSE, interface displacement) of a frame, default the last, as `mean_squared`."""
+        each = self.octants[:, :, frame]
         squared = over_starts(each.mean(axis=1) if len(each) > 1 else each[0])
-        width = float(np.mean(self.displacement[:, -1] ** 2) / squared.value) if squared.value > 0 else np.nan
+        width = float(np.mean(self.displacement[:, frame] ** 2) / squared.value) if squared.value > 0 else np.nan
         return root(squared), root(Estimate(width * squared.value, width * squared.error))
 
 
@@ -116,8 +118,9 @@ def compare(case: Case, network: Network, spacing: float, interface_width: float
         if truth.full:
             columns["full"].append(against_full(own, truth.phi_full(there), downscaling))
     found = {name: np.stack(values, axis=-1) if values else None for name, values in columns.items()}
-    delta = displacement(np.sqrt(found["octants"].mean(axis=1)), found["free_energy"], volume, interface_width)
-    return Errors(time=truth.time[[pair[0] for pair in pairs]], displacement=delta, **found)
+    delta, still = (displacement(np.sqrt(mse), found["free_energy"], volume, interface_width)
+                    for mse in (found["octants"].mean(axis=1), found["persistence"]))  # fmt: skip
+    return Errors(time=truth.time[[pair[0] for pair in pairs]], displacement=delta, displacement_still=still, **found)
 
 
 def against_full(own: np.ndarray, full: np.ndarray, downscaling: str) -> np.ndarray:

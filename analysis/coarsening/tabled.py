@@ -37,7 +37,7 @@ def networks(run: Run, numbers: Numbers) -> list[dict]:
             "mean_squared_error": as_dict(over_starts(t.loss[:, 1:].mean(1))) if done else as_dict(Estimate(np.nan, np.nan)),
             "persistence": number(t.persistence[:, 1:].mean()) if done else None,
             "extrapolation": number(t.extrapolation[:, 1:].mean()) if done else None,
-            "displacement": as_dict(test.at_end()[1] if test else Estimate(np.nan, np.nan)),
+            "displacement": as_dict(test.at()[1] if test else Estimate(np.nan, np.nan)),
             "drift": number(max(changes)) if changes else None,
             "checkerboard_case": far[0] if far else None,
             "checkerboard": number(parity.parity[:, -1].mean()) if far else None,
@@ -59,7 +59,7 @@ def cases(run: Run, numbers: Numbers) -> list[dict]:
             key = name, network
             errors, gap, end = numbers.errors.get(key), numbers.gaps.get(key), numbers.ends[key]
             none = Estimate(np.nan, np.nan)
-            rmse, moved = errors.at_end() if errors else (none, none)
+            rmse, moved = errors.at() if errors else (none, none)
             truth = numbers.ends_truth.get(name)
             rows.append({
                 "run": run.name, "case": name, "network": network.name, "cells": list(rollout.shape), "starts": rollout.count,
@@ -163,7 +163,7 @@ def cases_text(rows: list[dict]) -> list[str]:
          _plain(r["layering"]) + ("" if r["layering_truth"] is None else f" ({r['layering_truth']:.3g})"), _plain(r["drift"])]
         for r in rows
     ]  # fmt: skip
-    stopped = [f"- {r['run']}: {r['case']}: {r['stopped']}" for r in rows if r["stopped"]]
+    stopped = [f"- {r['run']}: {r['stopped']}" for r in rows if r["stopped"]]
     return ["## Rollouts", "", *table(head, lines), *(["Stopped early:", "", *stopped, ""] if stopped else [])]
 
 
