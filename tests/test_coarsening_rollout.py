@@ -12,7 +12,7 @@ import yaml
 
 from jobs import config as configs
 from jobs import shards
-from jobs.coarsening import costs, fields, recording, trained
+from jobs.coarsening import costs, fields, recording, train, trained
 from jobs.coarsening.cases import Unit, kept_frames, looked_at
 from jobs.coarsening.config import Coarsening
 from jobs.coarsening.fields import downscale
@@ -72,7 +72,8 @@ def networks(monkeypatch):
         made.append(ConvGRU(weights(name), shape, count, name.split("/")[0], device))
         return made[-1]
 
-    monkeypatch.setattr(trained, "names", lambda system: NAMES)
+    monkeypatch.setattr(trained, "names", lambda system, say: NAMES)
+    monkeypatch.setattr(train, "check", lambda system: None)
     monkeypatch.setattr(trained, "stepper", stepper)
     monkeypatch.setattr(costs, "write", lambda *_: None)  # tests/test_coarsening_costs.py
     return made
@@ -364,7 +365,7 @@ def test_a_rollout_that_fails_is_named_and_the_others_go_on(follow, run, monkeyp
 
 
 def test_without_a_network_there_is_no_rollout(follow, monkeypatch):
-    monkeypatch.setattr(trained, "names", lambda system: [])
+    monkeypatch.setattr(trained, "names", lambda system, say: [])
     assert "none of the networks asked for is trained: run train first" in follow(status=2)[-1]
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,10 +41,10 @@ class Unit:
         return f"{self.system.name + ': ' if self.system.name else ''}case {self.case}, {self.who}"
 
 
-def chosen(system: System) -> list[str]:
+def chosen(system: System, say: Callable[[str], None]) -> list[str]:
     """The networks that are asked for and trained.  UserError if there are none."""
     asked = system.config.rollout.models
-    found = [name for name in trained.names(system) if asked is None or name.split("/")[0] in asked]
+    found = [name for name in trained.names(system, say) if asked is None or name.split("/")[0] in asked]
     if not found:
         raise UserError(f"{system.folder}: none of the networks asked for is trained: run train first")
     return found

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable
 
 from jobs import UserError, provenance, shards
-from jobs.coarsening import costs, fields, generate, rollout_own, starts, trained
+from jobs.coarsening import costs, fields, generate, rollout_own, starts, train, trained
 from jobs.coarsening.cases import TRUTH, Unit, chosen, made_from, on_network_grid, plan, size, small
 from jobs.coarsening.parts import Plan
 from jobs.coarsening.recording import record
@@ -21,11 +21,13 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
     """This process's share of the rollouts of all systems, or that of --input; how many failed."""
     if request.input is not None and len(systems) > 1:
         raise UserError(f"--input: {request.run} holds {len(systems)} systems; give one of them as --run")
+    for system in systems:
+        train.check(system)
     if request.input is not None:
         if place.rank == place.task == 0:
             rollout_own.answer(systems[0], request, device, progress)
         return 0
-    networks = {system.name: chosen(system) for system in systems}
+    networks = {system.name: chosen(system, progress.say) for system in systems}
     everything = [
         Unit(system, case, who)
         for kind in (False, True)  # truths are dealt among the ranks first, then networks

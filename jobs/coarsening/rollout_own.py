@@ -64,7 +64,7 @@ def answer(system: System, request, device, progress: Progress) -> None:
     config, frames = system.config, request.frames or system.config.generate.frames
     if frames < 2:
         raise UserError(f"--frames {frames}: expected at least 2, the start among them")
-    there = trained.names(system)
+    there = trained.names(system, progress.say)
     if not there:
         raise UserError(f"{system.folder}: no network is trained: run train first")
     model = request.model or there[0]
