@@ -76,7 +76,7 @@ class Packing:
     def spatial(self, name: str) -> np.ndarray:
         """Of a 3^3 convolution: [block of outputs][dx][dy][in][dz][output]."""
         weights = self.index[f"{name}.weight"]
-        block = min(self.hidden, len(weights))
+        block = len(weights) if name == "head.flux" else self.hidden
         return weights.reshape(-1, block, *weights.shape[1:]).transpose(0, 3, 4, 2, 5, 1).ravel()
 
     def mixing(self, name: str) -> np.ndarray:
@@ -141,8 +141,8 @@ class ConvGRU:
         self.shape, self.count, self.output = tuple(map(int, shape)), int(count), output
         self.device = device or select()
         self.rows = CPU_ROWS if self.device.kind == "cpu" and self.hidden <= 12 else 1
-        defines = {"HIDDEN": self.hidden, "ROWS": self.rows, "OUTPUT": OUTPUTS.index(output)}
-        self.module = self.device.module("conv_gru.cu", defines)
+        self.defines = {"HIDDEN": self.hidden, "ROWS": self.rows, "OUTPUT": OUTPUTS.index(output)}
+        self.module = self.device.module("conv_gru.cu", self.defines)
         self.packing = Packing(self.hidden, output)
         self.packed = {name: self.device.asarray(index) for name, index in self.packing.forward().items()}
         self.load(np.concatenate([np.asarray(parameters[name], np.float32).ravel() for name in self.packing.index]))
@@ -214,7 +214,7 @@ class ConvGRU:
             self.states, self.next_states = self.next_states, self.states
 
     def _replay(self, steps: int) -> int:
-        """Steps in pairs, each pair one launch of a graph on a GPU, where a launch costs more than a small field's arithmetic; those left."""
+        """Steps in pairs, each one launch of a graph, since on a GPU a launch costs more than a small field's arithmetic; those left."""
         cupy = self.device.cupy
         there, back = (self.phi, self.states), (self.next_phi, self.next_states)
         if self.graph is None or self.graph[0] is not self.phi:
@@ -236,17 +236,15 @@ class ConvGRU:
         k, w = kept or {}, self.weights
         x, (head, kept_head) = phi, (None, None)
         for cell, word in enumerate(("first", "second")):
-            def of(name, cell=cell):
-                return k.get(f"{name}.{cell}")
-
-            update, entry, reset_state = of("update"), of("input"), of("reset_state")
-            update, entry, reset_state = (self.update if update is None else update, self.input if entry is None else entry,
-                                          self.reset_state if reset_state is None else reset_state)  # fmt: skip
-            self.launch(f"{word}_gates", [x, states[cell], w[f"{word}_gates"], update, entry, reset_state, of("from_input"), of("from_state"), of("reset")])
+            update, entry = k.get(f"update.{cell}", self.update), k.get(f"input.{cell}", self.input)
+            reset_state = k.get(f"reset_state.{cell}", self.reset_state)
+            back = [k.get(f"{name}.{cell}") for name in ("from_input", "from_state", "reset")]
+            self.launch(f"{word}_gates", [x, states[cell], w[f"{word}_gates"], update, entry, reset_state, *back])
             if cell == 1 and next_phi is not None:
                 head, kept_head = k.get("head", self.head), k.get("head_first")
-            self.launch("new_state", [reset_state, states[cell], update, entry, w[f"{word}_state"], next_states[cell], of("from_reset_state"),
-                                      of("candidate"), head, kept_head])  # fmt: skip
+            back = [k.get(f"{name}.{cell}") for name in ("from_reset_state", "candidate")]
+            there = [reset_state, states[cell], update, entry, w[f"{word}_state"]]
+            self.launch("new_state", [*there, next_states[cell], *back, head, kept_head])
             x = next_states[cell]
         if next_phi is None:
             return
@@ -260,7 +258,8 @@ class ConvGRU:
         x, y, z = self.shape
         lanes = self.device.lanes
         items = self.count * x * -(-y // self.rows) * -(-z // lanes)
-        blocks, threads = (min(self.device.workers, items), 1) if self.device.kind == "cpu" else (-(-items // GPU_THREADS), GPU_THREADS)
+        cpu = self.device.kind == "cpu"
+        blocks, threads = (min(self.device.workers, items), 1) if cpu else (-(-items // GPU_THREADS), GPU_THREADS)
         numbers = [np.int32(n) for n in (self.count, x, y, z, blocks)]
         (module or self.module).launch(kernel, blocks, [*arguments, *numbers], threads=threads)
 
@@ -278,7 +277,7 @@ def check(parameters: Mapping[str, np.ndarray], shape: tuple[int, ...], count: i
     if output not in OUTPUTS:
         raise ValueError(f"output is {output!r}; it must be one of {', '.join(OUTPUTS)}")
     if len(shape) != 3 or any(n < SMALLEST_SIDE for n in shape) or count < 1:
-        raise ValueError(f"shape is {tuple(shape)}, count {count}; expected three sides of at least {SMALLEST_SIDE} cells and one field or more")
+        raise ValueError(f"shape is {tuple(shape)}, count {count}; expected three sides of at least {SMALLEST_SIDE} cells, 1 field or more")
     if "head.first.bias" not in parameters:
         raise ValueError("parameters: head.first.bias is missing: not this network's")
     hidden = len(parameters["head.first.bias"])

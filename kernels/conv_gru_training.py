@@ -12,10 +12,13 @@ Memory 241 float32 a cell and step are kept on the way there (h = 10), for the w
 
 import numpy as np
 
-from kernels.conv_gru import OUTPUTS, ConvGRU
+from kernels.conv_gru import ConvGRU
 
-KEPT = {"update": 1, "input": 1, "reset": 1, "from_input": 3, "from_state": 2, "from_reset_state": 1, "candidate": 1}  # tiled; x hidden channels
+# of each cell, tiled; x hidden channels
+KEPT = {"update": 1, "input": 1, "reset": 1, "from_input": 3, "from_state": 2, "from_reset_state": 1, "candidate": 1}
 KEPT_CONVOLVED = ("reset_state",)
+# kernels of the parameters' gradients that are not named after the convolution
+SPECIAL = {"cells.0.input.spatial": "phi_spatial", "head.flux": "flux_spatial"} | {f"head.{k}": f"{k}_mixing" for k in ("first", "second")}
 GPU_PORTIONS = 16  # of the planes, for one parameter's gradient
 
 
@@ -32,13 +35,15 @@ class Backpropagation:
             raise ValueError(f"frames is {frames}; a sequence has two or more")
         self.network, self.frames = network, frames
         h, device = network.hidden, network.device
-        self.module = device.module("conv_gru_backward.cu", {"HIDDEN": h, "ROWS": network.rows, "OUTPUT": OUTPUTS.index(network.output)})
+        self.module = device.module("conv_gru_backward.cu", network.defines)
         self.packed = {name: device.asarray(index) for name, index in network.packing.backward().items()}
         steps, new = frames - 1, network.empty
         self.phi, self.truth = [new(1) for _ in range(frames)], [new(1) for _ in range(frames)]
         self.states = [[new(h), new(h)] for _ in range(frames)]
-        layout = [(f"{name}.{cell}", network.size(h * KEPT.get(name, 1), tiled=name in KEPT)) for name in (*KEPT, *KEPT_CONVOLVED) for cell in (0, 1)]
-        layout += [("head", network.size(h)), ("head_first", network.size(h, tiled=True))]
+        layout = [("head", network.size(h)), ("head_first", network.size(h, tiled=True))]
+        for cell in (0, 1):
+            layout += [(f"{name}.{cell}", network.size(h * blocks, tiled=True)) for name, blocks in KEPT.items()]
+            layout += [(f"{name}.{cell}", network.size(h)) for name in KEPT_CONVOLVED]
         ends = np.cumsum([-(-size // 64) * 64 for _, size in layout])
         memory = device.zeros((steps, int(ends[-1])), np.float32)  # in one piece, for the sake of huge pages
         starts = [0, *ends[:-1]]
@@ -56,9 +61,8 @@ class Backpropagation:
         found, index, lanes = {}, self.network.packing.index, self.network.device.lanes
         for name in [key.removesuffix(".weight") for key in index if key.endswith("weight")]:
             outputs, inputs, side = index[f"{name}.weight"].shape[:3]
-            special = {"cells.0.input.spatial": "phi_spatial", "head.flux": "flux_spatial", "head.second": "second_mixing", "head.first": "first_mixing"}
-            kernel = special.get(name) or "_".join(name.split(".")[-2:])
-            groups = 9 * inputs if side == 3 else inputs // divisor(inputs, 3)
+            kernel = SPECIAL.get(name) or "_".join(name.split(".")[-2:])
+            groups = 9 * inputs if side == 3 else inputs // divisor(inputs, 3)  # tasks, as in conv_gru_backward.cu
             places = np.concatenate([index[f"{name}.weight"].transpose(1, 2, 3, 4, 0).ravel(), index[f"{name}.bias"]])
             partial = self.network.device.zeros((self.portions, len(places), lanes), np.float32)
             found[name] = kernel, (groups + 1) * (outputs // divisor(outputs, 5)), partial, self.network.device.asarray(places)
@@ -79,7 +83,8 @@ class Backpropagation:
         for state in self.states[0]:
             state[:] = 0
         for t in range(self.frames - 1):
-            network.step(self.input(t, given), self.states[t], self.phi[t + 1] if t + 1 >= given else None, self.states[t + 1], self.kept[t])
+            predicted = self.phi[t + 1] if t + 1 >= given else None
+            network.step(self.input(t, given), self.states[t], predicted, self.states[t + 1], self.kept[t])
         return self._back(given, mass_penalty)
 
     def load(self, flat) -> None:
@@ -123,8 +128,8 @@ class Backpropagation:
         kept = self.kept[t]
         self.launch("flux_backward", [self.phi_gradient, self.phi[t + 1], *self.flux_gradient])
         self.add("head.flux", self.flux_gradient[1], kept["head"])
-        self.launch("head_backward", [self.flux_gradient[0], kept["head"], kept["head_first"], self.weights["head"], self.second, self.first,
-                                      self.state_gradient[1]])  # fmt: skip
+        there = [kept["head"], kept["head_first"], self.weights["head"]]
+        self.launch("head_backward", [self.flux_gradient[0], *there, self.second, self.first, self.state_gradient[1]])
         self.add("head.second", self.second, kept["head_first"])
         self.add("head.first", self.first, self.states[t + 1][1])
 
@@ -132,12 +137,12 @@ class Backpropagation:
         """Through one cell at step t; its state's gradient becomes the one a step earlier, its input's is added to x_gradient."""
         k = {name: self.kept[t][f"{name}.{cell}"] for name in (*KEPT, *KEPT_CONVOLVED)}
         state, gradient, name, h = self.states[t][cell], self.state_gradient[cell], f"cells.{cell}", self.network.hidden
-        self.launch("candidate_backward", [gradient, k["update"], k["candidate"], state, k["from_reset_state"], self.weights[f"candidate.{cell}"],
-                                           self.gates, *self.z])  # fmt: skip
+        there = [k["update"], k["candidate"], state, k["from_reset_state"], self.weights[f"candidate.{cell}"]]
+        self.launch("candidate_backward", [gradient, *there, self.gates, *self.z])
         self.add(f"{name}.reset_state.mixing", self.gates, k["from_reset_state"], channels=3 * h, first=2 * h)
         self.add(f"{name}.reset_state.spatial", self.z[1], k["reset_state"])
-        self.launch("gates_backward", [self.z[0], k["reset"], state, k["from_input"], k["from_state"], self.weights[f"gates.{cell}"], self.gates,
-                                       *self.z_input, *self.z_state, gradient])  # fmt: skip
+        there = [k["reset"], state, k["from_input"], k["from_state"], self.weights[f"gates.{cell}"]]
+        self.launch("gates_backward", [self.z[0], *there, self.gates, *self.z_input, *self.z_state, gradient])
         self.add(f"{name}.input.mixing", self.gates, k["from_input"])
         self.add(f"{name}.state.mixing", self.gates, k["from_state"], channels=3 * h)
         self.add(f"{name}.input.spatial", self.z_input[1], x)

@@ -15,6 +15,7 @@ from analysis.runs import BadInput
 
 PARTS = ("systems", "rows", "claims", "models", "differences", "figures")
 TAKEN = " (earlier)"  # behind the name of a run that a report took over
+WITH_EARLIER = "figure-3-mse.png"  # shows earlier systems (skills) beside the new
 OF_ONE_SYSTEM = re.compile(r"-R[\d.]+-L\d+")  # in the file name of a figure
 FOLDS = re.compile(r" \([^()]*folds?\)$")  # the models and folds behind a claim, which differ from report to report
 
@@ -76,13 +77,15 @@ def complete(content: Content, numbers: dict, out: Path) -> Content:
     claims = {_what(c): c for c in (Claim(**c) for c in numbers["claims"]) if c.agrees != NOT_RUN}
     across = {what: c for what, c in claims.items() if not what[0] and any(system in c.system for system in taken)}
     asked = {_what(c) for c in content.claims}
+    whole = [across.get(_what(c)) or (claims.get(_what(c), c) if c.agrees == NOT_RUN else c) for c in content.claims]
+    whole += [c for what, c in claims.items() if what not in asked and (what[0] in taken or what in across)]
+    order = list(dict.fromkeys(c.system for c in whole))
     rows = [Row(**r) for r in numbers["rows"] if r["system"] in taken and r["status"] != NOT_RUN]
     return replace(
         content,
         systems=content.systems + [{**s, "run": s["run"].removesuffix(TAKEN) + TAKEN} for s in numbers["systems"] if s["system"] in taken],
         rows=[r for r in content.rows if r.status != NOT_RUN or r.system not in taken] + rows,
-        claims=[across.get(_what(c)) or (claims.get(_what(c), c) if c.agrees == NOT_RUN else c) for c in content.claims]
-        + [c for what, c in across.items() if what not in asked],
+        claims=sorted(whole, key=lambda c: order.index(c.system)),
         models=content.models + [ModelRow(**r) for r in numbers["models"] if r["system"] in taken],
         differences=content.differences + [Difference(**d) for d in numbers["differences"] if d["system"] in taken],
         pictures=content.pictures + _figures(content, numbers, present, out),
@@ -99,7 +102,7 @@ def _figures(content: Content, numbers: dict, present: set[str], out: Path) -> l
         name = Path(figure["file"]).name
         source = numbers["folder"] / "figures" / name
         of_several = not OF_ONE_SYSTEM.search(name)
-        superseded = of_several and not name.startswith("earlier-") and drawn <= present
+        superseded = of_several and not name.startswith("earlier-") and (drawn <= present or name in new & {WITH_EARLIER})
         if not source.exists() or superseded or any(slug in name for slug in slugs):
             continue
         target = name

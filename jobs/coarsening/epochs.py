@@ -1,6 +1,7 @@
 """One network, epoch by epoch: sequences in random order, turned and reflected at random, each with its dual; Adam.
 
-In the first `curriculum` epochs most frames of a sequence are given and the last ones asked for; then all but the first (paper, section II.2).
+In the first `curriculum` epochs most frames of a sequence are given and the last ones asked for, later all but the first (paper,
+section II.2).
 """
 
 import itertools
@@ -10,7 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import nn
 
 from jobs import distributed, training
 from jobs.coarsening.networks import Parameters, parts
@@ -20,7 +20,8 @@ from jobs.training import Report
 from kernels.conv_gru_training import Backpropagation
 from kernels.streams import STREAMS
 
-TURNS = [(axes, flips) for axes in itertools.permutations((1, 2, 3)) for flips in itertools.product((False, True), repeat=3)]  # of a cube: 48
+# of a cube: 48
+TURNS = [(axes, flips) for axes in itertools.permutations((1, 2, 3)) for flips in itertools.product((False, True), repeat=3)]
 
 
 def epoch_seed(config, name: str, epoch: int) -> int:
@@ -29,7 +30,7 @@ def epoch_seed(config, name: str, epoch: int) -> int:
 
 
 def frames_given(epoch: int, curriculum: int, frames: int) -> int:
-    """How many frames of a sequence are given in an epoch, counted from 1: a share 1 - epoch / curriculum, at least one is given, one asked for."""
+    """Of a sequence in an epoch, counted from 1: a share 1 - epoch / curriculum; at least one is given, and one asked for."""
     share = 1 - epoch / curriculum if epoch <= curriculum else 0.0
     return min(frames - 1, max(1, round(frames * share)))
 
@@ -65,7 +66,8 @@ class Training(EarlyStopped):
     @property
     def line(self) -> str:
         _, loss, validation, _, given, _ = self.history[-1]
-        return f"epoch {self.epochs} of {self.last_epoch}, {given:.0f} of {self.frames} frames given, loss {loss:.6f}, validation loss {validation:.6f}"
+        return (f"epoch {self.epochs} of {self.last_epoch}, {given:.0f} of {self.frames} frames given, loss {loss:.6f}, "
+                f"validation loss {validation:.6f}")  # fmt: skip
 
     def epoch(self, report: Report) -> None:
         """Once through the training set (but for what is left over of the last batch), then the validation set."""
@@ -91,7 +93,7 @@ class Training(EarlyStopped):
         self.note(number, total / batches, float(by_frame[:, 1:].mean()), mean_error, given, time.monotonic() - started)
 
     def step(self, batch: list[list[int]], given: int) -> float:
-        """One step of the optimiser over a batch of (row, turn, dual); its loss.  Ranks share it, and the sum of what they find is one rank's."""
+        """One step of the optimiser over a batch of (row, turn, dual); its loss.  Ranks share it; their sum is what one would find."""
         fields = [(row, turn, k) for row, turn, dual in batch for k in ((0, 1) if self.config.train.duals else (dual,))]
         rank, ranks = distributed.place()
         sums = torch.zeros(1 + self.network.flat.numel(), dtype=torch.float64)
@@ -129,9 +131,9 @@ class Training(EarlyStopped):
 
 
 def baselines(sequences) -> tuple[np.ndarray, np.ndarray]:
-    """Mean squared errors float64 (n, frames) of persistence (nothing changes after frame 0) and of linear extrapolation from frames 0 and 1.
+    """Mean squared errors float64 (n, frames) of persistence (nothing changes after frame 0) and of linear extrapolation.
 
-    Extrapolation sees one frame more than the network does."""
+    Extrapolation is from frames 0 and 1: one more than the network sees."""
     persistence, extrapolation = np.zeros((2, len(sequences), sequences.shape[1]))
     for i in range(len(sequences)):
         truth = np.asarray(sequences[i], np.float64)

@@ -30,7 +30,8 @@ class Parameters(nn.Module):
         """{name: float32 array of its shape}."""
         parts = self.flat.detach().numpy().copy()
         ends = np.cumsum([math.prod(shape) for shape in self.shapes.values()])
-        return {name: parts[end - math.prod(shape) : end].reshape(shape) for (name, shape), end in zip(self.shapes.items(), ends, strict=True)}
+        pairs = zip(self.shapes.items(), ends, strict=True)
+        return {name: parts[end - math.prod(shape) : end].reshape(shape) for (name, shape), end in pairs}
 
     def on(self, shape: tuple[int, int, int], count: int, device) -> ConvGRU:
         """The network, ready to start() on `count` fields of `shape` on a kernels.device device."""

@@ -40,7 +40,8 @@ def check(system: System) -> None:
     path, config, ranks = system.folder / "dataset.h5", system.config, distributed.place()[1]
     if config.system.network_size < SMALLEST_SIDE:
         raise UserError(
-            f"system.size = {config.system.size}, system.downscale = {config.system.downscale}: the network needs {SMALLEST_SIDE} cells a side"
+            f"system.size = {config.system.size}, system.downscale = {config.system.downscale}: the network needs {SMALLEST_SIDE} "
+            "cells a side"
         )
     together = config.train.batch * (1 + config.train.duals)
     if together % ranks:
@@ -98,5 +99,5 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
         "mean_error": drift,
     }  # fmt: skip
     run.write_test(folder, columns, attributes)
-    beside = persistence[:, 1:].mean()
-    return f"test loss {loss[:, 1:].mean():.6f} (persistence {beside:.6f}) after {run.epochs} epochs, best {run.best_epoch}, {network.flat.numel()} parameters"
+    beside = f"persistence {persistence[:, 1:].mean():.6f}"
+    return f"test loss {loss[:, 1:].mean():.6f} ({beside}) after {run.epochs} epochs, best {run.best_epoch}"
