@@ -30,7 +30,7 @@ def learning(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
     high = max(ax.get_ylim()[1] for ax in axes)
     for ax in axes:
         ax.set_ylim(low, high)
-    axes[0].legend(loc="upper right")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return (
         style.save(fig, folder, f"{prefix}figure-1-learning"),
         f"{run.name}: figure 1b of the paper: mean squared error of phi by epoch. Grey: the curriculum, in which the training loss is of "

@@ -108,7 +108,8 @@ def figures(run: Run, network: Network, errors: dict[tuple[str, Network], Errors
         ("test", "figure-1-sequence", "figure 1c: a test sequence", True),
         ("larger", "figure-2-larger-box", "figure 2a: a larger box", False),
         ("shape", "figure-2-shape", "figure 2b: a closed shape, unlike anything in the training set", False),
-        ("slice", "figure-3-slice", "figure 3: noise in a slice alone", True),
+        ("slice", "figure-3-slice", "figure 3: noise in a slice alone (beside it phi = 1/2 at first: a surface there means nothing)",
+         True),
         ("long", "figure-4-stationary", "figure 4: to the stationary state", False),
     )
     for name, file, text, slices in wanted:
