@@ -4,13 +4,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from analysis import flocking, nucleation, segregation
+from analysis import coarsening, flocking, nucleation, segregation
 from analysis.flocking import prediction as flocking_prediction
 from analysis.nucleation import prediction as nucleation_prediction
 from analysis.runs import BadInput, expand, is_prediction
 from analysis.segregation import prediction as segregation_prediction
 
-STUDIES = {"flocking": flocking.analyse, "nucleation": nucleation.analyse, "segregation": segregation.analyse}
+STUDIES = {
+    "coarsening": coarsening.analyse, "flocking": flocking.analyse, "nucleation": nucleation.analyse, "segregation": segregation.analyse,
+}  # fmt: skip
 PREDICTIONS = {"flocking": flocking_prediction, "nucleation": nucleation_prediction, "segregation": segregation_prediction}
 
 EPILOG = """\
@@ -27,6 +29,8 @@ systems are taken), or a folder that holds several of them.
       the same for the networks that learn phase segregation
   python -m analysis flocking runs/demo-flocking
       the same for the phases of the Active Ising Model
+  python -m analysis coarsening runs/demo-coarsening
+      the same for the networks that follow coarsening in three dimensions
 
 Written: report.md (each quantity beside the paper's, "not run" where there is no data), report.json (the same
 numbers for programs), figures/*.png and *.pdf, one GIF for each run. No simulation is run and no run file
@@ -59,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        if all(is_prediction(path) for path in options.runs):
+        if options.study in PREDICTIONS and all(is_prediction(path) for path in options.runs):
             for path in options.runs:
                 print(PREDICTIONS[options.study].draw(path, options.out))
             return 0

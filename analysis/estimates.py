@@ -1,5 +1,6 @@
 """A number and its standard error, and where the error comes from: resampling, binomial intervals."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -32,12 +33,33 @@ class Estimate:
 UNDETERMINED = Estimate(np.nan, np.nan)
 
 
+def exact(value: float) -> Estimate:
+    """A number without statistical error."""
+    return Estimate(float(value), 0.0)
+
+
 @lru_cache(maxsize=2)
 def resamples(count: int) -> np.ndarray:
     """How often each of `count` independent things is drawn, float64 (RESAMPLES, count): the same draws whatever is estimated."""
     draws = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), RESAMPLES).astype(float)
     draws.flags.writeable = False
     return draws
+
+
+def of_sums(columns: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray]) -> Estimate:
+    """statistic(sums over samples of columns (n, c), (..., c)) -> (...), its error by a bootstrap over samples."""
+    if len(columns) == 0:
+        return UNDETERMINED
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(statistic(columns.sum(axis=0)))
+        drawn = statistic(resamples(len(columns)) @ columns) if len(columns) > 1 else np.empty(0)
+    drawn = drawn[np.isfinite(drawn)]
+    return Estimate(value, float(drawn.std(ddof=1)) if len(drawn) > 1 else np.nan)
+
+
+def ratio(first: np.ndarray, second: np.ndarray) -> Estimate:
+    """Sum of first over sum of second, both (n,) of the same samples."""
+    return of_sums(np.stack([first, second], axis=1), lambda s: s[..., 0] / s[..., 1])
 
 
 def wilson(hits: np.ndarray, trials: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,11 @@ MOVIE_BYTES = 1_000_000
 
 def write(frames: list[Image.Image], file: Path, milliseconds: int = 120, colours: int = 32) -> None:
     """Write `frames` as a GIF that loops and rests on the last; every second, third, ... where it would pass MOVIE_BYTES."""
-    palette = frames[-1].quantize(colours)
+    width, height = frames[-1].size
+    strip = Image.new("RGB", (3 * width, height))  # colours that the last frame lacks
+    for i, frame in enumerate((frames[0], frames[len(frames) // 2], frames[-1])):
+        strip.paste(frame, (i * width, 0))
+    palette = strip.quantize(colours)
     step = 1
     while True:
         kept = frames[::-step][::-1]  # always ends on the last frame

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 COLUMN = 3.4  # inch, width of one journal column
@@ -17,6 +18,7 @@ BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 METASTABLE, STABLE, GREY = "#F3F3F3", "#B4C7D6", "#666666"
+PHASES = LinearSegmentedColormap.from_list("phases", ["#FFFFFF", STABLE, BLUE, "#00263B"])  # of a mixture, c from 0 to 1
 
 RC = {
     "font.size": 8,

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from analysis.estimates import UNDETERMINED, Estimate
+from analysis.estimates import UNDETERMINED, Estimate, exact
 from analysis.flocking import components, sampling
 from analysis.flocking.components import FIRST, Components
 from analysis.flocking.crossing import crossings, spacing
@@ -11,7 +11,7 @@ from analysis.flocking.dataset import Run
 from analysis.flocking.maps import SHOWN
 from analysis.flocking.networks import BAND, PHASES, G, L
 from analysis.flocking.physical import BANDED, band_of_maps
-from analysis.flocking.rows import Claim, exact, exactly, row
+from analysis.flocking.rows import Claim, exactly, row
 from analysis.verdicts import above, below, between
 
 SMOOTH = 5  # columns that a profile is averaged over before its liquid part is counted

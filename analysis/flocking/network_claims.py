@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from analysis.estimates import UNDETERMINED, Estimate
+from analysis.estimates import UNDETERMINED, Estimate, exact
 from analysis.flocking import extrapolation, filters, locality, sampling, seeds
 from analysis.flocking.answers import Trained
 from analysis.flocking.dataset import Run
 from analysis.flocking.extrapolation import FAR, Place
 from analysis.flocking.networks import BAND, BOUNDARIES, PAPERS, REFERENCE, groups
-from analysis.flocking.rows import Claim, exact, exactly, row
+from analysis.flocking.rows import Claim, exactly, row
 from analysis.verdicts import above, below, between
 
 RIGHT, SAME = 0.99, 0.01  # accuracy that is "perfect", and difference that is none

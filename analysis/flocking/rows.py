@@ -48,8 +48,3 @@ def same_task(run: Run) -> bool:
 def exactly(stated: float) -> Rule:
     """That number and no other."""
     return Rule(f"= {stated:g}", lambda estimate: YES if estimate.value == stated else NO)
-
-
-def exact(value: float) -> Estimate:
-    """A number without statistical error."""
-    return Estimate(float(value), 0.0)

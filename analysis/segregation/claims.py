@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.estimates import UNDETERMINED, Estimate
+from analysis.estimates import UNDETERMINED, Estimate, of_sums, ratio
 from analysis.segregation import structure, transition
 from analysis.segregation.dataset import TRAINING, Run
 from analysis.segregation.predictions import Predictions
@@ -64,7 +64,7 @@ def all_claims(run: Run, skills: list[Skill]) -> list[Claim]:
 
 
 def root_mean_square(change: np.ndarray) -> Estimate:
-    return structure.of_sums(np.stack([np.ones(len(change)), change**2], axis=1), lambda s: np.sqrt(s[..., 1] / s[..., 0]))
+    return of_sums(np.stack([np.ones(len(change)), change**2], axis=1), lambda s: np.sqrt(s[..., 1] / s[..., 0]))
 
 
 def conservation(run: Run, p: Predictions | None) -> Claim:
@@ -107,7 +107,7 @@ def phase_transition(run: Run, p: Predictions | None) -> list[Claim]:
             rows[-1] = replace(rows[-1], by_rule=NO, agrees=rows[-1].agrees if rows[-1].agrees == NOT_COMPARABLE else NO)
     right, more = None, {}
     if p is not None:
-        right = structure.ratio((p.segregated == p.predicted_segregated).astype(float), np.ones(len(p)))
+        right = ratio((p.segregated == p.predicted_segregated).astype(float), np.ones(len(p)))
         more = {"samples": len(p), "baselines": {"most training samples at this mean": number(fate_given_mean(run, p))}}
     text = "predicts the phase transition: share of samples whose fate (segregated or uniform) is right"
     return [*rows, row(run, PAPERS, text, "correct", above(REACHED), right, **more)]
@@ -170,7 +170,7 @@ def finest_share(p: Predictions) -> Estimate:
     if not inside.any():
         return UNDETERMINED
     first = structure.finest(p.spectrum_truth[inside])
-    return structure.ratio(structure.power(p.spectrum[inside], first), structure.power(p.spectrum_truth[inside], first))
+    return ratio(structure.power(p.spectrum[inside], first), structure.power(p.spectrum_truth[inside], first))
 
 
 @dataclass(frozen=True)
@@ -194,11 +194,11 @@ def reverse_statistics(p: Predictions, which: np.ndarray) -> Reverse | None:
     whole, whole_truth = (structure.power(s[which], 0) for s in (p.spectrum, p.spectrum_truth))
     bins = p.histogram.shape[1]
     both = np.hstack([p.histogram[which], p.histogram_truth[which]]).astype(float)
-    common = structure.of_sums(both, lambda s: overlap(*(h / h.sum(-1, keepdims=True) for h in (s[..., :bins], s[..., bins:]))))
+    common = of_sums(both, lambda s: overlap(*(h / h.sum(-1, keepdims=True) for h in (s[..., :bins], s[..., bins:]))))
     known = p.correlation[which][np.isfinite(p.correlation[which])]
     return Reverse(
-        structure.ratio(p.variance[which], p.variance_truth[which]), structure.ratio(fine, fine_truth),
-        structure.ratio(whole - fine, whole_truth - fine_truth), root_mean_square(p.change[which]), common,
+        ratio(p.variance[which], p.variance_truth[which]), ratio(fine, fine_truth),
+        ratio(whole - fine, whole_truth - fine_truth), root_mean_square(p.change[which]), common,
         float(known.mean()) if len(known) else np.nan,
     )  # fmt: skip
 

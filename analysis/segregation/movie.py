@@ -7,7 +7,7 @@ from PIL import Image
 
 from analysis import movie_file, style
 from analysis.segregation.dataset import TEST, Run
-from analysis.segregation.panels import PHASES
+from analysis.style import PHASES
 
 SHOWN = 3  # trajectories side by side
 SECONDS = 4.0  # of a whole movie, at least half a second a frame

@@ -3,16 +3,15 @@
 from pathlib import Path
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import MaxNLocator
 
 from analysis import style
 from analysis.segregation.dataset import Run
 from analysis.segregation.predictions import Predictions
 from analysis.segregation.quantities import MODELS
+from analysis.style import PHASES
 
 COLUMNS = 8
-PHASES = LinearSegmentedColormap.from_list("phases", ["#FFFFFF", style.STABLE, style.BLUE, "#00263B"])  # c from 0 to 1
 MIXED = "RdBu_r"  # c minus its mean
 
 

@@ -1,10 +1,8 @@
 """Structure factor of fields, and how much of their power lies in the finest structures."""
 
-from collections.abc import Callable
-
 import numpy as np
 
-from analysis.estimates import UNDETERMINED, Estimate, resamples
+from analysis.estimates import Estimate, of_sums, ratio
 
 FINEST = 0.1  # share of the truth's power that "the finest structures" hold
 BATCH = 512  # fields transformed together
@@ -46,22 +44,6 @@ def finest(truth: np.ndarray) -> int:
 def power(spectra: np.ndarray, first: int) -> np.ndarray:
     """Power of each sample in the shells from `first` on, (n,)."""
     return spectra[:, first:] @ shells(2 * spectra.shape[1])[1][first:]
-
-
-def of_sums(columns: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray]) -> Estimate:
-    """statistic(sums over samples of columns (n, c), (..., c)) -> (...), its error by a bootstrap over samples."""
-    if len(columns) == 0:
-        return UNDETERMINED
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = float(statistic(columns.sum(axis=0)))
-        drawn = statistic(resamples(len(columns)) @ columns) if len(columns) > 1 else np.empty(0)
-    drawn = drawn[np.isfinite(drawn)]
-    return Estimate(value, float(drawn.std(ddof=1)) if len(drawn) > 1 else np.nan)
-
-
-def ratio(predicted: np.ndarray, truth: np.ndarray) -> Estimate:
-    """Sum of predicted over sum of truth, both (n,)."""
-    return of_sums(np.stack([predicted, truth], axis=1), lambda s: s[..., 0] / s[..., 1])
 
 
 def ratio_by_shell(predicted: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

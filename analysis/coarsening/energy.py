@@ -1,0 +1,100 @@
+"""The free energy in time: relative error, the exponent of its fall, bands of an ensemble."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.coarsening.errors import over_starts
+from analysis.coarsening.rollouts import Case, Rollout
+from analysis.estimates import UNDETERMINED, Estimate
+
+LAW = -1 / 3  # of F in time: domains grow as t^(1/3)
+FIRST = 20.0  # time from which domains are far larger than their interfaces' width, and coarsen
+LAYERS = 1.5  # F / V above so many times that of two flat layers: the box is still large
+SPAN = 3.0  # the window must be at least so many times as late at its end as at its start
+POINTS, BLOCKS = 60, 6  # of a fit, evenly in log t; left out in turn for the error of a single start
+
+
+def at(rollout: Rollout, times: np.ndarray, name: str = "free_energy") -> np.ndarray:
+    """A series at `times` within the rollout's, (count, t): the very values where it has these times, else linear between."""
+    return np.stack([np.interp(times, rollout.series_time, row) for row in rollout.series[name]])
+
+
+@dataclass(frozen=True)
+class Gap:
+    """|F of the network - F of the truth| / F of the truth: (n, t) at `time` (t,)."""
+
+    time: np.ndarray
+    relative: np.ndarray
+
+    def largest(self) -> tuple[float, float]:
+        """(largest over time of the mean over starts, when)."""
+        mean = self.relative.mean(axis=0)
+        return float(mean.max()), float(self.time[mean.argmax()])
+
+
+def gap(case: Case, rollout: Rollout) -> Gap | None:
+    """At the times at which the truth was looked at, as far as both go."""
+    if case.truth is None or case.truth.count != rollout.count:
+        return None
+    times = case.truth.series_time
+    times = times[times <= rollout.series_time[-1] * (1 + 1e-9)]
+    true, own = at(case.truth, times), at(rollout, times)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return Gap(times, np.where(own == true, 0, np.abs(own - true) / np.abs(true)))
+
+
+def window(time: np.ndarray, free_energy: np.ndarray, volume: float, side: float) -> tuple[float, float] | None:
+    """Times between which F is fitted, from the mean F (t,) of the truth; None: too short to tell an exponent.
+
+    From FIRST until F / V first falls below LAYERS times 2 / side, what two flat layers have.
+    """
+    late = np.flatnonzero(free_energy / volume < LAYERS * 2 / side)
+    last = float(time[late[0]]) if len(late) else float(time[-1])
+    return (FIRST, last) if last >= SPAN * FIRST else None
+
+
+def exponent(time: np.ndarray, free_energy: np.ndarray, between: tuple[float, float] | None) -> Estimate:
+    """d log F / d log t of F (n, t): mean over starts of straight lines by least squares, its error from starts, or from blocks of t."""
+    if between is None or between[1] > time[-1] * (1 + 1e-9):
+        return UNDETERMINED
+    x = np.linspace(*np.log(between), POINTS)
+    known = time > 0
+    y = np.stack([np.interp(x, np.log(time[known]), np.log(row[known])) for row in free_energy])
+    if len(y) > 1:
+        return over_starts(slopes(x, y))
+    block = np.arange(POINTS) * BLOCKS // POINTS
+    without = np.array([slopes(x[block != b], y[:, block != b])[0] for b in range(BLOCKS)])
+    return Estimate(float(slopes(x, y)[0]), float(np.sqrt((BLOCKS - 1) * without.var())))
+
+
+def slopes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Of lines through y (n, points)."""
+    centred = x - x.mean()
+    return y @ centred / (centred**2).sum()
+
+
+@dataclass(frozen=True)
+class Bands:
+    """Mean and standard deviation over the starts of F / V of truth and network, (t,) each."""
+
+    time: np.ndarray
+    mean_truth: np.ndarray
+    spread_truth: np.ndarray
+    mean: np.ndarray
+    spread: np.ndarray
+
+    @property
+    def off(self) -> np.ndarray:
+        """Mean of the network minus that of the truth, in the truth's standard deviations; after the first frame."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.time > 0, (self.mean - self.mean_truth) / self.spread_truth, 0)
+
+
+def bands(case: Case, rollout: Rollout, volume: float) -> Bands | None:
+    if case.truth is None or case.truth.count != rollout.count or rollout.count < 2:
+        return None
+    times = case.truth.series_time
+    times = times[times <= rollout.series_time[-1] * (1 + 1e-9)]
+    true, own = at(case.truth, times) / volume, at(rollout, times) / volume
+    return Bands(times, true.mean(0), true.std(0, ddof=1), own.mean(0), own.std(0, ddof=1))

@@ -1,0 +1,46 @@
+"""Whether a field is layered, the stationary state of a periodic box, and whether it stands still."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.coarsening.errors import displacement
+from analysis.coarsening.rollouts import Rollout
+from jobs.coarsening.measures import energies
+
+LAYERED = 0.95  # share of the variance that planes' means hold
+
+
+def layering(phi: np.ndarray) -> np.ndarray:
+    """Variance of the means of planes across the best of the three axes over the whole variance, of (n, x, y, z): (n,), 1 for layers."""
+    phi = np.asarray(phi, float)
+    axes = (1, 2, 3)
+    planes = [phi.mean(tuple(a for a in axes if a != axis)).var(axis=1) for axis in axes]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.max(planes, axis=0) / phi.var(axes)
+
+
+@dataclass(frozen=True)
+class End:
+    """Of the last kept frame of a rollout: layering (n,); from when on all kept frames are layered (nan: never), (n,).
+
+    still: rms interface displacement since the kept frame nearest to half of the last time, length, (n,); half: its time.
+    """
+
+    time: float
+    layering: np.ndarray
+    since: np.ndarray
+    half: float
+    still: np.ndarray
+
+
+def end(rollout: Rollout, spacing: float, interface_width: float) -> End:
+    shares = np.stack([layering(rollout.phi(k)) for k in range(len(rollout.time))], axis=1)
+    from_here = np.logical_and.accumulate((shares >= LAYERED)[:, ::-1], axis=1)[:, ::-1]
+    since = np.where(from_here[:, -1], rollout.time[from_here.argmax(axis=1)], np.nan)
+    half = rollout.nearest(rollout.time[-1] / 2)
+    last, before = rollout.phi(len(rollout.time) - 1), rollout.phi(half)
+    rmse = np.sqrt(((last.astype(float) - before) ** 2).mean((1, 2, 3)))
+    volume = float(np.prod(rollout.shape)) * spacing**3
+    moved = displacement(rmse, energies(last, spacing, interface_width), volume, interface_width)
+    return End(float(rollout.time[-1]), shares[:, -1], since, float(rollout.time[half]), moved)
