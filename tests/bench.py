@@ -1,8 +1,9 @@
 """make bench: how fast, beside the peers, in one run, one thread each, interleaved, medians.
 
-    python -m tests.bench [--only ising|cahn_hilliard|active_ising] [--rounds 5] [--seconds 1.5] [--device cpu|gpu|auto] [--out FOLDER]
+    python -m tests.bench [--only MODEL] [--rounds 5] [--seconds 1.5] [--device cpu|gpu|auto] [--out FOLDER]
 
-Cahn-Hilliard: bench_cahn_hilliard.py. Active Ising: bench_active_ising.py. Ising's peers:
+Cahn-Hilliard: bench_cahn_hilliard.py. Active Ising: bench_active_ising.py. The coarsening network:
+bench_conv_gru.py. Ising's peers:
 tests/reference/metropolis.cpp, plain random-site Metropolis with cached local fields, compiled with the kernels' own
 optimisation flags; mcising (PyPI), nearest neighbours, its sequential-scan Metropolis. Every system stays metastable. Ours
 are whole calls of Ising.evolve on 512 replicas, packing included. The JSON is kept per machine.
@@ -22,10 +23,10 @@ import numpy as np
 
 from kernels.device import available_cores, cpu_model, select
 from kernels.ising import RANDOM_SITE_RANGE, Ising
-from tests import bench_active_ising, bench_cahn_hilliard
+from tests import bench_active_ising, bench_cahn_hilliard, bench_conv_gru
 from tests.reference import metropolis
 
-MODELS = ["ising", "cahn_hilliard", "active_ising"]
+MODELS = ["ising", "cahn_hilliard", "active_ising", "conv_gru"]
 # range, size, field, goal of the ratio
 SYSTEMS = [(1, 10, 0.57, 34), (3, 30, 0.89, 18), (5, 50, 1.09, None), (10, 100, 1.215, 40), (10, 200, 1.21, None), (20, 200, 1.255, 68)]
 
@@ -131,7 +132,8 @@ def main() -> None:
     parser.add_argument("--only", choices=MODELS, help="one model alone; the kept JSON keeps the others' last figures")
     options = parser.parse_args()
     result = {"machine": cpu_model(), "cores": available_cores(), "date": time.strftime("%Y-%m-%d"), "rounds": options.rounds,
-              "unit": "ising: attempts per second; cahn_hilliard: cell-steps per second; active_ising: time units per second; one thread"}
+              "unit": "ising: attempts per second; cahn_hilliard, conv_gru: cell-steps per second; active_ising: time units per second; "
+                      "one thread"}
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # one core for us and the peers alike
     file = options.out / (re.sub(r"[^a-z0-9]+", "-", cpu_model().lower()).strip("-") + ".json")
@@ -144,15 +146,19 @@ def main() -> None:
         result["cahn_hilliard"] = bench_cahn_hilliard.measure(options.rounds, options.seconds)
     if "active_ising" in models:
         result["active_ising"] = bench_active_ising.measure(options.rounds, options.seconds)
+    if "conv_gru" in models:
+        result["conv_gru"] = bench_conv_gru.measure(options.rounds, options.seconds)
     device = select(options.device)
     name = cpu_model()
     if device.kind == "gpu":
         name = device.name
-        result["gpu"] = {"device": device.name, "ising": [], "cahn_hilliard": [], "active_ising": []}
+        result["gpu"] = {"device": device.name, "ising": [], "cahn_hilliard": [], "active_ising": [], "conv_gru": []}
         if "cahn_hilliard" in models:
             result["gpu"]["cahn_hilliard"] = bench_cahn_hilliard.gpu(device, options.seconds)
         if "active_ising" in models:
             result["gpu"]["active_ising"] = bench_active_ising.gpu(device, options.seconds)
+        if "conv_gru" in models:
+            result["gpu"]["conv_gru"] = bench_conv_gru.gpu(device, options.seconds, options.rounds)
         for range_, size, field, _ in SYSTEMS if "ising" in models else []:
             rate = statistics.median(Ours(range_, size, field, device).attempts_per_second(options.seconds) for _ in range(options.rounds))
             result["gpu"]["ising"].append({"range": range_, "size": size, "attempts_per_second": rate,
@@ -165,7 +171,8 @@ def main() -> None:
     rows = [*result.get("ising", []), *result.get("active_ising", [])]
     rows += [r for part in result.get("cahn_hilliard", {}).values() for r in part]
     ratios = [r["ratio"] / r["goal"] for r in rows if r["goal"]]
-    print(f"geometric mean of ratio over goal: {math.exp(statistics.mean(map(math.log, ratios))):.2f}")
+    if ratios:
+        print(f"geometric mean of ratio over goal: {math.exp(statistics.mean(map(math.log, ratios))):.2f}")
 
 
 if __name__ == "__main__":
