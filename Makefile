@@ -22,7 +22,7 @@ demo: .venv/installed
 
 test: .venv/installed-test
 	.venv/bin/ruff check .
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n auto --dist loadfile
 
 bench: .venv/installed-test
 	.venv/bin/python -m tests.bench

@@ -151,12 +151,12 @@ class ConvGRU:
         self.states, self.next_states = [self.empty(h), self.empty(h)], [self.empty(h), self.empty(h)]
         self.update, self.input, self.reset_state = self.tiled(h), self.tiled(h), self.empty(h)
         self.head, self.fluxes = self.empty(h), self.empty(fluxes)
-        self.graph = None
 
     def load(self, flat) -> None:
         """Take parameters as one vector, on this device or the host."""
         flat = self.device.asarray(flat, np.float32)
         self.weights = {name: self.device.asarray(flat[index]) for name, index in self.packed.items()}
+        self.graphs = {}  # they hold the addresses of the weights
 
     def empty(self, channels: int):
         """A zeroed field that is convolved (conv_gru.h)."""
@@ -217,7 +217,7 @@ class ConvGRU:
         """Steps in pairs, each one launch of a graph, since on a GPU a launch costs more than a small field's arithmetic; those left."""
         cupy = self.device.cupy
         there, back = (self.phi, self.states), (self.next_phi, self.next_states)
-        if self.graph is None or self.graph[0] is not self.phi:
+        if id(self.phi) not in self.graphs:  # phi lies in the one buffer or the other
             self.advance(2)  # modules are loaded before the capture; two steps leave the fields where they were
             steps -= 2
             stream = cupy.cuda.Stream(non_blocking=True)
@@ -226,9 +226,9 @@ class ConvGRU:
                 stream.begin_capture()
                 self.step(*there, *back)
                 self.step(*back, *there)
-                self.graph = self.phi, stream.end_capture()
+                self.graphs[id(self.phi)] = stream.end_capture()
         for _ in range(steps // 2):
-            self.graph[1].launch(cupy.cuda.get_current_stream())
+            self.graphs[id(self.phi)].launch(cupy.cuda.get_current_stream())
         return steps % 2
 
     def step(self, phi, states, next_phi, next_states, kept: Mapping | None = None) -> None:
