@@ -56,6 +56,13 @@ class Backpropagation:
         self.portions = min(device.workers if device.kind == "cpu" else GPU_PORTIONS, network.count * network.shape[0])
         self.sums = self._sums(h, fluxes)
 
+    @property
+    def memory(self) -> int:
+        """Bytes that this takes on the device, nearly all of it for the way back."""
+        states, kept = (state for pair in self.states for state in pair), (part for step in self.kept for part in step.values())
+        fields = [*self.phi, *self.truth, *states, *kept]
+        return sum(field.nbytes for field in fields)
+
     def _sums(self, h: int, fluxes: int) -> dict[str, tuple]:
         """{convolution: (kernel, tasks, partial sums, indices of weights and biases in the flat vector)}."""
         found, index, lanes = {}, self.network.packing.index, self.network.device.lanes

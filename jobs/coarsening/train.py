@@ -79,6 +79,8 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
     torch.manual_seed(epoch_seed(config, name, 0))
     network = build(config, name)
     run = Training(config, name, network, sets["train"].all, sets["valid"].all, where)
+    if distributed.place()[0] == 0:
+        report("say", f"{run.backpropagation.memory / 2**30:.2g} GiB of memory for {run.together} sequences at a time")
     if not run.to_the_end(folder, belongs, lambda say: finished(system, name, say), report):
         return "trained by another process meanwhile"
     loss, drift = run.errors(sets["test"].all)
