@@ -70,6 +70,12 @@ def test_the_mixture_separates(data):
     assert phi.max() < 1.1
 
 
+def test_faint_noise_grows():
+    """Its energy hardly falls at first: that is no end."""
+    phi = simulated(configured(noise=1e-5, feature_sizes=[8], later=0.0), 3)[3]["phi"]
+    assert (phi[:, -1].std((1, 2, 3)) > 100 * phi[:, 0].std((1, 2, 3))).all()
+
+
 def test_starts_and_means_differ(data):
     first = np.concatenate([data[unit]["phi"][:, 0] for unit in range(4)])
     likeness = np.corrcoef((first - first.mean((1, 2, 3), keepdims=True)).reshape(9, -1))

@@ -152,7 +152,7 @@ def run(model: CahnHilliard, config: Coarsening, fields: np.ndarray, times: Sequ
     """The truth from fields (n, X, Y, Z) on, by the scheme that the config names."""
     g = config.generate
     how = {"step": g.step} if g.scheme == "explicit" else {"tolerance": g.tolerance}
-    return model.run(fields, times, scheme=g.scheme, **how, observe=False, on_blow_up="keep", **more)
+    return model.run(fields, times, scheme=g.scheme, **how, steady_state=None, observe=False, on_blow_up="keep", **more)
 
 
 def simulate(
