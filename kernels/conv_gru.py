@@ -151,12 +151,12 @@ class ConvGRU:
         self.states, self.next_states = [self.empty(h), self.empty(h)], [self.empty(h), self.empty(h)]
         self.update, self.input, self.reset_state = self.tiled(h), self.tiled(h), self.empty(h)
         self.head, self.fluxes = self.empty(h), self.empty(fluxes)
-        self.graph = None
 
     def load(self, flat) -> None:
         """Take parameters as one vector, on this device or the host."""
         flat = self.device.asarray(flat, np.float32)
         self.weights = {name: self.device.asarray(flat[index]) for name, index in self.packed.items()}
+        self.graph = None  # it knows the places of the weights before
 
     def empty(self, channels: int):
         """A zeroed field that is convolved (conv_gru.h)."""
