@@ -119,8 +119,8 @@ def one(case: str, **settings) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("frames", "kept", "spacing"), [(10, 4, "linear"), (10, None, "log"), (10_001, 60, "log"), (101, 11, "linear"), (12, 11, "log"), (100, 2, "log"),
-                                  (100, 2, "linear")]
+    ("frames", "kept", "spacing"),
+    [(10, 4, "linear"), (10, None, "log"), (10_001, 60, "log"), (101, 11, "linear"), (12, 11, "log"), (100, 2, "log"), (100, 2, "linear")],
 )
 def test_as_many_frames_are_kept_as_asked_with_the_first_and_the_last(frames, kept, spacing):
     found = kept_frames(frames, kept, spacing)
