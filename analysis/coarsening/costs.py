@@ -84,6 +84,8 @@ def at_same_error(rows: list[Cost], network: Network | None, method: str = "adap
     settings = [row for row in settings if np.isfinite(row.rmse) and row.rmse > 0]
     if own is None or not settings:
         return UNDETERMINED, ""
+    if not np.isfinite(own.rmse):
+        return UNDETERMINED, "the network's RMSE is not finite"
     better = [row for row in settings if row.rmse <= own.rmse]
     if not better:
         return UNDETERMINED, "no setting is as accurate as the network"
@@ -98,11 +100,12 @@ def at_same_error(rows: list[Cost], network: Network | None, method: str = "adap
 
 
 def by_size(run: Run, network: Network) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """(cells of the network's grid, seconds of a frame of one start, case) of its rollouts, by size."""
+    """(cells of the network's grid, seconds of a frame, case) of its rollouts of one start, by size: several fill a GPU better."""
+    rollouts = {name: case.networks[network] for name, case in run.cases.items() if network in case.networks}
     found = sorted(
-        (int(np.prod(case.networks[network].shape)), float(case.networks[network].attributes["seconds_per_frame"]), name)
-        for name, case in run.cases.items()
-        if network in case.networks and case.networks[network].attributes.get("seconds_per_frame", 0) > 0
+        (int(np.prod(rollout.shape)), float(rollout.attributes["seconds_per_frame"]), name)
+        for name, rollout in rollouts.items()
+        if rollout.count == 1 and rollout.attributes.get("seconds_per_frame", 0) > 0
     )
     cells, seconds, names = (list(column) for column in zip(*found, strict=True)) if found else ([], [], [])
     return np.array(cells), np.array(seconds), names

@@ -33,13 +33,11 @@ def free_energy(run: Run, network: Network | None, numbers: Numbers) -> list[Cla
         rows.append(row(run, network, f"{text}: exponent of F in t", "-1/3", close_to(round(energy.LAW, 4)), found, **more))
     bands = numbers.bands.get(("ensemble", network))
     count = starts(run.cases["ensemble"].truth.count) if bands else ""
-    after = bands.time > 0 if bands else None
     rows.append(row(run, network, "ensemble: mean F minus the truth's, in the truth's standard deviations, largest over time",
                     "within the bands", below(1), exact(np.abs(bands.off).max()) if bands else None, data=count,
                     note=f"at t = {bands.time[np.abs(bands.off).argmax()]:g}" if bands else ""))  # fmt: skip
-    share = exact(bands.spread[after].mean() / bands.spread_truth[after].mean()) if bands else None
     text = "ensemble: standard deviation of F over the truth's, mean over time"
-    rows.append(row(run, network, text, "close agreement", close_to(1), share, data=count))
+    rows.append(row(run, network, text, "close agreement", close_to(1), bands.ratio if bands else None, data=count))
     return rows
 
 
