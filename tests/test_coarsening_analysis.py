@@ -27,6 +27,7 @@ from analysis.coarsening import (
     tabled,
 )
 from analysis.coarsening.names import Network
+from analysis.verdicts import above
 from jobs.coarsening.measures import energies
 from tests import coarsening_run as made
 from tests.coarsening_run import WIDTH, Wrong
@@ -218,7 +219,13 @@ def test_times_at_the_same_error(run, found):
     assert costs.at_same_error(found.costs, STAGGERED, "first_order")[0].value == pytest.approx(1)
     second, how = costs.at_same_error(found.costs, STAGGERED, "second_order")
     assert second.value == pytest.approx(0.55), "all settings are more accurate: the quickest"
-    assert "at RMSE 4.0e-02" in how
+    assert second.error > 0, "even that one is quicker than the network"
+    assert "at most: at RMSE 4.0e-02" in how
+    fast = [costs.Cost(**{**row.__dict__, "seconds": row.seconds / 10}) if row.network == STAGGERED else row for row in found.costs]
+    second, how = costs.at_same_error(fast, STAGGERED, "second_order")
+    assert second.value == pytest.approx(5.5)
+    assert above(1).judge(second) == "undecided", "a longer step might be as quick as the network"
+    assert above(1).judge(costs.at_same_error(fast, STAGGERED, "first_order")[0]) == "yes"
 
 
 def test_a_network_that_left_every_range_has_no_time_at_its_error(found):

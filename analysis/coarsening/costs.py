@@ -78,7 +78,8 @@ def over_explicit(rows: list[Cost], network: Network | None) -> Estimate:
 def at_same_error(rows: list[Cost], network: Network | None, method: str = "adaptive") -> tuple[Estimate, str]:
     """(time of a scheme at the network's RMSE over the network's time, how it was found).
 
-    Log-linear between settings; where every setting is more accurate than the network, the quickest one stands for it.
+    Log-linear between settings; where every setting is more accurate than the network, the quickest one stands for it: a coarser one
+    might do, so that a time above the network's says nothing and has no error.
     """
     own, settings = of_network(rows, network), solver(rows, method)
     settings = [row for row in settings if np.isfinite(row.rmse) and row.rmse > 0]
@@ -92,7 +93,9 @@ def at_same_error(rows: list[Cost], network: Network | None, method: str = "adap
     worse = [row for row in settings if row.rmse > own.rmse]
     if not worse:
         quickest = min(better, key=lambda row: row.seconds)
-        return ratio(quickest.time(), own.time()), f"at RMSE {quickest.rmse:.1e}, the network's is {own.rmse:.1e}"
+        most = ratio(quickest.time(), own.time())
+        return Estimate(most.value, most.error if most.value < 1 else np.nan), (
+            f"at most: at RMSE {quickest.rmse:.1e}, the network's is {own.rmse:.1e}")  # fmt: skip
     low, high = max(better, key=lambda row: row.rmse), min(worse, key=lambda row: row.rmse)
     share = np.log(own.rmse / low.rmse) / np.log(high.rmse / low.rmse)
     seconds = np.exp((1 - share) * np.log(low.seconds) + share * np.log(high.seconds))

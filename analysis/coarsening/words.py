@@ -33,5 +33,5 @@ DEFINITIONS = f"""\
   is constant; `block mean` conserves it.
 - **Time and error**: every method solves the same semi-discrete equations (seven-point Laplacian) on the same device, in single precision.
   "At least as accurate": interpolated in log time between settings at the network's RMSE; where all settings are more accurate than the
-  network, the quickest one.
+  network, the quickest one: a coarser one might do, so that a time above the network's decides nothing.
 """

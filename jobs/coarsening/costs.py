@@ -23,8 +23,8 @@ from jobs.rundir import System
 from jobs.shards import Data
 from kernels.cahn_hilliard_plan import explicit_limit
 
-STEPS = (0.2, 0.05, 0.0125)  # of the semi-implicit schemes, times the interval between two frames
-TOLERANCES = (1e-2, 1e-3, 1e-4, 1e-5)  # of the adaptive scheme
+STEPS = (1.0, 0.2, 0.05, 0.0125)  # of the semi-implicit schemes, times the interval between two frames: from worse than a network on
+TOLERANCES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)  # of the adaptive scheme, the same
 CASE = "costs"  # whose start this is
 
 
@@ -42,7 +42,7 @@ class Method:
 def write(system: System, networks: list[str], device, progress: Progress) -> None:
     """Write rollout/costs.h5, unless the one there was made with the same."""
     config, target = system.config, system.folder / "rollout" / "costs.h5"
-    made_from = fingerprint(digest(config), config.rollout.costs.model_dump(), device.name,
+    made_from = fingerprint(digest(config), config.rollout.costs.model_dump(), STEPS, TOLERANCES, device.name,
                             [weights(system, name) for name in networks])  # fmt: skip
     try:
         shards.check(target, made_from=made_from)
