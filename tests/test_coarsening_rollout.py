@@ -73,7 +73,7 @@ def networks(monkeypatch):
         return made[-1]
 
     monkeypatch.setattr(trained, "names", lambda system, say: NAMES)
-    monkeypatch.setattr(train, "check", lambda system: None)
+    monkeypatch.setattr(train, "check_data", lambda system: None)
     monkeypatch.setattr(trained, "stepper", stepper)
     monkeypatch.setattr(costs, "write", lambda *_: None)  # tests/test_coarsening_costs.py
     return made
