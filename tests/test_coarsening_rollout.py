@@ -433,7 +433,9 @@ def test_files_that_are_no_input(follow, tmp_path):
         file["psi"] = GOOD
     assert "holds psi, and no dataset `phi`" in follow("--input", tmp_path / "b.h5", status=2)[-1]
     (tmp_path / "c.h5").write_text("words")
-    assert "neither a .npy file nor HDF5" in follow("--input", tmp_path / "c.h5", status=2)[-1]
+    (tmp_path / "folder").mkdir()
+    for name in ("c.h5", "folder"):
+        assert "neither a .npy file nor HDF5" in follow("--input", tmp_path / name, status=2)[-1]
 
 
 def test_options_that_do_not_go_together(quench, run, tmp_path):
