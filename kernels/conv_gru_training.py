@@ -3,7 +3,7 @@
 Loss   L = mean over samples, predicted frames and cells of (phi - truth)^2; output sigmoid: + mass_penalty times the mean over
        samples and frames of (mean of phi - mean of truth)^2, the paper's weak constraint (S1)
 Way    frames 0 .. given - 1 are read from the truth, the others are the network's own; only those are in the loss
-Memory 241 float32 a cell and step are kept on the way there (h = 10), for the way back
+Memory 26 h + 2 float32 a cell and step (262 for h = 10): what the way there keeps for the way back, its states, phi and the truth
 
     from kernels.conv_gru_training import Backpropagation
     training = Backpropagation(network, frames=20)

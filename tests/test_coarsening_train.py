@@ -176,6 +176,7 @@ def test_a_batch_that_ranks_cannot_share_is_refused(made, monkeypatch):
     monkeypatch.setattr(train.distributed, "place", lambda: (0, 3))
     with pytest.raises(UserError, match=r"train\.batch = 2: its 4 fields \(with duals\) cannot be shared evenly by 3 ranks"):
         train.check(system)
+    train.check_data(system)  # a rollout shares no batches
 
 
 # ---- misfortunes
