@@ -85,7 +85,8 @@ def train(
     """Train this process's share of the units of all systems; the number of units that failed.
 
     `stage` is a study's train module: check(system) raises UserError for data that cannot be used; finished(system, name,
-    say) -> whether a network is trained; fit(system, name, device, report) -> a line about the result.  The names are
+    say) -> whether a network is trained; fit(system, name, device, report) -> a line about the result; OWN_KERNELS: torch needs
+    no GPU for it, and one network at a time takes all of one.  The names are
     config.train.networks.  asked: auto, cpu or gpu, as the user said.  slots: how many train side by side; None: as many as
     there are cores, or as fit into a GPU's memory.
     """
@@ -100,9 +101,10 @@ def train(
     progress.say(f"{len(mine)} of {len(everything)} networks are mine, {len(mine) - len(missing)} of them trained before")
     if not missing:
         return 0
-    name = torch_device(device, asked, progress.say)
+    own = getattr(stage, "OWN_KERNELS", False)
+    name = device.kind if own else torch_device(device, asked, progress.say)
     threads = max(system.config.train.threads for system in systems)
-    slots = 1 if together else min(len(missing), slots or default_slots(device, name, threads))
+    slots = 1 if together else min(len(missing), slots or (1 if name == "gpu" else default_slots(device, name, threads)))
     progress.begin(len(missing), "networks")
     tally = Tally(progress)
     if slots == 1:
@@ -171,7 +173,7 @@ def use(device: str, threads: int) -> None:
     torch.set_flush_denormal(True)  # weights that regularisation takes below 1e-38 would cost a CPU two thirds of its speed
     keep_memory()
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    if device != "cpu":
+    if device.startswith("cuda"):
         torch.cuda.set_device(device)
 
 

@@ -178,6 +178,9 @@ class Gpu:
         cupy.cuda.Device(self.index).use()
         self.properties = cupy.cuda.runtime.getDeviceProperties(self.index)
         self.name = self.properties["name"].decode()
+        attributes = cupy.cuda.Device(self.index).attributes  # CUDA 13's properties have no clocks
+        self.clock = attributes["ClockRate"] * 1e3  # 1 / s
+        self.memory_rate = 2 * attributes["MemoryClockRate"] * 1e3 * attributes["GlobalMemoryBusWidth"] / 8  # bytes / s
         self.processors = self.properties["multiProcessorCount"]
         self.shared_bytes = self.properties["sharedMemPerBlockOptin"]
         self.shared_bytes_of_processor = self.properties["sharedMemPerMultiprocessor"]

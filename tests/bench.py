@@ -85,7 +85,7 @@ def gpu_limit(range_: int, size: int, rate: float, device) -> str:
         count = 2 * (blocks + (sites + 1) / sites * (range_ + 2 * bits) + 2 * range_ + 3 * bits)
     rounds = 12 if range_ == 1 else 34  # of acceptance, a warp's 1024 replicas
     logic = count + rounds * 18
-    clock = device.properties["clockRate"] * 1e3
+    clock = device.clock
     limit = device.processors * 64 * clock * 32 / logic
     return (f"{rate:.3g} attempts/s, {rate / limit:.0%} of the instruction limit {limit:.3g} = {device.processors} processors x 64 lanes x "
             f"{clock / 1e9:.2f} GHz x 32 replicas / {logic:.0f} instructions an attempt ({count:.0f} to count neighbours, "

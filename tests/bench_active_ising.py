@@ -147,7 +147,7 @@ def gpu(device, seconds: float) -> list[dict]:
     for temperature, _ in SYSTEMS:
         units, attempts = Ours(temperature, "auto", device, replicas=REPLICAS, relax=5.0).rates(seconds)
         accesses = 2 * attempts + 5 * 4 * round(DENSITY * SIZE**2) * units
-        limit = attempts / accesses * device.processors * 32 * device.properties["clockRate"] * 1e3
+        limit = attempts / accesses * device.processors * 32 * device.clock
         rows.append({"size": SIZE, "density": DENSITY, "temperature": temperature, "replicas": REPLICAS, "time_units_per_second": units,
                      "attempts_per_second": attempts, "limit": limit, "limited_by": "shared memory"})  # fmt: skip
         print(f"T={temperature} x{REPLICAS} {units:7.0f} time units/s, {attempts:.3g} attempts/s, {attempts / limit:.0%} of the limit "

@@ -141,9 +141,8 @@ def gpu(device, seconds: float) -> list[dict]:
     four arrays and writes three: 84 bytes a cell of global memory.
     """
     rows = []
-    properties = device.properties
-    shared = device.processors * 128 * properties["clockRate"] * 1e3 / 48
-    memory = 2 * properties["memoryClockRate"] * 1e3 * properties["memoryBusWidth"] / 8 / 84
+    shared = device.processors * 128 * device.clock / 48
+    memory = device.memory_rate / 84
     for shape, count, what, limit in [((64, 64), 4 * device.processors, "shared memory", shared), ((64,) * 3, 64, "global memory", memory),
                                       ((128,) * 3, 8, "global memory", memory)]:  # fmt: skip
         model, start, steps, elapsed = CahnHilliard(shape, device=device), start_of(shape, count), 20, 0.0

@@ -109,7 +109,7 @@ def gpu(device, seconds: float, rounds: int = 5) -> list[dict]:
         samples = interleaved(runs, rounds, seconds)
         rows += compared(kind, size, count, samples, goal)
         passes = 3 if kind == "training" else 1
-        limit = device.processors * 128 * device.properties["clockRate"] * 1e3 / MULTIPLY_ADDS / passes
+        limit = device.processors * 128 * device.clock / MULTIPLY_ADDS / passes
         share = statistics.median(samples["ours"]) / limit
         print(f"  {share:.0%} of the limit {limit:.3g} cell-steps/s = {device.processors} processors x 128 multiply-adds x clock "
               f"/ {MULTIPLY_ADDS} / {passes}")  # fmt: skip

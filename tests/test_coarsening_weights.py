@@ -1,4 +1,4 @@
-"""The network whose parameters are committed with the results: layers stand still, the mean stays, starts it has never seen are followed."""
+"""The network whose parameters are committed with the results: layers stand still, the mean stays, new starts are followed."""
 
 import numpy as np
 import pytest

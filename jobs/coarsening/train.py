@@ -24,6 +24,7 @@ from kernels.device import select
 
 RECIPE = 0  # to be raised when the network or the way of training changes: what was trained before is then set aside
 TOGETHER = True  # all ranks under torchrun train one network
+OWN_KERNELS = True  # torch has the optimiser alone
 
 
 def train_digest(config) -> str:
@@ -80,7 +81,7 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
     Where several ranks train it, all call this; the first one reads and writes the files.
     """
     config, folder, belongs = system.config, system.training(name), belonging(system)
-    where = select("cpu" if device == "cpu" else "gpu", config.train.threads)
+    where = select(device, config.train.threads)
     sets = {split: fields.read(system.folder, split) for split in ("train", "valid", "test")}
     torch.manual_seed(epoch_seed(config, name, 0))
     network = build(config, name)
