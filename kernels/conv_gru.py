@@ -8,7 +8,7 @@ Output        J = conv3 tanh conv1 tanh conv1 H';  phi' = phi + div J, grid unit
               central    J in the cells, (J(i + 1) - J(i - 1)) / 2: conserves each of the 8 parity sublattices on its own, so that
                          no J removes a checkerboard
               sigmoid    phi' = sigmoid(J): nothing is conserved
-Cost          28 927 multiply-adds a cell and step (h = 10), 1.2 kB read or written: bound by arithmetic
+Cost          28 920 multiply-adds a cell and step (h = 10), 1.2 kB read or written: bound by arithmetic
 Sources       the coarsening paper, section II.2 and S1; D. Lanzoni et al., Phys. Rev. Materials 6, 103801 (2022)
 
     from kernels.conv_gru import ConvGRU, random_parameters

@@ -2,7 +2,7 @@
 
 The peers: tests/reference/conv_gru.py, in float32 and under torch.autocast in bfloat16 (`kernels.conv_gru` is float32 throughout), with
 glibc told to keep freed memory, without which torch is slower still (five times at 32^3). Training: loss and gradient of sequences; the
-optimiser is left out on both sides. The limit: 28 927 multiply-adds a cell and step, three times that for a training.
+optimiser is left out on both sides. The limit: 28 920 multiply-adds a cell and step, three times that for a training.
 """
 
 import statistics
