@@ -1,6 +1,8 @@
-"""Which system directories a RUN argument means, and the one error that ends a command with exit status 2."""
+"""Which system directories a RUN argument means, what the runs are called, and the one error that ends a command with exit status 2."""
 
 import re
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from jobs import shards
@@ -69,3 +71,12 @@ def read_prediction(path: Path, *needed: str) -> tuple[dict, dict]:
     if missing:
         raise BadInput(f"{path} is not a prediction: it lacks {', '.join(missing)}")
     return arrays, attributes
+
+
+def named(runs: list) -> list:
+    """A study's runs (dataclasses with a name), numbered where folders share one: names make file names."""
+    seen, found = Counter(), []
+    for run in runs:
+        seen[run.name] += 1
+        found.append(run if seen[run.name] == 1 else replace(run, name=f"{run.name}-{seen[run.name]}"))
+    return found

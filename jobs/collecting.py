@@ -1,12 +1,13 @@
-"""What the collect stages share: which shards a data set is made from, and whether the one there was made from the same."""
+"""What the collect stages share: which shards a data set is made from, whether the one there was made from the same, and reading it."""
 
 import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import h5py
+import numpy as np
 
-from jobs import provenance, shards
+from jobs import UserError, provenance, shards
 from jobs.config import digest, flat
 from jobs.progress import Progress
 from jobs.rundir import System
@@ -54,3 +55,27 @@ def present(files: Iterable[tuple[Path, Callable]], made_from: str, progress: Pr
             if "made from another" not in str(error):
                 progress.say(f"{path}: {error}; moved aside to {shards.set_aside(path).name}")
     return whole
+
+
+def read(folder: Path, study: str, split: int, path: Path, field: str, names: Iterable[str]) -> tuple[np.ndarray, list, np.ndarray]:
+    """(rows of dataset.h5 that a split has, these columns of them, times), of a data set whose fields are in The Well's layout.
+
+    path: the split's file; field: its dataset.  Raises UserError if dataset.h5 or the file is not there, cannot be read, or they do
+    not belong together.
+    """
+    index = Path(folder) / "dataset.h5"
+    try:
+        with h5py.File(index, "r", locking=False) as file:
+            made_from = file.attrs.get("made_from")
+            mine = np.flatnonzero(file["split"][...] == split)
+            columns, times = [file[name][mine] for name in names], file["times"][...]
+        with h5py.File(path, "r", locking=False) as file:
+            found, shape = file.attrs.get("made_from"), file[field].shape
+    except FileNotFoundError as error:
+        missing = path if index.exists() else index
+        raise UserError(f"{missing} is not there: run generate and collect first") from error
+    except (OSError, KeyError, RuntimeError):
+        raise UserError(f"{index} or {path}: truncated, or not a {study} data set; run collect again") from None
+    if found != made_from or shape[:2] != (len(mine), len(times)):
+        raise UserError(f"{path}: not made from the same units as {index}; run collect again")
+    return mine, columns, times

@@ -23,6 +23,7 @@ from types import ModuleType
 import numpy as np
 
 from jobs import UserError, shards
+from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.units import Place
@@ -260,6 +261,21 @@ def epoch_seed(seed: int, stream: int, name: str, epoch: int) -> int:
     """Of torch's generators in an epoch of the network `name`; epoch 0: of the first weights.  stream: see kernels.streams."""
     bits = np.random.Philox(key=np.array([seed, stream], np.uint64), counter=np.array([epoch, zlib.crc32(name.encode()), 0, 0], np.uint64))
     return int(np.random.Generator(bits).integers(2**63))
+
+
+def check_dataset(system: System) -> None:
+    """UserError unless the system's dataset.h5 is there, sound, and of this very system."""
+    path, study = system.folder / "dataset.h5", system.config.study
+    try:
+        attributes = shards.read(path)[1]
+    except FileNotFoundError:
+        raise UserError(f"{path} is not there: run generate and collect first") from None
+    except shards.BadFileError as error:
+        raise UserError(f"{path}: {error}; run collect again") from None
+    if attributes.get("study") != study:
+        raise UserError(f"{path}: not a {study} data set (study = {attributes.get('study')})")
+    if attributes.get("config_digest") != digest(system.config):
+        raise UserError(f"{path}: made with another config than {system.folder / 'config.yaml'}; run collect again")
 
 
 def sound(path: Path, belongs: dict[str, str], say: Callable[[str], None]) -> bool:

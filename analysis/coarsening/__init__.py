@@ -1,7 +1,5 @@
 """Coarsening: figures 1 to 8 and S1, the honest table, a movie, and the report beside the paper's claims."""
 
-from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 from analysis.coarsening import (
@@ -18,6 +16,7 @@ from analysis.coarsening import (
 )
 from analysis.coarsening.dataset import Run, load
 from analysis.coarsening.numbers import Numbers
+from analysis.runs import named
 
 
 def pictures(run: Run, found: Numbers, folder: Path, prefix: str):
@@ -57,12 +56,3 @@ def analyse(paths: list[Path], out: Path, progress) -> Path:
             progress(f"left out: {run.name}: {line}")
         rows += claims.all_claims(run, found)
     return report.write(out, report.Content(runs, all_numbers, rows, drawn))
-
-
-def named(runs: list[Run]) -> list[Run]:
-    """The runs, numbered where folders share a name: names make file names."""
-    seen, found = Counter(), []
-    for run in runs:
-        seen[run.name] += 1
-        found.append(run if seen[run.name] == 1 else replace(run, name=f"{run.name}-{seen[run.name]}"))
-    return found

@@ -1,7 +1,5 @@
 """Flocking: figures 1 to 8, how long the runs remember, a movie, and the report beside the paper's claims."""
 
-from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 from analysis.flocking import (
@@ -22,6 +20,7 @@ from analysis.flocking import (
 )
 from analysis.flocking.claims import Numbers
 from analysis.flocking.dataset import Run, load
+from analysis.runs import named
 
 
 def numbers_of(run: Run) -> Numbers:
@@ -66,12 +65,3 @@ def analyse(paths: list[Path], out: Path, progress) -> Path:
             progress(f"left out: {run.name}: {line}")
         rows += claims.all_claims(run, numbers)
     return report.write(out, report.Content(runs, found, rows, drawn))
-
-
-def named(runs: list[Run]) -> list[Run]:
-    """The runs, numbered where folders share a name: names make file names."""
-    seen, found = Counter(), []
-    for run in runs:
-        seen[run.name] += 1
-        found.append(run if seen[run.name] == 1 else replace(run, name=f"{run.name}-{seen[run.name]}"))
-    return found

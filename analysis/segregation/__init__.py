@@ -1,9 +1,8 @@
 """Segregation: figures 2 and 3, what the networks keep of the physics, and the report beside the paper's claims."""
 
-from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
+from analysis.runs import named
 from analysis.segregation import checks, claims, distributions, movie, networks, panels, physics, report, skill
 from analysis.segregation.dataset import Run, load
 
@@ -47,12 +46,3 @@ def analyse(paths: list[Path], out: Path, progress) -> Path:
         rows += claims.all_claims(run, mine)
         held += checks.checks(run)
     return report.write(out, report.Content(runs, rows, skills, held, drawn))
-
-
-def named(runs: list[Run]) -> list[Run]:
-    """The runs, numbered where folders share a name: names make file names."""
-    seen, found = Counter(), []
-    for run in runs:
-        seen[run.name] += 1
-        found.append(run if seen[run.name] == 1 else replace(run, name=f"{run.name}-{seen[run.name]}"))
-    return found

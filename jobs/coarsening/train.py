@@ -47,22 +47,13 @@ def check(system: System) -> None:
 
 def check_data(system: System) -> None:
     """UserError unless the system's data set is there, sound and of this very system, and its grid is one for the network."""
-    path, config = system.folder / "dataset.h5", system.config
+    config = system.config
     if config.system.network_size < SMALLEST_SIDE:
         raise UserError(
             f"system.size = {config.system.size}, system.downscale = {config.system.downscale}: the network needs {SMALLEST_SIDE} "
             "cells a side"
         )
-    try:
-        attributes = shards.read(path)[1]
-    except FileNotFoundError:
-        raise UserError(f"{path} is not there: run generate and collect first") from None
-    except shards.BadFileError as error:
-        raise UserError(f"{path}: {error}; run collect again") from None
-    if attributes.get("study") != "coarsening":
-        raise UserError(f"{path}: not a coarsening data set (study = {attributes.get('study')})")
-    if attributes.get("config_digest") != digest(config):
-        raise UserError(f"{path}: made with another config than {system.folder / 'config.yaml'}; run collect again")
+    training.check_dataset(system)
 
 
 def belonging(system: System) -> dict[str, str]:

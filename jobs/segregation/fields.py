@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from jobs import UserError
+from jobs import collecting
 from jobs.segregation.config import SPLITS
 from kernels import interface
 from kernels.cahn_hilliard import CahnHilliard
@@ -60,21 +60,8 @@ def read(run_folder: Path, split: str) -> Fields:
 
     Raises UserError if dataset.h5 or the split's file is not there, cannot be read, or they do not belong together.
     """
-    index, path = Path(run_folder) / "dataset.h5", data_file(run_folder, split)
-    try:
-        with h5py.File(index, "r", locking=False) as file:
-            made_from = file.attrs.get("made_from")
-            mine = np.flatnonzero(file["split"][...] == SPLITS.index(split))
-            mean, times, steady = file["mean_concentration"][mine], file["times"][...], file["steady_time"][mine]
-        with h5py.File(path, "r", locking=False) as file:
-            found, shape = file.attrs.get("made_from"), file[FIELD].shape
-    except FileNotFoundError as error:
-        missing = path if index.exists() else index
-        raise UserError(f"{missing} is not there: run generate and collect first") from error
-    except (OSError, KeyError, RuntimeError):
-        raise UserError(f"{index} or {path}: truncated, or not a segregation data set; run collect again") from None
-    if found != made_from or shape[:2] != (len(mine), len(times)):
-        raise UserError(f"{path}: not made from the same units as {index}; run collect again")
+    path, names = data_file(run_folder, split), ("mean_concentration", "steady_time")
+    mine, (mean, steady), times = collecting.read(run_folder, "segregation", SPLITS.index(split), path, FIELD, names)
     return Fields(path, mean, times, steady, mine)
 
 

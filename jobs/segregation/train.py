@@ -19,7 +19,7 @@ from jobs.rundir import System
 from jobs.segregation import fields, networks
 from jobs.segregation.epochs import HISTORY, Training, epoch_seed, partners, predict
 from jobs.shards import Data
-from jobs.training import Report, sound, write_metrics
+from jobs.training import Report, check_dataset, sound, write_metrics
 from kernels.device import cpu_model
 
 RECIPE = 0  # to be raised when an architecture or the way of training changes: what was trained before is then set aside
@@ -37,19 +37,10 @@ def train_digest(config) -> str:
 
 def check(system: System) -> None:
     """UserError unless the system's data set is there, sound, of this very system, and its fields can be halved."""
-    path, size = system.folder / "dataset.h5", system.config.system.size
+    size = system.config.system.size
     if networks.depth(size) < FEWEST_HALVINGS:
         raise UserError(f"system.size = {size}: the networks halve the side; expected a multiple of {2**FEWEST_HALVINGS} [cells]")
-    try:
-        attributes = shards.read(path)[1]
-    except FileNotFoundError:
-        raise UserError(f"{path} is not there: run generate and collect first") from None
-    except shards.BadFileError as error:
-        raise UserError(f"{path}: {error}; run collect again") from None
-    if attributes.get("study") != "segregation":
-        raise UserError(f"{path}: not a segregation data set (study = {attributes.get('study')})")
-    if attributes.get("config_digest") != digest(system.config):
-        raise UserError(f"{path}: made with another config than {system.folder / 'config.yaml'}; run collect again")
+    check_dataset(system)
 
 
 def belonging(system: System) -> dict[str, str]:
