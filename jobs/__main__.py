@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from jobs import UserError, config, rundir, status, units, work
+from jobs import UserError, config, requeues, rundir, signals, status, units, work
 from jobs.options import STAGES, STUDIES, parser
 from jobs.progress import Progress
 
@@ -19,11 +19,19 @@ def main(arguments: list[str] | None = None) -> int:
             study, systems = rundir.load(options.run, STUDIES)
             print(status.report(options.run, study, systems))
             return 0
+        if options.command == "plan":
+            print(plan(options))
+            return 0
         place = units.here(options.task)
     except UserError as error:
         return complain([str(error)])
+    signals.listen()
     try:
         return run(options, place)
+    except signals.Stopped as stop:
+        if place.rank == 0:
+            print(f"stopped by a signal: {stop}; finished work is kept, the same command continues", file=sys.stderr)
+        return signals.TO_BE_CONTINUED
     except KeyboardInterrupt:
         print("interrupted; finished units are kept, the same command continues", file=sys.stderr)
         code = 130
@@ -35,6 +43,16 @@ def main(arguments: list[str] | None = None) -> int:
     return code
 
 
+def plan(options: argparse.Namespace) -> str:
+    """How much an array can share: "units networks".  Mistakes in the config, or another one in RUN, are said before hours in a queue."""
+    model, source = STUDIES[options.study], str(options.config)
+    raw = config.read(options.config, options.settings, options.study)
+    systems = list(config.systems(raw, model, source).values())
+    if options.run is not None:
+        rundir.prepare(options.run, raw, model, source)
+    return f"{sum(each.generate.units for each in systems)} {sum(len(each.train.networks) for each in systems)}"
+
+
 def run(options: argparse.Namespace, place: units.Place) -> int:
     """One stage (or all) of a study, on this rank.  Ranks meet only where `agreed` is."""
     share = units.workers(place)
@@ -43,6 +61,7 @@ def run(options: argparse.Namespace, place: units.Place) -> int:
         return complain(problems, place)
     failed = 0
     with Progress(options.run / "log", options.stage, place) as progress:
+        requeues.note(options.run / "log", options.stage, place)
         progress.write(f"started: {place}, {options.command} {options.stage} {options.config}")
         if place.rank == 0:
             progress.say(f"device: {device.kind}, {device.name}")
@@ -79,13 +98,21 @@ def run(options: argparse.Namespace, place: units.Place) -> int:
 
 
 def agreed(place: units.Place, act: Callable[[], object], otherwise) -> tuple[object, list[str]]:
-    """What `act` returns here, and all ranks' user errors, each once: none waits for one that failed."""
-    result, problem = otherwise, None
+    """What `act` returns here, and all ranks' user errors, each once: none waits for one that failed.
+
+    Where a rank left work for another life and nothing is wrong, all raise signals.Stopped.
+    """
+    result, problem, left = otherwise, None, None
     try:
         result = act()
     except UserError as error:
         problem = str(error)
-    return result, [text for text in dict.fromkeys(place.gather(problem)) if text]
+    except signals.Stopped as stop:
+        left = str(stop)
+    problems, lefts = (list(dict.fromkeys(text for text in texts if text)) for texts in zip(*place.gather((problem, left)), strict=True))
+    if lefts and not problems:
+        raise signals.Stopped("; ".join(lefts))
+    return result, problems
 
 
 def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir.System], object]:
