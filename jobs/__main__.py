@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -133,7 +134,8 @@ def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir
     try:
         device = select(options.device, options.workers or share)
     except DeviceError as error:
-        raise UserError(f"--device {options.device}: {error}") from None
+        node = os.environ.get("SLURMD_NODENAME")  # of many, one may lack what the others have
+        raise UserError(f"--device {options.device}{f' on node {node}' if node else ''}: {error}") from None
     return rundir.prepare(options.run, raw, model, source), device
 
 

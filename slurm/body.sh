@@ -29,17 +29,18 @@ pass_on() {   # the time limit is near, or the task is preempted: the ranks fini
   signalled=1
   trap '' USR1 TERM
   kill -USR1 "$work" 2>/dev/null
-  { sleep "$GRACE"; kill -KILL "$work"; } 2>/dev/null &
-  watch=$!
 }
+alive() { kill -0 "$work" 2>/dev/null; }
 "${command[@]}" &
 work=$!
 trap pass_on USR1 TERM
 wait "$work"
-while kill -0 "$work" 2>/dev/null; do wait "$work"; done   # a signal ends wait, not the work
+if [ "$signalled" = 1 ]; then   # which has ended wait, not the work
+  for ((second = 0; second < GRACE; second++)); do alive && sleep 1 || break; done
+  alive && kill -KILL "$work"
+fi
 wait "$work"
 status=$?
-[ "$signalled" = 1 ] && kill "$watch" 2>/dev/null
 
 if [ "$status" = 75 ] || { [ "$signalled" = 1 ] && [ "$status" -gt 128 ]; }; then   # to be continued, or killed after $GRACE
   if [ -z "${SLURM_JOB_ID:-}" ]; then

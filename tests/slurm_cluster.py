@@ -35,7 +35,7 @@ SlurmdUser={user}
 AuthType=auth/munge
 CryptoType=crypto/munge
 # a requeued job waits as long as its credential lives
-AuthInfo=socket={folder}/munge.socket,cred_expire=2
+AuthInfo=socket={folder}/munge.socket,cred_expire=5
 CredType=cred/munge
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool-%n
@@ -84,7 +84,8 @@ class Cluster:
             (folder / f"gpu{number}").touch()
 
     def start(self) -> None:
-        files = [f"--{name}={self.folder}/munge.{name.split('-')[0]}" for name in ("socket", "key-file", "pid-file", "log-file", "seed-file")]
+        names = ("socket", "key-file", "pid-file", "log-file", "seed-file")
+        files = [f"--{name}={self.folder}/munge.{name.split('-')[0]}" for name in names]
         self.run("munged", "--force", "--foreground", *files, wait=False)
         self.until(lambda: (self.folder / "munge.socket").exists(), 20)
         self.run("slurmctld", "-D", "-i", wait=False)
@@ -96,22 +97,17 @@ class Cluster:
         self.run("slurmd", "-D", "-N", node, wait=False, name=node)
 
     def kill_node(self, node: str) -> None:
-        """As when a machine loses power: slurmd, the jobs' shepherds and the jobs are gone at once, nobody says goodbye."""
-        mine = {int(pid) for pid in Path("/proc").iterdir() if pid.name.isdigit() for pid in [pid.name] if self._of(int(pid), node)}
-        for pid in mine | {self.daemons[node].pid}:
+        """As when a machine loses power: slurmd, the jobs and their shepherds are gone at once, nobody says goodbye."""
+        jobs = {int(path.name) for path in Path("/proc").glob("[0-9]*") if self._runs_on(path, node)}
+        shepherds = {parent for pid in jobs if "slurmstepd" in _read(f"/proc/{(parent := _parent(pid))}/cmdline")}
+        for pid in (self.daemons[node].pid, *shepherds, *jobs):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.daemons.pop(node).wait()
 
-    def _of(self, pid: int, node: str) -> bool:
-        """Whether a process is a job's on a node of this cluster, or its shepherd."""
-        try:
-            environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            return False
-        mine = f"SLURM_CONF={self.folder}/slurm.conf".encode() in environment
-        return mine and (f"SLURMD_NODENAME={node}".encode() in environment or (command.startswith("slurmstepd") and f"-{node}" in command))
+    def _runs_on(self, process: Path, node: str) -> bool:
+        variables = _read(process / "environ").split("\0")
+        return f"SLURM_CONF={self.folder}/slurm.conf" in variables and f"SLURMD_NODENAME={node}" in variables
 
     def run(self, program: str, *words, wait: bool = True, name: str = "", check: bool = True) -> str:
         """A program's output; wait=False: a daemon, until `stop`."""
@@ -178,6 +174,18 @@ class Cluster:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 daemon.wait(10)
             daemon.kill()
+
+
+def _read(path: Path | str) -> str:
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def _parent(pid: int) -> int:
+    found = re.search(r"PPid:\s*(\d+)", _read(f"/proc/{pid}/status"))
+    return int(found[1]) if found else 0
 
 
 def free_ports() -> list[int]:
