@@ -1,6 +1,7 @@
 """`python -m jobs`: the stages of every study, the same on a cluster, a workstation and a laptop."""
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -36,8 +37,11 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; finished units are kept, the same command continues", file=sys.stderr)
         code = 130
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            print(f"{options.run}: {error.strerror}; what is finished is kept, the same command continues", file=sys.stderr)
+        else:
+            traceback.print_exc()
         code = 1
     if place.communicator is not None:  # do not leave the other ranks waiting for this one
         place.communicator.Abort(code)
