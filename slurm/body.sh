@@ -16,11 +16,16 @@ else
 fi
 if [ "$ranks" -gt 1 ] && [ "$STAGE" != analysis ]; then
   export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
+  launcher=($LAUNCHER)
   if [ "$STAGE" = train ] && grep -q '^TOGETHER = True' "$QUENCH/jobs/$STUDY/train.py"; then   # all ranks train one network, by torch
     export MASTER_ADDR=${MASTER_ADDR:-$(hostname)} MASTER_PORT=${MASTER_PORT:-$((20000 + ${SLURM_JOB_ID:-$$} % 20000))} WORLD_SIZE=$ranks
-    command=(bash -c 'RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID exec "$@"' - "${command[@]}")
+    if [ -n "${SLURM_JOB_ID:-}" ]; then
+      command=(bash -c 'RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID exec "$@"' - "${command[@]}")
+    else
+      launcher=("$PYTHON" -m torch.distributed.run --nproc-per-node "$ranks" -m --) command=("${command[@]:2}")
+    fi
   fi
-  command=($LAUNCHER "${command[@]}")
+  command=("${launcher[@]}" "${command[@]}")
 fi
 echo "$(date '+%F %T') $(hostname) ${SLURMD_NODENAME:-} job ${SLURM_JOB_ID:-none}, life $((lives + 1)): ${command[*]}"
 

@@ -26,4 +26,4 @@ LAUNCHER=${LAUNCHER:-srun --mpi=pmi2 --kill-on-bad-exit=1}       # MPICH, the Py
 #   modules() { module load PrgEnv-gnu cray-mpich cudatoolkit; }; LAUNCHER="srun --mpi=cray_shasta --kill-on-bad-exit=1"
 #   and MPICC=cc .venv/bin/pip install --no-binary mpi4py mpi4py
 # A workstation, no Slurm: bash slurm/STUDY_STAGE.sh needs nothing of this file; for several ranks
-#   RANKS=4 LAUNCHER="mpiexec -n 4" bash slurm/nucleation_generate.sh ...
+#   RANKS=4 LAUNCHER="mpiexec -n 4" bash slurm/nucleation_generate.sh ...      (where they train one network together: torchrun)

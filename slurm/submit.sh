@@ -27,8 +27,10 @@ while [ $# -gt 0 ]; do
   esac
 done
 : "${run:=runs/$(basename "$config" .yaml)}"
-[ -n "$dry" ] || command -v sbatch >/dev/null || fail "sbatch is not there: run slurm/${study}_STAGE.sh by bash, or python -m jobs $study all"
-"$PYTHON" -c 'import h5py, pydantic' 2>/dev/null || fail "$PYTHON lacks Quench's packages: run make .venv/installed, or set PYTHON in slurm/site.sh"
+[ -n "$dry" ] || command -v sbatch >/dev/null ||
+  fail "sbatch is not there: run slurm/${study}_STAGE.sh by bash, or python -m jobs $study all"
+"$PYTHON" -c 'import h5py, pydantic' 2>/dev/null ||
+  fail "$PYTHON lacks Quench's packages: run make .venv/installed, or set PYTHON in slurm/site.sh"
 plan=(-m jobs plan "$study" "$config" "${settings[@]}")
 [ -n "$dry" ] || plan+=(--run "$run")
 read -r units networks <<<"$(PYTHONPATH=$QUENCH "$PYTHON" "${plan[@]}" || echo failed)"
