@@ -41,7 +41,7 @@ train: {models: [l1_forward, gan_forward], width: 4, batch: 2, epochs: 8}
 """,
     "flocking": """
 seed: 1
-system: {size: 24}
+system: {size: 27}
 generate: {temperature_step: 0.1, replicas: 5, samples: 4, equilibration: 60, interval: 12}
 unsupervised: {fewest: 50, min_cluster_size: 10, neighbours: 10, bootstraps: 10}
 film: {frames: 5, equilibration: 20}

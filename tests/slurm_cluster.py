@@ -51,7 +51,7 @@ JobCompType=jobcomp/none
 MpiDefault=none
 SwitchType=switch/none
 SelectType=select/cons_tres
-SelectTypeParameters=CR_Core
+SelectTypeParameters=CR_CPU
 SlurmdParameters=config_overrides
 SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=1,defer_batch
 ReturnToService=2
@@ -60,9 +60,10 @@ KillWait=5
 MinJobAge=3600
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
+PreemptParameters=send_user_signal
 GresTypes=gpu
 NodeName=n[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{ports[1]}-{ports[2]}] CPUs=8 RealMemory=32000 Gres=gpu:2
-PartitionName=batch Nodes=n[1-2] Default=YES MaxTime=INFINITE PriorityTier=1 GraceTime=20
+PartitionName=batch Nodes=n[1-2] Default=YES MaxTime=INFINITE PriorityTier=1 PreemptMode=REQUEUE GraceTime=30
 PartitionName=urgent Nodes=n[1-2] MaxTime=INFINITE PriorityTier=9 PreemptMode=OFF
 """
 
@@ -146,7 +147,7 @@ class Cluster:
         """The states of a job's tasks."""
         return {each["JobState"] for each in self.jobs(job).values()}
 
-    def ended(self, *jobs: str, seconds: float = 120) -> list[set[str]]:
+    def ended(self, *jobs: str, seconds: float = 240) -> list[set[str]]:
         """The states of jobs, all of which have come to an end."""
         alive = {"PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "REQUEUED", "SUSPENDED"}
         self.until(lambda: not any(self.state(job) & alive for job in jobs), seconds)

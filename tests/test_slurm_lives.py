@@ -69,13 +69,19 @@ def begun(cluster, folder, count=1) -> None:
 
 
 def test_a_preempted_task_goes_on(limited, cluster, slow, tmp_path, quench):
+    """And what depends on it waits for its last life."""
     job = start(cluster, slow, tmp_path)
+    options = (f"--dependency=afterok:{job}", "--kill-on-invalid-dep=yes", "--cpus-per-task=1", f"--output={tmp_path}/collect")
+    collect = cluster.submit("nucleation_collect", slow[0], "--run", tmp_path / "run", options=options)
     begun(cluster, tmp_path, 2)
     cluster.run("scancel", "--signal=TERM", "--full", job)  # what Slurm sends when a preemption begins
     cluster.until(lambda: "PENDING" in cluster.state(job), 30)
     assert 2 <= len(units(tmp_path / "run")) < 12
-    assert cluster.ended(job) == [{"COMPLETED"}]
-    assert digests(tmp_path / "run") == digests(slow[1])
+    assert cluster.state(collect) == {"PENDING"}
+    assert cluster.ended(job, collect) == [{"COMPLETED"}] * 2
+    found = digests(tmp_path / "run")
+    assert found.pop("dataset.h5")
+    assert found == digests(slow[1])
     said = (tmp_path / "out-0").read_text()
     kept = re.findall(r"(\d+) of them finished before", said)
     assert kept[0] == "0"

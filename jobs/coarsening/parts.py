@@ -64,11 +64,11 @@ class Parts:
         try:
             arrays, attributes = shards.read(self.folder / "state.h5", made_from=self.made_from)
             position = Position(**json.loads(attributes["position"]))
-            for path in self.files():
-                if tuple(map(int, path.stem.split("-")[1:])) >= (position.row, position.look):  # written after the state: made again
-                    path.unlink()
-                else:
+            for path in self.files():  # also those after the state: the same frames will come again
+                try:
                     shards.check(path, made_from=self.made_from)
+                except shards.BadFileError:
+                    path.unlink(missing_ok=True)
             if not self.cover(position):
                 raise shards.BadFileError("parts are missing")
             return position, arrays or None

@@ -82,7 +82,16 @@ def finished(unit: Unit, mark: str, progress: Progress) -> bool:
 
 def follow(unit: Unit, plan: Plan, device, progress: Progress, before: int) -> bool:
     """Write one rollout; whether that went well."""
-    return attempt(unit, lambda: write(unit, plan, device, progress, before), progress)
+
+    def act() -> None:
+        try:
+            write(unit, plan, device, progress, before)
+        except Exception:
+            if not finished(unit, made_from(unit), progress):
+                raise
+            progress.say(f"{unit.title}: made by another job meanwhile")
+
+    return attempt(unit, act, progress)
 
 
 def attempt(unit: Unit, act: Callable[[], None], progress: Progress) -> bool:
