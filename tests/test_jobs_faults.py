@@ -36,6 +36,8 @@ def test_nothing_is_lost(nucleation, fault, request, tmp_path):
         if not Path(sys.executable).with_name("mpiexec").exists():
             pytest.skip("no mpiexec")
     said = fault_study.FAULTS[fault](nucleation, 2)
+    if said.startswith("not tried"):
+        pytest.skip(said)
     expected = {"kills": ", 0 files lost, 0 left over", "full": "No space left on device", "read_only": "Read-only file system"}
     assert expected.get(fault, "") in said
     assert results(nucleation.whole) == nucleation.wanted
