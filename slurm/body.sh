@@ -10,9 +10,9 @@ ranks=${RANKS:-${SLURM_NTASKS:-1}} lives=${SLURM_RESTART_COUNT:-0}
 if [ "$STAGE" = analysis ]; then
   command=("$PYTHON" -m analysis "$STUDY" "$@")
 else
-  command=("$PYTHON" -m jobs "$STUDY" "$STAGE" "$@")
+  gpu=${SLURM_GPUS_PER_TASK:-}${SLURM_JOB_GPUS:-}
   # a node without the GPU that was asked for is to be an error, not a task that takes a hundred times as long
-  [ -n "${SLURM_GPUS_PER_TASK:-}${SLURM_JOB_GPUS:-}" ] && command+=(--device gpu)
+  command=("$PYTHON" -m jobs "$STUDY" "$STAGE" ${gpu:+--device gpu} "$@")
 fi
 if [ "$ranks" -gt 1 ] && [ "$STAGE" != analysis ]; then
   export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
