@@ -76,7 +76,8 @@ def plan(model: CahnHilliard, fields: np.ndarray, times: Sequence[float], scheme
     fixed = None if step is None else step * model.rate
     control = Control(fixed, tolerance, fixed or FIRST_STEP * unit, LONGEST_STEP * unit, 1 if scheme == "first_order" else 2)
     u = model.to_symmetric(fields.astype(np.float64)).astype(model.precision)
-    return Plan(u, times, times * model.rate, keep, scheme, control, steady_state or 0.0, max_steps)
+    fall = -math.inf if steady_state is None else steady_state  # F may rise within the scheme's error: that is no steady state
+    return Plan(u, times, times * model.rate, keep, scheme, control, fall, max_steps)
 
 
 def explicit_limit(model: CahnHilliard) -> float:
