@@ -1,12 +1,14 @@
 """`python -m jobs`: the stages of every study, the same on a cluster, a workstation and a laptop."""
 
 import argparse
+import errno
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Callable
 
-from jobs import UserError, config, rundir, status, units, work
+from jobs import UserError, config, requeues, rundir, signals, status, units, work
 from jobs.options import STAGES, STUDIES, parser
 from jobs.progress import Progress
 
@@ -19,20 +21,41 @@ def main(arguments: list[str] | None = None) -> int:
             study, systems = rundir.load(options.run, STUDIES)
             print(status.report(options.run, study, systems))
             return 0
+        if options.command == "plan":
+            print(plan(options))
+            return 0
         place = units.here(options.task)
     except UserError as error:
         return complain([str(error)])
+    signals.listen()
     try:
         return run(options, place)
+    except signals.Stopped as stop:
+        if place.rank == 0:
+            print(f"stopped by a signal: {stop}; finished work is kept, the same command continues", file=sys.stderr)
+        return signals.TO_BE_CONTINUED
     except KeyboardInterrupt:
         print("interrupted; finished units are kept, the same command continues", file=sys.stderr)
         code = 130
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            print(f"{options.run}: {error.strerror}; what is finished is kept, the same command continues", file=sys.stderr)
+        else:
+            traceback.print_exc()
         code = 1
     if place.communicator is not None:  # do not leave the other ranks waiting for this one
         place.communicator.Abort(code)
     return code
+
+
+def plan(options: argparse.Namespace) -> str:
+    """How much an array can share: "units networks".  Mistakes in the config, or another one in RUN, are said before hours in a queue."""
+    model, source = STUDIES[options.study], str(options.config)
+    raw = config.read(options.config, options.settings, options.study)
+    systems = list(config.systems(raw, model, source).values())
+    if options.run is not None:
+        rundir.prepare(options.run, raw, model, source)
+    return f"{sum(each.generate.units for each in systems)} {sum(len(each.train.networks) for each in systems)}"
 
 
 def run(options: argparse.Namespace, place: units.Place) -> int:
@@ -43,6 +66,7 @@ def run(options: argparse.Namespace, place: units.Place) -> int:
         return complain(problems, place)
     failed = 0
     with Progress(options.run / "log", options.stage, place) as progress:
+        requeues.note(options.run / "log", options.stage, place)
         progress.write(f"started: {place}, {options.command} {options.stage} {options.config}")
         if place.rank == 0:
             progress.say(f"device: {device.kind}, {device.name}")
@@ -79,13 +103,21 @@ def run(options: argparse.Namespace, place: units.Place) -> int:
 
 
 def agreed(place: units.Place, act: Callable[[], object], otherwise) -> tuple[object, list[str]]:
-    """What `act` returns here, and all ranks' user errors, each once: none waits for one that failed."""
-    result, problem = otherwise, None
+    """What `act` returns here, and all ranks' user errors, each once: none waits for one that failed.
+
+    Where a rank left work for another life and nothing is wrong, all raise signals.Stopped.
+    """
+    result, problem, left = otherwise, None, None
     try:
         result = act()
     except UserError as error:
         problem = str(error)
-    return result, [text for text in dict.fromkeys(place.gather(problem)) if text]
+    except signals.Stopped as stop:
+        left = str(stop)
+    problems, lefts = (list(dict.fromkeys(text for text in texts if text)) for texts in zip(*place.gather((problem, left)), strict=True))
+    if lefts and not problems:
+        raise signals.Stopped("; ".join(lefts))
+    return result, problems
 
 
 def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir.System], object]:
@@ -106,7 +138,8 @@ def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir
     try:
         device = select(options.device, options.workers or share)
     except DeviceError as error:
-        raise UserError(f"--device {options.device}: {error}") from None
+        node = os.environ.get("SLURMD_NODENAME")  # of many, one may lack what the others have
+        raise UserError(f"--device {options.device}{f' on node {node}' if node else ''}: {error}") from None
     return rundir.prepare(options.run, raw, model, source), device
 
 

@@ -26,7 +26,11 @@ def save(path: Path, state: dict) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.tmp")
     try:
-        torch.save(state, temporary)
+        with temporary.open("wb") as file:
+            try:
+                torch.save(state, file)
+            except RuntimeError as error:  # torch says nothing of a full disk, which it met first
+                raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
         shards.sync(temporary)
         check(temporary)
         with contextlib.suppress(FileNotFoundError):  # the first one, or another process was quicker

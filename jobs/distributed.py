@@ -17,6 +17,8 @@ import torch
 import torch.distributed
 from torch import Tensor, nn
 
+from jobs import signals
+
 PATIENCE = timedelta(days=7)  # a rank may wait for hours where the stages meet
 
 
@@ -74,6 +76,11 @@ def total(numbers: Tensor) -> Tensor:
     if place()[1] > 1:
         torch.distributed.all_reduce(numbers, group=patient())
     return numbers
+
+
+def asked_to_stop() -> bool:
+    """Whether any rank is to come to an end: the same answer on all of them."""
+    return bool(total(torch.tensor([float(signals.asked())])))
 
 
 def of_the_first(make):

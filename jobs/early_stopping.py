@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn, optim
 
-from jobs import checkpoint, distributed, shards
+from jobs import checkpoint, distributed, shards, signals
 from jobs.shards import Data
 from jobs.training import Report, write_metrics
 
@@ -90,6 +90,8 @@ class EarlyStopped:
                 checkpoint.save(folder / "checkpoint.pt", {**self.state(), **belongs})
                 write_metrics(folder / "metrics.csv", self.columns, self.history)
                 report("epoch", (self.share, self.line))
+            if not self.ended and distributed.asked_to_stop():
+                raise signals.Stopped(f"{folder.name} after epoch {self.epochs}")
         self.network.load_state_dict(self.best)
         if writes:
             checkpoint.save(folder / "checkpoint.pt", {"finished": True, **self.record(), **belongs})

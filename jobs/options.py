@@ -61,7 +61,8 @@ examples:
 
 A run that was killed continues with the same command: finished units are kept and skipped, trainings go on from their last
 epoch.
-exit status: 0 done, 1 some units failed (their log is named), 2 something to put right (one line says what)
+exit status: 0 done, 1 some units failed (their log is named), 2 something to put right (one line says what), 75 stopped by SIGUSR1
+after the unit or epoch in progress: to be continued
 """
 
 
@@ -140,4 +141,13 @@ def parser() -> argparse.ArgumentParser:
         description="How far a run is: units done, rate, ETA, what failed and where its log is.",
     )
     one.add_argument("run", metavar="RUN", type=Path, help="run directory")
+    one = commands.add_parser(
+        "plan",
+        help="units and networks, which an array's tasks can share; checks the config",
+        description="Two numbers, units to generate and networks to train; with --run the directory is made, or found to fit.",
+    )
+    one.add_argument("study", metavar="STUDY", choices=STUDIES)
+    one.add_argument("config", metavar="CONFIG.yaml", type=Path)
+    one.add_argument("--run", type=Path)
+    one.add_argument("--set", action="append", default=[], metavar="KEY.PATH=VALUE", dest="settings")
     return top

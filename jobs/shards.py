@@ -17,6 +17,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from jobs import hdf5
+
 BLOCK = 64 << 20  # bytes of a large file's arrays read at a time
 
 
@@ -40,8 +42,7 @@ def write(path: Path, data: dict[str, Data], attributes: dict) -> None:
     temporary = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        # No HDF5 lock: nobody else knows the temporary name, and several network file systems have no locks.
-        with h5py.File(temporary, "w", locking=False) as file:
+        with hdf5.writing(temporary) as file:
             for name, item in data.items():
                 compression = {"compression": "gzip", "compression_opts": 1} if item.compress else {}
                 dataset = file.create_dataset(name, data=item.values, **compression)
@@ -71,10 +72,10 @@ def new(path: Path, attributes: dict) -> Iterator[h5py.File]:
     temporary = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with h5py.File(temporary, "w", locking=False) as file:
+        with hdf5.writing(temporary) as file:
             yield file
             file.attrs.update(attributes)
-        with h5py.File(temporary, "r+", locking=False) as file:
+        with hdf5.writing(temporary, "r+") as file:
             file.attrs["content_digest"] = file_digest(file)
         sync(temporary)
         os.replace(temporary, path)

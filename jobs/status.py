@@ -7,6 +7,7 @@ from pathlib import Path
 
 import h5py
 
+from jobs import requeues
 from jobs.progress import duration, rate
 from jobs.rundir import System
 
@@ -31,7 +32,7 @@ def report(run: Path, study: str, systems: list[System]) -> str:
     if len(systems) > 1:
         lines.append(f"  all: {done} of {total} units done")
     beats = [beat for beat in map(_beat, sorted((run / "log").glob("*.json"))) if beat]
-    alive = [beat for beat in beats if time.time() - beat["time"] < ALIVE]
+    alive = [beat for beat in beats if abs(time.time() - beat["time"]) < ALIVE]  # a clock may have jumped either way
     speed, what = sum(beat["units_per_second"] for beat in alive), alive[0].get("what", "units") if alive else ""
     if alive:
         left = max(duration_left(beat) for beat in alive)
@@ -45,8 +46,9 @@ def report(run: Path, study: str, systems: list[System]) -> str:
         )
     for beat in beats:
         if beat not in alive:
-            ago = duration(time.time() - beat["time"])
+            ago = duration(abs(time.time() - beat["time"]))
             lines.append(f"  silent for {ago}: process {beat['pid']} on {beat['host']}, log {beat['log']}")
+    lines += [f"  {line}" for line in requeues.report(run / "log")]
     for path in failures:
         with contextlib.suppress(OSError):  # most have not failed; a note may go while this runs
             lines.append(f"  failed: {path.stem} of {path.parent.parent}: {path.read_text().strip()}")

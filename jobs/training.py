@@ -12,6 +12,7 @@ import importlib
 import io
 import multiprocessing
 import os
+import signal
 import traceback
 import zlib
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from types import ModuleType
 
 import numpy as np
 
-from jobs import UserError, shards
+from jobs import UserError, distributed, shards, signals
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
@@ -94,7 +95,9 @@ def train(
     for system in systems:
         stage.check(system)
     everything = [Unit(system, name) for system in systems for name in system.config.train.networks]
-    together = place.together and getattr(stage, "TOGETHER", False)
+    together = place.together
+    if together and not getattr(stage, "TOGETHER", False):
+        raise UserError(f"{stage.__name__}: each network is trained by one process: start several by an array or mpiexec, not by torchrun")
     mine = Place(place.task, place.tasks).share(everything) if together else place.share(everything)
     missing = unfinished(stage, mine, progress.say) if not together or place.rank == 0 else []
     if together:
@@ -110,9 +113,13 @@ def train(
     tally = Tally(progress)
     if slots == 1:
         for unit in missing:
+            if distributed.asked_to_stop():
+                raise signals.Stopped(f"{len(missing) - tally.done} networks left")
             fit_one(stage, unit, name, lambda kind, content, unit=unit: tally.hear(unit, kind, content), raises=together)
     else:
         side_by_side(stage, missing, name, slots, tally)
+        if tally.done < len(missing):
+            raise signals.Stopped(f"{len(missing) - tally.done} networks left")
     if together and place.rank:  # the first rank says and counts what they all did
         return 0
     progress.say(
@@ -201,19 +208,24 @@ def fit_one(stage: ModuleType, unit: Unit, device: str, report: Report, raises: 
 
 
 def side_by_side(stage: ModuleType, units: list[Unit], device: str, slots: int, tally: Tally) -> None:
-    """Train in `slots` processes.  One that dies (killed, out of memory) costs its unit, and another takes its place."""
+    """Train in `slots` processes.  One that dies (killed, out of memory) costs its unit, and another takes its place.
+
+    Asked to stop, this process tells them, and returns when all have written the checkpoints of their epochs.
+    """
     context = multiprocessing.get_context("spawn")  # a forked child could not use CUDA, nor MPI
     waiting, working = list(units), {}
 
     def start() -> None:
         here, there = context.Pipe()
         process = context.Process(target=_serve, args=(stage.__name__, there, device), daemon=True)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGTERM})  # until it listens
         process.start()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         there.close()
         give(here, process)
 
     def give(pipe: Connection, process) -> None:
-        unit = waiting.pop(0) if waiting else None
+        unit = waiting.pop(0) if waiting and not signals.asked() else None
         try:
             pipe.send(unit)
         except ConnectionError:  # it died while it had nothing to do: its unit goes to another
@@ -229,8 +241,13 @@ def side_by_side(stage: ModuleType, units: list[Unit], device: str, slots: int, 
 
     for _ in range(slots):
         start()
+    told = False
     while working:
-        for pipe in wait(list(working)):
+        if signals.asked() and not told:
+            told = True
+            for process, _ in working.values():
+                os.kill(process.pid, signal.SIGUSR1)
+        for pipe in wait(list(working), timeout=1.0):
             process, unit = working[pipe]
             try:
                 kind, content = pipe.recv()
@@ -242,6 +259,10 @@ def side_by_side(stage: ModuleType, units: list[Unit], device: str, slots: int, 
                 if waiting:
                     start()
                 continue
+            if kind == "stopped":
+                del working[pipe]
+                tally.progress.say(f"stopped: {content}")
+                continue
             tally.hear(unit, kind, content)
             if kind in ("done", "failed"):
                 give(pipe, process)
@@ -249,10 +270,14 @@ def side_by_side(stage: ModuleType, units: list[Unit], device: str, slots: int, 
 
 def _serve(stage: str, pipe: Connection, device: str) -> None:
     """A process of `side_by_side`: units come in, messages go out, until None comes or the parent is gone."""
+    signals.listen()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1, signal.SIGTERM})
     module = importlib.import_module(stage)
     try:
         while (unit := pipe.recv()) is not None:
             fit_one(module, unit, device, lambda kind, content: pipe.send((kind, content)))
+    except signals.Stopped as stop:
+        pipe.send(("stopped", str(stop)))
     except (EOFError, ConnectionError, KeyboardInterrupt):
         return
 

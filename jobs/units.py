@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs import UserError
+from kernels.device import available_cores
 
 
 @dataclass
@@ -117,8 +118,11 @@ def _count(environment: Mapping[str, str], name: str) -> int:
 
 
 def workers(place: Place) -> int | None:
-    """CPU workers for one of several ranks that share a node unbound: an even share.  None: let the device
-    decide."""
+    """CPU workers: what Slurm gave this task, whose cores need not be bound; for one of several ranks that share a node
+    unbound an even share.  None: let the device decide."""
+    given = _count(os.environ, "SLURM_CPUS_PER_TASK")
+    if given:
+        return min(given, available_cores())
     if place.communicator is None:
         return None
     if place.together:

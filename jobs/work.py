@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
-from jobs import provenance, shards
+from jobs import provenance, shards, signals
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
@@ -67,6 +67,7 @@ def generate(stage: ModuleType, systems: list[System], place: Place, device, pro
         size = stage.batch(system.config, device)
         batches = [units[first : first + size] for first in range(0, len(units), size)]
         while batches:
+            signals.stop_if_asked(f"{len(missing) - done} units left")
             batch, before = batches.pop(0), done
             left = list(batch)
             try:

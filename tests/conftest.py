@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from slurm_cluster import cluster  # noqa: F401  a fixture
 
 from jobs.__main__ import main
 from kernels.device import gpu_problem, select

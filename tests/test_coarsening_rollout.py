@@ -18,7 +18,7 @@ from jobs.coarsening.config import Coarsening
 from jobs.coarsening.fields import downscale
 from jobs.coarsening.generate import solver
 from jobs.coarsening.measures import energies
-from jobs.coarsening.parts import Plan
+from jobs.coarsening.parts import SERIES, Parts, Plan, Position
 from jobs.coarsening.recording import record
 from jobs.coarsening.sources import Network, Truth
 from jobs.rundir import System
@@ -464,3 +464,36 @@ def test_a_box_that_the_network_cannot_take(follow, run, tmp_path, case, said):
 def test_a_rollout_knows_its_system():
     system = System("", None, config())
     assert Unit(system, "noise", "truth").title == "case noise, truth"
+
+
+@pytest.mark.parametrize("gone", ["first", "last", "middle"])
+def test_parts_that_another_job_removed_are_noticed(tmp_path, gone):
+    """Two jobs on one rollout: neither may put a file together from what the other left of its parts."""
+    frames = np.arange(6)
+    plan = Plan(frames, frames, 1.0, 1, (4, 4, 4), 1.0, 3.0)
+
+    def filled(count):
+        parts = Parts(tmp_path / "case.h5", "abc")
+        for look in range(0, count, 2):
+            position = Position(row=int(look == 4), look=(look + 2) % 6, rows=int(look < 4), last=[look + 1])
+            data = {name: np.zeros((1, 2)) for name in SERIES} | {"phi": np.full((1, 2, 4, 4, 4), look, np.float32)}
+            parts.write(0, look, data, position, {"phi": np.zeros(1)})
+        return parts, position
+
+    parts, position = filled(6)
+    assert parts.resume(1)[0] == position
+    files = parts.files()
+    {"first": files[0], "middle": files[1], "last": files[2]}[gone].unlink()
+    with pytest.raises(RuntimeError, match="another job"):
+        parts.assemble(tmp_path / "case.h5", plan, position, {"made_from": "abc"})
+    assert not (tmp_path / "case.h5").exists()
+    parts, position = filled(6)
+    parts.assemble(tmp_path / "case.h5", plan, position, {"made_from": "abc"})
+    whole = shards.check(tmp_path / "case.h5", made_from="abc")
+    parts, position = filled(4)
+    parts.files()[0].unlink()
+    assert parts.resume(1) == (Position(last=[-1]), None)
+    parts, position = filled(6)
+    parts.files()[1].unlink()
+    parts.assemble(tmp_path / "case.h5", plan, position, {"made_from": "abc"})  # which the other one has finished meanwhile
+    assert shards.check(tmp_path / "case.h5", made_from="abc") == whole

@@ -135,11 +135,22 @@ def no_space(*_):
     raise OSError(28, "No space left on device")
 
 
-def half(state, path):
-    path.write_bytes(b"PK" + bytes(1000))
+def half(state, file):
+    file.write(b"PK" + bytes(1000))
 
 
-@pytest.mark.parametrize(("module", "name", "how"), [(shards, "sync", no_space), (torch, "save", no_space), (torch, "save", half)])
+def beneath(state, file):
+    """As torch does it: what the file says, and then a riddle."""
+    try:
+        no_space()
+    except OSError:
+        raise RuntimeError("unexpected pos 128 vs 0")  # noqa: B904
+
+
+FAILURES = [(shards, "sync", no_space), (torch, "save", no_space), (torch, "save", half), (torch, "save", beneath)]
+
+
+@pytest.mark.parametrize(("module", "name", "how"), FAILURES)
 def test_a_failed_write_leaves_the_old_ones(path, monkeypatch, module, name, how):
     before = {p: p.read_bytes() for p in path.parent.iterdir()}
     monkeypatch.setattr(module, name, how)

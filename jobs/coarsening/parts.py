@@ -1,5 +1,6 @@
 """A rollout on its way to the disk: parts in a folder beside the file to be, and the state to go on from; then the file."""
 
+import contextlib
 import json
 import shutil
 from dataclasses import dataclass, field
@@ -63,11 +64,13 @@ class Parts:
         try:
             arrays, attributes = shards.read(self.folder / "state.h5", made_from=self.made_from)
             position = Position(**json.loads(attributes["position"]))
-            for path in self.files():
-                if tuple(map(int, path.stem.split("-")[1:])) >= (position.row, position.look):  # written after the state: made again
-                    path.unlink()
-                else:
+            for path in self.files():  # also those after the state: the same frames will come again
+                try:
                     shards.check(path, made_from=self.made_from)
+                except shards.BadFileError:
+                    path.unlink(missing_ok=True)
+            if not self.cover(position):
+                raise shards.BadFileError("parts are missing")
             return position, arrays or None
         except (FileNotFoundError, shards.BadFileError):
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -75,6 +78,19 @@ class Parts:
 
     def files(self) -> list[Path]:
         return sorted(self.folder.glob("part-*.h5"))
+
+    def cover(self, position: Position) -> bool:
+        """Whether the parts hold every frame up to `position`: another job on the same rollout may have removed some."""
+        ends: dict[int, int] = {}
+        for path in self.files():
+            with h5py.File(path, "r", locking=False) as part:
+                row, look = int(part.attrs["row"]), int(part.attrs["look"])
+                rows, looks = part[next(iter(SERIES))].shape
+            for start in range(row, row + rows):
+                if look <= ends.get(start, 0):
+                    ends[start] = max(ends.get(start, 0), look + looks)
+        wanted = [1 + last for last in position.last[: position.row]] + [position.look] * position.rows
+        return all(ends.get(start, 0) >= looks for start, looks in enumerate(wanted))
 
     def write(self, row: int, look: int, data: dict[str, np.ndarray], position: Position, state: dict[str, np.ndarray]) -> None:
         """A part that begins with start `row` and frame `look`, then the state after it."""
@@ -85,6 +101,12 @@ class Parts:
 
     def assemble(self, target: Path, plan: Plan, position: Position, attributes: dict) -> None:
         """All parts as one file; frames after the last that any start reached are left out."""
+        if not self.cover(position):
+            shutil.rmtree(self.folder, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError, shards.BadFileError):
+                shards.check_large(target, made_from=self.made_from)
+                return  # that other job has finished it
+            raise RuntimeError("another job was at work on it, and removed parts of it; the same command makes it again")
         looks = max(position.last) + 1
         frames, kept = plan.frames[:looks], plan.kept[plan.kept <= plan.frames[looks - 1]]
         grids = {"phi": plan.shape} | ({"phi_full": plan.full} if plan.full else {})

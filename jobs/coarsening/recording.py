@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jobs import signals
 from jobs.coarsening.measures import energies
 from jobs.coarsening.parts import SERIES, Parts, Plan, Position
 from jobs.coarsening.sources import Source
@@ -70,7 +71,7 @@ def _follow(plan: Plan, source: Source, rows: range, position: Position, parts: 
         position.look += 1
         report(before + len(rows) * position.look)
         ended = position.look == len(plan.frames) or not going.any()
-        due = time.monotonic() - spoken >= SECONDS or waiting.bytes >= BUFFER
+        due = time.monotonic() - spoken >= SECONDS or waiting.bytes >= BUFFER or signals.asked()
         if ended or (due and source.pauses(look)):
             now = time.monotonic()
             position.seconds += now - begun
@@ -79,6 +80,8 @@ def _follow(plan: Plan, source: Source, rows: range, position: Position, parts: 
                 position.row, position.look, position.rows = rows.stop, 0, 0
             parts.write(rows.start, waiting.look, waiting.arrays(), position, {} if ended else source.state())
             waiting = Waiting(position.look)
+            if position.row < plan.count:
+                signals.stop_if_asked(f"{name} at frame {plan.frames[look]}")
         if ended:
             return
 

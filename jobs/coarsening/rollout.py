@@ -5,7 +5,7 @@ import shutil
 import traceback
 from collections.abc import Callable
 
-from jobs import UserError, provenance, shards
+from jobs import UserError, provenance, shards, signals
 from jobs.coarsening import costs, fields, generate, rollout_own, starts, train, trained
 from jobs.coarsening.cases import TRUTH, Unit, chosen, made_from, on_network_grid, plan, size, small
 from jobs.coarsening.parts import Plan
@@ -45,12 +45,19 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
                      "together")
     progress.begin(sum(plans[unit].count * len(plans[unit].frames) for unit in missing), "frames")
     done = failed = 0
-    for unit in missing:
-        failed += not follow(unit, plans[unit], device, progress, done)
-        done += plans[unit].count * len(plans[unit].frames)
-        progress.reach(done)
+    left = None
+    try:
+        for number, unit in enumerate(missing):
+            signals.stop_if_asked(f"{len(missing) - number} rollouts left")
+            failed += not follow(unit, plans[unit], device, progress, done)
+            done += plans[unit].count * len(plans[unit].frames)
+            progress.reach(done)
+    except signals.Stopped as stop:
+        left = str(stop)
     progress.end()
-    place.gather(None)  # times are taken when no other rank is at work
+    lefts = [text for text in place.gather(left) if text]  # times are taken when no other rank is at work
+    if lefts:
+        raise signals.Stopped("; ".join(lefts))
     if place.rank == place.task == 0:
         for system in systems:
             table = Unit(system, "costs", "all methods")
@@ -75,7 +82,16 @@ def finished(unit: Unit, mark: str, progress: Progress) -> bool:
 
 def follow(unit: Unit, plan: Plan, device, progress: Progress, before: int) -> bool:
     """Write one rollout; whether that went well."""
-    return attempt(unit, lambda: write(unit, plan, device, progress, before), progress)
+
+    def act() -> None:
+        try:
+            write(unit, plan, device, progress, before)
+        except Exception:
+            if not finished(unit, made_from(unit), progress):
+                raise
+            progress.say(f"{unit.title}: made by another job meanwhile")
+
+    return attempt(unit, act, progress)
 
 
 def attempt(unit: Unit, act: Callable[[], None], progress: Progress) -> bool:

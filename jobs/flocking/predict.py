@@ -8,7 +8,7 @@ import hashlib
 import numpy as np
 import torch
 
-from jobs import UserError, predicting, provenance, shards
+from jobs import UserError, predicting, provenance, shards, signals
 from jobs.config import digest
 from jobs.flocking import predict_configurations, train
 from jobs.flocking.trained import network_of, probabilities, saliency, trained
@@ -32,6 +32,7 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
     progress.begin(sum(len(names) for _, names in mine), "networks")
     done = 0
     for system, names in mine:
+        signals.stop_if_asked("networks left")
         predict(system, names, device, name, progress, done)
         done += len(names)
         progress.reach(done)

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import torch
 
-from jobs import predicting, provenance, shards
+from jobs import predicting, provenance, shards, signals
 from jobs.config import digest
 from jobs.nucleation import occlusion, predict_configurations, train
 from jobs.nucleation.config import Nucleation
@@ -30,6 +30,7 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
     mine = place.share(everything)
     progress.begin(len(mine), "maps")
     for done, (system, model) in enumerate(mine):
+        signals.stop_if_asked(f"{len(mine) - done} maps left")
         occlude(system, model, device, name, progress, lambda part, done=done: progress.reach(done + part))
     return 0
 

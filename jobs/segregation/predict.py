@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jobs import UserError, predicting, provenance, shards
+from jobs import UserError, predicting, provenance, shards, signals
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
@@ -30,6 +30,7 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
     mine = place.share(everything)
     progress.begin(len(mine), "networks")
     for done, (system, model) in enumerate(mine):
+        signals.stop_if_asked(f"{len(mine) - done} networks left")
         predict(system, model, device, name, progress)
         progress.reach(done + 1)
     progress.end()

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from jobs import UserError, checkpoint, distributed, provenance, shards
+from jobs import UserError, checkpoint, distributed, provenance, shards, signals
 from jobs.config import digest, flat
 from jobs.rundir import System
 from jobs.segregation import fields, networks
@@ -90,6 +90,8 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
             checkpoint.save(folder / "checkpoint.pt", {**run.state(), **belongs})
             write_metrics(folder / "metrics.csv", HISTORY, run.history)
             report("epoch", (run.share, run.line))
+        if not run.ended and distributed.asked_to_stop():
+            raise signals.Stopped(f"{name} after epoch {run.epochs}")
     if not writes:
         return ""
     checkpoint.save(

@@ -1,0 +1,39 @@
+"""The signal before a time limit or a preemption: a stage ends after the unit or epoch in progress, and another life goes on.
+
+slurm/body.sh passes SIGUSR1 on.  In a Slurm job SIGTERM, with which a preemption begins, counts as well.
+"""
+
+import os
+import signal
+
+TO_BE_CONTINUED = 75  # exit status, EX_TEMPFAIL of sysexits.h: nothing failed, the same command goes on
+
+_asked = False
+
+
+class Stopped(BaseException):
+    """There is work left; the text says how much.  As KeyboardInterrupt, no handler of ordinary errors sees it."""
+
+
+def listen() -> None:
+    """Take the signals from now on, as a wish and no more."""
+    global _asked
+    _asked = False
+    for number in (signal.SIGUSR1, *[signal.SIGTERM] * ("SLURM_JOB_ID" in os.environ)):
+        signal.signal(number, _note)
+
+
+def _note(*_) -> None:
+    global _asked
+    _asked = True
+
+
+def asked() -> bool:
+    """Whether this process is to come to an end."""
+    return _asked
+
+
+def stop_if_asked(left: str) -> None:
+    """Between two pieces of work: raise Stopped(left) if this process is to come to an end."""
+    if _asked:
+        raise Stopped(left)

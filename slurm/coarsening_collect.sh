@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Runs:  coarsening collect: all units into The Well's layout, RUN/data, and RUN/dataset.h5.
+# Needs: 2 cores, 12 GB of disk more for paper.yaml.
+# Costs: minutes.
+#   sbatch slurm/coarsening_collect.sh CONFIG.yaml --run RUN [--set KEY.PATH=VALUE ...]
+#   bash slurm/coarsening_collect.sh CONFIG.yaml --run RUN [--set KEY.PATH=VALUE ...]    the same without Slurm
+#SBATCH --job-name=coarsening-collect
+#SBATCH --ntasks=1
+#SBATCH --cpus-per-task=2
+#SBATCH --mem=8G
+#SBATCH --time=02:00:00
+#SBATCH --signal=B:USR1@600
+#SBATCH --requeue
+#SBATCH --output=%x-%j.out
+#SBATCH --open-mode=append
+STUDY=coarsening STAGE=collect
+here=$(dirname "$0"); [ -f "$here/body.sh" ] || here=${QUENCH:-$SLURM_SUBMIT_DIR}/slurm   # sbatch runs a copy of this file
+source "$here/body.sh"

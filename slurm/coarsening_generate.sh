@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Runs:  coarsening generate: coarsening sequences in three dimensions, into RUN/generate/unit-*.h5.
+# Needs: 4 cores, or a GPU; paper.yaml: 12 GB of disk.
+# Costs: paper.yaml: an hour of one core in all, ten times that with generate.scheme: explicit.
+#   sbatch slurm/coarsening_generate.sh CONFIG.yaml --run RUN [--set KEY.PATH=VALUE ...]
+#   bash slurm/coarsening_generate.sh CONFIG.yaml --run RUN [--set KEY.PATH=VALUE ...]    the same without Slurm
+#SBATCH --job-name=coarsening-generate
+#SBATCH --array=0-7
+#SBATCH --ntasks=1
+#SBATCH --cpus-per-task=4
+#SBATCH --mem=8G
+#SBATCH --time=12:00:00
+#SBATCH --signal=B:USR1@600
+#SBATCH --requeue
+#SBATCH --output=%x-%A_%a.out
+#SBATCH --open-mode=append
+STUDY=coarsening STAGE=generate
+here=$(dirname "$0"); [ -f "$here/body.sh" ] || here=${QUENCH:-$SLURM_SUBMIT_DIR}/slurm   # sbatch runs a copy of this file
+source "$here/body.sh"

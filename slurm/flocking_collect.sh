@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Runs:  flocking collect: all units into RUN/dataset.h5, the phases without labels, a film of a band.
+# Needs: 2 cores.
+# Costs: minutes.
+#   sbatch slurm/flocking_collect.sh CONFIG.yaml --run RUN [--set KEY.PATH=VALUE ...]
+#   bash slurm/flocking_collect.sh CONFIG.yaml --run RUN [--set KEY.PATH=VALUE ...]    the same without Slurm
+#SBATCH --job-name=flocking-collect
+#SBATCH --ntasks=1
+#SBATCH --cpus-per-task=2
+#SBATCH --mem=8G
+#SBATCH --time=01:00:00
+#SBATCH --signal=B:USR1@600
+#SBATCH --requeue
+#SBATCH --output=%x-%j.out
+#SBATCH --open-mode=append
+STUDY=flocking STAGE=collect
+here=$(dirname "$0"); [ -f "$here/body.sh" ] || here=${QUENCH:-$SLURM_SUBMIT_DIR}/slurm   # sbatch runs a copy of this file
+source "$here/body.sh"

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Runs:  flocking generate: runs of the Active Ising Model over the phase diagram, into RUN/generate/unit-*.h5.
+# Needs: 4 cores and 2 GB a task, or a GPU.
+# Costs: paper.yaml: 25 minutes of two cores in all, densities.yaml: 45.
+#   sbatch slurm/flocking_generate.sh CONFIG.yaml --run RUN [--set KEY.PATH=VALUE ...]
+#   bash slurm/flocking_generate.sh CONFIG.yaml --run RUN [--set KEY.PATH=VALUE ...]    the same without Slurm
+#SBATCH --job-name=flocking-generate
+#SBATCH --array=0-7
+#SBATCH --ntasks=1
+#SBATCH --cpus-per-task=4
+#SBATCH --mem=8G
+#SBATCH --time=08:00:00
+#SBATCH --signal=B:USR1@600
+#SBATCH --requeue
+#SBATCH --output=%x-%A_%a.out
+#SBATCH --open-mode=append
+STUDY=flocking STAGE=generate
+here=$(dirname "$0"); [ -f "$here/body.sh" ] || here=${QUENCH:-$SLURM_SUBMIT_DIR}/slurm   # sbatch runs a copy of this file
+source "$here/body.sh"

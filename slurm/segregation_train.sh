@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Runs:  segregation train: one network a task, or by all ranks of a task (sbatch --ntasks=4), checkpointed every epoch, into RUN/train.
+# Needs: a GPU for paper.yaml; 8 cores for width 16.
+# Costs: width 16: 4 ms (L1) or 9 ms (GAN) of a core for a sample and epoch, width 64 six times that.
+#   sbatch slurm/segregation_train.sh CONFIG.yaml --run RUN [--set KEY.PATH=VALUE ...]
+#   bash slurm/segregation_train.sh CONFIG.yaml --run RUN [--set KEY.PATH=VALUE ...]    the same without Slurm
+#SBATCH --job-name=segregation-train
+#SBATCH --array=0-4
+#SBATCH --ntasks=1
+#SBATCH --cpus-per-task=8
+#SBATCH --mem=16G
+#SBATCH --time=24:00:00
+#SBATCH --signal=B:USR1@600
+#SBATCH --requeue
+#SBATCH --output=%x-%A_%a.out
+#SBATCH --open-mode=append
+STUDY=segregation STAGE=train
+here=$(dirname "$0"); [ -f "$here/body.sh" ] || here=${QUENCH:-$SLURM_SUBMIT_DIR}/slurm   # sbatch runs a copy of this file
+source "$here/body.sh"

@@ -1,0 +1,29 @@
+# All that is particular to a cluster. Edit this file and leave the others as they are. What is set in the environment wins.
+
+ACCOUNT=${ACCOUNT:-}                  # sbatch --account; empty: the cluster's default
+PARTITION=${PARTITION:-}              # for stages that need cores only (collect, analysis)
+GPU_PARTITION=${GPU_PARTITION:-$PARTITION}   # for generate, train, predict and rollout
+GPU=${GPU-}                           # what asks for one GPU a rank: --gpus-per-task=1, or --gres=gpu:1; empty: cores only
+GENERATE_TASKS=${GENERATE_TASKS:-8}   # the longest arrays; never more than there are units, or networks
+TRAIN_TASKS=${TRAIN_TASKS:-16}
+MAX_REQUEUES=${MAX_REQUEUES:-20}      # lives of a task after its first: time limits, preemptions
+GRACE=${GRACE:-480}                   # seconds that a unit or epoch gets after the signal; less than --signal's in the templates
+PYTHON=${PYTHON:-}                    # empty: the repository's .venv, else python3
+
+# What a node has to load before anything runs.
+modules() {
+  :
+  # module load gcc cuda        # a C++ compiler (CPU), CUDA 12 or 13 (GPU)
+}
+
+# What starts the ranks of a task, several of them only (sbatch --ntasks=4): they are MPI's. One dead rank ends all.
+LAUNCHER=${LAUNCHER:-srun --mpi=pmi2 --kill-on-bad-exit=1}       # MPICH, the PyPI wheel mpich among them
+
+# An Open MPI site (srun --mpi=list shows pmix):
+#   modules() { module load gcc cuda openmpi; }; LAUNCHER="srun --mpi=pmix --kill-on-bad-exit=1"
+#   and mpi4py built with that Open MPI: .venv/bin/pip install --no-binary mpi4py mpi4py
+# An MPICH or Cray site:
+#   modules() { module load PrgEnv-gnu cray-mpich cudatoolkit; }; LAUNCHER="srun --mpi=cray_shasta --kill-on-bad-exit=1"
+#   and MPICC=cc .venv/bin/pip install --no-binary mpi4py mpi4py
+# A workstation, no Slurm: bash slurm/STUDY_STAGE.sh needs nothing of this file; for several ranks
+#   RANKS=4 LAUNCHER="mpiexec -n 4" bash slurm/nucleation_generate.sh ...      (where they train one network together: torchrun)

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Submit a whole study: generate (array) -> collect -> train (array) -> predict or rollout -> analysis, each when the one before it
+# went well. Prints the ids. What is finished is skipped, so the same command continues a chain that broke.
+#
+#   slurm/submit.sh STUDY CONFIG.yaml [--run RUN] [--set KEY.PATH=VALUE ...] [--dry-run] [-- SBATCH OPTIONS for all jobs]
+#   slurm/submit.sh nucleation jobs/nucleation/r10_l100.yaml --run $SCRATCH/r10
+#
+# --run: default runs/CONFIG's name. --dry-run: print the sbatch commands. Account, partitions, GPUs and array lengths: slurm/site.sh
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+source "$here/site.sh"
+export QUENCH=${here%/slurm}
+: "${PYTHON:=$([ -x "$QUENCH/.venv/bin/python" ] && echo "$QUENCH/.venv/bin/python" || echo python3)}"
+
+fail() { echo "$1" >&2; exit 2; }
+[ $# -ge 2 ] || fail "usage: slurm/submit.sh STUDY CONFIG.yaml [--run RUN] [--set KEY.PATH=VALUE ...] [--dry-run] [-- SBATCH OPTIONS]"
+study=$1 config=$2 run= dry= settings=() options=()
+shift 2
+while [ $# -gt 0 ]; do
+  case $1 in
+    --run | --set) [ $# -ge 2 ] || fail "$1: expected a value" ;;&
+    --run) run=$2; shift 2 ;;
+    --set) settings+=(--set "$2"); shift 2 ;;
+    --dry-run) dry=1; shift ;;
+    --) shift; options=("$@"); break ;;
+    *) fail "$1: unknown; known are --run, --set, --dry-run and -- SBATCH OPTIONS" ;;
+  esac
+done
+: "${run:=runs/$(basename "$config" .yaml)}"
+[ -n "$dry" ] || command -v sbatch >/dev/null ||
+  fail "sbatch is not there: run slurm/${study}_STAGE.sh by bash, or python -m jobs $study all"
+"$PYTHON" -c 'import h5py, pydantic' 2>/dev/null ||
+  fail "$PYTHON lacks Quench's packages: run make .venv/installed, or set PYTHON in slurm/site.sh"
+plan=(-m jobs plan "$study" "$config" "${settings[@]}")
+[ -n "$dry" ] || plan+=(--run "$run")
+read -r units networks <<<"$(PYTHONPATH=$QUENCH "$PYTHON" "${plan[@]}" || echo failed)"
+[ "$units" != failed ] || exit 2    # one line has said why
+[ -n "$dry" ] || mkdir -p "$run/log"
+
+array() { echo "--array=0-$(($1 < $2 ? $1 - 1 : $2 - 1))"; }
+
+previous=
+submit() {   # STAGE [sbatch options]: after the one before it
+  local stage=$1 arguments=("$config" --run "$run" "${settings[@]}") log id
+  shift
+  [ "$stage" != analysis ] || arguments=("$run")
+  log=${run//%/%%}/log/slurm-$stage
+  [[ "$*" == *--array* ]] && log+=-%a
+  local command=(sbatch --parsable --job-name="$study-$stage" --output="$log.out" --open-mode=append ${ACCOUNT:+--account="$ACCOUNT"}
+    --kill-on-invalid-dep=yes ${previous:+--dependency=afterok:"$previous"} "$@" "${options[@]}"
+    "$here/${study}_$stage.sh" "${arguments[@]}")
+  if [ -n "$dry" ]; then
+    printf '%q ' "${command[@]}"; echo
+    previous=ID-OF-$stage
+    return
+  fi
+  id=$("${command[@]}")
+  previous=${id%%;*}
+  echo "$stage $previous"
+}
+cores=(${PARTITION:+--partition="$PARTITION"})
+gpu=(${GPU_PARTITION:+--partition="$GPU_PARTITION"} ${GPU:+$GPU})
+last=predict
+[ "$study" = coarsening ] && last=rollout
+submit generate "$(array "$units" "$GENERATE_TASKS")" "${gpu[@]}"
+submit collect "${cores[@]}"
+submit train "$(array "$networks" "$TRAIN_TASKS")" "${gpu[@]}"
+submit "$last" "${gpu[@]}"
+submit analysis "${cores[@]}"
+[ -n "$dry" ] || echo "how far it is: $PYTHON -m jobs status $run    figures then: $run/report.md"

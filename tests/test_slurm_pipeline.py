@@ -1,0 +1,130 @@
+"""Templates and submit.sh, on a real Slurm."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from slurm_cluster import ROOT
+from test_jobs_rundir import digests
+
+from jobs.options import STAGES
+
+TEMPLATES = [f"{study}_{stage}" for study, stages in STAGES.items() for stage in (*stages[:-1], "analysis")]
+MANY = """
+seed: 7
+system: {range: 1, size: 8, field: 0.9}
+generate: {units: 6, events: 512, history: 12, copies: 20, window: 5, equilibration: 10}
+collect: {bins: 4}
+train: {models: [spins], folds: 2, training: 60, validation: 20, test: 20, max_epochs: 2}
+predict: {models: [spins], occlusion: {configurations: 5, stride: 3}}
+"""
+SMALL = ("--", "--cpus-per-task=1", "--mem=500M")
+
+
+@pytest.fixture
+def many(tmp_path) -> Path:
+    path = tmp_path / "many.yaml"
+    path.write_text(MANY)
+    return path
+
+
+def submit(cluster, *words, check=True, **environment) -> str:
+    return cluster.shell("bash", ROOT / "slurm/submit.sh", *words, check=check, **environment)
+
+
+def test_every_study_and_stage_has_its_template():
+    assert {path.stem for path in (ROOT / "slurm").glob("*_*.sh")} == set(TEMPLATES)
+    for name in TEMPLATES:
+        text = (ROOT / f"slurm/{name}.sh").read_text()
+        study, _, stage = name.partition("_")
+        for words in (f"--job-name={study}-{stage}\n", f"STUDY={study} STAGE={stage}\n", "--signal=B:USR1@600\n", "# Runs:", "# Needs:",
+                      "# Costs:", "--open-mode=append\n"):  # fmt: skip
+            assert words in text, (name, words)
+        assert ("--array" in text) == (stage in ("generate", "train"))
+
+
+@pytest.mark.parametrize("options", [(), ("--gpus-per-task=1",), ("--ntasks=2", "--ntasks-per-node=1")], ids=["one", "gpu", "ranks"])
+def test_slurm_would_take_every_template(cluster, options):
+    for name in TEMPLATES:
+        assert "to start at" in cluster.run("sbatch", "--test-only", *options, f"slurm/{name}.sh")
+
+
+@pytest.mark.slow
+def test_a_study_from_submit_to_report(cluster, quench, many, tmp_path):
+    run = tmp_path / "a run"
+    said = submit(cluster, "nucleation", many, "--run", run, *SMALL, GENERATE_TASKS="3")
+    ids = dict(re.findall(r"^(\w+) (\d+)$", said, re.M))
+    assert list(ids) == ["generate", "collect", "train", "predict", "analysis"]
+    assert quench("nucleation", "all", many, "--run", tmp_path / "local")[0] == 0  # meanwhile
+    assert cluster.ended(*ids.values()) == [{"COMPLETED"}] * 5
+    assert digests(run) == digests(tmp_path / "local")
+    assert "# " in (run / "report.md").read_text()
+    logs = sorted(path.name for path in (run / "log").glob("slurm-*.out"))
+    assert logs == ["slurm-analysis.out", "slurm-collect.out", *(f"slurm-generate-{k}.out" for k in range(3)), "slurm-predict.out",
+                    "slurm-train-0.out", "slurm-train-1.out"]  # fmt: skip
+    first = (run / "log/slurm-generate-1.out").read_text()
+    assert "2 of 6 units are mine" in first
+    again = cluster.submit("nucleation_generate", many, "--run", run,
+                           options=("--array=0-2", "--cpus-per-task=1", f"--output={run}/log/slurm-generate-%a.out"))  # fmt: skip
+    assert cluster.ended(again) == [{"COMPLETED"}]
+    text = (run / "log/slurm-generate-1.out").read_text()
+    assert text.startswith(first)
+    assert "2 of 6 units are mine, 2 of them finished before" in text
+
+
+@pytest.mark.slow
+def test_what_waits_for_a_failed_stage_is_removed(cluster, many, tmp_path):
+    run = tmp_path / "run"
+    said = submit(cluster, "nucleation", many, "--run", run, "--set", "train.training=60000", *SMALL, GENERATE_TASKS="1", TRAIN_TASKS="1")
+    ids = dict(re.findall(r"^(\w+) (\d+)$", said, re.M))
+    states = dict(zip(ids, cluster.ended(*ids.values()), strict=True))
+    assert states["collect"] == {"COMPLETED"}
+    assert states["train"] == {"FAILED"}
+    assert states["predict"] == states["analysis"] == {"CANCELLED"}
+    assert "60000" in (run / "log/slurm-train-0.out").read_text()
+
+
+def test_mistakes_are_said_before_anything_is_submitted(cluster, many, tmp_path):
+    before = len(cluster.jobs())
+    for words, line in [
+        (("nucleation", many, "--run", tmp_path / "run", "--set", "seed=-1"), "seed = -1"),
+        (("nucleation", tmp_path / "no.yaml"), "no.yaml"),
+        (("nucleation", many, "--runs", tmp_path / "run"), "--runs: unknown"),
+        (("nucleation",), "usage: slurm/submit.sh"),
+        (("nucleation", many, "--run"), "--run: expected a value"),
+    ]:
+        said = submit(cluster, *words, check=False).splitlines()
+        assert len(said) == 1, said
+        assert line in said[0]
+    assert "lacks Quench's packages" in submit(cluster, "nucleation", many, check=False, PYTHON="/usr/bin/false")
+    assert len(cluster.jobs()) == before
+    assert not (tmp_path / "run").exists()
+
+
+def test_dry_run(many, tmp_path):
+    """Without Slurm, and touching nothing."""
+    environment = {"PATH": "/usr/bin:/bin", "PYTHON": sys.executable, "ACCOUNT": "ab12", "PARTITION": "cores", "GPU_PARTITION": "gpus",
+                   "GPU": "--gpus-per-task=1"}  # fmt: skip
+    study = ["coarsening", "jobs/coarsening/demo.yaml"]
+    words = ["bash", "slurm/submit.sh", *study, "--run", tmp_path / "50% run", "--dry-run", "--", "--mem=1G"]
+    lines = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+    stages = [re.search(r"coarsening_(\w+)\.sh", line)[1] for line in lines]
+    assert stages == ["generate", "collect", "train", "rollout", "analysis"]
+    for line, stage in zip(lines, stages, strict=True):
+        assert ("--gpus-per-task=1" in line) == ("--partition=gpus" in line) == (stage not in ("collect", "analysis"))
+        assert "--account=ab12" in line
+        assert "--mem=1G" in line
+        assert "50%%" in line  # of --output, where Slurm has patterns
+        assert ("afterok" in line) == (stage != "generate")
+    assert "--array=0-1 " in lines[2]
+    assert not (tmp_path / "50% run").exists()
+
+
+def test_a_template_without_slurm(many, tmp_path):
+    environment = {"PATH": "/usr/bin:/bin", "PYTHON": sys.executable, "HOME": str(tmp_path)}
+    command = ["bash", ROOT / "slurm/nucleation_generate.sh", many, "--run", tmp_path / "run", "--set", "generate.units=1"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert "1 units done" in done.stderr
+    assert (tmp_path / "run/generate/unit-00000.h5").exists()
