@@ -72,11 +72,16 @@ def plan(model: CahnHilliard, fields: np.ndarray, times: Sequence[float], scheme
         limit = explicit_limit(model)
         if step > limit:
             raise ValueError(f"step is {step:g}; the explicit scheme is unstable beyond {limit:.4g} (time)")
+    u = model.to_symmetric(fields.astype(np.float64)).astype(model.precision)
+    steps = control(model, scheme, step, tolerance)
+    return Plan(u, times, times * model.rate, keep, scheme, steps, steady_state or 0.0, max_steps)
+
+
+def control(model: CahnHilliard, scheme: str, step: float | None, tolerance: float) -> Control:
+    """The rule for the steps of a scheme; step: time, None for `adaptive`."""
     unit = model.squared_width
     fixed = None if step is None else step * model.rate
-    control = Control(fixed, tolerance, fixed or FIRST_STEP * unit, LONGEST_STEP * unit, 1 if scheme == "first_order" else 2)
-    u = model.to_symmetric(fields.astype(np.float64)).astype(model.precision)
-    return Plan(u, times, times * model.rate, keep, scheme, control, steady_state or 0.0, max_steps)
+    return Control(fixed, tolerance, fixed or FIRST_STEP * unit, LONGEST_STEP * unit, 1 if scheme == "first_order" else 2)
 
 
 def explicit_limit(model: CahnHilliard) -> float:
