@@ -37,6 +37,11 @@ class System:
     def training_failure(self, name: str) -> Path:
         return self.folder / "log" / f"train-{name.replace('/', '-')}.failed"
 
+    @property
+    def large(self) -> Path:
+        """The box that is shared by all ranks: its numbers and, as one, its frames."""
+        return self.folder / "large" / "box.h5"
+
     def rollout(self, case: str, who: str) -> Path:
         """The frames of a case by the truth or by a network, named as staggered/seed-0."""
         return self.folder / "rollout" / case / f"{who.replace('/', '-')}.h5"
@@ -146,7 +151,7 @@ def _claim(folder: Path, wanted: dict[str, Section], text: str, model: type[Sect
 def free(key: str, folder: Path) -> bool:
     """Whether a config value may change in a run directory: it names what to do next, or nothing was made with it yet."""
     lists = ("models", "splits", "folds", "sets", "regularization", "seeds")
-    listing = key in [f"train.{name}" for name in lists] or key.startswith(("predict.", "film.", "rollout."))
+    listing = key in [f"train.{name}" for name in lists] or key.startswith(("predict.", "film.", "rollout.", "large."))
     return listing or (key.startswith(("train.", "unsupervised.")) and not (folder / "train").exists())
 
 

@@ -12,6 +12,7 @@ Source: L. Dalcin, M. Mortensen and D. E. Keyes, J. Parallel Distrib. Comput. 12
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -109,6 +110,10 @@ class Slabs:
         self.communicator.Allgather(mine, found)
         return found
 
+    def shared(self, item) -> list:
+        """What every rank hands in, on every rank, in their order."""
+        return [item] if self.ranks == 1 else self.communicator.allgather(item)
+
     def sums(self, numbers) -> np.ndarray:
         """float64 (n,), sums over the ranks, in their order: the same bits on all of them, whatever the MPI library."""
         return self.gathered(numbers).sum(0)
@@ -120,6 +125,18 @@ class Slabs:
         above, plane = np.empty_like(plane), np.ascontiguousarray(plane)
         self.communicator.Sendrecv(plane, (self.rank - 1) % self.ranks, recvbuf=above, source=(self.rank + 1) % self.ranks)
         return above
+
+    def memory(self) -> float:
+        """Bytes that this rank may still take: its GPU's, or an even share of its node's."""
+        neighbours = 1
+        if self.ranks > 1:
+            from mpi4py import MPI
+
+            neighbours = self.communicator.Split_type(MPI.COMM_TYPE_SHARED).Get_size()
+        if self.gpu:
+            count = self.xp.cuda.runtime.getDeviceCount()
+            return self.xp.cuda.runtime.memGetInfo()[0] / -(-neighbours // count)
+        return available_memory() / neighbours
 
     def host(self, array) -> np.ndarray:
         return self.device.to_host(array)
@@ -137,3 +154,12 @@ def takes_gpu_memory(communicator, environment: Mapping[str, str] = os.environ) 
     kinds = communicator.Get_info().Get("mpi_memory_alloc_kinds") or ""
     known = any(kind.partition(":")[0] == "cuda" for kind in kinds.split(","))
     return known or "1" in (environment.get("MPICH_GPU_SUPPORT_ENABLED"), environment.get("MV2_USE_CUDA"))
+
+
+def available_memory() -> float:
+    """Bytes that this node has free, or would free for a program; inf where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(1024.0 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return float("inf")
