@@ -97,7 +97,7 @@ def _rollouts(system: System) -> list[str]:
 
 def _large(system: System) -> list[str]:
     """How far the box is that all ranks share, where it has begun."""
-    box = system.folder / "large" / "box.h5"
+    box = system.large
     if not box.parent.exists():
         return []
     if _complete(box):

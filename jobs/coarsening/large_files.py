@@ -177,7 +177,7 @@ class Files:
                         shape = (planes.stop - planes.start, *slabs.shape[1:])
                         layout[i, planes] = h5py.VirtualSource(str(path), "phi", shape, slabs.real)
                 file.create_virtual_dataset("phi", layout, fillvalue=np.nan)
-                file["phi"].attrs.update({"unit": "", "axes": "frame, x, y, z", "about": "in the parts in frames/; nan where one is missing"})
+                file["phi"].attrs.update({"unit": "", "axes": "frame, x, y, z", "about": "in the parts in frames/; nan: one is missing"})
                 file["time"] = np.array(list(kept), np.float64) * interval
                 file["time"].attrs.update({"unit": "time", "axes": "frame", "about": "of the kept frames"})
                 for name, values in series.items():
