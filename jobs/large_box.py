@@ -11,7 +11,8 @@ import numpy as np
 
 from jobs.slabs import Slabs
 from kernels import interface
-from kernels.cahn_hilliard import DIVERGED, STABILISATION, BlownUpError, CahnHilliard, Control
+from kernels.cahn_hilliard import DIVERGED, BlownUpError, CahnHilliard, Control
+from kernels.cahn_hilliard_slab import SlabStep
 
 ARRAYS = {1: ("now",), 2: ("now", "before", "nonlinear_before")}  # of the spectrum, from which a run goes on; by the scheme's order
 
@@ -36,17 +37,12 @@ class LargeBox:
 
     def __init__(self, model: CahnHilliard, slabs: Slabs, control: Control, adaptive: bool, steady_state: float = 1e-10):
         self.model, self.slabs, self.control, self.adaptive, self.steady_state = model, slabs, control, adaptive, steady_state
-        xp, waves = slabs.xp, [axis.astype(slabs.real) for axis in model.wave_numbers()]
-        self.kx = xp.asarray(waves[0][:, None, None])
-        self.kyz = xp.asarray(waves[1][slabs.rows.start : slabs.rows.stop, None] + waves[2][None, : slabs.half])
-        weight = np.full(slabs.half, 2.0, slabs.real)  # how often a coefficient counts in a sum over all k
-        weight[[0, -1]] = 1
-        self.weight = xp.asarray(weight)
+        self.make_step = SlabStep(model, slabs.rows, control.order, adaptive)
         self.cells = float(np.prod(slabs.shape))
         self.clock = Clock(step=control.first)
-        self.u = xp.zeros(slabs.space, slabs.real)
+        self.u, self.before, self.nonlinear_before = model.device.zeros(slabs.space, slabs.real), None, None
         for name in (*ARRAYS[control.order], "nonlinear", "spare"):
-            setattr(self, name, xp.zeros(slabs.spectrum, slabs.complex))
+            setattr(self, name, model.device.zeros(slabs.spectrum, slabs.complex))
 
     def start(self) -> None:
         """Begin with the field that was put into `u`."""
@@ -74,7 +70,8 @@ class LargeBox:
         step = float(control.land(np.float64(meant), remaining))
         ratio = step / clock.used if control.order == 2 and clock.used > 0 else 0.0
         self.slabs.forward(self.u, self.nonlinear, self.spare, of=lambda u: u * (u * u - 1))
-        error, fall, size = self.slabs.sums(self._update(ratio, step)) / self.cells**2
+        sums = self.make_step(self.now, self.before, self.nonlinear, self.nonlinear_before, ratio, step)
+        error, fall, size = self.slabs.sums(sums) / self.cells**2
         clock.steps += 1
         if not np.sqrt(size) < DIVERGED:
             raise BlownUpError(f"the field blew up at t = {clock.time / self.model.rate:.6g} after {clock.steps} steps", None)
@@ -85,39 +82,6 @@ class LargeBox:
         clock.time = until if step >= remaining else clock.time + step
         clock.steady = bool(fall / step < self.steady_state)
         clock.used, clock.step = step, float(control.next(np.float64(step), np.sqrt(error), meant))
-
-    def _update(self, ratio: float, step: float) -> list[float]:
-        """The coefficients after a step, in place of those before the last one (first order: of those now), and this rank's sums of
-        squared error, fall of the free energy, squared size."""
-        xp, slabs, real = self.slabs.xp, self.slabs, self.slabs.real.type
-        w, dt, e2, S, one = real(ratio), real(step), real(self.model.squared_width), real(STABILISATION), real(1)
-        second = self.control.order == 2
-        w1, sums = one + w, xp.zeros(3)
-        leading, last = (one + 2 * w) / w1, w * w / w1
-        for part in slabs.spectrum_chunks():
-            now, nonlinear = self.now[part], self.nonlinear[part]
-            k2 = self.kx[part] + self.kyz
-            dtk2 = dt * k2
-            inverse = one / (leading + dtk2 * (e2 * k2 + S))
-            if second:
-                before = self.before[part]
-                guess = w1 * now - w * before
-                later = (w1 * now - last * before - dtk2 * (w1 * nonlinear - w * self.nonlinear_before[part] - S * guess)) * inverse
-            else:
-                guess, later = now, (now - dtk2 * (nonlinear - S * now)) * inverse
-            if part.start == 0 and slabs.rows.start == 0:
-                later[0, 0, 0] = now[0, 0, 0]  # mass, to the last bit
-            if self.adaptive:
-                sums[0] += self._total(squared(dtk2 * S * inverse * (later - guess)))
-            potential, fall = nonlinear + e2 * k2 * now, now - later
-            sums[1] += self._total(potential.real * fall.real + potential.imag * fall.imag)
-            sums[2] += self._total(squared(later))
-            (self.before if second else self.now)[part] = later
-        return slabs.host(sums)
-
-    def _total(self, values):
-        """Sum over all k of real values on some planes of this rank's."""
-        return (values * self.weight).sum(dtype=self.slabs.xp.float64)
 
     def phi(self, part: slice) -> np.ndarray:
         """The concentration on some of this rank's planes, on the host."""
@@ -136,7 +100,7 @@ class LargeBox:
             wide = u.astype(xp.float64)
             chemical, mean = chemical + float(((wide * wide - 1) ** 2).sum()), mean + float(wide.sum())
             volume, low, high = volume + float((u > 0).sum()), min(low, float(u.min())), max(high, float(u.max()))
-        stiff = sum(float(self._total((self.kx[part] + self.kyz) * squared(self.now[part]))) for part in slabs.spectrum_chunks())
+        stiff = sum(self.make_step.stiffness(self.now[part], part) for part in slabs.spectrum_chunks())
         found = slabs.gathered([chemical / 4, stiff, mean, volume, self._area() if area else np.nan, -low, high])
         chemical, stiff, mean, volume, surface = found[:, :5].sum(0)
         low, high = -found[:, 5].max(), found[:, 6].max()
@@ -156,8 +120,3 @@ class LargeBox:
             planes = np.concatenate([slabs.host(self.u[part]), more])
             total += float(interface.perimeter(planes, 0.0, self.model.spacing, 3, periodic=False))
         return total
-
-
-def squared(values):
-    """|z|^2, without the root that abs takes."""
-    return values.real**2 + values.imag**2
