@@ -27,8 +27,9 @@ WAVE = dict(turns=(3, 1, 2), amplitude=1e-6, mean=0.45, time=0.5, tolerance=1e-1
 REST = dict(shape=(8, 8, 8), tolerance=1e-3, steady_state=1e-8)
 
 
-def model_of(precision: str, shape=SHAPE, laplacian="finite_difference") -> CahnHilliard:
-    return coarsening(shape, 3.2, 0.7, spacing=1.1, laplacian=laplacian, precision=precision, device=select("cpu", workers=1))
+def model_of(precision: str, shape=SHAPE, device=None) -> CahnHilliard:
+    device = device or select("cpu", workers=1)
+    return coarsening(shape, 3.2, 0.7, spacing=1.1, laplacian="finite_difference", precision=precision, device=device)
 
 
 def noise(shape=SHAPE) -> np.ndarray:
@@ -61,15 +62,15 @@ def fake_gpu(device):
     def zeros(*how):
         return np.zeros(*how).view(FakeGpuArray)
 
-    names = {name: getattr(np, name) for name in ("asarray", "float64", "concatenate", "fft")}
     sys.modules["cupyx"] = types.SimpleNamespace(empty_pinned=np.empty)
-    cupy = types.SimpleNamespace(**names, zeros=zeros, asnumpy=asnumpy)
-    return types.SimpleNamespace(kind="gpu", cupy=cupy, to_host=lambda a: np.array(a), synchronize=lambda: None, workers=1)
+    cupy = types.SimpleNamespace(asarray=np.asarray, float64=np.float64, fft=np.fft, asnumpy=asnumpy)
+    return types.SimpleNamespace(kind="gpu", cupy=cupy, workers=1, module=device.module, asarray=device.asarray, zeros=zeros,
+                                 to_host=np.array, synchronize=lambda: None)  # fmt: skip
 
 
-def box_of(model, communicator, start, scheme="adaptive", step=None, tolerance=1e-4, steady_state=0.0, device=None) -> LargeBox:
+def box_of(model, communicator, start, scheme="adaptive", step=None, tolerance=1e-4, steady_state=0.0) -> LargeBox:
     """A box that holds this rank's planes of start (1, *shape)."""
-    slabs = Slabs(model.shape, model.precision, device or model.device, communicator)
+    slabs = Slabs(model.shape, model.precision, model.device, communicator)
     box = LargeBox(model, slabs, control(model, scheme, step, tolerance), scheme == "adaptive", steady_state)
     box.u[...] = model.to_symmetric(start[0, slabs.planes.start : slabs.planes.stop].astype(np.float64))
     box.start()
@@ -104,7 +105,7 @@ def ask(communicator) -> dict[str, np.ndarray]:
                  steady_state=REST["steady_state"])  # fmt: skip
     until(box, np.inf)
     found["rest"], found["rest time"] = whole(box), np.array(box.clock.time / box.model.rate)
-    box = box_of(model_of("float32"), communicator, noise(), device=fake_gpu(select("cpu", workers=1)))
+    box = box_of(model_of("float32", device=fake_gpu(select("cpu", workers=1))), communicator, noise())
     until(box, TIMES[1])
     found["staged"], found["is staged"] = whole(box), np.array(box.slabs.staged)
     try:
