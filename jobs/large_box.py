@@ -81,7 +81,7 @@ class LargeBox:
         self.slabs.inverse(self.now, self.u, self.nonlinear, self.spare)
         clock.time = until if step >= remaining else clock.time + step
         clock.steady = bool(fall / step < self.steady_state)
-        clock.used, clock.step = step, float(control.next(np.float64(step), np.sqrt(error), meant))
+        clock.used, clock.step = step, self.slabs.first(float(control.next(np.float64(step), np.sqrt(error), meant)))
 
     def phi(self, part: slice) -> np.ndarray:
         """The concentration on some of this rank's planes, on the host."""
@@ -115,7 +115,7 @@ class LargeBox:
         """Of the surface through this rank's planes, and between its last one and the next rank's first."""
         slabs = self.slabs
         total, above = 0.0, slabs.plane_above(slabs.host(self.u[:1]))
-        for part in slabs.space_chunks():
+        for part in slabs.space_chunks(interface.BATCH_CELLS):
             more = slabs.host(self.u[part.stop : part.stop + 1]) if part.stop < len(slabs.planes) else above
             planes = np.concatenate([slabs.host(self.u[part]), more])
             total += float(interface.perimeter(planes, 0.0, self.model.spacing, 3, periodic=False))

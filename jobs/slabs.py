@@ -51,18 +51,13 @@ class Slabs:
 
             self.out, self.back = (cupyx.empty_pinned(self.spectrum, self.complex) for _ in range(2))
 
-    def chunks(self, planes: int, plane_bytes: int) -> Iterator[slice]:
-        """Slices of 0 ... planes, each of about CHUNK_BYTES."""
-        some = max(1, CHUNK_BYTES[self.device.kind] // plane_bytes)
-        return (slice(first, min(planes, first + some)) for first in range(0, planes, some))
-
-    def space_chunks(self) -> Iterator[slice]:
-        """Of the planes of x that are here."""
-        return self.chunks(len(self.planes), self.shape[1] * self.shape[2] * self.real.itemsize)
+    def space_chunks(self, size: int | None = None) -> Iterator[slice]:
+        """Of the planes of x that are here, about `size` bytes each."""
+        return chunks(len(self.planes), self.shape[1] * self.shape[2] * self.real.itemsize, size or CHUNK_BYTES[self.device.kind])
 
     def spectrum_chunks(self) -> Iterator[slice]:
         """Of the planes of k_x."""
-        return self.chunks(self.shape[0], len(self.rows) * self.half * self.complex.itemsize)
+        return chunks(self.shape[0], len(self.rows) * self.half * self.complex.itemsize, CHUNK_BYTES[self.device.kind])
 
     def forward(self, field, out, work, of: Callable = lambda u: u) -> None:
         """The spectrum of of(field) into `out`.  field: space, out and work: spectrum; `work` is overwritten."""
@@ -87,7 +82,7 @@ class Slabs:
 
     def _lines(self) -> Iterator[slice]:
         """Of the rows of y that are here: lines along x."""
-        return self.chunks(len(self.rows), self.shape[0] * self.half * self.complex.itemsize)
+        return chunks(len(self.rows), self.shape[0] * self.half * self.complex.itemsize, CHUNK_BYTES[self.device.kind])
 
     def exchange(self, send, receive) -> None:
         """Block p of `send` to rank p, whose block for this rank becomes block p of `receive`; nothing if there is one rank."""
@@ -113,6 +108,10 @@ class Slabs:
     def shared(self, item) -> list:
         """What every rank hands in, on every rank, in their order."""
         return [item] if self.ranks == 1 else self.communicator.allgather(item)
+
+    def first(self, number: float) -> float:
+        """The first rank's number, on every rank: processors of other kinds may round the last bit otherwise."""
+        return number if self.ranks == 1 else self.communicator.bcast(number)
 
     def sums(self, numbers) -> np.ndarray:
         """float64 (n,), sums over the ranks, in their order: the same bits on all of them, whatever the MPI library."""
@@ -140,6 +139,12 @@ class Slabs:
 
     def host(self, array) -> np.ndarray:
         return self.device.to_host(array)
+
+
+def chunks(planes: int, plane_bytes: int, size: int) -> Iterator[slice]:
+    """Slices of 0 ... planes, about `size` bytes each."""
+    some = max(1, size // plane_bytes)
+    return (slice(first, min(planes, first + some)) for first in range(0, planes, some))
 
 
 def takes_gpu_memory(communicator, environment: Mapping[str, str] = os.environ) -> bool:

@@ -109,7 +109,7 @@ def _follow(box: LargeBox, config: Coarsening, looks, kept, files: Files, positi
                 progress.reach(position["look"] + min(share, 0.99), f"t = {clock.time / rate:.6g}, step {clock.step / rate:.3g}")
         before, now = now, time.monotonic()
         position["seconds"] += now - before
-        if files.slabs.shared(now - saved >= asked.checkpoint)[0]:  # the first rank's clock decides
+        if files.slabs.first(now - saved >= asked.checkpoint):
             files.write_state(box, position, series)
             saved = time.monotonic()
 

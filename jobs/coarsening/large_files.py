@@ -20,6 +20,7 @@ import numpy as np
 from jobs import UserError, shards
 from jobs.large_box import ARRAYS, LargeBox
 from jobs.slabs import Slabs
+from kernels.device import DeviceError
 
 STATE = "of 2 phi - 1 or of its nonlinear part, some rows of ky"
 
@@ -45,7 +46,7 @@ class Files:
             result = act()
         except OSError as error:
             problem = f"{error.filename or self.folder}: cannot be written or read: {error.strerror or error}"
-        except (MemoryError, UserError) as error:
+        except (MemoryError, DeviceError, UserError) as error:
             problem = str(error) or "not enough memory"
         problems = [text for text in self.slabs.shared(problem) if text]
         if problems:
@@ -169,13 +170,14 @@ class Files:
         slabs = self.slabs
 
         def write():
+            shown = set()
             with shards.new(self.box, attributes | {"made_from": self.made_from}) as file:
                 layout = h5py.VirtualLayout((len(kept), *slabs.shape), slabs.real)
                 for i, (number, ranks) in enumerate(kept.items()):
                     for rank, planes in enumerate(cuts(slabs.shape[0], ranks)):
-                        path = (self.frame(number) / part_name(rank, ranks)).relative_to(self.folder)
-                        shape = (planes.stop - planes.start, *slabs.shape[1:])
-                        layout[i, planes] = h5py.VirtualSource(str(path), "phi", shape, slabs.real)
+                        path, shape = self.frame(number) / part_name(rank, ranks), (planes.stop - planes.start, *slabs.shape[1:])
+                        layout[i, planes] = h5py.VirtualSource(str(path.relative_to(self.folder)), "phi", shape, slabs.real)
+                        shown.add(path)
                 file.create_virtual_dataset("phi", layout, fillvalue=np.nan)
                 file["phi"].attrs.update({"unit": "", "axes": "frame, x, y, z", "about": "in the parts in frames/; nan: one is missing"})
                 file["time"] = np.array(list(kept), np.float64) * interval
@@ -184,6 +186,8 @@ class Files:
                     file[f"series/{name}"] = np.array(values, np.float64)
                     unit, about = units[name]
                     file[f"series/{name}"].attrs.update({"unit": unit, "axes": "look", "about": about})
+            for path in set(self.folder.glob("frames/*/part-*.h5")) - shown:  # of a life with another number of ranks
+                path.unlink()
             self.forget()
 
         self.from_first(write)

@@ -28,9 +28,9 @@ def cut(config: Coarsening, place: Place, device) -> Slabs:
 
 
 def memory(config: Coarsening, slabs: Slabs) -> float:
-    """Bytes that a rank takes for its slab."""
-    field = slabs.real.itemsize * float(np.prod(slabs.space))
-    return field + (arrays(config) + 2) * spectrum(slabs) + CHUNKS * CHUNK_BYTES[slabs.device.kind]
+    """Bytes that a rank takes for its slab, and for the whole lattice of the noise."""
+    field, lattice = float(np.prod(slabs.space)), 12 * (config.large.size / config.large.feature_size) ** 3
+    return slabs.real.itemsize * field + (arrays(config) + 2) * spectrum(slabs) + CHUNKS * CHUNK_BYTES[slabs.device.kind] + lattice
 
 
 def arrays(config: Coarsening) -> int:
