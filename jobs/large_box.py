@@ -2,7 +2,8 @@
 
 A step costs one forward and one inverse transform, so two all-to-alls; its error, the fall of the free energy and the field's size are
 added up over all ranks, which so choose the same next step.  The result is that of one rank up to round-off.
-Memory of a rank, of nx ny nz / P cells: 24 bytes a cell in float32 (first_order: 16), twice as many in float64, and some chunks.
+Memory of a rank with nx ny nz / P cells: 24 bytes a cell in float32 (first_order: 16; one rank alone: 4 less), twice as
+many in float64, and some chunks.
 """
 
 from dataclasses import asdict, dataclass
@@ -41,7 +42,8 @@ class LargeBox:
         self.cells = float(np.prod(slabs.shape))
         self.clock = Clock(step=control.first)
         self.u, self.before, self.nonlinear_before = model.device.zeros(slabs.space, slabs.real), None, None
-        for name in (*ARRAYS[control.order], "nonlinear", "spare"):
+        self.spare = None  # for blocks on their way, where there are others
+        for name in (*ARRAYS[control.order], "nonlinear", *["spare"][: slabs.ranks - 1]):
             setattr(self, name, model.device.zeros(slabs.spectrum, slabs.complex))
 
     def start(self) -> None:
@@ -69,7 +71,7 @@ class LargeBox:
         meant, remaining = clock.step, until - clock.time
         step = float(control.land(np.float64(meant), remaining))
         ratio = step / clock.used if control.order == 2 and clock.used > 0 else 0.0
-        self.slabs.forward(self.u, self.nonlinear, self.spare, of=lambda u: u * (u * u - 1))
+        self.slabs.forward(self.u, self.nonlinear, self.spare, of=self.make_step.nonlinear)
         sums = self.make_step(self.now, self.before, self.nonlinear, self.nonlinear_before, ratio, step)
         error, fall, size = self.slabs.sums(sums) / self.cells**2
         clock.steps += 1

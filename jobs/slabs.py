@@ -60,7 +60,7 @@ class Slabs:
         return chunks(self.shape[0], len(self.rows) * self.half * self.complex.itemsize, CHUNK_BYTES[self.device.kind])
 
     def forward(self, field, out, work, of: Callable = lambda u: u) -> None:
-        """The spectrum of of(field) into `out`.  field: space, out and work: spectrum; `work` is overwritten."""
+        """The spectrum of of(field) into `out`.  field: space, out and work: spectrum; `work` is overwritten; `of` may change the field."""
         blocks = (out if self.ranks == 1 else work).reshape(self.ranks, len(self.planes), len(self.rows), self.half)
         for part in self.space_chunks():
             plane = self.library.rfftn(of(field[part]), axes=(1, 2), **self.more)

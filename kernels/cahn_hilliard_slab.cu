@@ -11,6 +11,15 @@
 #include "line_fft.h"
 #include "cahn_hilliard_step.h"
 
+//   u  [planes][cells]  becomes u^3 - u
+extern "C" __global__ void nonlinear_part(REAL* u, int planes, int cells, int blocks) {
+  const int first = (int)((long long)planes * blockIdx.x / blocks), last = (int)((long long)planes * (blockIdx.x + 1) / blocks);
+  for (int plane = first; plane < last; ++plane) {
+    REAL* here = u + (size_t)plane * cells;
+    for (int i = threadIdx.x; i < cells; i += blockDim.x) here[i] *= here[i] * here[i] - (REAL)1;
+  }
+}
+
 constexpr int FLUSH = 32;  // groups whose sums are added up in REAL before they go to double
 
 // The first n of REAL_LANES complex numbers from `place` on; the others are 0

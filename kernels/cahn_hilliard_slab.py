@@ -29,7 +29,6 @@ class SlabStep:
         self.kx, self.kyz = self.device.asarray(kx, self.real), self.device.asarray(np.pad(kyz, pad), self.real)
         self.weight = self.device.asarray(np.pad(np.tile(count, len(rows)), pad), self.real)
         self.threads = THREADS if self.device.kind == "gpu" else 1
-        self.blocks = self.planes if self.device.kind == "gpu" else min(self.device.workers, self.planes)
         self.sums = self.device.zeros((self.planes, self.threads, 3), np.float64)
         self.squared_width = model.squared_width
         self.module = self.device.module("cahn_hilliard_slab.cu", dict(
@@ -41,12 +40,22 @@ class SlabStep:
         step: tau; ratio: over the step before it, 0 at the first one.  Returns sums over these coefficients and their mirror images,
         float64 (3,): squared error of the step, fall of the free energy, squared size; over cells^2 they are means over space.
         """
-        numbers = self.device.asarray([step, ratio, self.squared_width, STABILISATION], self.real)
+        blocks, numbers = self._blocks(self.planes), self.device.asarray([step, ratio, self.squared_width, STABILISATION], self.real)
         arrays = [None if array is None else array.view(self.real) for array in (now, before, nonlinear, nonlinear_before)]
-        self.module.launch("advance_coefficients", self.blocks, [
+        self.module.launch("advance_coefficients", blocks, [
             *arrays, self.kx, self.kyz, self.weight, numbers, self.sums, np.int32(self.planes), np.int32(self.line),
-            np.int32(self.rows.start == 0), np.int32(self.blocks)], threads=self.threads)  # fmt: skip
+            np.int32(self.rows.start == 0), np.int32(blocks)], threads=self.threads)  # fmt: skip
         return self.device.to_host(self.sums).sum((0, 1))
+
+    def nonlinear(self, u):
+        """u^3 - u in place of planes u (n, ny, nz)."""
+        planes, cells = len(u), u.shape[1] * u.shape[2]
+        blocks = self._blocks(planes)
+        self.module.launch("nonlinear_part", blocks, [u, np.int32(planes), np.int32(cells), np.int32(blocks)], threads=self.threads)
+        return u
+
+    def _blocks(self, planes: int) -> int:
+        return planes if self.device.kind == "gpu" else min(self.device.workers, planes)
 
     def stiffness(self, some, planes: slice) -> float:
         """Sum over k of k^2 |coefficient|^2 of `some` planes of kx."""

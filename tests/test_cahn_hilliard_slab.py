@@ -82,6 +82,13 @@ def test_workers_and_lanes():
     assert np.abs(few - one).max() < 1e-6
 
 
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_nonlinear_part(precision):
+    u = np.random.default_rng(2).normal(size=(5, 6, 7)).astype(precision)
+    found = SlabStep(model_of(precision, workers=2), ROWS, 2, True).nonlinear(u.copy())
+    assert np.abs(found - (u**3 - u)).max() < 40 * np.finfo(precision).eps
+
+
 def test_stiffness():
     model, (now, *_) = model_of("float64"), spectra(range(12), "float64")
     field = np.fft.irfftn(now, s=SHAPE, axes=(0, 1, 2))
