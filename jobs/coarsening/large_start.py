@@ -30,7 +30,8 @@ def cut(config: Coarsening, place: Place, device) -> Slabs:
 def memory(config: Coarsening, slabs: Slabs) -> float:
     """Bytes that a rank takes for its slab, and for the whole lattice of the noise."""
     field, lattice = float(np.prod(slabs.space)), 12 * (config.large.size / config.large.feature_size) ** 3
-    return slabs.real.itemsize * field + (arrays(config) + 1 + (slabs.ranks > 1)) * spectrum(slabs) + CHUNKS * CHUNK_BYTES[slabs.device.kind] + lattice
+    spectra = (arrays(config) + 1 + (slabs.ranks > 1)) * spectrum(slabs)
+    return slabs.real.itemsize * field + spectra + CHUNKS * CHUNK_BYTES[slabs.device.kind] + lattice
 
 
 def arrays(config: Coarsening) -> int:
