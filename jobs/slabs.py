@@ -5,9 +5,9 @@ real-to-complex transform of each plane, blocks packed for their ranks, one MPI_
 inverse: the same backwards.  Packed blocks of one size each, not subarray types: several MPI libraries move those element by element
 out of a GPU's memory (https://github.com/mpi4py/mpi4py-fft/pull/37).  One rank alone needs no MPI.
 
-Transforms along local axes are scipy.fft's on a CPU and cuFFT's, through cupy.fft, on a GPU, a chunk at a time: their own memory is
+Transforms along local axes are scipy.fft's on a CPU and cuFFT's, by the same names in cupyx, on a GPU, a chunk at a time: their memory is
 that of a chunk.  An MPI library that reads a GPU's memory is handed it; for others the blocks pass through the host's.
-Source: L. Dalcin, M. Mortensen and D. E. Keyes, J. Parallel Distrib. Comput. 128, 137 (2019), on slabs and on the packing spared here.
+Source: L. Dalcin, M. Mortensen and D. E. Keyes, J. Parallel Distrib. Comput. 128, 137 (2019), with subarray types.
 """
 
 import os
@@ -40,15 +40,15 @@ class Slabs:
         self.real, self.complex = np.dtype(precision), np.result_type(precision, np.complex64)
         self.gpu = device.kind == "gpu"
         if self.gpu:
-            self.xp, self.library, self.more = device.cupy, device.cupy.fft, {}
+            import cupyx.scipy.fft
+
+            self.xp, self.library, self.more = device.cupy, cupyx.scipy.fft, {}
         else:
             import scipy.fft
 
             self.xp, self.library, self.more = np, scipy.fft, {"workers": device.workers}
         self.staged = self.gpu and self.ranks > 1 and not takes_gpu_memory(communicator)
         if self.staged:  # blocks on their way out and in
-            import cupyx
-
             self.out, self.back = (cupyx.empty_pinned(self.spectrum, self.complex) for _ in range(2))
 
     def space_chunks(self, size: int | None = None) -> Iterator[slice]:
@@ -67,18 +67,21 @@ class Slabs:
             blocks[:, part] = plane.reshape(-1, self.ranks, len(self.rows), self.half).swapaxes(0, 1)
         self.exchange(work, out)
         for part in self._lines():
-            out[:, part] = self.library.fft(out[:, part], axis=0, **self.more)
+            out[:, part] = self.library.fft(out[:, part], axis=0, overwrite_x=True, **self.more)
 
     def inverse(self, spectrum, out, work, more_work) -> None:
         """The field of `spectrum`, which is kept, into `out`; both work arrays, of the spectrum's shape, are overwritten."""
+        whole = {"norm": "forward", **self.more}  # not scaled; at the end, once, in the copy that is made anyway
         for part in self._lines():
-            work[:, part] = self.library.ifft(spectrum[:, part], axis=0, **self.more)
+            work[:, part] = self.library.ifft(spectrum[:, part], axis=0, **whole)
         self.exchange(work, more_work)
         found = work if self.ranks == 1 else more_work
         blocks = found.reshape(self.ranks, len(self.planes), len(self.rows), self.half)
+        scale = self.real.type(1 / np.prod(self.shape))
         for part in self.space_chunks():
             plane = blocks[:, part].swapaxes(0, 1).reshape(-1, self.shape[1], self.half)
-            out[part] = self.library.irfftn(plane, s=self.shape[1:], axes=(1, 2), **self.more)
+            field = self.library.irfftn(plane, s=self.shape[1:], axes=(1, 2), overwrite_x=True, **whole)
+            self.xp.multiply(field, scale, out=out[part])
 
     def _lines(self) -> Iterator[slice]:
         """Of the rows of y that are here: lines along x."""

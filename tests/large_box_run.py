@@ -8,6 +8,7 @@ import types
 from pathlib import Path
 
 import numpy as np
+import scipy.fft
 
 from jobs.large_box import LargeBox
 from jobs.slabs import Slabs
@@ -62,8 +63,9 @@ def fake_gpu(device):
     def zeros(*how):
         return np.zeros(*how).view(FakeGpuArray)
 
-    sys.modules["cupyx"] = types.SimpleNamespace(empty_pinned=np.empty)
-    cupy = types.SimpleNamespace(asarray=np.asarray, float64=np.float64, fft=np.fft, asnumpy=asnumpy)
+    cupyx = types.SimpleNamespace(empty_pinned=np.empty, scipy=types.SimpleNamespace(fft=scipy.fft))
+    sys.modules |= {"cupyx": cupyx, "cupyx.scipy": cupyx.scipy, "cupyx.scipy.fft": scipy.fft}
+    cupy = types.SimpleNamespace(asarray=np.asarray, float64=np.float64, multiply=np.multiply, asnumpy=asnumpy)
     return types.SimpleNamespace(kind="gpu", cupy=cupy, workers=1, module=device.module, asarray=device.asarray, zeros=zeros,
                                  to_host=np.array, synchronize=lambda: None)  # fmt: skip
 
