@@ -43,7 +43,7 @@ class LargeBox:
         self.clock = Clock(step=control.first)
         self.u, self.before, self.nonlinear_before = model.device.zeros(slabs.space, slabs.real), None, None
         self.spare = None  # for blocks on their way, where there are others
-        for name in (*ARRAYS[control.order], "nonlinear", *["spare"][: slabs.ranks - 1]):
+        for name in (*ARRAYS[control.order], "nonlinear", *(["spare"] if slabs.ranks > 1 else [])):
             setattr(self, name, model.device.zeros(slabs.spectrum, slabs.complex))
 
     def start(self) -> None:

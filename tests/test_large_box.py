@@ -208,6 +208,19 @@ def test_the_stage(quench, config, tmp_path):
     assert "large.frames is 12 there and 13 here; choose another --run, or remove" in lines[-1]
 
 
+def test_the_stage_ends_at_rest(quench, config, tmp_path):
+    run, words = tmp_path / "run", ("size=16", "frames=1000", "steady_state=1.0e-2", "precision=float64")
+    code, lines = quench("coarsening", "large", config, "--run", run, *(w for s in words for w in ("--set", f"large.{s}")))
+    assert code == 0, lines
+    found = read(run)
+    with h5py.File(run / "large/box.h5") as file:
+        at_rest = file.attrs["steady_time"]
+    assert 1 < at_rest < 900
+    assert found["time"][-1] == at_rest
+    assert found["kept"][-1] >= at_rest
+    assert np.isfinite(found["phi"]).all()
+
+
 @pytest.mark.parametrize("damage", [None, "newest", "all"])
 def test_going_on(quench, config, tmp_path, monkeypatch, damage):
     """Of a run that ended after three states the rest is the same bytes, from the state before where the newest is damaged."""

@@ -55,8 +55,9 @@ def follow(system: System, place: Place, device, progress: Progress) -> None:
         say(f"{system.large}: finished before")
         return
     model = solver(config, asked.size, device, asked.precision)
-    for line in warn(model, config)[:1]:
-        say(f"warning: {line}")
+    for line in warn(model, config):
+        if line.startswith("system.interface_width"):  # the others are about the networks' grid
+            say(f"warning: {line}")
     say(announce(config, slabs))
     files.together(lambda: fits(config, slabs))
     rule = control(model, asked.scheme, asked.step, asked.tolerance or config.generate.tolerance)
@@ -71,7 +72,7 @@ def follow(system: System, place: Place, device, progress: Progress) -> None:
         position, series = found
         say(f"going on at t = {box.clock.time / model.rate:.6g}, step {box.clock.steps}")
     if place.rank == 0:
-        progress.begin(len(looks), "frames")
+        progress.begin(len(looks) - position["look"], "frames")
     try:
         _follow(box, config, looks, kept, files, position, series, progress if place.rank == 0 else None)
     except BlownUpError as error:
@@ -93,20 +94,21 @@ def follow(system: System, place: Place, device, progress: Progress) -> None:
 def _follow(box: LargeBox, config: Coarsening, looks, kept, files: Files, position: dict, series: dict, progress: Progress | None) -> None:
     """The frames from position["look"] on; `position` and `series` are brought up to date.  progress: the first rank's."""
     asked, clock, rate = config.large, box.clock, box.model.rate
-    now = saved = time.monotonic()
+    now, first, came = time.monotonic(), position["look"], clock.time
+    saved = now
     while position["look"] < len(looks):
         number = int(looks[position["look"]])
         until = number * config.generate.interval * rate
         if clock.time >= until or clock.steady:
             _look(box, number, number in kept or clock.steady, files, position, series)
+            came = clock.time
             if clock.steady:
                 return
         else:
-            begun = clock.time
             box.advance(until)
             if progress is not None:
-                share = (clock.time - begun) / max(until - begun, 1e-300)
-                progress.reach(position["look"] + min(share, 0.99), f"t = {clock.time / rate:.6g}, step {clock.step / rate:.3g}")
+                share = min((clock.time - came) / (until - came), 0.99)
+                progress.reach(position["look"] - first + share, f"t = {clock.time / rate:.6g}, step {clock.step / rate:.3g}")
         before, now = now, time.monotonic()
         position["seconds"] += now - before
         if files.slabs.first(now - saved >= asked.checkpoint):

@@ -20,7 +20,6 @@ import numpy as np
 from jobs import UserError, shards
 from jobs.large_box import ARRAYS, LargeBox
 from jobs.slabs import Slabs
-from kernels.device import DeviceError
 
 STATE = "of 2 phi - 1 or of its nonlinear part, some rows of ky"
 
@@ -46,7 +45,7 @@ class Files:
             result = act()
         except OSError as error:
             problem = f"{error.filename or self.folder}: cannot be written or read: {error.strerror or error}"
-        except (MemoryError, DeviceError, UserError) as error:
+        except (MemoryError, RuntimeError, UserError) as error:  # HDF5's own, or the device's
             problem = str(error) or "not enough memory"
         problems = [text for text in self.slabs.shared(problem) if text]
         if problems:
