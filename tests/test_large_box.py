@@ -209,7 +209,7 @@ def test_the_stage(quench, config, tmp_path):
 
 
 def test_the_stage_ends_at_rest(quench, config, tmp_path):
-    run, words = tmp_path / "run", ("size=16", "frames=1000", "steady_state=1.0e-2", "precision=float64")
+    run, words = tmp_path / "run", ("size=16", "frames=1000", "steady_state=1.0e-5", "precision=float64")
     code, lines = quench("coarsening", "large", config, "--run", run, *(w for s in words for w in ("--set", f"large.{s}")))
     assert code == 0, lines
     found = read(run)
