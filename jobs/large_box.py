@@ -36,8 +36,9 @@ class LargeBox:
     Raises MemoryError where the slabs do not fit.
     """
 
-    def __init__(self, model: CahnHilliard, slabs: Slabs, control: Control, adaptive: bool, steady_state: float = 1e-10):
-        self.model, self.slabs, self.control, self.adaptive, self.steady_state = model, slabs, control, adaptive, steady_state
+    def __init__(self, model: CahnHilliard, slabs: Slabs, control: Control, adaptive: bool, steady_state: float | None = 1e-10):
+        self.model, self.slabs, self.control = model, slabs, control
+        self.steady_state = -np.inf if steady_state is None else steady_state
         self.make_step = SlabStep(model, slabs.rows, control.order, adaptive)
         self.cells = float(np.prod(slabs.shape))
         self.clock = Clock(step=control.first)

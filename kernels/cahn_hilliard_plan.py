@@ -74,7 +74,8 @@ def plan(model: CahnHilliard, fields: np.ndarray, times: Sequence[float], scheme
             raise ValueError(f"step is {step:g}; the explicit scheme is unstable beyond {limit:.4g} (time)")
     u = model.to_symmetric(fields.astype(np.float64)).astype(model.precision)
     steps = control(model, scheme, step, tolerance)
-    return Plan(u, times, times * model.rate, keep, scheme, steps, steady_state or 0.0, max_steps)
+    fall = -math.inf if steady_state is None else steady_state  # F may rise within the scheme's error: that is no steady state
+    return Plan(u, times, times * model.rate, keep, scheme, steps, fall, max_steps)
 
 
 def control(model: CahnHilliard, scheme: str, step: float | None, tolerance: float) -> Control:

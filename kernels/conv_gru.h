@@ -23,7 +23,7 @@ __device__ __forceinline__ void store(float* to, vec value) { *to = value; }
 #define ALWAYS_INLINE
 __device__ __forceinline__ ivec as_bits(vec v) { return __float_as_int(v); }
 __device__ __forceinline__ vec as_float(ivec bits) { return __int_as_float(bits); }
-__device__ __forceinline__ vec clipped(vec v, float low, float high) { return fminf(fmaxf(v, low), high); }
+__device__ __forceinline__ vec clipped(vec v, float low, float high) { return v < low ? low : v > high ? high : v; }  // nan stays
 __device__ __forceinline__ vec reciprocal(vec v) { return 1.0f / v; }
 #else
 #define UNROLL _Pragma("GCC unroll 64")
@@ -39,8 +39,8 @@ static __forceinline__ ivec as_bits(vec v) { ivec bits; memcpy(&bits, &v, sizeof
 static __forceinline__ vec as_float(ivec bits) { vec v; memcpy(&v, &bits, sizeof v); return v; }
 static __forceinline__ vec clipped(vec v, float low, float high) {
   vec a = same(low), b = same(high);
-  v = v > a ? v : a;
-  return v < b ? v : b;
+  v = v < a ? a : v;  // nan stays
+  return v > b ? b : v;
 }
 static __forceinline__ vec reciprocal(vec v) {
 #if defined(__AVX512F__) && LANES == 16

@@ -3,7 +3,7 @@
 Loss   L = mean over samples, predicted frames and cells of (phi - truth)^2; output sigmoid: + mass_penalty times the mean over
        samples and frames of (mean of phi - mean of truth)^2, the paper's weak constraint (S1)
 Way    frames 0 .. given - 1 are read from the truth, the others are the network's own; only those are in the loss
-Memory 241 float32 a cell and step are kept on the way there (h = 10), for the way back
+Memory 26 h + 2 float32 a cell and step (262 for h = 10): what the way there keeps for the way back, its states, phi and the truth
 
     from kernels.conv_gru_training import Backpropagation
     training = Backpropagation(network, frames=20)
@@ -55,6 +55,13 @@ class Backpropagation:
         self.state_gradient, self.phi_gradient = [network.tiled(h), network.tiled(h)], new(1)
         self.portions = min(device.workers if device.kind == "cpu" else GPU_PORTIONS, network.count * network.shape[0])
         self.sums = self._sums(h, fluxes)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that this takes on the device, nearly all of it for the way back."""
+        states, kept = (state for pair in self.states for state in pair), (part for step in self.kept for part in step.values())
+        fields = [*self.phi, *self.truth, *states, *kept]
+        return sum(field.nbytes for field in fields)
 
     def _sums(self, h: int, fluxes: int) -> dict[str, tuple]:
         """{convolution: (kernel, tasks, partial sums, indices of weights and biases in the flat vector)}."""

@@ -70,7 +70,7 @@ def fake_gpu(device):
                                  to_host=np.array, synchronize=lambda: None)  # fmt: skip
 
 
-def box_of(model, communicator, start, scheme="adaptive", step=None, tolerance=1e-4, steady_state=0.0) -> LargeBox:
+def box_of(model, communicator, start, scheme="adaptive", step=None, tolerance=1e-4, steady_state=None) -> LargeBox:
     """A box that holds this rank's planes of start (1, *shape)."""
     slabs = Slabs(model.shape, model.precision, model.device, communicator)
     box = LargeBox(model, slabs, control(model, scheme, step, tolerance), scheme == "adaptive", steady_state)

@@ -329,6 +329,19 @@ def test_mass(device, shape, precision, tolerance):
     assert np.abs(run.fields.astype(float).mean(space) - mean).max() < tolerance
 
 
+@pytest.mark.parametrize("shape", [(32, 32), (24, 16), (16, 16, 16)])  # fused, by FFT in two and in three dimensions
+@pytest.mark.parametrize(("scheme", "step"), [("adaptive", None), ("second_order", 0.2)])
+def test_without_a_steady_state_nothing_ends_early(device, shape, scheme, step):
+    """At rest the energy goes up and down by rounding, after a first step even by more: the run goes on to its last time."""
+    x = np.arange(shape[0]) + 0.5 - shape[0] / 2
+    flat = np.broadcast_to(np.tanh((shape[0] / 4 - np.abs(x)) / np.sqrt(2)).reshape((-1,) + (1,) * (len(shape) - 1)), shape)
+    model = CahnHilliard(shape, form="symmetric", device=device)
+    run = model.run(flat[None], [0, 200], scheme=scheme, step=step, steady_state=None)
+    assert np.isnan(run.steady_time).all()
+    assert run.time == pytest.approx(200)
+    assert step is None or run.steps[0] == 1000
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 @pytest.mark.parametrize("step", [0.01, 1.0, 100.0, 1e4])

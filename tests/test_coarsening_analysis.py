@@ -27,6 +27,7 @@ from analysis.coarsening import (
     tabled,
 )
 from analysis.coarsening.names import Network
+from analysis.verdicts import above
 from jobs.coarsening.measures import energies
 from tests import coarsening_run as made
 from tests.coarsening_run import WIDTH, Wrong
@@ -171,7 +172,19 @@ def test_bands_of_an_ensemble(run, found):
     free = run.cases["ensemble"].truth.series["free_energy"] / run.volume(run.cases["ensemble"])
     assert b.spread_truth == pytest.approx(free.std(0, ddof=1))
     assert b.off[0] == 0
+    assert b.ratio.value == pytest.approx(b.spread[1:].mean() / b.spread_truth[1:].mean())
+    assert b.ratio.error > 0
     assert found.bands.keys() == {(case, n) for case in ("ensemble", "test") for n in made_networks()}
+
+
+def test_the_error_of_a_ratio_of_deviations():
+    """Two of n normal samples that know nothing of one another: sqrt(1 / (n - 1)); of one that is twice the other: none."""
+    first, second = np.random.default_rng(1).normal(size=(2, 4000, 1))
+    found = energy.spread_ratio(first, second)
+    assert found.value == pytest.approx(1, abs=4.5 * found.error)
+    assert found.error == pytest.approx(1 / np.sqrt(3999), rel=0.15)
+    assert energy.spread_ratio(first, 2 * first).error < 1e-12
+    assert np.isnan(energy.spread_ratio(first[:2], second[:2]).error)
 
 
 def made_networks():
@@ -206,7 +219,27 @@ def test_times_at_the_same_error(run, found):
     assert costs.at_same_error(found.costs, STAGGERED, "first_order")[0].value == pytest.approx(1)
     second, how = costs.at_same_error(found.costs, STAGGERED, "second_order")
     assert second.value == pytest.approx(0.55), "all settings are more accurate: the quickest"
-    assert "at RMSE 4.0e-02" in how
+    assert second.error > 0, "even that one is quicker than the network"
+    assert "at most: at RMSE 4.0e-02" in how
+    fast = [costs.Cost(**{**row.__dict__, "seconds": row.seconds / 10}) if row.network == STAGGERED else row for row in found.costs]
+    second, how = costs.at_same_error(fast, STAGGERED, "second_order")
+    assert second.value == pytest.approx(5.5)
+    assert above(1).judge(second) == "undecided", "a longer step might be as quick as the network"
+    assert above(1).judge(costs.at_same_error(fast, STAGGERED, "first_order")[0]) == "yes"
+
+
+def test_a_network_that_left_every_range_has_no_time_at_its_error(found):
+    rows = [costs.Cost(**{**row.__dict__, "rmse": np.nan}) if row.network == STAGGERED else row for row in found.costs]
+    ratio, how = costs.at_same_error(rows, STAGGERED)
+    assert np.isnan(ratio.value)
+    assert how == "the network's RMSE is not finite"
+
+
+def test_cost_against_size_is_of_single_starts(run):
+    """A GPU takes a batch of small boxes in less time each."""
+    cells, _, cases = costs.by_size(run, STAGGERED)
+    assert set(cases) == {"larger", "shape", "slice", "long"}
+    assert sorted(set(cells)) == [16**3, 32**3]
 
 
 def test_growth_of_the_cost():

@@ -78,6 +78,7 @@ MISTAKES = [
     ("generate.mean_deviation=0.2", ["generate.mean_deviation = 0.2", "means would be 0 to 1", "above 0 and below 1"]),
     ("generate.latest_start=0.5", ["generate.latest_start = 0.5", "at least generate.interval = 1", "[time]"]),
     ("generate.noise=0", ["generate.noise = 0", "above 0 and at most 0.5"]),
+    ("train.hidden=65", ["train.hidden = 65", "at most 64", "[channels]"]),  # two minutes of a compiler; beyond, hours
     ("train.models=[gru]", ["train.models", "staggered, central, sigmoid"]),
     ("train.models=[central,central]", ["train.models", "each once"]),
     ("train.curriculum=1000", ["train.curriculum = 1000", "fewer than train.epochs = 1000", "[epochs]"]),

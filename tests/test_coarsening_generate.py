@@ -70,6 +70,12 @@ def test_the_mixture_separates(data):
     assert phi.max() < 1.1
 
 
+def test_faint_noise_grows():
+    """Its energy hardly falls at first: that is no end."""
+    phi = simulated(configured(noise=1e-5, feature_sizes=[8], later=0.0), 3)[3]["phi"]
+    assert (phi[:, -1].std((1, 2, 3)) > 100 * phi[:, 0].std((1, 2, 3))).all()
+
+
 def test_starts_and_means_differ(data):
     first = np.concatenate([data[unit]["phi"][:, 0] for unit in range(4)])
     likeness = np.corrcoef((first - first.mean((1, 2, 3), keepdims=True)).reshape(9, -1))
@@ -243,12 +249,13 @@ def test_a_step_that_is_too_long(quench, small_coarsening, tmp_path):
 
 def test_warnings_name_what_is_unwise(quench, small_coarsening, tmp_path):
     code, lines = quench("coarsening", "generate", small_coarsening, "--run", tmp_path / "run", "--set", "system.interface_width=1.2",
-                         "--set", "system.downscale=4", "--set", "generate.frames=2")  # fmt: skip
+                         "--set", "system.downscale=4", "--set", "generate.frames=2", "--set", "generate.feature_sizes=[4,8]")  # fmt: skip
     assert code == 0
     said = [line for line in lines if line.startswith("warning:")]
-    assert len(said) == 2
+    assert len(said) == 3
     assert "system.interface_width = 1.2: an interface is 1.2 cells wide (90% of the step), fewer than 2.5" in said[0]
     assert "system.downscale = 4: the waves that grow fastest are 0.6 cells of the network's grid long" in said[1]
+    assert "generate.feature_sizes = 4: the network's grid, every 4 cells, meets this noise on its lattice points" in said[2]
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def networks(monkeypatch):
         return made[-1]
 
     monkeypatch.setattr(trained, "names", lambda system, say: NAMES)
-    monkeypatch.setattr(train, "check", lambda system: None)
+    monkeypatch.setattr(train, "check_data", lambda system: None)
     monkeypatch.setattr(trained, "stepper", stepper)
     monkeypatch.setattr(costs, "write", lambda *_: None)  # tests/test_coarsening_costs.py
     return made
@@ -119,7 +119,8 @@ def one(case: str, **settings) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("frames", "kept", "spacing"), [(10, 4, "linear"), (10, None, "log"), (10_001, 60, "log"), (101, 11, "linear"), (12, 11, "log")]
+    ("frames", "kept", "spacing"),
+    [(10, 4, "linear"), (10, None, "log"), (10_001, 60, "log"), (101, 11, "linear"), (12, 11, "log"), (100, 2, "log"), (100, 2, "linear")],
 )
 def test_as_many_frames_are_kept_as_asked_with_the_first_and_the_last(frames, kept, spacing):
     found = kept_frames(frames, kept, spacing)
@@ -432,7 +433,9 @@ def test_files_that_are_no_input(follow, tmp_path):
         file["psi"] = GOOD
     assert "holds psi, and no dataset `phi`" in follow("--input", tmp_path / "b.h5", status=2)[-1]
     (tmp_path / "c.h5").write_text("words")
-    assert "neither a .npy file nor HDF5" in follow("--input", tmp_path / "c.h5", status=2)[-1]
+    (tmp_path / "folder").mkdir()
+    for name in ("c.h5", "folder"):
+        assert "neither a .npy file nor HDF5" in follow("--input", tmp_path / name, status=2)[-1]
 
 
 def test_options_that_do_not_go_together(quench, run, tmp_path):

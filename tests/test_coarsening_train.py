@@ -139,7 +139,8 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_not_the_result(made):
     path = parts.training("staggered/seed-0") / "checkpoint.pt"
     path.write_bytes(path.read_bytes()[:-100])
     said = fit(parts)
-    assert "truncated or not a checkpoint; moved aside to checkpoint.pt.bad" in said[0]
+    assert "GiB of memory for 1 sequences at a time" in said[0]
+    assert "truncated or not a checkpoint; moved aside to checkpoint.pt.bad" in said[1]
     assert outcome(parts) == outcome(whole)
 
 
@@ -175,6 +176,7 @@ def test_a_batch_that_ranks_cannot_share_is_refused(made, monkeypatch):
     monkeypatch.setattr(train.distributed, "place", lambda: (0, 3))
     with pytest.raises(UserError, match=r"train\.batch = 2: its 4 fields \(with duals\) cannot be shared evenly by 3 ranks"):
         train.check(system)
+    train.check_data(system)  # a rollout shares no batches
 
 
 # ---- misfortunes

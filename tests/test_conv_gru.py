@@ -96,6 +96,21 @@ def test_gradients_equal_torchs(device, shape, output, given, penalty, hidden):
         assert np.abs(gradient[index] - exact).max() < 10 * round_off + 2e-6 * np.abs(exact).max() + 1e-7 * scale, name
 
 
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_what_is_not_a_number_stays_none(device, output):
+    """Whether phi or the parameters hold it: no gate may turn it into a number that looks sound."""
+    parameters, phi = random_parameters(1, 4, output), fields((8, 8, 8), 1)
+    network = ConvGRU(parameters, (8, 8, 8), output=output, device=device)
+    phi[0, 4, 4, 4] = np.nan
+    network.start(phi)
+    network.advance(1)
+    assert np.isnan(network.fields()[0, 4, 4, 4])
+    network = ConvGRU({name: np.full_like(value, np.nan) for name, value in parameters.items()}, (8, 8, 8), output=output, device=device)
+    network.start(fields((8, 8, 8), 1))
+    network.advance(1)
+    assert np.isnan(network.fields()).all()
+
+
 def test_gradients_do_not_add_up_over_calls():
     parameters, truth = random_parameters(5), fields((4, 8, 8, 8), 1)
     training = Backpropagation(ConvGRU(parameters, (8, 8, 8), device=select("cpu", 1)), 4)

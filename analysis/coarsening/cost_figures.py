@@ -34,8 +34,8 @@ def against_size(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
     ax.legend(title="exponent", title_fontsize=7)
     return (
         style.save(fig, folder, f"{prefix}figure-7-cost"),
-        f"{run.name}: figure 7 of the paper: wall time of a frame of one start against the number of cells, over that of a box of the "
-        f"training's size ({run.network_size}^3); a point a case. Dashed: linear.",
+        f"{run.name}: figure 7 of the paper: wall time of a frame against the number of cells, over that of a box of the training's size "
+        f"({run.network_size}^3); a point a case of one start. Dashed: linear.",
     )
 
 

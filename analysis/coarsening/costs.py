@@ -78,19 +78,24 @@ def over_explicit(rows: list[Cost], network: Network | None) -> Estimate:
 def at_same_error(rows: list[Cost], network: Network | None, method: str = "adaptive") -> tuple[Estimate, str]:
     """(time of a scheme at the network's RMSE over the network's time, how it was found).
 
-    Log-linear between settings; where every setting is more accurate than the network, the quickest one stands for it.
+    Log-linear between settings; where every setting is more accurate than the network, the quickest one stands for it: a coarser one
+    might do, so that a time above the network's says nothing and has no error.
     """
     own, settings = of_network(rows, network), solver(rows, method)
     settings = [row for row in settings if np.isfinite(row.rmse) and row.rmse > 0]
     if own is None or not settings:
         return UNDETERMINED, ""
+    if not np.isfinite(own.rmse):
+        return UNDETERMINED, "the network's RMSE is not finite"
     better = [row for row in settings if row.rmse <= own.rmse]
     if not better:
         return UNDETERMINED, "no setting is as accurate as the network"
     worse = [row for row in settings if row.rmse > own.rmse]
     if not worse:
         quickest = min(better, key=lambda row: row.seconds)
-        return ratio(quickest.time(), own.time()), f"at RMSE {quickest.rmse:.1e}, the network's is {own.rmse:.1e}"
+        most = ratio(quickest.time(), own.time())
+        return Estimate(most.value, most.error if most.value < 1 else np.nan), (
+            f"at most: at RMSE {quickest.rmse:.1e}, the network's is {own.rmse:.1e}")  # fmt: skip
     low, high = max(better, key=lambda row: row.rmse), min(worse, key=lambda row: row.rmse)
     share = np.log(own.rmse / low.rmse) / np.log(high.rmse / low.rmse)
     seconds = np.exp((1 - share) * np.log(low.seconds) + share * np.log(high.seconds))
@@ -98,11 +103,12 @@ def at_same_error(rows: list[Cost], network: Network | None, method: str = "adap
 
 
 def by_size(run: Run, network: Network) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """(cells of the network's grid, seconds of a frame of one start, case) of its rollouts, by size."""
+    """(cells of the network's grid, seconds of a frame, case) of its rollouts of one start, by size: several fill a GPU better."""
+    rollouts = {name: case.networks[network] for name, case in run.cases.items() if network in case.networks}
     found = sorted(
-        (int(np.prod(case.networks[network].shape)), float(case.networks[network].attributes["seconds_per_frame"]), name)
-        for name, case in run.cases.items()
-        if network in case.networks and case.networks[network].attributes.get("seconds_per_frame", 0) > 0
+        (int(np.prod(rollout.shape)), float(rollout.attributes["seconds_per_frame"]), name)
+        for name, rollout in rollouts.items()
+        if rollout.count == 1 and rollout.attributes.get("seconds_per_frame", 0) > 0
     )
     cells, seconds, names = (list(column) for column in zip(*found, strict=True)) if found else ([], [], [])
     return np.array(cells), np.array(seconds), names

@@ -76,13 +76,16 @@ def slopes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Bands:
-    """Mean and standard deviation over the starts of F / V of truth and network, (t,) each."""
+    """Mean and standard deviation over the starts of F / V of truth and network, (t,) each.
+
+    ratio: of the network's deviation to the truth's, both averaged over the frames after the first."""
 
     time: np.ndarray
     mean_truth: np.ndarray
     spread_truth: np.ndarray
     mean: np.ndarray
     spread: np.ndarray
+    ratio: Estimate
 
     @property
     def off(self) -> np.ndarray:
@@ -97,4 +100,19 @@ def bands(case: Case, rollout: Rollout, volume: float) -> Bands | None:
     times = case.truth.series_time
     times = times[times <= rollout.series_time[-1] * (1 + 1e-9)]
     true, own = at(case.truth, times) / volume, at(rollout, times) / volume
-    return Bands(times, true.mean(0), true.std(0, ddof=1), own.mean(0), own.std(0, ddof=1))
+    after = times > 0
+    return Bands(times, true.mean(0), true.std(0, ddof=1), own.mean(0), own.std(0, ddof=1), spread_ratio(true[:, after], own[:, after]))
+
+
+def spread_ratio(true: np.ndarray, own: np.ndarray) -> Estimate:
+    """Mean over time of the deviations over starts of own (n, t) over that of true; its error by leaving out the starts in turn."""
+
+    def of(some) -> float:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(own[some].std(0, ddof=1).mean() / true[some].std(0, ddof=1).mean())
+
+    n, whole = len(true), of(slice(None)) if true.shape[1] else np.nan
+    if n < 3 or not np.isfinite(whole):
+        return Estimate(whole, np.nan)
+    without = np.array([of(np.arange(n) != i) for i in range(n)])
+    return Estimate(whole, float(np.sqrt((n - 1) * without.var())))

@@ -33,13 +33,11 @@ def free_energy(run: Run, network: Network | None, numbers: Numbers) -> list[Cla
         rows.append(row(run, network, f"{text}: exponent of F in t", "-1/3", close_to(round(energy.LAW, 4)), found, **more))
     bands = numbers.bands.get(("ensemble", network))
     count = starts(run.cases["ensemble"].truth.count) if bands else ""
-    after = bands.time > 0 if bands else None
     rows.append(row(run, network, "ensemble: mean F minus the truth's, in the truth's standard deviations, largest over time",
                     "within the bands", below(1), exact(np.abs(bands.off).max()) if bands else None, data=count,
                     note=f"at t = {bands.time[np.abs(bands.off).argmax()]:g}" if bands else ""))  # fmt: skip
-    share = exact(bands.spread[after].mean() / bands.spread_truth[after].mean()) if bands else None
     text = "ensemble: standard deviation of F over the truth's, mean over time"
-    rows.append(row(run, network, text, "close agreement", close_to(1), share, data=count))
+    rows.append(row(run, network, text, "close agreement", close_to(1), bands.ratio if bands else None, data=count))
     return rows
 
 
@@ -59,11 +57,13 @@ def cost(run: Run, network: Network | None, numbers: Numbers) -> list[Claim]:
     frames = f"{run.costs.get('frames', '?')} frames, {run.costs.get('device', '?')}" if own else ""
     explicit = costs.over_explicit(numbers.costs, network) if own else None
     known = own and np.isfinite(explicit.value)
-    note = f"RMSE {own.rmse:.1e}; explicit {costs.solver(numbers.costs, 'explicit')[0].rmse:.1e}" if known else ""
+    still = float(run.costs.get("persistence_rmse", np.inf)) if own else np.inf
+    poor = "" if own is None or own.rmse < still else f"; not better than persistence, {still:.1e}"
+    note = f"RMSE {own.rmse:.1e}; explicit {costs.solver(numbers.costs, 'explicit')[0].rmse:.1e}{poor}" if known else ""
     text = "time of the explicit scheme over the network's"
     rows.append(row(run, network, text, "a fraction of the cost", above(1), explicit, data=frames, note=note))
     for method in ("second_order", "adaptive"):
         found, how = costs.at_same_error(numbers.costs, network, method) if own else (None, "")
         rows.append(row(run, network, f"time of the {costs.SOLVERS[method]} scheme, at least as accurate, over the network's",
-                        "not compared", above(1), found, data=frames, note=how))  # fmt: skip
+                        "not compared", above(1), found, data=frames, note=how + poor * bool(how)))  # fmt: skip
     return rows

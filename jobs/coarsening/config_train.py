@@ -18,7 +18,7 @@ class Train(Section):
         min_length=1,
         about="what they put out: fluxes through cells' faces (staggered), in their middles (central, as published), or phi (sigmoid)",
     )
-    hidden: int = value(10, unit="channels", ge=1, le=1024, about="of the hidden state of each cell")
+    hidden: int = value(10, unit="channels", ge=1, le=64, about="of the hidden state of each cell")
     epochs: int = value(1000, unit="epochs", ge=1, le=1_000_000, about="of the training")
     curriculum: int = value(
         25, unit="epochs", ge=0, le=1_000_000, about="in which the frames given fall from all but the last to the first alone"

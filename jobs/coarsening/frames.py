@@ -14,8 +14,8 @@ def kept_frames(frames: int, kept: int | None, spacing: str) -> np.ndarray:
         return np.arange(frames)
     if spacing == "linear":
         return np.unique(np.rint(np.linspace(0, frames - 1, kept)).astype(np.int64))
-    early = np.rint(np.geomspace(1, frames - 1, kept - 1)).astype(np.int64)
-    return np.unique(np.concatenate([[0], np.maximum(early, np.arange(1, kept))]))
+    later = np.rint(np.geomspace(frames - 1, 1, kept - 1)).astype(np.int64)[::-1]  # of one number geomspace gives the first
+    return np.unique(np.concatenate([[0], np.maximum(later, np.arange(1, kept))]))
 
 
 def looked_at(frames: int, kept: np.ndarray) -> np.ndarray:

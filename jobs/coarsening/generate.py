@@ -77,6 +77,12 @@ def warn(model: CahnHilliard, config: Coarsening) -> list[str]:
             f"system.downscale = {s.downscale}: the waves that grow fastest are {fastest:.1f} cells of the network's grid long, fewer "
             "than 3; lower system.downscale"
         )
+    unseen = [feature for feature in config.generate.feature_sizes if s.downscale % feature == 0 and s.downscaling == "nearest"]
+    if unseen:
+        lines.append(
+            f"generate.feature_sizes = {unseen[0]}: the network's grid, every {s.downscale} cells, meets this noise on its lattice points, "
+            f"where it is 0: the first frame shows none of it; choose more than system.downscale = {s.downscale}"
+        )
     return lines
 
 
@@ -152,7 +158,7 @@ def run(model: CahnHilliard, config: Coarsening, fields: np.ndarray, times: Sequ
     """The truth from fields (n, X, Y, Z) on, by the scheme that the config names."""
     g = config.generate
     how = {"step": g.step} if g.scheme == "explicit" else {"tolerance": g.tolerance}
-    return model.run(fields, times, scheme=g.scheme, **how, observe=False, on_blow_up="keep", **more)
+    return model.run(fields, times, scheme=g.scheme, **how, steady_state=None, observe=False, on_blow_up="keep", **more)
 
 
 def simulate(

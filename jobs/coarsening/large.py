@@ -61,7 +61,7 @@ def follow(system: System, place: Place, device, progress: Progress) -> None:
     say(announce(config, slabs))
     files.together(lambda: fits(config, slabs))
     rule = control(model, asked.scheme, asked.step, asked.tolerance or config.generate.tolerance)
-    box = files.together(lambda: LargeBox(model, slabs, rule, asked.scheme == "adaptive", asked.steady_state or 0.0))
+    box = files.together(lambda: LargeBox(model, slabs, rule, asked.scheme == "adaptive", asked.steady_state))
     kept = kept_frames(asked.frames, asked.kept, asked.spacing)
     looks = looked_at(asked.frames, kept)
     found = files.read_state(box)

@@ -22,7 +22,7 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
     if request.input is not None and len(systems) > 1:
         raise UserError(f"--input: {request.run} holds {len(systems)} systems; give one of them as --run")
     for system in systems:
-        train.check(system)
+        train.check_data(system)
     if request.input is not None:
         if place.rank == place.task == 0:
             rollout_own.answer(systems[0], request, device, progress)

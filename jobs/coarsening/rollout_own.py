@@ -40,7 +40,8 @@ def read_start(path: Path, config, say) -> np.ndarray:
     except FileNotFoundError:
         raise UserError(f"--input {path}: no such file") from None
     except (OSError, EOFError, ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"--input {path}: neither a .npy file nor HDF5 with a dataset `phi` ({error})") from None
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        raise UserError(f"--input {path}: neither a .npy file nor HDF5 with a dataset `phi` ({reason})") from None
     if spacing is not None and not np.isclose(spacing, expected, rtol=1e-6):
         raise UserError(f"--input {path}: its spacing is {spacing:g}; these networks were trained with {expected:g} "
                         f"(system.spacing x system.downscale) and know no other [length]")  # fmt: skip

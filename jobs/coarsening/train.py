@@ -36,16 +36,22 @@ def train_digest(config) -> str:
 
 
 def check(system: System) -> None:
-    """UserError unless the system's data set is there, sound and of this very system, and its batches can be shared by the ranks."""
-    path, config, ranks = system.folder / "dataset.h5", system.config, distributed.place()[1]
+    """UserError unless the system can be trained: check_data, and its batches can be shared by the ranks."""
+    config, ranks = system.config, distributed.place()[1]
+    together = config.train.batch * (1 + config.train.duals)
+    if together % ranks:
+        raise UserError(f"train.batch = {config.train.batch}: its {together} fields (with duals) cannot be shared evenly by {ranks} ranks")
+    check_data(system)
+
+
+def check_data(system: System) -> None:
+    """UserError unless the system's data set is there, sound and of this very system, and its grid is one for the network."""
+    path, config = system.folder / "dataset.h5", system.config
     if config.system.network_size < SMALLEST_SIDE:
         raise UserError(
             f"system.size = {config.system.size}, system.downscale = {config.system.downscale}: the network needs {SMALLEST_SIDE} "
             "cells a side"
         )
-    together = config.train.batch * (1 + config.train.duals)
-    if together % ranks:
-        raise UserError(f"train.batch = {config.train.batch}: its {together} fields (with duals) cannot be shared evenly by {ranks} ranks")
     try:
         attributes = shards.read(path)[1]
     except FileNotFoundError:
@@ -79,6 +85,8 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
     torch.manual_seed(epoch_seed(config, name, 0))
     network = build(config, name)
     run = Training(config, name, network, sets["train"].all, sets["valid"].all, where)
+    if distributed.place()[0] == 0:
+        report("say", f"{run.backpropagation.memory / 2**30:.2g} GiB of memory for {run.together} sequences at a time")
     if not run.to_the_end(folder, belongs, lambda say: finished(system, name, say), report):
         return "trained by another process meanwhile"
     loss, drift = run.errors(sets["test"].all)
