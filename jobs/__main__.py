@@ -90,6 +90,9 @@ def run(options: argparse.Namespace, place: units.Place) -> int:
             failed, problems = agreed(place, lambda: train(options, systems, place, device, progress), 0)
             failed = sum(place.gather(failed))
             progress.end()
+        if options.stage == "large":
+            stage = importlib.import_module(f"jobs.{options.command}.large")
+            _, problems = agreed(place, lambda: stage.run(systems, place, device, progress), None)
         last = STAGES[options.command][-2]  # predict, or rollout
         if options.stage in (last, "all") and goes_on and not problems and not failed:
             stage = importlib.import_module(f"jobs.{options.command}.{last}")

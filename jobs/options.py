@@ -12,7 +12,7 @@ from jobs.segregation.config import Segregation
 # and jobs/STUDY/STAGE.py for each stage but `all`
 STUDIES = {"nucleation": Nucleation, "segregation": Segregation, "flocking": Flocking, "coarsening": Coarsening}
 STAGES = dict.fromkeys(STUDIES, ("generate", "collect", "train", "predict", "all"))
-STAGES["coarsening"] = ("generate", "collect", "train", "rollout", "all")
+STAGES["coarsening"] = ("generate", "collect", "train", "large", "rollout", "all")
 # what the last stage takes of one's own, its answer's name, and the network that gives it
 OWN = {
     "nucleation": ("configurations", "spins +1 and -1 (stable), (n, L, L), .npy or HDF5 `spins`", "NAME-p_nuc.h5", "torus"),
@@ -56,6 +56,9 @@ examples:
   # what a network makes of a microstructure of your own, on the networks' grid, 1000 frames of it
   python -m jobs coarsening rollout jobs/coarsening/demo.yaml --run runs/coarsening --input mine.npy --frames 1000
 
+  # one box of 2048^3 cells, too big for one GPU, in slabs over 16 of them
+  srun -n 16 python -m mpi4py -m jobs coarsening large jobs/coarsening/paper.yaml --run runs/large --set large.size=2048
+
   # how far is it, and what went wrong
   python -m jobs status runs/r10
 
@@ -96,7 +99,8 @@ def parser() -> argparse.ArgumentParser:
             help="generate: simulate the units; collect: units into a data set; train: the networks; "
             + (f"predict: what they say of its test set, or of {OWN[study][0]} of your own (--input)" if "predict" in stages else
                f"rollout: they go on alone, from the config's cases, the truth beside them, or from {OWN[study][0]} of your own (--input)")
-            + "; all: these in turn",
+            + ("; large: one box too big for one device, shared by all MPI ranks; all: the others" if "large" in stages else "; all: these")
+            + " in turn",
         )
         one.add_argument("config", metavar="CONFIG.yaml", type=Path, help=f"such as jobs/{study}/demo.yaml")
         one.add_argument(

@@ -37,6 +37,11 @@ class System:
     def training_failure(self, name: str) -> Path:
         return self.folder / "log" / f"train-{name.replace('/', '-')}.failed"
 
+    @property
+    def large(self) -> Path:
+        """The box that is shared by all ranks: its numbers and, as one, its frames."""
+        return self.folder / "large" / "box.h5"
+
     def rollout(self, case: str, who: str) -> Path:
         """The frames of a case by the truth or by a network, named as staggered/seed-0."""
         return self.folder / "rollout" / case / f"{who.replace('/', '-')}.h5"
@@ -131,7 +136,9 @@ def _claim(folder: Path, wanted: dict[str, Section], text: str, model: type[Sect
                 changes[key] = f"{key} is {old.get(key)} there and {new.get(key)} here"
     if changes:
         hint = "choose another --run"
-        if all(key.startswith("collect.") for key in changes):
+        if all(key.startswith("large.") for key in changes):
+            hint += f", or remove {folder / 'large'}"
+        elif all(key.startswith("collect.") for key in changes):
             hint += " (to collect the same units again, link this run's generate folder into it)"
         elif all(key.startswith(("train.", "unsupervised.")) for key in changes):
             hint += " (to train otherwise on the same data, link this run's generate folder, or dataset.h5 and data, into it)"
@@ -147,7 +154,9 @@ def free(key: str, folder: Path) -> bool:
     """Whether a config value may change in a run directory: it names what to do next, or nothing was made with it yet."""
     lists = ("models", "splits", "folds", "sets", "regularization", "seeds")
     listing = key in [f"train.{name}" for name in lists] or key.startswith(("predict.", "film.", "rollout."))
-    return listing or (key.startswith(("train.", "unsupervised.")) and not (folder / "train").exists())
+    unborn = [block for block in ("train", "large") if not (folder / block).exists()]
+    begins = {"train": ("train.", "unsupervised."), "large": ("large.",)}
+    return listing or key == "large.checkpoint" or any(key.startswith(begins[block]) for block in unborn)
 
 
 def _write(path: Path, text: str) -> None:

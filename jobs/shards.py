@@ -125,9 +125,9 @@ def content_digest(arrays: dict[str, np.ndarray]) -> str:
 
 
 def file_digest(file: h5py.File) -> str:
-    """`content_digest` of all arrays of an open file, which need not fit into memory."""
+    """`content_digest` of all arrays of an open file, which need not fit into memory; not of virtual ones, which are other files'."""
     arrays = []
-    file.visititems(lambda name, item: arrays.append(name) if isinstance(item, h5py.Dataset) else None)
+    file.visititems(lambda name, item: arrays.append(name) if isinstance(item, h5py.Dataset) and not item.is_virtual else None)
     total = hashlib.sha256()
     for name in sorted(arrays):
         dataset = file[name]

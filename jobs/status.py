@@ -26,7 +26,7 @@ def report(run: Path, study: str, systems: list[System]) -> str:
         failures += [system.failure(unit) for unit in sorted(set(range(count)) - set(finished))]
         dataset = "dataset.h5 is there" if _complete(system.folder / "dataset.h5") else "no dataset.h5 yet"
         lines.append(f"  {system.name or 'units'}: {len(finished)} of {count} done, {dataset}")
-        lines += _networks(system) + _rollouts(system)
+        lines += _networks(system) + _rollouts(system) + _large(system)
         for bad in sorted(system.folder.rglob("*.bad*")):
             lines.append(f"    set aside: {bad}")
     if len(systems) > 1:
@@ -95,6 +95,18 @@ def _rollouts(system: System) -> list[str]:
         with contextlib.suppress(OSError):
             lines.append(f"    failed: {path.stem}: {path.read_text().strip()}")
     return lines
+
+
+def _large(system: System) -> list[str]:
+    """How far the box is that all ranks share, where it has begun."""
+    box = system.large
+    if not box.parent.exists():
+        return []
+    if _complete(box):
+        return [f"    large: {box} is there"]
+    states = [path for path in sorted(box.parent.glob(".state/step-*/state.h5")) if _complete(path)]
+    frames = len(list(box.parent.glob("frames/frame-*")))
+    return [f"    large: begun, {frames} frames; " + (f"a state to go on from, {states[-1].parent.name}" if states else "no state yet")]
 
 
 def duration_left(beat: dict) -> float:

@@ -72,12 +72,17 @@ def plan(model: CahnHilliard, fields: np.ndarray, times: Sequence[float], scheme
         limit = explicit_limit(model)
         if step > limit:
             raise ValueError(f"step is {step:g}; the explicit scheme is unstable beyond {limit:.4g} (time)")
+    u = model.to_symmetric(fields.astype(np.float64)).astype(model.precision)
+    steps = control(model, scheme, step, tolerance)
+    fall = -math.inf if steady_state is None else steady_state  # F may rise within the scheme's error: that is no steady state
+    return Plan(u, times, times * model.rate, keep, scheme, steps, fall, max_steps)
+
+
+def control(model: CahnHilliard, scheme: str, step: float | None, tolerance: float) -> Control:
+    """The rule for the steps of a scheme; step: time, None for `adaptive`."""
     unit = model.squared_width
     fixed = None if step is None else step * model.rate
-    control = Control(fixed, tolerance, fixed or FIRST_STEP * unit, LONGEST_STEP * unit, 1 if scheme == "first_order" else 2)
-    u = model.to_symmetric(fields.astype(np.float64)).astype(model.precision)
-    fall = -math.inf if steady_state is None else steady_state  # F may rise within the scheme's error: that is no steady state
-    return Plan(u, times, times * model.rate, keep, scheme, control, fall, max_steps)
+    return Control(fixed, tolerance, fixed or FIRST_STEP * unit, LONGEST_STEP * unit, 1 if scheme == "first_order" else 2)
 
 
 def explicit_limit(model: CahnHilliard) -> float:

@@ -19,25 +19,31 @@ def area(fields: np.ndarray, level: float, spacing: float = 1.0, dimensions: int
     return (np.asarray(fields) > level).sum(axes).astype(np.float64) * spacing**dimensions
 
 
-def perimeter(fields: np.ndarray, level: float, spacing: float = 1.0, dimensions: int = 2) -> np.ndarray:
-    """Length (area) of the level set of fields (..., *shape), float64 (...), length^(d-1)."""
+def perimeter(fields: np.ndarray, level: float, spacing: float = 1.0, dimensions: int = 2, periodic: bool = True) -> np.ndarray:
+    """Length (area) of the level set of fields (..., *shape), float64 (...), length^(d-1).
+
+    periodic: False measures up to the last plane along the first axis only, a part of a larger box; the other axes stay periodic.
+    """
     fields = np.asarray(fields)
     shape = fields.shape[-dimensions:]
     flat = fields.reshape(-1, *shape)
     batch = max(1, BATCH_CELLS // int(np.prod(shape)))
-    parts = [_measure(flat[i : i + batch], level) for i in range(0, len(flat), batch)]
+    parts = [_measure(flat[i : i + batch], level, periodic) for i in range(0, len(flat), batch)]
     total = np.concatenate(parts) if parts else np.zeros(0)
     return total.reshape(fields.shape[:-dimensions]) * spacing ** (dimensions - 1)
 
 
-def _measure(fields: np.ndarray, level: float) -> np.ndarray:
+def _measure(fields: np.ndarray, level: float, periodic: bool) -> np.ndarray:
     """Sum over the simplices that walk from a cell's lowest corner to its highest, one axis at a time (Kuhn)."""
     dimensions = fields.ndim - 1
     axes = tuple(range(1, dimensions + 1))
     low, high = fields, fields
     for axis in axes:  # least and largest corner of each cell
         low, high = np.minimum(low, np.roll(low, -1, axis)), np.maximum(high, np.roll(high, -1, axis))
-    cell = np.nonzero((low <= level) & (high > level))
+    crossed = (low <= level) & (high > level)
+    if not periodic:
+        crossed[:, -1] = False
+    cell = np.nonzero(crossed)
     corner = {}
     for offset in itertools.product((0, 1), repeat=dimensions):
         place = [(index + o) % n for index, o, n in zip(cell[1:], offset, fields.shape[1:], strict=True)]

@@ -47,14 +47,15 @@ __device__ __forceinline__ Line corner(const float* gradient, int x, int y, int 
 
 __device__ __forceinline__ Line mix(Line a, Line b, float weight) { return Line{between(a.here, b.here, weight), between(a.slope, b.slope, weight)}; }
 
-// A block makes planes x = const: fields * SIZE of them, shared by `blocks` blocks.
+// A block makes planes x = const: `count` of them from `start` on of each field, `planes` in all, shared by `blocks` blocks.
 //   offset, fade  [CELLS]  t = 0, 1 / CELLS, ... and the fade's value there
-//   noise         [fields][SIZE][SIZE][SIZE]
-extern "C" __global__ void interpolate(const float* gradient, const float* offset, const float* fade, float* noise, int planes, int blocks) {
+//   noise         [fields][count][SIZE][SIZE]
+extern "C" __global__ void interpolate(const float* gradient, const float* offset, const float* fade, float* noise, int planes, int blocks,
+                                       int start, int count) {
   const int first = (int)((long long)planes * blockIdx.x / blocks), last = (int)((long long)planes * (blockIdx.x + 1) / blocks);
   for (int plane = first; plane < last; ++plane) {
-    const float* g = gradient + (size_t)(plane / SIZE) * POINTS * POINTS * POINTS * 3;
-    const int x = plane % SIZE, px = x / CELLS, nx = (px + 1) % POINTS;
+    const float* g = gradient + (size_t)(plane / count) * POINTS * POINTS * POINTS * 3;
+    const int x = start + plane % count, px = x / CELLS, nx = (px + 1) % POINTS;
     const float tx = offset[x % CELLS], wx = fade[x % CELLS];
     for (int item = threadIdx.x; item < SIZE * POINTS; item += blockDim.x) {  // a row y, between two lattice points along z
       const int y = item / POINTS, py = y / CELLS, ny = (py + 1) % POINTS, pz = item % POINTS;

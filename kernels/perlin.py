@@ -18,31 +18,35 @@ from kernels.streams import STREAMS, seed_words
 
 
 def perlin_noise(shape: tuple[int, int, int], lattice: Sequence[int], seed: int, index: Sequence[int] | None = None,
-                 stream: str = "perlin", device=None) -> np.ndarray:
+                 stream: str = "perlin", device=None, planes: range | None = None) -> np.ndarray:
     """Fields of Perlin noise, float32 (n, *shape), each of rms about 0.19 and |noise| < 1.
 
     shape: three equal sides, cells. lattice: (n,), lattice cells along a side of each field, which divide it. index: (n,),
     identity of each below 2^56 (default 0, 1, ...): a field is a function of (seed, stream, index, lattice, shape) alone. seed: below
-    2^64. Raises ValueError, one line, on what does not fit.
+    2^64. planes: the part of the first axis that is made, in steps of 1 (default: all): float32 (n, len(planes), *shape[1:]), the same
+    as in the whole. Raises ValueError, one line, on what does not fit.
     """
     lattice = [lattice] if np.ndim(lattice) == 0 else list(lattice)
     index = list(range(len(lattice)) if index is None else index)
-    check(shape, lattice, seed, index, stream)
+    planes = range(shape[0]) if planes is None else planes
+    check(shape, lattice, seed, index, stream, planes)
     device = device or select()
-    size, fields = shape[0], np.empty((len(lattice), *shape), np.float32)
+    size, part = shape[0], (len(planes), *shape[1:])
+    fields = np.empty((len(lattice), *part), np.float32)
     for points in sorted(set(map(int, lattice))):
         mine = [i for i, cells in enumerate(lattice) if cells == points]
         number = np.array([int(index[i]) for i in mine], np.uint64)
         identity = np.stack([number & np.uint64(0xFFFFFFFF), number >> np.uint64(32)], 1).astype(np.uint32)
         module = device.module("perlin.cu", dict(SIZE=size, POINTS=points))
-        gradient, noise = device.zeros((len(mine), points**3, 3), np.float32), device.zeros((len(mine), *shape), np.float32)
+        gradient, noise = device.zeros((len(mine), points**3, 3), np.float32), device.zeros((len(mine), *part), np.float32)
         module.launch("draw_gradients", len(mine), [device.asarray(identity), gradient, *seed_words(seed), np.uint32(STREAMS[stream])],
                       threads=128)  # fmt: skip
         offset = np.arange(size // points) / (size // points)
-        planes = len(mine) * size
-        blocks = min(device.workers, planes) if device.kind == "cpu" else planes
+        count = len(mine) * len(planes)
+        blocks = min(device.workers, count) if device.kind == "cpu" else count
         module.launch("interpolate", blocks, [gradient, device.asarray(offset, np.float32), device.asarray(fade(offset), np.float32), noise,
-                                              np.int32(planes), np.int32(blocks)], threads=128)  # fmt: skip
+                                              np.int32(count), np.int32(blocks), np.int32(planes.start), np.int32(len(planes))],
+                      threads=128)  # fmt: skip
         fields[mine] = device.to_host(noise)
     return fields
 
@@ -52,7 +56,7 @@ def fade(t: np.ndarray) -> np.ndarray:
     return t**3 * (t * (6 * t - 15) + 10)
 
 
-def check(shape, lattice: list, seed, index: list, stream: str) -> None:
+def check(shape, lattice: list, seed, index: list, stream: str, planes: range) -> None:
     """ValueError, one line, on what does not fit."""
     if len(shape) != 3 or len(set(shape)) != 1 or not isinstance(shape[0], int | np.integer) or shape[0] < 1:
         raise ValueError(f"shape is {tuple(shape)}; it must be three equal numbers of cells")
@@ -63,5 +67,7 @@ def check(shape, lattice: list, seed, index: list, stream: str) -> None:
         raise ValueError(f"seed is {seed}; it must be a whole number from 0 and below 2^64")
     if len(index) != len(lattice) or not all(isinstance(n, int | np.integer) and 0 <= n < 1 << 56 for n in index):
         raise ValueError(f"index is {index}; it must be {len(lattice)} whole numbers from 0 and below 2^56")
+    if not len(planes) or planes.step != 1 or planes.start < 0 or planes.stop > shape[0]:
+        raise ValueError(f"planes are {planes}; they must be some of 0 to {shape[0]}, in steps of 1")
     if stream not in STREAMS:
         raise ValueError(f"stream is {stream!r}; it must be one of {', '.join(STREAMS)}")

@@ -27,6 +27,7 @@ SYSTEMS = {
     ],
     **{file: [dict(SIZE=hidden, HIDDEN=hidden, ROWS=1, OUTPUT=output) for hidden, output in [(10, 0), (4, 2)]]
        for file in ("conv_gru.cu", "conv_gru_backward.cu")},
+    "cahn_hilliard_slab.cu": [dict(SIZE=64, REAL="float", ORDER=2, ADAPTIVE=1), dict(SIZE=32, REAL="double", ORDER=1, ADAPTIVE=0)],
     "cahn_hilliard_explicit.cu": [dict(SIZE=64, DIMENSIONS=3, NX=64, NY=64, NZ=64, REAL="float")],
 }
 CASES = [(file, system, arch) for file, systems in SYSTEMS.items() for system in systems for arch in ("sm_80", "sm_90", "sm_100")]

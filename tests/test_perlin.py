@@ -83,6 +83,13 @@ def test_a_field_is_a_function_of_seed_and_index():
         assert not np.array_equal(several[0], other)
 
 
+def test_some_planes_are_those_of_the_whole(device):
+    whole = perlin_noise((12,) * 3, [3, 4, 3], 5, [3, 9, 2], device=device)
+    for planes in (range(12), range(0, 3), range(3, 9), range(11, 12)):
+        part = perlin_noise((12,) * 3, [3, 4, 3], 5, [3, 9, 2], device=device, planes=planes)
+        assert np.array_equal(part, whole[:, planes.start : planes.stop])
+
+
 def test_the_fade():
     t = np.linspace(0, 1, 101)
     assert fade(t)[[0, 50, 100]].tolist() == pytest.approx([0, 0.5, 1])
@@ -102,6 +109,9 @@ def test_the_fade():
         (dict(shape=(16,) * 3, lattice=[4], seed=1, index=[2**56]), "index is"),
         (dict(shape=(16,) * 3, lattice=[4], seed=1, index=[0, 1]), "it must be 1 whole numbers"),
         (dict(shape=(16,) * 3, lattice=[4], seed=1, stream="noise"), "stream is 'noise'"),
+        (dict(shape=(16,) * 3, lattice=[4], seed=1, planes=range(8, 17)), r"planes are range\(8, 17\)"),
+        (dict(shape=(16,) * 3, lattice=[4], seed=1, planes=range(8, 8)), "planes are"),
+        (dict(shape=(16,) * 3, lattice=[4], seed=1, planes=range(0, 8, 2)), "planes are"),
     ],
 )
 def test_bad_input(arguments, said):

@@ -20,7 +20,7 @@ extern "C" void emulate(int threads, const unsigned* identity, float* gradient, 
   }
   for (int block = 0; block < blocks; ++block) {
     emulate_block(block);
-    run_block(threads, [=] { interpolate(gradient, offset, fade, noise, planes, blocks); });
+    run_block(threads, [=] { interpolate(gradient, offset, fade, noise, planes, blocks, 0, SIZE); });
   }
 }
 """

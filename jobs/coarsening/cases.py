@@ -1,7 +1,5 @@
 """What there is to roll out: every case by the truth and by each trained network, which frames, from what."""
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +9,13 @@ import numpy as np
 from jobs import UserError, shards
 from jobs.coarsening import fields, starts, trained
 from jobs.coarsening.config_rollout import Case
+from jobs.coarsening.frames import fingerprint, kept_frames, looked_at
 from jobs.coarsening.parts import Plan
 from jobs.config import digest
 from jobs.rundir import System
 from kernels.conv_gru import SMALLEST_SIDE
 
 TRUTH = "truth"
-LOOKS = 120  # times between the kept frames, spaced as a geometric series, at which the truth is looked at as well
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,22 +67,6 @@ def plan(unit: Unit) -> Plan:
                 (side,) * 3 if solved else None)  # fmt: skip
 
 
-def kept_frames(frames: int, kept: int | None, spacing: str) -> np.ndarray:
-    """Which of `frames` frames are kept, int64, the first and the last among them; where that asks for fractions, each once."""
-    if kept is None or kept >= frames:
-        return np.arange(frames)
-    if spacing == "linear":
-        return np.unique(np.rint(np.linspace(0, frames - 1, kept)).astype(np.int64))
-    later = np.rint(np.geomspace(frames - 1, 1, kept - 1)).astype(np.int64)[::-1]  # of one number geomspace gives the first
-    return np.unique(np.concatenate([[0], np.maximum(later, np.arange(1, kept))]))
-
-
-def looked_at(frames: int, kept: np.ndarray) -> np.ndarray:
-    """The frames of a truth whose numbers are recorded: the kept ones, and some at log-spaced times; all of a short one."""
-    between = np.rint(np.geomspace(1, frames - 1, min(LOOKS, frames - 1))).astype(np.int64) if frames > LOOKS else np.arange(1, frames)
-    return np.unique(np.concatenate([kept, between]))
-
-
 def size(plan: Plan) -> int:
     """Bytes of the frames on disk."""
     return 4 * plan.count * len(plan.kept) * (int(np.prod(plan.shape)) + (int(np.prod(plan.full)) if plan.full else 0))
@@ -118,8 +100,3 @@ def small(system: System, name: str, device) -> np.ndarray:
 def on_network_grid(system: System, phi: np.ndarray) -> np.ndarray:
     """phi (..., X, Y, Z) on the truth's grid as the networks see it."""
     return fields.downscale(phi, system.config.system.downscale, system.config.system.downscaling)
-
-
-def fingerprint(*of) -> str:
-    """What a file is made from, as one word."""
-    return hashlib.sha256(json.dumps(of, sort_keys=True, default=str).encode()).hexdigest()
