@@ -3,6 +3,7 @@
 Bounds on differences from the one-device solver, after some hundred steps: 1e-12 in float64 (seen: 2e-13), 2e-4 in float32 (4e-5).
 """
 
+import json
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ import h5py
 import numpy as np
 import pytest
 
-from jobs import UserError
+from jobs import UserError, signals
 from jobs.coarsening import large_files, starts
 from jobs.coarsening.config import Coarsening
 from jobs.coarsening.large_start import cut
@@ -274,6 +275,27 @@ def test_ranks_that_are_killed_go_on(quench, config, tmp_path):
     assert np.abs(expected["phi"] - read(tmp_path / "one")["phi"]).max() < ROUND_OFF["float32"]
     names = {path.name.partition("-of-")[2] for path in (tmp_path / "one").rglob("part-*.h5")}
     assert names <= {"0001.h5", "0002.h5"}
+
+
+@pytest.mark.mpi
+@pytest.mark.slow
+def test_ranks_that_are_signalled_leave_a_state(quench, config, tmp_path):
+    """One of them hears it; all end with the status that says so, and the rest is the same bytes."""
+    words = ["jobs", "coarsening", "large", config, "--device", "cpu", "--workers", "1", "--run", tmp_path / "run"]
+    process = launch(2, *words)
+    limit, rank = time.monotonic() + 60, None
+    while rank is None or not list((tmp_path / "run").glob("large/frames/frame-00000004/part-0001*")):
+        assert time.monotonic() < limit
+        assert process.poll() is None, process.communicate()
+        beats = list((tmp_path / "run").glob("log/*.json"))
+        rank = json.loads(beats[0].read_text())["pid"] if beats else None
+        time.sleep(0.01)
+    os.kill(rank, signal.SIGUSR1)
+    said = process.communicate(timeout=60)
+    assert process.returncode == signals.TO_BE_CONTINUED, said
+    assert said[1].count("stopped by a signal: the large box at t = ") == 1
+    assert quench("coarsening", "large", config, "--run", tmp_path / "run")[0] == 0
+    assert len(read(tmp_path / "run")["mean"]) == 12
 
 
 @pytest.mark.mpi

@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 
-from jobs import UserError, provenance
+from jobs import UserError, provenance, signals
 from jobs.coarsening.config import Coarsening
 from jobs.coarsening.frames import fingerprint, kept_frames, looked_at
 from jobs.coarsening.generate import solver, warn
@@ -111,9 +111,12 @@ def _follow(box: LargeBox, config: Coarsening, looks, kept, files: Files, positi
                 progress.reach(position["look"] - first + share, f"t = {clock.time / rate:.6g}, step {clock.step / rate:.3g}")
         before, now = now, time.monotonic()
         position["seconds"] += now - before
-        if files.slabs.first(now - saved >= asked.checkpoint):
+        stopping = any(files.slabs.shared(signals.asked()))
+        if stopping or files.slabs.first(now - saved >= asked.checkpoint):
             files.write_state(box, position, series)
             saved = time.monotonic()
+        if stopping and position["look"] < len(looks):
+            raise signals.Stopped(f"the large box at t = {clock.time / rate:.6g}")
 
 
 def _look(box: LargeBox, number: int, keeps: bool, files: Files, position: dict, series: dict) -> None:
