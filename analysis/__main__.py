@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from analysis import coarsening, flocking, nucleation, segregation
+from analysis.coarsening import large_box
 from analysis.flocking import prediction as flocking_prediction
 from analysis.nucleation import prediction as nucleation_prediction
 from analysis.runs import BadInput, expand, is_prediction
@@ -13,7 +14,9 @@ from analysis.segregation import prediction as segregation_prediction
 STUDIES = {
     "coarsening": coarsening.analyse, "flocking": flocking.analyse, "nucleation": nucleation.analyse, "segregation": segregation.analyse,
 }  # fmt: skip
-PREDICTIONS = {"flocking": flocking_prediction, "nucleation": nucleation_prediction, "segregation": segregation_prediction}
+PICTURES = {
+    "coarsening": large_box, "flocking": flocking_prediction, "nucleation": nucleation_prediction, "segregation": segregation_prediction,
+}  # fmt: skip
 
 EPILOG = """\
 A RUN is a directory that `python -m jobs STUDY ...` filled (config.yaml and dataset.h5), a sweep (all its
@@ -31,6 +34,8 @@ systems are taken), or a folder that holds several of them.
       the same for the phases of the Active Ising Model
   python -m analysis coarsening runs/demo-coarsening
       the same for the networks that follow coarsening in three dimensions
+  python -m analysis coarsening runs/large/large/box.h5
+      a picture of what `python -m jobs coarsening large` followed, beside it
 
 Written: report.md (each quantity beside the paper's, "not run" where there is no data), report.json (the same
 numbers for programs), figures/*.png and *.pdf, one GIF for each run. No simulation is run and no run file
@@ -63,9 +68,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        if options.study in PREDICTIONS and all(is_prediction(path) for path in options.runs):
+        if options.study in PICTURES and all(is_prediction(path) for path in options.runs):
             for path in options.runs:
-                print(PREDICTIONS[options.study].draw(path, options.out))
+                print(PICTURES[options.study].draw(path, options.out))
             return 0
         if options.out is None and len(options.runs) > 1:
             raise BadInput("several runs need --out DIR, the folder for their common report")

@@ -57,7 +57,7 @@ def expand(run: Path) -> tuple[list[Path], list[Path]]:
 
 
 def is_prediction(path: Path) -> bool:
-    """Whether a path may be what `python -m jobs STUDY predict --input` wrote, rather than a run."""
+    """Whether a path may be what `python -m jobs STUDY predict --input` or `... coarsening large` wrote, rather than a run."""
     return path.is_file() and path.suffix == ".h5" and path.name != "dataset.h5"
 
 

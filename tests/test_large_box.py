@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 import pytest
 
+from analysis.__main__ import main as analysis
 from jobs import UserError, signals
 from jobs.coarsening import large_files, starts
 from jobs.coarsening.config import Coarsening
@@ -201,6 +202,8 @@ def test_the_stage(quench, config, tmp_path):
     free = found["chemical_energy"] + found["surface_energy"]
     assert (np.diff(free) < 0).all()
     assert "large: " in "\n".join(quench("status", run)[1])
+    assert analysis(["coarsening", str(run / "large/box.h5")]) == 0
+    assert (run / "large/box.png").stat().st_size > 10_000
     code, lines = quench("coarsening", "large", config, "--run", run)
     assert code == 0
     assert "finished before" in "\n".join(lines)

@@ -61,12 +61,17 @@ def law(ax, between: tuple[float, float] | None, time: np.ndarray, mean: np.ndar
 
 
 def axes_of(ax, run: Run, time: np.ndarray, shown: np.ndarray) -> None:
+    """Those of a decay, with a line as far as training sequences go."""
+    axes_of_decay(ax, time, shown)
+    ax.axvline(run.horizon, color="#AAAAAA", lw=0.7, zorder=-2)
+
+
+def axes_of_decay(ax, time: np.ndarray, shown: np.ndarray) -> None:
     """Both logarithmic, as far as `time` goes, around the values `shown`: what leaves every range leaves the figure."""
     after = time[time > 0]
     ax.set(xscale="log", yscale="log", xlabel="time", ylabel=r"$F / V$ (1 / length)", xlim=(after[0] * 0.9, after[-1] * 1.1))
     ax.set_ylim(shown.min() / 5, 1.6 * shown.max())
     decades(ax.yaxis)
-    ax.axvline(run.horizon, color="#AAAAAA", lw=0.7, zorder=-2)
 
 
 def decay(ax, run: Run, case: Case, numbers: Numbers) -> None:
