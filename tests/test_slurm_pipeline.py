@@ -1,5 +1,6 @@
 """Templates and submit.sh, on a real Slurm."""
 
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 from slurm_cluster import ROOT
 from test_jobs_rundir import digests
 
+from jobs import shards
 from jobs.options import STAGES
 
 TEMPLATES = [f"{study}_{stage}" for study, stages in STAGES.items() for stage in (*stages[:-1], "analysis")]
@@ -19,6 +21,13 @@ generate: {units: 6, events: 512, history: 12, copies: 20, window: 5, equilibrat
 collect: {bins: 4}
 train: {models: [spins], folds: 2, training: 60, validation: 20, test: 20, max_epochs: 2}
 predict: {models: [spins], occlusion: {configurations: 5, stride: 3}}
+"""
+TOGETHER = """
+seed: 3
+system: {size: 16}
+generate: {training: 6, validation: 3, test: 3, frames: 5, feature_sizes: [8], sequences_per_unit: 3, latest_start: 6.0}
+train: {hidden: 4, epochs: 60, curriculum: 2, models: [staggered], select_from: 3}
+rollout: {cases: {}}
 """
 SMALL = ("--", "--cpus-per-task=1", "--mem=500M")
 
@@ -72,6 +81,33 @@ def test_a_study_from_submit_to_report(cluster, quench, many, tmp_path):
     text = (run / "log/slurm-generate-1.out").read_text()
     assert text.startswith(first)
     assert "2 of 6 units are mine, 2 of them finished before" in text
+
+
+@pytest.mark.slow
+def test_ranks_on_two_nodes_train_one_network(cluster, quench, tmp_path):
+    """Told to stop, they end after an epoch and go on together: the bytes of two ranks on one machine, in one go."""
+    path = tmp_path / "together.yaml"
+    path.write_text(TOGETHER)
+    for run in ("run", "local"):
+        for stage in ("generate", "collect"):
+            assert quench("coarsening", stage, path, "--run", tmp_path / run)[0] == 0
+    options = ("--ntasks=2", "--ntasks-per-node=1", "--array=0-0", "--cpus-per-task=1", f"--output={tmp_path}/out-%a")
+    job = cluster.submit("coarsening_train", path, "--run", tmp_path / "run", "--device", "cpu", options=options)
+    trained = Path("train/staggered/seed-0")
+    history = tmp_path / "run" / trained / "metrics.csv"
+    cluster.until(lambda: history.exists() and len(history.read_text().splitlines()) > 5, 60)
+    cluster.run("scancel", "--signal=USR1", "--batch", job)
+    cluster.until(lambda: "PENDING" in cluster.state(job), 30)
+    said = (tmp_path / "out-0").read_text()
+    assert len(re.findall("stopped by a signal", said)) == 1
+    assert cluster.ended(job) == [{"COMPLETED"}]
+    assert "life 2" in (tmp_path / "out-0").read_text()
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--", "jobs", "coarsening",
+              "train", path, "--run", tmp_path / "local", "--device", "cpu", "--workers", "1"]  # fmt: skip
+    subprocess.run(launch, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, capture_output=True, timeout=240)
+    files = [tmp_path / run / trained / "test.h5" for run in ("run", "local")]
+    assert shards.read(files[0])[1]["ranks"] == 2
+    assert shards.check(files[0]) == shards.check(files[1])
 
 
 @pytest.mark.slow
