@@ -7,7 +7,7 @@
 // transformed, updated and transformed back. Nothing is ever sorted (line_fft.h), nothing is computed twice.
 //
 // All workers run this function together and meet at barriers. Sums are taken in a fixed order: the same bytes for any number
-// of workers. Compile-time: SIZE 32, 64 or 128; REAL float or double; ORDER 1 or 2; ADAPTIVE 0 or 1.
+// of workers. Compile-time: SIZE 32, 64, 128, 256 or 512; REAL float or double; ORDER 1 or 2; ADAPTIVE 0 or 1.
 #include <sched.h>
 
 #include <atomic>

@@ -9,9 +9,9 @@ from kernels.cahn_hilliard import DIVERGED, STABILISATION, CahnHilliard
 from kernels.cahn_hilliard_fft import by_fft
 from kernels.cahn_hilliard_plan import Plan, Recorded, keep_last_good
 
-LINE_FACTORS = {32: (4, 8), 64: (8, 8), 128: (8, 16)}  # Factors of line_fft.h
+LINE_FACTORS = {32: (4, 8), 64: (8, 8), 128: (8, 16), 256: (16, 16), 512: (16, 32)}  # Factors of line_fft.h
 FUSED_SIZES = {"cpu": (32, 64, 128), "gpu": (32, 64)}
-BOX_SIZES = (32, 64, 128)
+BOX_SIZES = (32, 64, 128, 256, 512)
 BOX_STEPS = 200  # steps of a box in one launch
 LAUNCH_PAIRS = 16  # pairs a lane in one launch: progress shows, and few lanes idle at its end
 

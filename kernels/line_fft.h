@@ -1,4 +1,4 @@
-// Fourier transforms of a line of 32, 64 or 128 complex numbers, each a vector of lanes on a CPU (one number on a GPU).
+// Fourier transforms of a line of 32 to 512 complex numbers, each a vector of lanes on a CPU (one number on a GPU).
 //
 // N = A x B, Cooley and Tukey (1965): A-point transforms over n = B j + n2, a twist by exp(-2 pi i j n2 / N), B-point
 // transforms. Forward, what comes out at place B k1 + k2 is the coefficient of k = k1 + A k2, and the way back starts from
@@ -103,10 +103,33 @@ template <int SIGN> __device__ __forceinline__ void fft16(Complex* a) {
   }
 }
 
+template <int SIGN> __device__ __forceinline__ void fft32(Complex* a) {
+  constexpr REAL cosine[8] = {(REAL)1, (REAL)0.98078528040323044913, (REAL)0.92387953251128675613, (REAL)0.83146961230254523708,
+                              (REAL)0.70710678118654752440, (REAL)0.55557023301960222474, (REAL)0.38268343236508977173,
+                              (REAL)0.19509032201612826785};  // of 2 pi k / 32
+  Complex e[16], o[16];
+  LINE_UNROLL for (int j = 0; j < 16; ++j) {
+    e[j] = a[2 * j];
+    o[j] = a[2 * j + 1];
+  }
+  fft16<SIGN>(e);
+  fft16<SIGN>(o);
+  LINE_UNROLL for (int k = 1; k < 8; ++k) {
+    o[k] = twist<SIGN>(o[k], cosine[k], cosine[8 - k]);
+    o[k + 8] = twist<SIGN>(o[k + 8], -cosine[8 - k], cosine[k]);
+  }
+  o[8] = times_i<SIGN>(o[8]);
+  LINE_UNROLL for (int k = 0; k < 16; ++k) {
+    a[k] = e[k] + o[k];
+    a[k + 16] = e[k] - o[k];
+  }
+}
+
 template <int N, int SIGN> __device__ __forceinline__ void fft(Complex* a) {
   if constexpr (N == 4) fft4<SIGN>(a[0], a[1], a[2], a[3]);
   if constexpr (N == 8) fft8<SIGN>(a);
   if constexpr (N == 16) fft16<SIGN>(a);
+  if constexpr (N == 32) fft32<SIGN>(a);
 }
 
 // The two factors of a line's length
@@ -114,6 +137,8 @@ template <int N> struct Factors;
 template <> struct Factors<32> { static constexpr int A = 4, B = 8; };
 template <> struct Factors<64> { static constexpr int A = 8, B = 8; };
 template <> struct Factors<128> { static constexpr int A = 8, B = 16; };
+template <> struct Factors<256> { static constexpr int A = 16, B = 16; };
+template <> struct Factors<512> { static constexpr int A = 16, B = 32; };
 
 // The four half transforms of a line; item = n2 (first) or k1 (second), `line(i)` the i-th place of the line.
 // cosine, sine [A][B]: of 2 pi j n2 / N.

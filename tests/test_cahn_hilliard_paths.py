@@ -39,6 +39,20 @@ def test_fixed_steps_are_those_of_plain_ffts(shape, precision, laplacian):
         assert fused.fields[:, -1].std() > 0.003  # a wave is there
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("size", "precision"), [(128, "float64"), (256, "float32")])
+def test_some_steps_in_a_larger_box(size, precision):
+    model = CahnHilliard((size,) * 3, precision=precision, laplacian="finite_difference", device=select("cpu", workers=2))
+    start = mixtures([0.4], 0.1, model.shape, seed=3)
+    plan = planned(model, start, [1e9], "adaptive", None, 1e-3, None, None, 4)
+    fused, plain = choose(model, "adaptive")(model, plan, lambda done: None), by_fft(model, plan, lambda done: None)
+    assert choose(model, "adaptive") is not by_fft
+    assert fused.steps == plain.steps == 4
+    assert fused.time == pytest.approx(plain.time, rel=1e-6)
+    assert np.abs(fused.fields - plain.fields).max() < ROUND_OFF[precision]
+    assert np.abs(fused.fields - start).max() > 0.01
+
+
 @pytest.mark.parametrize("shape", [(64, 64), (32, 32, 32)])
 def test_adaptive_steps_are_those_of_plain_ffts(shape):
     """A pair of equal fields has sqrt(2) of one's error: the tolerance is taken times as much."""
