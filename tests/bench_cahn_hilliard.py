@@ -19,7 +19,8 @@ from kernels.cahn_hilliard import CahnHilliard, mixtures
 from kernels.device import select
 
 # shape, fields in the batch, step, goal against scipy.fft, goal against exponax
-SYSTEMS = [((64, 64), 64, 0.01, 12, 35), ((64, 64, 64), 1, 0.01, 3, None), ((128, 128, 128), 1, 0.01, 2, None)]
+SYSTEMS = [((64, 64), 64, 0.01, 12, 35), ((64, 64, 64), 1, 0.01, 3, None), ((128, 128, 128), 1, 0.01, 2, None),
+           ((256, 256, 256), 1, 0.01, 2, None)]  # fmt: skip
 EQUILIBRIUM_GOAL = 100
 TOLERANCE = 1e-4
 FIRST_ORDER = (0.02, 0.01)  # steps whose error is measured
