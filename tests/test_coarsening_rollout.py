@@ -13,9 +13,10 @@ import yaml
 from jobs import config as configs
 from jobs import shards
 from jobs.coarsening import costs, fields, recording, train, trained
-from jobs.coarsening.cases import Unit, kept_frames, looked_at
+from jobs.coarsening.cases import Unit
 from jobs.coarsening.config import Coarsening
 from jobs.coarsening.fields import downscale
+from jobs.coarsening.frames import kept_frames, looked_at, looked_at_by_network
 from jobs.coarsening.generate import solver
 from jobs.coarsening.measures import energies
 from jobs.coarsening.parts import SERIES, Parts, Plan, Position
@@ -130,6 +131,20 @@ def test_as_many_frames_are_kept_as_asked_with_the_first_and_the_last(frames, ke
     looks = looked_at(frames, found)
     assert set(found) <= set(looks)
     assert len(looks) <= len(found) + 120
+    of_network = looked_at_by_network(frames, found)
+    assert set(looks) <= set(of_network)
+    assert np.diff(of_network).max() <= 100
+    assert len(of_network) <= len(looks) + frames // 100
+
+
+def test_a_network_does_not_feel_that_it_is_looked_at():
+    phi = np.random.default_rng(2).uniform(0.3, 0.7, (2, 8, 8, 8)).astype(np.float32)
+    few, every = (recorded(phi, 301, select("cpu", 1), kept=3, looks=looks)[0] for looks in (looked_at_by_network, None))
+    at = np.searchsorted(every["series/time"], few["series/time"])
+    assert len(at) < 200
+    assert np.array_equal(few["phi"], every["phi"])
+    for name in ("free_energy", "mean", "minimum"):
+        assert np.array_equal(few[f"series/{name}"], every[f"series/{name}"][:, at])
 
 
 def test_the_stage_writes_truth_and_networks_of_each_case(follow, run):
@@ -146,7 +161,7 @@ def test_the_stage_writes_truth_and_networks_of_each_case(follow, run):
             assert np.array_equal(found["time"], kept * 1.0)
             assert ("phi_full" in found) == (who == "truth")
             series, at = found["series/time"], np.searchsorted(found["series/time"], found["time"])
-            assert len(series) == (asked.frames if who != "truth" else len(looked_at(asked.frames, kept)))
+            assert len(series) == len((looked_at if who == "truth" else looked_at_by_network)(asked.frames, kept))
             assert np.allclose(found["series/free_energy"][:, at], energies(found["phi"], s.network_spacing, s.interface_width), rtol=1e-6)
             assert np.allclose(found["series/area"][:, at], interface.perimeter(found["phi"], 0.5, s.network_spacing, 3))
             assert np.allclose(found["series/mean"][:, at], found["phi"].mean((2, 3, 4), dtype=np.float64))
@@ -191,10 +206,11 @@ def test_frames_are_the_networks_own(networks):
         network.advance(1)
 
 
-def recorded(phi, frames, device, folder=None, make=ConvGRU, kept=None, batch=None, model="staggered", scale=0.02):
-    """({dataset: values}, attributes) of a rollout from phi (n, x, y, z)."""
+def recorded(phi, frames, device, folder=None, make=ConvGRU, kept=None, batch=None, model="staggered", scale=0.02, looks=None):
+    """({dataset: values}, attributes) of a rollout from phi (n, x, y, z); looks(frames, kept): which are looked at, all if None."""
     target = Path(folder or tempfile.mkdtemp()) / "found.h5"
-    plan = Plan(np.arange(frames), kept_frames(frames, kept, "linear"), 1.0, len(phi), phi.shape[1:], 2.0, 3.0)
+    kept = kept_frames(frames, kept, "linear")
+    plan = Plan(looks(frames, kept) if looks else np.arange(frames), kept, 1.0, len(phi), phi.shape[1:], 2.0, 3.0)
     source = Network(lambda count: make(weights(model, scale), plan.shape, count, model, device), plan, lambda: phi)
     source.batch = batch or source.batch
     record(target, plan, source, {"made_from": "x"}, "case some, staggered", lambda done: None)

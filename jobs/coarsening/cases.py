@@ -9,7 +9,7 @@ import numpy as np
 from jobs import UserError, shards
 from jobs.coarsening import fields, starts, trained
 from jobs.coarsening.config_rollout import Case
-from jobs.coarsening.frames import fingerprint, kept_frames, looked_at
+from jobs.coarsening.frames import EVERY, fingerprint, kept_frames, looked_at, looked_at_by_network
 from jobs.coarsening.parts import Plan
 from jobs.config import digest
 from jobs.rundir import System
@@ -62,7 +62,7 @@ def plan(unit: Unit) -> Plan:
     count = case.count or (config.generate.test if case.start == "test" else 1)
     kept = kept_frames(frames, case.kept, case.spacing)
     solved = who == TRUTH and case.start != "test"
-    looks = looked_at(frames, kept) if solved else np.arange(frames)
+    looks = looked_at(frames, kept) if solved else np.arange(frames) if who == TRUTH else looked_at_by_network(frames, kept)
     return Plan(looks, kept, config.generate.interval, count, (small,) * 3, s.network_spacing, s.interface_width,
                 (side,) * 3 if solved else None)  # fmt: skip
 
@@ -77,7 +77,8 @@ def made_from(unit: Unit) -> str:
     case = unit.asked.model_dump()
     if unit.asked.mesh is not None and Path(unit.asked.mesh).is_file():
         case["mesh"] = shards.content_digest({"mesh": np.frombuffer(Path(unit.asked.mesh).read_bytes(), np.uint8)})
-    return fingerprint(digest(unit.system.config), unit.system.config.generate.model_dump(), case, weights(unit.system, unit.who))
+    looks = [] if unit.who == TRUTH else [EVERY]
+    return fingerprint(digest(unit.system.config), unit.system.config.generate.model_dump(), case, weights(unit.system, unit.who), *looks)
 
 
 def weights(system: System, who: str) -> str:

@@ -13,8 +13,9 @@ import numpy as np
 
 from jobs import provenance, shards
 from jobs.coarsening import starts, trained
-from jobs.coarsening.cases import fingerprint, weights
+from jobs.coarsening.cases import weights
 from jobs.coarsening.fields import downscale
+from jobs.coarsening.frames import fingerprint
 from jobs.coarsening.generate import solver
 from jobs.coarsening.measures import energies
 from jobs.config import digest

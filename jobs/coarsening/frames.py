@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 
+EVERY = 100  # frames of a network at most between two looks
 LOOKS = 120  # times between the kept frames, spaced as a geometric series, at which the truth is looked at as well
 
 
@@ -22,6 +23,14 @@ def looked_at(frames: int, kept: np.ndarray) -> np.ndarray:
     """The frames of a truth whose numbers are recorded: the kept ones, and some at log-spaced times; all of a short one."""
     between = np.rint(np.geomspace(1, frames - 1, min(LOOKS, frames - 1))).astype(np.int64) if frames > LOOKS else np.arange(1, frames)
     return np.unique(np.concatenate([kept, between]))
+
+
+def looked_at_by_network(frames: int, kept: np.ndarray) -> np.ndarray:
+    """The same of a network: those of the truth, and every 100th, so that one that runs away is noticed, and a signal heard.
+
+    Not all: between two of them a network steps without leaving its device.
+    """
+    return np.unique(np.concatenate([looked_at(frames, kept), np.arange(0, frames, EVERY)]))
 
 
 def fingerprint(*of) -> str:

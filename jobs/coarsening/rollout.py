@@ -43,7 +43,7 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
     if missing:
         progress.say(f"they take {generate.size(sum(size(plans[unit]) for unit in missing))} of disk, each as much again while it is put "
                      "together")
-    progress.begin(sum(plans[unit].count * len(plans[unit].frames) for unit in missing), "frames")
+    progress.begin(sum(plans[unit].count * len(plans[unit].frames) for unit in missing), "frames looked at")
     done = failed = 0
     left = None
     try:

@@ -7,7 +7,8 @@ import numpy as np
 
 from jobs import UserError, provenance, shards
 from jobs.coarsening import trained
-from jobs.coarsening.cases import fingerprint, kept_frames, weights
+from jobs.coarsening.cases import weights
+from jobs.coarsening.frames import EVERY, fingerprint, kept_frames, looked_at_by_network
 from jobs.coarsening.parts import Plan
 from jobs.coarsening.recording import record
 from jobs.coarsening.sources import Network
@@ -74,9 +75,10 @@ def answer(system: System, request, device, progress: Progress) -> None:
     start = read_start(request.input, config, progress.say)
     output = answer_path(request, "rollout", is_rollout)
     kept = kept_frames(frames, min(frames, KEPT), "linear")
-    plan = Plan(np.arange(frames), kept, config.generate.interval, len(start), start.shape[1:], config.system.network_spacing,
+    looks = looked_at_by_network(frames, kept)
+    plan = Plan(looks, kept, config.generate.interval, len(start), start.shape[1:], config.system.network_spacing,
                 config.system.interface_width)  # fmt: skip
-    made_from = fingerprint(digest(config), weights(system, model), frames, shards.content_digest({"phi": start}))
+    made_from = fingerprint(digest(config), weights(system, model), frames, EVERY, shards.content_digest({"phi": start}))
     try:
         shards.check_large(output, made_from=made_from)
         progress.say(f"{output}: made by the same network before, kept")
@@ -88,7 +90,7 @@ def answer(system: System, request, device, progress: Progress) -> None:
         "case": CASE, "model": model, "input": request.input.name,
     }  # fmt: skip
     source = Network(lambda count: trained.stepper(system, model, plan.shape, count, device), plan, lambda: start)
-    progress.begin(len(start) * frames, "frames")
+    progress.begin(len(start) * len(looks), "frames looked at")
     try:
         stopped = record(output, plan, source, attributes, f"{request.input.name}, {model}", progress.reach)
     except OSError as error:
