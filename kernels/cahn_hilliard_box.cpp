@@ -102,7 +102,7 @@ static __attribute__((noinline)) void transpose(vec* r) {
   }
 }
 
-enum Mode { START, STEP, FROM_REAL, TO_REAL };  // what a plane pass begins and ends with
+enum Mode { START, STEP, FROM_REAL, TO_REAL, RESTORE };  // what a plane pass begins and ends with; RESTORE has none
 
 // A plane pass: y back, z back, u^3 - u, z forward, y forward. START: forward alone, of u itself; FROM_REAL: from u^3 - u on;
 // TO_REAL: up to u.
@@ -160,6 +160,49 @@ struct Boxes {
 static vec with_lane(vec v, vec first) {
   v[0] = first[0];
   return v;
+}
+
+// A line in x of W pairs back to the places of k and of -k, its halves together again
+static __forceinline__ void put_apart(const Boxes& b, const int* plus, const int* minus, const Complex* line) {
+  for (int tile = 0; tile < TILES; ++tile) {
+    Complex* field = b.field + (size_t)tile * TILE;
+    const Complex *low = line + tile * W, *high = low + N / 2;
+    vec p[W], m[W];
+    LINE_UNROLL for (int l = 0; l < W; ++l) {
+      p[l] = low[l].re - high[l].im;
+      m[l] = low[l].re + high[l].im;
+    }
+    transpose(p);
+    transpose(m);
+    LINE_UNROLL for (int l = 0; l < W; ++l) {
+      field[plus[l]].re = p[l];
+      field[minus[l]].re = m[l];
+    }
+    LINE_UNROLL for (int l = 0; l < W; ++l) {
+      p[l] = low[l].im + high[l].re;
+      m[l] = high[l].re - low[l].im;
+    }
+    transpose(p);
+    transpose(m);
+    LINE_UNROLL for (int l = 0; l < W; ++l) {
+      field[plus[l]].im = p[l];
+      field[minus[l]].im = m[l];
+    }
+  }
+}
+
+// The lines of one group back to the places of k and -k, from the coefficients that are there
+static void x_back(const Boxes& b, int group, const REAL* turns) {
+  Complex line[N], storage[N];
+  const int *plus = b.place + 2 * W * group, *minus = plus + W;
+  const Line whole{line, 1}, work{storage, 1};
+  for (int k1 = 0; k1 < A; ++k1) {
+    Complex a[B];
+    for (int j = 0; j < B; ++j) a[j] = b.now[(size_t)group * N + B * k1 + j];
+    back_second<N>(work, k1, a, turns, turns + N);
+  }
+  back_firsts(work, whole);
+  put_apart(b, plus, minus, line);
 }
 
 // The x pass of one group of W pairs
@@ -223,31 +266,7 @@ static __forceinline__ Sums x_pass(const Boxes& b, int group, const REAL* turns,
     back_second<N>(work, k1, a, turns, turns + N);
   }
   back_firsts(work, whole);
-  for (int tile = 0; tile < TILES; ++tile) {
-    Complex* field = b.field + (size_t)tile * TILE;
-    const Complex *low = line + tile * W, *high = low + N / 2;
-    vec p[W], m[W];
-    LINE_UNROLL for (int l = 0; l < W; ++l) {
-      p[l] = low[l].re - high[l].im;
-      m[l] = low[l].re + high[l].im;
-    }
-    transpose(p);
-    transpose(m);
-    LINE_UNROLL for (int l = 0; l < W; ++l) {
-      field[plus[l]].re = p[l];
-      field[minus[l]].re = m[l];
-    }
-    LINE_UNROLL for (int l = 0; l < W; ++l) {
-      p[l] = low[l].im + high[l].re;
-      m[l] = high[l].re - low[l].im;
-    }
-    transpose(p);
-    transpose(m);
-    LINE_UNROLL for (int l = 0; l < W; ++l) {
-      field[plus[l]].im = p[l];
-      field[minus[l]].im = m[l];
-    }
-  }
+  put_apart(b, plus, minus, line);
   return sums;
 }
 
@@ -265,7 +284,8 @@ struct Clock { double time, used, meant, steps, ended, diverged; };  // ended: 1
 //   partial    [GROUPS][3]                 sums of each group
 //   clock      Clock                       of the trajectory
 //   barriers   [1 + workers] Barrier, zero
-// mode 0: starts; 1: goes on; 2: goes on from real space, where mode 3 left the field; 3: only brings the field to real space
+// mode 0: starts; 1: goes on; 2: goes on from real space, where mode 3 left the field; 3: only brings the field to real space;
+// 4: only makes the field of coefficients that were put into `now`, from where mode 1 goes on
 extern "C" void separate_box(REAL* field, REAL* now, REAL* before, REAL* nonlinear_before, const int* place, const REAL* symbol,
                              const REAL* plane_symbol, const REAL* weight, const REAL* turns, const double* parameters, double* partial,
                              double* clock_place, int* barrier_place, const double* until_place, int mode, int most_steps, int workers) {
@@ -282,6 +302,10 @@ extern "C" void separate_box(REAL* field, REAL* now, REAL* before, REAL* nonline
   };
   const int first = (int)((long)GROUPS * worker / workers), last = (int)((long)GROUPS * (worker + 1) / workers);
   if (mode == TO_REAL) return planes(TO_REAL);
+  if (mode == RESTORE) {
+    for (int group = first; group < last; ++group) x_back(b, group, turns);
+    return;
+  }
   Clock clock = *(Clock*)clock_place;
   Step step{};
   if (mode == START) {

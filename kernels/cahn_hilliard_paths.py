@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from kernels import cahn_hilliard_box, cahn_hilliard_fused
 from kernels.cahn_hilliard import CahnHilliard
 from kernels.cahn_hilliard_explicit import explicit
 from kernels.cahn_hilliard_fft import by_fft
-from kernels.cahn_hilliard_fused import BOX_SIZES, FUSED_SIZES, fused, fused_box
 from kernels.cahn_hilliard_plan import Path
 
 
@@ -15,8 +15,8 @@ def choose(model: CahnHilliard, scheme: str) -> Path:
         return explicit
     kind, size, equal = model.device.kind, model.shape[0], len(set(model.shape)) == 1
     chip = 4 * size**2 * np.dtype(model.precision).itemsize  # of a pair's field, twice
-    if len(model.shape) == 2 and equal and size in FUSED_SIZES[kind] and (kind == "cpu" or chip <= model.device.shared_bytes):
-        return fused
-    if len(model.shape) == 3 and equal and size in BOX_SIZES and kind == "cpu":
-        return fused_box
+    if len(model.shape) == 2 and equal and size in cahn_hilliard_fused.SIZES[kind] and (kind == "cpu" or chip <= model.device.shared_bytes):
+        return cahn_hilliard_fused.fused
+    if cahn_hilliard_box.serves(model):
+        return cahn_hilliard_box.fused_box
     return by_fft

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.large_box import LargeBox
+from jobs import large_box
 from jobs.slabs import Slabs
 from kernels.cahn_hilliard import coarsening
 from kernels.cahn_hilliard_paths import choose
@@ -44,8 +44,9 @@ def measured(shape, seconds: float, communicator) -> dict:
     slabs = Slabs(shape, "float32", model.device, communicator)
     start = noise(slabs.space)
     before = resident("VmRSS")
-    box = LargeBox(model, slabs, control(model, "adaptive", None, 1e-4), adaptive=True)
-    box.u[...] = start
+    large_box.serves = lambda model: False  # slabs on one rank, too: the fused kernel is timed as `one_device`
+    box = large_box.LargeBox(model, slabs, control(model, "adaptive", None, 1e-4), adaptive=True)
+    box.put(slice(None), start)
     box.start()
     spent = {"exchange": 0.0, "update": 0.0}
     slabs.exchange = timed(slabs.exchange, spent, "exchange")

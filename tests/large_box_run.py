@@ -74,7 +74,7 @@ def box_of(model, communicator, start, scheme="adaptive", step=None, tolerance=1
     """A box that holds this rank's planes of start (1, *shape)."""
     slabs = Slabs(model.shape, model.precision, model.device, communicator)
     box = LargeBox(model, slabs, control(model, scheme, step, tolerance), scheme == "adaptive", steady_state)
-    box.u[...] = model.to_symmetric(start[0, slabs.planes.start : slabs.planes.stop].astype(np.float64))
+    box.put(slice(None), model.to_symmetric(start[0, slabs.planes.start : slabs.planes.stop].astype(np.float64)))
     box.start()
     return box
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from kernels.cahn_hilliard import CahnHilliard, mixtures
-from kernels.cahn_hilliard_fused import compiled_for, control_words, fused, line_order, turns
+from kernels.cahn_hilliard_fused import fused
+from kernels.cahn_hilliard_lines import compiled_for, control_words, line_order, turns
 from kernels.cahn_hilliard_plan import plan
 from kernels.device import compiler, select, source_of
 from tests.conftest import ROOT
@@ -53,12 +54,12 @@ def test_same_fields(gpu_branch, scheme, step, times):
     run = plan(model, start, times, scheme, step, 1e-4, None, None, 10**6)
     expected = fused(model, run, lambda done: None)
 
-    library, fields = gpu_branch(compiled_for(model, run)), np.zeros((4, 2, 32, 32), np.float32)
+    library, fields = gpu_branch(compiled_for(model, run.control.order, run.scheme == "adaptive")), np.zeros((4, 2, 32, 32), np.float32)
     symbol, twist = model.wave_numbers()[0][line_order(32)].astype(np.float32), turns(32).astype(np.float32)
     steady, time = np.full(4, np.nan), np.zeros(4)
     steps, diverged, task = np.zeros(4, np.int32), np.zeros(4, np.int32), np.zeros(1, np.int32)
-    arrays = [np.ascontiguousarray(run.u), fields, run.looks, 2, symbol, twist, np.array(control_words(model, run)), steady, time, steps,
-              diverged, 2, task]  # fmt: skip
+    words = np.array(control_words(model, run.control, run.steady_state))
+    arrays = [np.ascontiguousarray(run.u), fields, run.looks, 2, symbol, twist, words, steady, time, steps, diverged, 2, task]  # fmt: skip
     library.run_one_block(*(ctypes.c_void_p(a.ctypes.data) if isinstance(a, np.ndarray) else ctypes.c_int(a) for a in arrays))
     assert np.array_equal(steps, expected.steps)
     assert np.array_equal(time, expected.time)

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from kernels.cahn_hilliard import BlownUpError, CahnHilliard, mixtures
+from kernels.cahn_hilliard_box import Box, pairs_of_lines
 from kernels.cahn_hilliard_fft import by_fft
-from kernels.cahn_hilliard_fused import line_order, pairs_of_lines
+from kernels.cahn_hilliard_lines import line_order
 from kernels.cahn_hilliard_paths import choose
+from kernels.cahn_hilliard_plan import control
 from kernels.cahn_hilliard_plan import plan as planned
 from kernels.device import select
 
@@ -153,7 +155,7 @@ def test_too_few_steps_are_said():
 @pytest.mark.parametrize("size", [32, 64])
 def test_every_wave_is_in_one_pair(size):
     model = CahnHilliard((size,) * 3, device=select("cpu", workers=1))
-    place, k2, weight = pairs_of_lines(model, 16)
+    place, _, _, k2, weight = pairs_of_lines(model, 16)
     assert weight.sum() == size**2
     seen = np.zeros((size, size + 1), int)
     for which in (0, 1):
@@ -166,3 +168,37 @@ def test_every_wave_is_in_one_pair(size):
     assert ((order[one[0]] + order[two[0]]) % size == 0).all()
     assert ((order[one[1]] + order[two[1]]) % size == 0).all()
     assert k2.max() == pytest.approx(2 * np.pi**2, rel=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_coefficients_of_a_box_are_those_of_numpy_and_make_it_again(precision):
+    model = CahnHilliard((32, 32, 32), precision=precision, device=select("cpu", workers=2))
+    u = np.random.default_rng(1).normal(size=model.shape).astype(precision)
+    rule = control(model, "adaptive", None, 1e-4)
+    box, again = (Box(model, rule, True, -np.inf) for _ in range(2))
+    box.put(slice(0, 20), u[:20])
+    box.put(slice(20, None), u[20:])
+    assert np.array_equal(box.planes(slice(7, 23)), u[7:23])
+    box.start()
+    now = box.coefficients()[0]
+    expected, bound = np.fft.rfftn(u.astype(np.float64)), 200 * np.finfo(precision).eps
+    assert np.abs(now[:] - expected).max() < bound * np.abs(expected).max()
+    assert np.abs(now[3:5] - expected[3:5]).max() < bound * np.abs(expected).max()
+    assert box.stiffness() == pytest.approx(np.mean(u * -second_derivatives(u)), rel=1e-4 if precision == "float32" else 1e-10)
+    box.step(0.1, 0.0)
+    box.step(0.1, 0.1)
+    for there, here in zip(again.coefficients(), box.coefficients(), strict=True):
+        for part in (slice(0, 9), slice(9, 32)):
+            there[part] = here[part]
+        assert np.array_equal(there.state, here.state)  # fills too
+    again.restore()
+    for each in (box, again):
+        each.step(0.2, 0.1)
+    assert np.array_equal(again.planes(slice(None)), box.planes(slice(None)))
+
+
+def second_derivatives(u):
+    """Of a field by its Fourier coefficients, float64."""
+    k = 2 * np.pi * np.fft.fftfreq(len(u))
+    k2 = k[:, None, None] ** 2 + k[:, None] ** 2 + k[: len(u) // 2 + 1] ** 2
+    return np.fft.irfftn(-k2 * np.fft.rfftn(u.astype(np.float64)))

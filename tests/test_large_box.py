@@ -23,14 +23,16 @@ from jobs.coarsening import large_files, starts
 from jobs.coarsening.config import Coarsening
 from jobs.coarsening.large_start import cut
 from jobs.config import systems
+from jobs.large_box import BoxSpectrum, SlabSpectrum
 from jobs.slabs import Slabs, takes_gpu_memory
 from jobs.units import Place
 from kernels import interface
 from kernels.device import select
 from tests.conftest import ROOT
-from tests.large_box_run import REST, RUNS, SHAPE, TIMES, WAVE, ask, model_of, noise
+from tests.large_box_run import REST, RUNS, SHAPE, TIMES, WAVE, ask, box_of, model_of, noise, until, whole
 
 ROUND_OFF = {"float64": 1e-12, "float32": 2e-4}
+CUBE = (32, 32, 32)
 RANKS = [1, pytest.param(2, marks=pytest.mark.mpi), pytest.param(4, marks=pytest.mark.mpi)]
 
 
@@ -89,6 +91,29 @@ def test_fields_and_numbers_are_those_of_one_device(answers, expected, name, ran
         assert (numbers["minimum"], numbers["maximum"]) == pytest.approx((fields.min(), fields.max()), abs=1e-6)
         assert numbers["mean"] == pytest.approx(noise().mean(dtype=np.float64), abs=1e-14 if precision == "float64" else 3e-8)
     assert one.fields[0, -1].std() > 0.3  # it has separated
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_cube_in_one_process(name):
+    """By the fused kernel, as CahnHilliard.run does it; and as slabs do."""
+    scheme, precision, step, tolerance = RUNS[name]
+    model, start, bound = model_of(precision, CUBE), noise(CUBE), ROUND_OFF[precision]
+    one = model.run(start, TIMES, scheme=scheme, step=step, tolerance=tolerance, steady_state=None)
+    box = box_of(model, None, start, scheme, step, tolerance)
+    assert isinstance(box.spectrum, BoxSpectrum)
+    slabs = SlabSpectrum(model, box.slabs, box.control, scheme == "adaptive")
+    for i, moment in enumerate(TIMES):
+        until(box, moment)
+        assert np.abs(whole(box) - one.fields[0, i]).max() < bound
+        found, close = box.numbers(area=True), dict(rel=10 * bound, abs=10 * bound)
+        for name_found, name_there in (("chemical_energy",) * 2, ("surface_energy",) * 2, ("area", "perimeter")):
+            assert found[name_found] == pytest.approx(getattr(one, name_there)[0, i], **close)
+    assert box.clock.steps == one.steps[0]
+    slabs.put(slice(None), box.spectrum.planes(slice(None)))
+    slabs.start()
+    assert slabs.stiffness() == pytest.approx(box.spectrum.stiffness(), rel=100 * bound)
+    there, here = slabs.arrays()["now"], box.arrays()["now"][:]
+    assert np.abs(there - here).max() < bound * np.abs(here).max()
 
 
 @pytest.mark.parametrize("ranks", RANKS)
@@ -184,7 +209,7 @@ def interrupted(monkeypatch, after: int):
     monkeypatch.setattr(large_files.Files, "write_state", then_stop)
 
 
-OFTEN = ["--set", "large.checkpoint=0.05"]
+OFTEN = ["--set", "large.checkpoint=0.01"]
 
 
 def test_the_stage(quench, config, tmp_path):

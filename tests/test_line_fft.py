@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from kernels.cahn_hilliard_fused import LINE_FACTORS, line_order, turns
+from kernels.cahn_hilliard_lines import LINE_FACTORS, line_order, turns
 from kernels.device import FLAGS, compiler, select
 
 BOUND = {"float32": 4e-7, "float64": 1e-15}  # of a coefficient's error over the root mean square of all; seen: a third of it

@@ -1,5 +1,6 @@
-"""The large stage: one box too big for one device, followed by all MPI ranks together, from Perlin noise on.
+"""The large stage: one large box from Perlin noise on, followed by all MPI ranks together where it is too big for one device.
 
+    python -m jobs coarsening large CONFIG.yaml --run RUN --set large.size=256
     mpiexec -n 4 python -m mpi4py -m jobs coarsening large CONFIG.yaml --run RUN --set large.size=512
 
 Each rank holds a slab (jobs.slabs), makes the noise of its own planes, and writes its own part of every file.  A killed run goes on from

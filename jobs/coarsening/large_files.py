@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 
 from jobs import UserError, shards
-from jobs.large_box import ARRAYS, LargeBox
+from jobs.large_box import LargeBox
 from jobs.slabs import Slabs
 
 STATE = "of 2 phi - 1 or of its nonlinear part, some rows of ky"
@@ -140,9 +140,9 @@ class Files:
     def _load(self, path: Path, box: LargeBox) -> None:
         slabs = self.slabs
         with h5py.File(path, "r", locking=False) as file:
-            for name in ARRAYS[box.control.order]:
+            for name, array in box.arrays().items():
                 for part in slabs.spectrum_chunks():
-                    getattr(box, name)[part] = slabs.xp.asarray(file[name][part, slabs.rows.start : slabs.rows.stop])
+                    array[part] = slabs.xp.asarray(file[name][part, slabs.rows.start : slabs.rows.stop])
 
     def forget(self, keep: int = 0) -> None:
         """Remove all states but the newest `keep` that are whole."""

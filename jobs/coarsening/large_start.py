@@ -81,5 +81,5 @@ def start(box: LargeBox, config: Coarsening, files: Files) -> None:
     scale = (asked.noise or config.generate.noise) / np.sqrt(slabs.sums([square])[0] / box.cells)
     for part in slabs.space_chunks():
         phi = (asked.mean + (wave[part].astype(np.float64) - mean) * scale).astype(np.float32)
-        box.u[part] = slabs.xp.asarray(box.model.to_symmetric(phi.astype(np.float64)).astype(slabs.real))
+        box.put(part, slabs.xp.asarray(box.model.to_symmetric(phi.astype(np.float64)).astype(slabs.real)))
     box.start()
