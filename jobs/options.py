@@ -99,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
             help="generate: simulate the units; collect: units into a data set; train: the networks; "
             + (f"predict: what they say of its test set, or of {OWN[study][0]} of your own (--input)" if "predict" in stages else
                f"rollout: they go on alone, from the config's cases, the truth beside them, or from {OWN[study][0]} of your own (--input)")
-            + ("; large: one box too big for one device, shared by all MPI ranks; all: the others" if "large" in stages else "; all: these")
+            + ("; large: one large box, shared by all MPI ranks; all: the others" if "large" in stages else "; all: these")
             + " in turn",
         )
         one.add_argument("config", metavar="CONFIG.yaml", type=Path, help=f"such as jobs/{study}/demo.yaml")

@@ -36,7 +36,7 @@ class Ours:
 
     def __init__(self, shape, count: int, step: float):
         self.model, self.step = CahnHilliard(shape, device=select("cpu", workers=1)), step
-        self.start, self.steps = start_of(shape, count), 20
+        self.start, self.steps = start_of(shape, count), 200
         self.model.run(self.start, [step], scheme="first_order", step=step, steady_state=None, observe=False)  # compiles
 
     def rate(self, seconds: float) -> float:

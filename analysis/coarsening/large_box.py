@@ -82,6 +82,7 @@ def draw(path: Path, out: Path | None) -> Path:
     for ax, time, field in zip(above.subplots(1, len(box.kept), squeeze=False)[0], box.kept, box.slices, strict=True):
         ax.imshow(field.T, origin="lower", interpolation="nearest", cmap=style.PHASES, vmin=0, vmax=1)
         ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(True)
         ax.set_title(f"$t$ = {time:g}", fontsize=7)
     fall, local = below.subplots(1, 2)
     decay(fall, box)

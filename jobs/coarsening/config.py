@@ -116,7 +116,7 @@ class Coarsening(Section):
     generate: Generate = value(default_factory=Generate, unit="", about="the sequences")
     train: Train = value(default_factory=Train, unit="", about="the networks")
     rollout: Rollout = value(default_factory=Rollout, unit="", about="how far they go on alone, and from what")
-    large: Large = value(default_factory=Large, unit="", about="one box too big for one device, shared by all MPI ranks")
+    large: Large = value(default_factory=Large, unit="", about="one large box, shared by all MPI ranks")
 
     @pydantic.model_validator(mode="after")
     def _fits(self):
