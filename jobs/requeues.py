@@ -27,5 +27,6 @@ def report(folder: Path) -> list[str]:
         stage, _, task = path.stem.rpartition("-task-")
         with contextlib.suppress(OSError):
             lives = path.read_text(encoding="utf-8").splitlines()
-            found.append(f"requeued: {stage} task {int(task)}: {len(lives)} time{'s' * (len(lives) != 1)}, last {lives[-1]}")
+            if lives:  # none: the disk was full
+                found.append(f"requeued: {stage} task {int(task)}: {len(lives)} time{'s' * (len(lives) != 1)}, last {lives[-1]}")
     return found

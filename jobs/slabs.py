@@ -10,7 +10,9 @@ that of a chunk.  An MPI library that reads a GPU's memory is handed it; for oth
 Source: L. Dalcin, M. Mortensen and D. E. Keyes, J. Parallel Distrib. Comput. 128, 137 (2019), with subarray types.
 """
 
+import contextlib
 import os
+import platform
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -129,16 +131,12 @@ class Slabs:
         return above
 
     def memory(self) -> float:
-        """Bytes that this rank may still take: its GPU's, or an even share of its node's."""
-        neighbours = 1
-        if self.ranks > 1:
-            from mpi4py import MPI
-
-            neighbours = self.communicator.Split_type(MPI.COMM_TYPE_SHARED).Get_size()
+        """Bytes that this rank may still take: its even share of its GPU's, or of its node's."""
         if self.gpu:
-            count = self.xp.cuda.runtime.getDeviceCount()
-            return self.xp.cuda.runtime.memGetInfo()[0] / -(-neighbours // count)
-        return available_memory() / neighbours
+            runtime = self.xp.cuda.runtime
+            mine = platform.node(), runtime.deviceGetPCIBusId(runtime.getDevice())  # indices are of those that a rank is shown
+            return runtime.memGetInfo()[0] / self.shared(mine).count(mine)
+        return available_memory() / self.shared(platform.node()).count(platform.node())
 
     def host(self, array) -> np.ndarray:
         return self.device.to_host(array)
@@ -164,10 +162,15 @@ def takes_gpu_memory(communicator, environment: Mapping[str, str] = os.environ) 
     return known or "1" in (environment.get("MPICH_GPU_SUPPORT_ENABLED"), environment.get("MV2_USE_CUDA"))
 
 
-def available_memory() -> float:
-    """Bytes that this node has free, or would free for a program; inf where the system does not say."""
-    try:
+def available_memory(environment: Mapping[str, str] = os.environ) -> float:
+    """Bytes that this node has free, or would free for a program, or a Slurm job's share of them; inf where the system does not say."""
+    free = float("inf")
+    with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(1024.0 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):
-        return float("inf")
+        free = next(1024.0 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    asked = environment.get("SLURM_MEM_PER_NODE"), environment.get("SLURM_MEM_PER_CPU"), environment.get("SLURM_CPUS_ON_NODE", "1")
+    with contextlib.suppress(ValueError):
+        megabytes = int(asked[0]) if asked[0] else int(asked[1] or 0) * int(asked[2])
+        if megabytes > 0:  # 0: all that there is
+            return min(free, megabytes * 2.0**20)
+    return free

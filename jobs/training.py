@@ -225,7 +225,8 @@ def side_by_side(stage: ModuleType, units: list[Unit], device: str, slots: int, 
         give(here, process)
 
     def give(pipe: Connection, process) -> None:
-        unit = waiting.pop(0) if waiting and not signals.asked() else None
+        begun = len(waiting) < len(units)  # an epoch of the first one is for any life
+        unit = waiting.pop(0) if waiting and not (signals.asked() and begun) else None
         try:
             pipe.send(unit)
         except ConnectionError:  # it died while it had nothing to do: its unit goes to another

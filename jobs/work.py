@@ -45,7 +45,7 @@ def generate(stage: ModuleType, systems: list[System], place: Place, device, pro
     run; warn(model, config) -> lines; announce(model, config, units) -> lines, where sizes are worth saying;
     batch(config, device) -> units at once; simulate(model, config, units, report) yields (unit, {name:
     shards.Data}) and calls report(done) with the units' worth of work done in this batch; it may raise
-    UnitError.
+    UnitError, and, asked to stop (jobs.signals), leave units whose work is still to be done.
     """
     everything = [(system, unit) for system in systems for unit in range(system.config.generate.units)]
     mine = place.share(everything)
@@ -67,7 +67,7 @@ def generate(stage: ModuleType, systems: list[System], place: Place, device, pro
         size = stage.batch(system.config, device)
         batches = [units[first : first + size] for first in range(0, len(units), size)]
         while batches:
-            signals.stop_if_asked(f"{len(missing) - done} units left")
+            signals.stop_if_asked(f"{len(missing) - done} units left", done)
             batch, before = batches.pop(0), done
             left = list(batch)
             try:
@@ -75,6 +75,7 @@ def generate(stage: ModuleType, systems: list[System], place: Place, device, pro
                 for unit, data in stage.simulate(model, system.config, batch, report):
                     _keep(system, unit, data, device)
                     left.remove(unit)
+                batches[:0] = [left] if left else []  # asked to stop, it left them
             except Exception as error:  # one bad unit, or a full disk, must not stop the rest or other ranks
                 if len(batch) > 1 and not isinstance(error, OSError):  # which of them is to blame?
                     batches[:0] = [[unit] for unit in left]

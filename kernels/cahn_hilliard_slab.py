@@ -45,7 +45,7 @@ class SlabStep:
         self.module.launch("advance_coefficients", blocks, [
             *arrays, self.kx, self.kyz, self.weight, numbers, self.sums, np.int32(self.planes), np.int32(self.line),
             np.int32(self.rows.start == 0), np.int32(blocks)], threads=self.threads)  # fmt: skip
-        return self.device.to_host(self.sums).sum((0, 1))
+        return self.device.to_host(self.sums.sum((0, 1)))
 
     def nonlinear(self, u):
         """u^3 - u in place of planes u (n, ny, nz)."""

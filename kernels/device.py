@@ -26,6 +26,7 @@ import numpy as np
 FOLDER = Path(__file__).parent
 FLAGS = ("-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-Wno-psabi", "-Wno-unknown-pragmas", "-Wno-attributes")
 HUGE_PAGE = 2 << 20
+UNDISTURBED = ("sh", "-c", 'trap "" USR1 TERM; exec "$@"', "sh")  # by what Slurm sends to all processes of a step, compilers too
 
 
 class DeviceError(RuntimeError):
@@ -270,7 +271,8 @@ def build(file: str, defines: tuple) -> ctypes.CDLL:
     if not library.exists():
         with tempfile.TemporaryDirectory(dir=library.parent) as folder:
             built = Path(folder) / library.name
-            result = subprocess.run([*command, *options, "-x", "c++", str(FOLDER / file), "-o", str(built)], capture_output=True, text=True)
+            compile_it = [*command, *options, "-x", "c++", str(FOLDER / file), "-o", str(built)]
+            result = subprocess.run([*UNDISTURBED, *compile_it], capture_output=True, text=True)
             if result.returncode:
                 raise DeviceError(f"{command[0]} could not compile {file}:\n{result.stderr[-2000:]}")
             os.replace(built, library)

@@ -29,9 +29,10 @@ extern "C" __global__ void draw_gradients(const unsigned* identity, float* gradi
       square = fmaf(a, a, b * b);
     } while (square >= 1);
     const float root = 2 * sqrtf(1 - square);
-    gradient[3 * point] = a * root;
-    gradient[3 * point + 1] = b * root;
-    gradient[3 * point + 2] = 1 - 2 * square;
+    float* here = gradient + (size_t)3 * point;
+    here[0] = a * root;
+    here[1] = b * root;
+    here[2] = 1 - 2 * square;
   }
 }
 

@@ -2,15 +2,18 @@
 set -uo pipefail
 QUENCH=$(cd "$here/.." && pwd)
 source "$here/site.sh"
-modules
+set +u; modules; set -u   # environment modules use variables that are not set
 : "${PYTHON:=$([ -x "$QUENCH/.venv/bin/python" ] && echo "$QUENCH/.venv/bin/python" || echo python3)}"
 export PYTHONPATH=$QUENCH${PYTHONPATH:+:$PYTHONPATH}
-ranks=${RANKS:-${SLURM_NTASKS:-1}} lives=${SLURM_RESTART_COUNT:-0}
+ranks=${RANKS:-${SLURM_NTASKS:-1}} lives=${SLURM_RESTART_COUNT:-0} job=${SLURM_JOB_ID:-}   # job: empty without Slurm
 
 if [ "$STAGE" = analysis ]; then
   command=("$PYTHON" -m analysis "$STUDY" "$@")
 else
-  gpu=${SLURM_GPUS_PER_TASK:-}${SLURM_JOB_GPUS:-}
+  gpu=
+  for given in "${SLURM_GPUS_PER_TASK:-}" "${SLURM_GPUS_ON_NODE:-}" "${SLURM_JOB_GPUS:-}" "${SLURM_GPUS:-}"; do
+    case $given in '' | 0) ;; *) gpu=yes ;; esac
+  done
   # a node without the GPU that was asked for is to be an error, not a task that takes a hundred times as long
   command=("$PYTHON" -m jobs "$STUDY" "$STAGE" ${gpu:+--device gpu} "$@")
 fi
@@ -18,41 +21,72 @@ if [ "$ranks" -gt 1 ] && [ "$STAGE" != analysis ]; then
   export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
   launcher=($LAUNCHER)
   if [ "$STAGE" = train ] && grep -q '^TOGETHER = True' "$QUENCH/jobs/$STUDY/train.py"; then   # all ranks train one network, by torch
-    export MASTER_ADDR=${MASTER_ADDR:-$(hostname)} MASTER_PORT=${MASTER_PORT:-$((20000 + ${SLURM_JOB_ID:-$$} % 20000))} WORLD_SIZE=$ranks
-    if [ -n "${SLURM_JOB_ID:-}" ]; then
+    export MASTER_ADDR=${MASTER_ADDR:-$([ -n "$job" ] && hostname || echo 127.0.0.1)}
+    export MASTER_PORT=${MASTER_PORT:-$((20000 + ${job:-$$} % 20000))} WORLD_SIZE=$ranks
+    if [ -n "$job" ]; then
       command=(bash -c 'RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID exec "$@"' - "${command[@]}")
     else
-      launcher=("$PYTHON" -m torch.distributed.run --nproc-per-node "$ranks" -m --) command=("${command[@]:2}")
+      launcher=(together)
     fi
   fi
   command=("${launcher[@]}" "${command[@]}")
 fi
-echo "$(date '+%F %T') $(hostname) ${SLURMD_NODENAME:-} job ${SLURM_JOB_ID:-none}, life $((lives + 1)): ${command[*]}"
+echo "$(date '+%F %T') $(hostname) ${SLURMD_NODENAME:-} job ${job:-none}, life $((lives + 1)): ${command[*]}"
+
+together() {   # without Slurm: what torchrun does, but a signal reaches the ranks, and their status comes back
+  local processes=() left process rank code status=0
+  for ((rank = 0; rank < ranks; rank++)); do
+    RANK=$rank LOCAL_RANK=$rank "$@" &
+    processes+=($!)
+  done
+  trap 'kill -USR1 "${processes[@]}" 2>/dev/null' USR1
+  trap 'kill "${processes[@]}" 2>/dev/null' TERM
+  while [ ${#processes[@]} -gt 0 ]; do
+    wait -n "${processes[@]}"
+    code=$? left=()
+    for process in "${processes[@]}"; do ! kill -0 "$process" 2>/dev/null || left+=("$process"); done
+    if [ "$code" != 0 ] && [ ${#left[@]} -lt ${#processes[@]} ]; then   # else a signal has ended wait
+      status=$code
+      [ "$code" = 75 ] || kill "${left[@]}" 2>/dev/null   # they would wait for the one that is gone
+    fi
+    processes=("${left[@]}")
+  done
+  exit "$status"
+}
 
 signalled=0
 pass_on() {   # the time limit is near, or the task is preempted: the ranks finish the unit or epoch they are in
   signalled=1
-  trap '' USR1 TERM
+  trap '' USR1 TERM HUP
   kill -USR1 "$work" 2>/dev/null
+}
+interrupt() {   # Ctrl-C, of which work in the background hears nothing: once to end after the unit, twice to end
+  [ "$signalled" = 0 ] || { kill "$work" 2>/dev/null; exit 130; }
+  echo "ending after the unit or epoch in progress; Ctrl-C again: at once" >&2
+  pass_on
 }
 alive() { kill -0 "$work" 2>/dev/null; }
 "${command[@]}" &
 work=$!
-trap pass_on USR1 TERM
+trap pass_on USR1 TERM HUP
+trap interrupt INT
 wait "$work"
 if [ "$signalled" = 1 ]; then   # which has ended wait, not the work
-  for ((second = 0; second < GRACE; second++)); do alive && sleep 1 || break; done
+  for ((second = 0; second < GRACE || ${#job} == 0; second++)); do alive && sleep 1 || break; done
   alive && kill -KILL "$work"
 fi
 wait "$work"
 status=$?
 
+# of this task alone: to squeue and scontrol the id of an array's last task is that of the whole array
+task=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
+: "${task:=$job}"
 if [ "$status" = 75 ] || { [ "$signalled" = 1 ] && [ "$status" -gt 128 ]; }; then   # to be continued, or killed after $GRACE
-  if [ -z "${SLURM_JOB_ID:-}" ]; then
+  if [ -z "$job" ]; then
     echo "stopped; the same command continues" >&2
   elif [ "$lives" -ge "$MAX_REQUEUES" ]; then
     echo "stopped after $((lives + 1)) lives (MAX_REQUEUES in slurm/site.sh); the same command continues" >&2
-  elif [ "$(squeue -h -j "$SLURM_JOB_ID" -o %T)" = RUNNING ] && scontrol requeue "$SLURM_JOB_ID"; then   # not one that was cancelled
+  elif [ "$(squeue -h -j "$task" -o %T)" = RUNNING ] && scontrol requeue "$task"; then   # not one that was cancelled
     echo "$(date '+%F %T') requeued, life $((lives + 1)) ends"
     exit 0
   else

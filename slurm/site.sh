@@ -3,7 +3,7 @@
 ACCOUNT=${ACCOUNT:-}                  # sbatch --account; empty: the cluster's default
 PARTITION=${PARTITION:-}              # for stages that need cores only (collect, analysis)
 GPU_PARTITION=${GPU_PARTITION:-$PARTITION}   # for generate, train, predict and rollout
-GPU=${GPU-}                           # what asks for one GPU a rank: --gpus-per-task=1, or --gres=gpu:1; empty: cores only
+GPU=${GPU-}                           # what asks for GPUs: --gpus-per-task=1, or --gres=gpu:N for N ranks a node; empty: cores only
 GENERATE_TASKS=${GENERATE_TASKS:-8}   # the longest arrays; never more than there are units, or networks
 TRAIN_TASKS=${TRAIN_TASKS:-16}
 MAX_REQUEUES=${MAX_REQUEUES:-20}      # lives of a task after its first: time limits, preemptions
@@ -26,4 +26,4 @@ LAUNCHER=${LAUNCHER:-srun --mpi=pmi2 --kill-on-bad-exit=1}       # MPICH, the Py
 #   modules() { module load PrgEnv-gnu cray-mpich cudatoolkit; }; LAUNCHER="srun --mpi=cray_shasta --kill-on-bad-exit=1"
 #   and MPICC=cc .venv/bin/pip install --no-binary mpi4py mpi4py
 # A workstation, no Slurm: bash slurm/STUDY_STAGE.sh needs nothing of this file; for several ranks
-#   RANKS=4 LAUNCHER="mpiexec -n 4" bash slurm/nucleation_generate.sh ...      (where they train one network together: torchrun)
+#   RANKS=4 LAUNCHER="mpiexec -n 4" bash slurm/nucleation_generate.sh ...      (ranks that train one network together need no launcher)

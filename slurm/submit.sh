@@ -10,6 +10,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 source "$here/site.sh"
 export QUENCH=${here%/slurm}
+set +u; modules; set -u   # environment modules use variables that are not set
 : "${PYTHON:=$([ -x "$QUENCH/.venv/bin/python" ] && echo "$QUENCH/.venv/bin/python" || echo python3)}"
 
 fail() { echo "$1" >&2; exit 2; }
@@ -33,7 +34,7 @@ done
   fail "$PYTHON lacks Quench's packages: run make .venv/installed, or set PYTHON in slurm/site.sh"
 plan=(-m jobs plan "$study" "$config" "${settings[@]}")
 [ -n "$dry" ] || plan+=(--run "$run")
-read -r units networks <<<"$(PYTHONPATH=$QUENCH "$PYTHON" "${plan[@]}" || echo failed)"
+read -r units networks <<<"$(PYTHONPATH=$QUENCH${PYTHONPATH:+:$PYTHONPATH} "$PYTHON" "${plan[@]}" || echo failed)"
 [ "$units" != failed ] || exit 2    # one line has said why
 [ -n "$dry" ] || mkdir -p "$run/log"
 

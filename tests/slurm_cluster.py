@@ -1,6 +1,6 @@
 """A real Slurm on this machine's loopback: munged, slurmctld and two slurmd nodes, in a temporary folder, for as long as the tests run.
 
-From Debian's slurm-wlm and munge (22.05).  No accounting and no cgroups; nodes have three cores whatever the machine has, and pretend to
+From Debian's slurm-wlm and munge (22.05).  No accounting and no cgroups; nodes have eight cores whatever the machine has, and pretend to
 have two GPUs each.  QUENCH_REQUIRE_SLURM=1 makes a missing package a failure where it is a skip otherwise.
 """
 

@@ -184,3 +184,62 @@ def test_status_shows_requeues(quench, small, tmp_path):
 def test_networks_of_one_process_refuse_torchrun(tmp_path):
     with pytest.raises(UserError, match="not by torchrun"):
         training.train(train, [], Place(ranks=2, together=True), None, "cpu", None, None)
+
+
+@pytest.mark.slow
+def test_a_stage_stops_between_the_units_of_a_batch(long, tmp_path):
+    """On five threads all five units nucleate together; their copies, which take longer, are run one unit after another."""
+    run = tmp_path / "run"
+    said = interrupted("generate", long, run, lambda: (run / "generate/unit-00000.h5").exists(), 5)
+    assert 1 <= len(units(run)) < 5
+    assert f"{5 - len(units(run))} units left" in said
+
+
+@pytest.mark.slow
+def test_a_life_that_is_told_to_end_as_it_begins_does_some_work(long, tmp_path):
+    run = tmp_path / "run"
+    interrupted("generate", long, run, lambda: list(run.glob("log/*.json")), 1)  # its first heartbeat
+    assert 1 <= len(units(run)) < 5
+
+
+TOGETHER = """
+seed: 3
+system: {size: 16}
+generate: {training: 6, validation: 3, test: 3, frames: 5, feature_sizes: [8], sequences_per_unit: 3, latest_start: 6.0}
+train: {hidden: 4, epochs: 60, curriculum: 2, models: [staggered], select_from: 3}
+rollout: {cases: {}}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGINT], ids=["USR1", "Ctrl-C"])
+def test_a_template_without_slurm_passes_it_on_to_all_ranks(quench, tmp_path, number):
+    path, run = tmp_path / "together.yaml", tmp_path / "run"
+    path.write_text(TOGETHER)
+    for stage in ("generate", "collect"):
+        assert quench("coarsening", stage, path, "--run", run)[0] == 0
+    environment = {"PATH": os.environ["PATH"], "PYTHON": sys.executable, "HOME": str(tmp_path), "RANKS": "2", "OMP_NUM_THREADS": "1"}
+    start = ["bash", ROOT / "slurm/coarsening_train.sh", path, "--run", run, "--device", "cpu", "--workers", "1"]
+    history = run / "train/staggered/seed-0/metrics.csv"
+
+    def begin():
+        return subprocess.Popen([*map(str, start)], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                start_new_session=True)  # fmt: skip
+
+    process = begin()
+    until(lambda: history.exists() and len(history.read_text().splitlines()) > 4, process)
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # as a terminal does
+    else:
+        process.send_signal(number)
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == signals.TO_BE_CONTINUED, said
+    assert "stopped; the same command continues" in said
+    epochs = len(history.read_text().splitlines())
+    assert 4 < epochs < 60
+    with pytest.raises(ProcessLookupError):  # nobody is left
+        os.killpg(process.pid, 0)
+    again = begin()
+    said = again.communicate(timeout=120)[0]
+    assert again.returncode == 0, said
+    assert len(history.read_text().splitlines()) == 61

@@ -24,7 +24,7 @@ from jobs.coarsening.config import Coarsening
 from jobs.coarsening.large_start import cut
 from jobs.config import systems
 from jobs.large_box import BoxSpectrum, SlabSpectrum
-from jobs.slabs import Slabs, takes_gpu_memory
+from jobs.slabs import Slabs, available_memory, takes_gpu_memory
 from jobs.units import Place
 from kernels import interface
 from kernels.device import select
@@ -273,6 +273,43 @@ def test_going_on(quench, config, tmp_path, monkeypatch, damage):
     assert not (tmp_path / "run/large/.state").exists()
 
 
+def test_a_damaged_state_does_not_cost_the_one_before(quench, config, tmp_path, monkeypatch):
+    def states() -> list[Path]:
+        return sorted((tmp_path / "run/large/.state").glob("*step-*"))
+
+    for lives in (3, 1):
+        with monkeypatch.context() as patch:
+            interrupted(patch, lives)
+            assert quench("coarsening", "large", config, "--run", tmp_path / "run", *OFTEN)[0] == 130
+        if lives == 3:
+            sound, damaged = states()
+            (damaged / "part-0000-of-0001.h5").write_bytes(b"words")
+    assert states()[0] == sound
+    assert len(states()) == 2
+    assert damaged not in states() or states()[1] == damaged  # made again
+
+
+@pytest.mark.parametrize(("environment", "megabytes"), [
+    ({"SLURM_MEM_PER_NODE": "100"}, 100), ({"SLURM_MEM_PER_CPU": "50", "SLURM_CPUS_ON_NODE": "3"}, 150),
+    ({"SLURM_MEM_PER_NODE": "0"}, None), ({}, None), ({"SLURM_MEM_PER_NODE": "what"}, None),
+])  # fmt: skip
+def test_memory_of_a_job(environment, megabytes):
+    found, free = available_memory(environment), available_memory({})
+    assert free > 2**30
+    assert found == megabytes * 2**20 if megabytes else found == pytest.approx(free, rel=0.2)
+
+
+@pytest.mark.parametrize(("others", "share"), [([], 1), ([("here", "bus 1")], 1), ([("here", "bus 0"), ("there", "bus 0")], 2)])
+def test_memory_of_a_gpu_is_shared_by_those_that_see_the_same_one(monkeypatch, others, share):
+    """Whatever their indices of it are: a rank may be shown no other."""
+    runtime = SimpleNamespace(getDevice=lambda: 0, deviceGetPCIBusId=lambda device: "bus 0", memGetInfo=lambda: (600.0, 1000.0))
+    slabs = object.__new__(Slabs)
+    slabs.gpu, slabs.xp = True, SimpleNamespace(cuda=SimpleNamespace(runtime=runtime))
+    slabs.shared = lambda mine: [mine, *others]
+    monkeypatch.setattr("jobs.slabs.platform.node", lambda: "here")
+    assert slabs.memory() == 600 / share
+
+
 @pytest.mark.mpi
 @pytest.mark.slow
 def test_ranks_that_are_killed_go_on(quench, config, tmp_path):
@@ -281,7 +318,7 @@ def test_ranks_that_are_killed_go_on(quench, config, tmp_path):
     whole = launch(2, *words, tmp_path / "whole")
     said = whole.communicate(timeout=120)
     assert whole.returncode == 0, said
-    killed = launch(2, *words, tmp_path / "run", "--set", "large.checkpoint=0.05")
+    killed = launch(2, *words, tmp_path / "run", "--set", "large.checkpoint=0.02")
     limit = time.monotonic() + 60
     while not list((tmp_path / "run").glob("large/.state/step-*/state.h5")):
         assert time.monotonic() < limit

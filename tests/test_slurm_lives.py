@@ -113,6 +113,17 @@ def test_a_unit_that_outlasts_its_grace_is_killed_and_begun_again(cluster, slow,
     assert digests(tmp_path / "run") == digests(slow[1])
 
 
+def test_a_task_of_an_array_is_requeued_alone(cluster, slow, tmp_path):
+    """The last one, whose id is also that of the whole array, while the others run or have ended."""
+    job = start(cluster, slow, tmp_path, tasks=3)
+    begun(cluster, tmp_path, 3)
+    cluster.run("scancel", "--signal=USR1", "--batch", f"{job}_2")
+    cluster.until(lambda: "life 2" in (tmp_path / "out-2").read_text(), 60)
+    assert cluster.ended(job) == [{"COMPLETED"}]
+    assert [re.findall(r"life (\d):", (tmp_path / f"out-{k}").read_text()) for k in range(3)] == [["1"], ["1"], ["1", "2"]]
+    assert digests(tmp_path / "run") == digests(slow[1])
+
+
 def test_a_cancelled_task_stays_dead(cluster, slow, tmp_path):
     job = start(cluster, slow, tmp_path)
     begun(cluster, tmp_path)
@@ -143,9 +154,10 @@ def test_two_arrays_on_one_run(cluster, slow, tmp_path):
 
 
 @pytest.mark.skipif(gpu_problem() is None, reason="this machine has a GPU")
-def test_a_gpu_that_is_not_there(cluster, slow, tmp_path):
+@pytest.mark.parametrize("asked", ["--gpus-per-task=1", "--gres=gpu:1", "--gpus=1"])
+def test_a_gpu_that_is_not_there(cluster, slow, tmp_path, asked):
     """The task says so at once, and which node it is; it does not do on cores what was to be done on a GPU."""
-    options = ("--array=0-0", "--gpus-per-task=1", "--cpus-per-task=1", f"--output={tmp_path}/out-%a", "--nodelist=n2")
+    options = ("--array=0-0", asked, "--cpus-per-task=1", f"--output={tmp_path}/out-%a", "--nodelist=n2")
     job = cluster.submit("nucleation_generate", slow[0], "--run", tmp_path / "run", options=options)
     assert cluster.ended(job) == [{"FAILED"}]
     first, *rest = (tmp_path / "out-0").read_text().splitlines()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from slurm_cluster import ROOT
 from test_jobs_rundir import digests
+from test_jobs_signals import TOGETHER
 
 from jobs import shards
 from jobs.options import STAGES
@@ -21,13 +22,6 @@ generate: {units: 6, events: 512, history: 12, copies: 20, window: 5, equilibrat
 collect: {bins: 4}
 train: {models: [spins], folds: 2, training: 60, validation: 20, test: 20, max_epochs: 2}
 predict: {models: [spins], occlusion: {configurations: 5, stride: 3}}
-"""
-TOGETHER = """
-seed: 3
-system: {size: 16}
-generate: {training: 6, validation: 3, test: 3, frames: 5, feature_sizes: [8], sequences_per_unit: 3, latest_start: 6.0}
-train: {hidden: 4, epochs: 60, curriculum: 2, models: [staggered], select_from: 3}
-rollout: {cases: {}}
 """
 SMALL = ("--", "--cpus-per-task=1", "--mem=500M")
 

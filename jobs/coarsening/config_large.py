@@ -6,7 +6,8 @@ import pydantic
 
 from jobs.config import Section, value
 
-FINEST_NOISE = 8  # cells between lattice points: every rank keeps all of the lattice
+FINEST_NOISE = 8  # cells between lattice points
+MOST_POINTS = 1024  # of the lattice a side: every rank keeps all of it, 12 bytes a point
 
 
 class Large(Section):
@@ -35,6 +36,9 @@ class Large(Section):
             raise ValueError(f"large.size = {self.size}: expected an even number at least 8 and at most 16384 [cells]")
         if self.size % self.feature_size:
             raise ValueError(f"large.feature_size = {self.feature_size}: expected a number that divides large.size = {self.size} [cells]")
+        if self.size // self.feature_size > MOST_POINTS:
+            raise ValueError(f"large.feature_size = {self.feature_size}: expected at least large.size / {MOST_POINTS} = "
+                             f"{self.size / MOST_POINTS:g} [cells]")  # fmt: skip
         if self.kept is not None and self.kept > self.frames:
             raise ValueError(f"large.kept = {self.kept}: expected at most large.frames = {self.frames} [frames]")
         if (self.step is None) != (self.scheme == "adaptive"):

@@ -110,6 +110,7 @@ class Files:
             problems = [text for texts in self.slabs.shared(mine) for text in texts if text]
             if problems:
                 self.say(f"{problems[0]}; this state is not used")
+                self.from_first(lambda folder=folder: self._set_aside(folder))
                 continue
             self.together(lambda folder=folder: self._load(folder / "state.h5", box))
             box.resume(position.pop("clock"))
@@ -124,9 +125,14 @@ class Files:
             return None
         except shards.BadFileError as error:
             self.say(f"{path}: {error}; this state is not used")
+            self._set_aside(folder)
             return None
         with h5py.File(path, "r", locking=False) as file:
             return json.loads(file.attrs["position"]), {name: values[...].tolist() for name, values in file["series"].items()}
+
+    def _set_aside(self, folder: Path) -> None:
+        """Out of the way of those that count: `forget` is to keep a sound one."""
+        folder.rename(folder.with_name("bad-" + folder.name))
 
     def _problem(self, path: Path) -> str | None:
         try:
@@ -147,7 +153,7 @@ class Files:
     def forget(self, keep: int = 0) -> None:
         """Remove all states but the newest `keep` that are whole."""
         whole = sorted((path.parent for path in self.states.glob("step-*/state.h5")), reverse=True)[:keep]
-        for folder in self.states.glob("step-*"):
+        for folder in self.states.glob("*step-*"):
             if folder not in whole:
                 shutil.rmtree(folder, ignore_errors=True)
         if not keep:

@@ -48,7 +48,7 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
     left = None
     try:
         for number, unit in enumerate(missing):
-            signals.stop_if_asked(f"{len(missing) - number} rollouts left")
+            signals.stop_if_asked(f"{len(missing) - number} rollouts left", number)
             failed += not follow(unit, plans[unit], device, progress, done)
             done += plans[unit].count * len(plans[unit].frames)
             progress.reach(done)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from jobs import UserError
+from jobs import UserError, signals
 from jobs.nucleation.config import Generate, Nucleation
 from jobs.shards import Data
 from kernels.device import DeviceError
@@ -81,6 +81,7 @@ def simulate(
 
         event, time, copies, nucleated = label(model, config, unit, found, part)
         labelled += 1
+        last = signals.asked()  # what the next one would take is many times what has been done for it
         yield (
             unit,
             {
@@ -103,6 +104,8 @@ def simulate(
                 ),
             },
         )
+        if last:
+            return
 
 
 def _label_steps(g: Generate) -> float:

@@ -30,7 +30,7 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
     mine = place.share(everything)
     progress.begin(len(mine), "maps")
     for done, (system, model) in enumerate(mine):
-        signals.stop_if_asked(f"{len(mine) - done} maps left")
+        signals.stop_if_asked(f"{len(mine) - done} maps left", done)
         occlude(system, model, device, name, progress, lambda part, done=done: progress.reach(done + part))
     return 0
 

@@ -30,7 +30,7 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
     mine = place.share(everything)
     progress.begin(len(mine), "networks")
     for done, (system, model) in enumerate(mine):
-        signals.stop_if_asked(f"{len(mine) - done} networks left")
+        signals.stop_if_asked(f"{len(mine) - done} networks left", done)
         predict(system, model, device, name, progress)
         progress.reach(done + 1)
     progress.end()
