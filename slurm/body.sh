@@ -35,6 +35,7 @@ echo "$(date '+%F %T') $(hostname) ${SLURMD_NODENAME:-} job ${job:-none}, life $
 
 together() {   # without Slurm: what torchrun does, but a signal reaches the ranks, and their status comes back
   local processes=() left process rank code status=0
+  trap '' INT   # Ctrl-C goes to everybody: it is for the one below
   for ((rank = 0; rank < ranks; rank++)); do
     RANK=$rank LOCAL_RANK=$rank "$@" &
     processes+=($!)
