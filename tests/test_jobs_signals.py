@@ -176,6 +176,7 @@ def test_status_shows_requeues(quench, small, tmp_path):
         for rank in (0, 1):
             slurm = {"SLURM_RESTART_COUNT": life, "SLURMD_NODENAME": "n2", "SLURM_JOB_ID": "17"}
             requeues.note(run / "log", "generate", Place(task=3, tasks=4, rank=rank, ranks=2), slurm)
+    (run / "log/train-task-0001.requeued").touch()  # the disk was full
     lines = [line for line in quench("status", run)[1] if "requeued" in line]
     assert len(lines) == 1
     assert re.fullmatch(r"  requeued: generate task 3: 2 times, last 20\S+ \S+ on n2, job 17", lines[0])

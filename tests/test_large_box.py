@@ -381,6 +381,7 @@ def test_one_rank_that_cannot_write_stops_all(config, tmp_path):
 
 BAD = {  # settings, what the one line says
     "odd": (["large.size=33"], "large.size = 33"), "feature": (["large.feature_size=24"], "large.feature_size = 24"),
+    "points": (["large.size=16384", "large.feature_size=8"], "large.feature_size = 8: expected at least large.size / 1024 = 16"),
     "fine": (["large.feature_size=4"], "large.feature_size = 4"), "kept": (["large.kept=13"], "large.kept = 13"),
     "step": (["large.step=0.1"], "large.step = 0.1: expected null"), "no step": (["large.scheme=first_order"], "large.step = None: exp"),
     "scheme": (["large.scheme=explicit"], "large.scheme = 'explicit'"), "unknown": (["large.sizes=8"], "did you mean size?"),
