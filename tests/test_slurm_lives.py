@@ -31,7 +31,7 @@ def slow(tmp_path_factory) -> tuple[Path, Path, float]:
     path, copies = folder / "slow.yaml", 100
     for trial in ("first", "second"):  # the first compiles
         path.write_text(SLOW.replace("COPIES", str(copies)))
-        made(path, folder / trial, 2)
+        made(path, folder / trial, 4)
     copies = max(100, int(copies * UNIT / seconds(folder / "second")))
     path.write_text(SLOW.replace("COPIES", str(copies)))
     made(path, folder / "plain", 12)
@@ -53,7 +53,7 @@ def seconds(run: Path) -> float:
 def limited(cluster, slow, tmp_path_factory) -> tuple[str, Path]:
     """A task that meets its time limit while the other tests run: the signal comes within PERIOD seconds, the end after a minute or so."""
     folder = tmp_path_factory.mktemp("limited")
-    count = max(12, int(1.5 * PERIOD / slow[2]))
+    count = max(12, int(2.5 * PERIOD / slow[2]))
     options = ("--array=0-0", "--time=1", "--signal=B:USR1@55", "--cpus-per-task=1", "--nodelist=n2", f"--output={folder}/out-%a")
     words = (slow[0], "--run", folder / "run", "--set", f"generate.units={count}")
     return cluster.submit("nucleation_generate", *words, options=options), folder
@@ -168,7 +168,7 @@ def test_a_gpu_that_is_not_there(cluster, slow, tmp_path, asked):
 
 def test_a_dead_node_costs_no_result(cluster, slow, tmp_path):
     """It dies in the middle of an array; its task begins again on the other one."""
-    job = start(cluster, slow, tmp_path, tasks=2, cores=5)  # of 8: one task a node
+    job = start(cluster, slow, tmp_path, tasks=2, cores=5, count=30)  # of 8: one task a node
     begun(cluster, tmp_path, 4)
     nodes = {each["NodeList"] for each in cluster.jobs(job).values()}
     cluster.kill_node("n1")
@@ -179,7 +179,9 @@ def test_a_dead_node_costs_no_result(cluster, slow, tmp_path):
         cluster.start_node("n1")
     assert nodes == {"n1", "n2"}
     assert time.monotonic() - killed < 100
-    assert digests(tmp_path / "run") == digests(slow[1])
+    plain, found = digests(slow[1]), digests(tmp_path / "run")
+    assert len(found) == 30
+    assert {name: found[name] for name in plain} == plain
     assert len(list((tmp_path / "run/log").glob("*.requeued"))) == 1
     cluster.until(lambda: set(cluster.states().values()) <= {"idle", "mix"}, 60)
 
