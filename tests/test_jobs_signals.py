@@ -203,6 +203,20 @@ def test_a_life_that_is_told_to_end_as_it_begins_does_some_work(long, tmp_path):
     assert 1 <= len(units(run)) < 5
 
 
+@pytest.mark.slow
+def test_the_compiler_is_not_disturbed(long, tmp_path, monkeypatch):
+    """Slurm signals every process of a step, those that compile a kernel among them."""
+    cache, run = tmp_path / "cache", tmp_path / "run"
+    monkeypatch.setenv("QUENCH_CACHE", str(cache))
+    process = command("nucleation", "generate", long, "--run", run, "--device", "cpu", "--workers", "1", start_new_session=True)
+    until(lambda: list(cache.glob("*/")), process)  # where it is built
+    time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGUSR1)
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == signals.TO_BE_CONTINUED, said
+    assert 1 <= len(units(run)) < 5
+
+
 TOGETHER = """
 seed: 3
 system: {size: 16}
