@@ -1,4 +1,4 @@
-"""What goes wrong on real machines, tried and counted: python -m tests.fault_study [FAULT ...] [--kills 15] (half an hour on two cores).
+"""What goes wrong on real machines, tried and counted: python -m tests.fault_study [FAULT ...] [--kills 15] (a quarter of an hour).
 
 Each fault hits small runs of all studies; afterwards the same command must bring every result, byte for byte that of a run in peace, and
 no finished file may be lost on the way.  The table that it prints is in README.md.  The faults of Slurm itself (time limits, preemption,
