@@ -65,6 +65,20 @@ template <int SIGN> __device__ __forceinline__ void fft4(Complex& a0, Complex& a
   a3 = d0 - d1;
 }
 
+// Even and odd places of a line of 2 HALF, and the line of their transforms, those of the odd ones turned
+template <int HALF> __device__ __forceinline__ void split(const Complex* a, Complex* even, Complex* odd) {
+  LINE_UNROLL for (int j = 0; j < HALF; ++j) {
+    even[j] = a[2 * j];
+    odd[j] = a[2 * j + 1];
+  }
+}
+template <int HALF> __device__ __forceinline__ void join(const Complex* even, const Complex* odd, Complex* a) {
+  LINE_UNROLL for (int k = 0; k < HALF; ++k) {
+    a[k] = even[k] + odd[k];
+    a[k + HALF] = even[k] - odd[k];
+  }
+}
+
 template <int SIGN> __device__ __forceinline__ void fft8(Complex* a) {
   const REAL h = (REAL)0.70710678118654752440;
   Complex e[4] = {a[0], a[2], a[4], a[6]}, o[4] = {a[1], a[3], a[5], a[7]};
@@ -74,19 +88,13 @@ template <int SIGN> __device__ __forceinline__ void fft8(Complex* a) {
   o[1] = {h * (o[1].re + q1.re), h * (o[1].im + q1.im)};
   o[2] = times_i<SIGN>(o[2]);
   o[3] = {h * (q3.re - o[3].re), h * (q3.im - o[3].im)};
-  LINE_UNROLL for (int k = 0; k < 4; ++k) {
-    a[k] = e[k] + o[k];
-    a[k + 4] = e[k] - o[k];
-  }
+  join<4>(e, o, a);
 }
 
 template <int SIGN> __device__ __forceinline__ void fft16(Complex* a) {
   const REAL c1 = (REAL)0.92387953251128675613, s1 = (REAL)0.38268343236508977173;
   Complex e[8], o[8];
-  LINE_UNROLL for (int j = 0; j < 8; ++j) {
-    e[j] = a[2 * j];
-    o[j] = a[2 * j + 1];
-  }
+  split<8>(a, e, o);
   fft8<SIGN>(e);
   fft8<SIGN>(o);
   const REAL h = (REAL)0.70710678118654752440;
@@ -97,10 +105,7 @@ template <int SIGN> __device__ __forceinline__ void fft16(Complex* a) {
   o[5] = twist<SIGN>(o[5], -s1, c1);
   o[6] = twist<SIGN>(o[6], -h, h);
   o[7] = twist<SIGN>(o[7], -c1, s1);
-  LINE_UNROLL for (int k = 0; k < 8; ++k) {
-    a[k] = e[k] + o[k];
-    a[k + 8] = e[k] - o[k];
-  }
+  join<8>(e, o, a);
 }
 
 template <int SIGN> __device__ __forceinline__ void fft32(Complex* a) {
@@ -108,10 +113,7 @@ template <int SIGN> __device__ __forceinline__ void fft32(Complex* a) {
                               (REAL)0.70710678118654752440, (REAL)0.55557023301960222474, (REAL)0.38268343236508977173,
                               (REAL)0.19509032201612826785};  // of 2 pi k / 32
   Complex e[16], o[16];
-  LINE_UNROLL for (int j = 0; j < 16; ++j) {
-    e[j] = a[2 * j];
-    o[j] = a[2 * j + 1];
-  }
+  split<16>(a, e, o);
   fft16<SIGN>(e);
   fft16<SIGN>(o);
   LINE_UNROLL for (int k = 1; k < 8; ++k) {
@@ -119,10 +121,7 @@ template <int SIGN> __device__ __forceinline__ void fft32(Complex* a) {
     o[k + 8] = twist<SIGN>(o[k + 8], -cosine[8 - k], cosine[k]);
   }
   o[8] = times_i<SIGN>(o[8]);
-  LINE_UNROLL for (int k = 0; k < 16; ++k) {
-    a[k] = e[k] + o[k];
-    a[k + 16] = e[k] - o[k];
-  }
+  join<16>(e, o, a);
 }
 
 template <int N, int SIGN> __device__ __forceinline__ void fft(Complex* a) {

@@ -15,22 +15,14 @@ from jobs import shards
 from jobs.options import STAGES
 
 TEMPLATES = [f"{study}_{stage}" for study, stages in STAGES.items() for stage in (*stages[:-1], "analysis")]
-MANY = """
-seed: 7
-system: {range: 1, size: 8, field: 0.9}
-generate: {units: 6, events: 512, history: 12, copies: 20, window: 5, equilibration: 10}
-collect: {bins: 4}
-train: {models: [spins], folds: 2, training: 60, validation: 20, test: 20, max_epochs: 2}
-predict: {models: [spins], occlusion: {configurations: 5, stride: 3}}
-"""
-SMALL = ("--", "--cpus-per-task=1", "--mem=500M")
+FRUGAL = ("--", "--cpus-per-task=1", "--mem=500M")
 
 
 @pytest.fixture
-def many(tmp_path) -> Path:
-    path = tmp_path / "many.yaml"
-    path.write_text(MANY)
-    return path
+def many(small) -> Path:
+    """Work for several tasks of an array."""
+    small.write_text(small.read_text().replace("units: 3", "units: 6").replace("folds: 1", "folds: 2"))
+    return small
 
 
 def submit(cluster, *words, check=True, **environment) -> str:
@@ -57,7 +49,7 @@ def test_slurm_would_take_every_template(cluster, options):
 @pytest.mark.slow
 def test_a_study_from_submit_to_report(cluster, quench, many, tmp_path):
     run = tmp_path / "a run"
-    said = submit(cluster, "nucleation", many, "--run", run, *SMALL, GENERATE_TASKS="3")
+    said = submit(cluster, "nucleation", many, "--run", run, *FRUGAL, GENERATE_TASKS="3")
     ids = dict(re.findall(r"^(\w+) (\d+)$", said, re.M))
     assert list(ids) == ["generate", "collect", "train", "predict", "analysis"]
     assert quench("nucleation", "all", many, "--run", tmp_path / "local")[0] == 0  # meanwhile
@@ -107,7 +99,7 @@ def test_ranks_on_two_nodes_train_one_network(cluster, quench, tmp_path):
 @pytest.mark.slow
 def test_what_waits_for_a_failed_stage_is_removed(cluster, many, tmp_path):
     run = tmp_path / "run"
-    said = submit(cluster, "nucleation", many, "--run", run, "--set", "train.training=60000", *SMALL, GENERATE_TASKS="1", TRAIN_TASKS="1")
+    said = submit(cluster, "nucleation", many, "--run", run, "--set", "train.training=60000", *FRUGAL, GENERATE_TASKS="1", TRAIN_TASKS="1")
     ids = dict(re.findall(r"^(\w+) (\d+)$", said, re.M))
     states = dict(zip(ids, cluster.ended(*ids.values()), strict=True))
     assert states["collect"] == {"COMPLETED"}

@@ -112,8 +112,9 @@ def _follow(box: LargeBox, config: Coarsening, looks, kept, files: Files, positi
                 progress.reach(position["look"] - first + share, f"t = {clock.time / rate:.6g}, step {clock.step / rate:.3g}")
         before, now = now, time.monotonic()
         position["seconds"] += now - before
-        stopping = any(files.slabs.shared(signals.asked()))
-        if stopping or files.slabs.first(now - saved >= asked.checkpoint):
+        wishes = files.slabs.gathered([signals.asked(), now - saved >= asked.checkpoint])  # of all ranks, by one message a step
+        stopping = wishes[:, 0].any()
+        if stopping or wishes[0, 1]:
             files.write_state(box, position, series)
             saved = time.monotonic()
         if stopping and position["look"] < len(looks):

@@ -29,10 +29,10 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
     if not everything:
         raise UserError(f"{request.run}: none of the networks asked for is trained: run train first")
     mine = place.share(everything)
-    progress.begin(sum(len(names) for _, names in mine), "networks")
-    done = 0
+    done, networks = 0, sum(len(names) for _, names in mine)
+    progress.begin(networks, "networks")
     for system, names in mine:
-        signals.stop_if_asked("networks left")
+        signals.stop_if_asked(f"{networks - done} networks left", done)
         predict(system, names, device, name, progress, done)
         done += len(names)
         progress.reach(done)
