@@ -1,5 +1,5 @@
 # make demo [STUDY=nucleation]   from nothing to figures and a report in runs/demo-STUDY/
-# make test                      ruff and the test suite
+# make test                      format, lint and the test suite
 # make bench                     attempts per second beside the peers'
 # Each makes .venv and installs the pinned packages if they are missing. On a machine with an NVIDIA GPU the cupy that
 # fits its driver is installed too; CUDA= (empty) leaves it out, CUDA=cuda12 or cuda13 chooses it.
@@ -22,6 +22,7 @@ demo: .venv/installed
 
 test: .venv/installed-test
 	.venv/bin/ruff check .
+	.venv/bin/ruff format --check --quiet .
 	.venv/bin/python -m pytest -n auto --dist loadfile
 
 bench: .venv/installed-test

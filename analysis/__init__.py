@@ -1,1 +1,3 @@
-"""Figures and reports. One study = one subpackage; reads the files of finished runs, simulates nothing."""
+"""Figures and reports. One study = one subpackage; reads the files of finished runs, simulates
+nothing.
+"""

@@ -12,11 +12,17 @@ from analysis.runs import BadInput, expand, is_prediction
 from analysis.segregation import prediction as segregation_prediction
 
 STUDIES = {
-    "coarsening": coarsening.analyse, "flocking": flocking.analyse, "nucleation": nucleation.analyse, "segregation": segregation.analyse,
-}  # fmt: skip
+    "coarsening": coarsening.analyse,
+    "flocking": flocking.analyse,
+    "nucleation": nucleation.analyse,
+    "segregation": segregation.analyse,
+}
 PICTURES = {
-    "coarsening": large_box, "flocking": flocking_prediction, "nucleation": nucleation_prediction, "segregation": segregation_prediction,
-}  # fmt: skip
+    "coarsening": large_box,
+    "flocking": flocking_prediction,
+    "nucleation": nucleation_prediction,
+    "segregation": segregation_prediction,
+}
 
 EPILOG = """\
 A RUN is a directory that `python -m jobs STUDY ...` filled (config.yaml and dataset.h5), a sweep (all its
@@ -50,7 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Draw a study's figures from finished runs and set its numbers beside the paper's.",
     )
-    parser.add_argument("study", metavar="STUDY", choices=sorted(STUDIES), help=" | ".join(sorted(STUDIES)))
+    parser.add_argument(
+        "study", metavar="STUDY", choices=sorted(STUDIES), help=" | ".join(sorted(STUDIES))
+    )
     parser.add_argument(
         "runs", metavar="RUN", nargs="+", type=Path, help="run directory, sweep, or folder of runs"
     )
@@ -84,7 +92,9 @@ def main(arguments: list[str] | None = None) -> int:
         if options.earlier is not None and options.study != "nucleation":
             raise BadInput(f"--earlier: not for {options.study}")
         more = {} if options.earlier is None else {"earlier_report": options.earlier}
-        report = STUDIES[options.study](ready, options.out or options.runs[0], progress=print, **more)
+        report = STUDIES[options.study](
+            ready, options.out or options.runs[0], progress=print, **more
+        )
     except BadInput as error:
         print(f"analysis: error: {error}", file=sys.stderr)
         return 2

@@ -1,4 +1,6 @@
-"""A number and its standard error, and where the error comes from: resampling, binomial intervals."""
+"""A number and its standard error, and where the error comes from: resampling, binomial
+intervals.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +20,9 @@ class Estimate:
     error: float
 
     def __str__(self) -> str:
-        """26.31 ± 0.42 or (-1.5 ± 0.2)e-9: two digits of the error; an error of rounding only is not shown."""
+        """26.31 ± 0.42 or (-1.5 ± 0.2)e-9: two digits of the error; an error of rounding only is
+        not shown.
+        """
         if not np.isfinite(self.value):
             return "undetermined"
         if not np.isfinite(self.error) or self.error <= 1e-7 * abs(self.value):
@@ -40,14 +44,22 @@ def exact(value: float) -> Estimate:
 
 @lru_cache(maxsize=2)
 def resamples(count: int) -> np.ndarray:
-    """How often each of `count` independent things is drawn, float64 (RESAMPLES, count): the same draws whatever is estimated."""
-    draws = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), RESAMPLES).astype(float)
+    """How often each of `count` independent things is drawn, float64 (RESAMPLES, count): the same
+    draws whatever is estimated.
+    """
+    draws = (
+        np.random.default_rng(0)
+        .multinomial(count, np.full(count, 1 / count), RESAMPLES)
+        .astype(float)
+    )
     draws.flags.writeable = False
     return draws
 
 
 def of_sums(columns: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray]) -> Estimate:
-    """statistic(sums over samples of columns (n, c), (..., c)) -> (...), its error by a bootstrap over samples."""
+    """statistic(sums over samples of columns (n, c), (..., c)) -> (...), its error by a bootstrap
+    over samples.
+    """
     if len(columns) == 0:
         return UNDETERMINED
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -63,7 +75,9 @@ def ratio(first: np.ndarray, second: np.ndarray) -> Estimate:
 
 
 def wilson(hits: np.ndarray, trials: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the 68% Wilson interval of a binomial share: sensible at 0 and 1, where p(1 - p)/n is not."""
+    """Ends of the 68% Wilson interval of a binomial share: sensible at 0 and 1, where p(1 - p)/n is
+    not.
+    """
     n, k = np.asarray(trials, float), np.asarray(hits, float)
     centre, half = (k + 0.5) / (n + 1), np.sqrt(k * (n - k) / n + 0.25) / (n + 1)
     return centre - half, centre + half

@@ -7,8 +7,12 @@ from PIL import Image
 MOVIE_BYTES = 1_000_000
 
 
-def write(frames: list[Image.Image], file: Path, milliseconds: int = 120, colours: int = 32) -> None:
-    """Write `frames` as a GIF that loops and rests on the last; every second, third, ... where it would pass MOVIE_BYTES."""
+def write(
+    frames: list[Image.Image], file: Path, milliseconds: int = 120, colours: int = 32
+) -> None:
+    """Write `frames` as a GIF that loops and rests on the last; every second, third, ... where it
+    would pass MOVIE_BYTES.
+    """
     width, height = frames[-1].size
     strip = Image.new("RGB", (3 * width, height))  # colours that the last frame lacks
     for i, frame in enumerate((frames[0], frames[len(frames) // 2], frames[-1])):

@@ -1,4 +1,6 @@
-"""Which system directories a RUN argument means, what the runs are called, and the one error that ends a command with exit status 2."""
+"""Which system directories a RUN argument means, what the runs are called, and the one error that
+ends a command with exit status 2.
+"""
 
 import re
 from collections import Counter
@@ -21,10 +23,14 @@ def _natural(path: Path) -> list:
 
 
 def _below(folder: Path, depth: int) -> list[Path]:
-    """System directories under `folder`: a config.yaml or dataset.h5 of their own and no system below."""
+    """System directories under `folder`: a config.yaml or dataset.h5 of their own and no system
+    below.
+    """
     found = []
     for child in sorted((c for c in folder.iterdir() if c.is_dir()), key=_natural):
-        inner = _below(child, depth - 1) if depth > 1 and not (child / "dataset.h5").exists() else []
+        inner = (
+            _below(child, depth - 1) if depth > 1 and not (child / "dataset.h5").exists() else []
+        )
         if inner:
             found += inner
         elif (child / "config.yaml").exists() or (child / "dataset.h5").exists():
@@ -35,12 +41,15 @@ def _below(folder: Path, depth: int) -> list[Path]:
 def expand(run: Path) -> tuple[list[Path], list[Path]]:
     """(systems with a dataset.h5, systems without) that `run` stands for.
 
-    A run directory stands for itself, a sweep or a parent folder for the systems one or two levels below it.
+    A run directory stands for itself, a sweep or a parent folder for the systems one or two levels
+    below it.
     """
     if not run.exists():
         raise BadInput(f"{run} does not exist")
     if not run.is_dir():
-        raise BadInput(f"{run} is not a run directory but a file: give the folder that holds dataset.h5")
+        raise BadInput(
+            f"{run} is not a run directory but a file: give the folder that holds dataset.h5"
+        )
     if (run / "dataset.h5").exists():
         return [run], []
     below = _below(run, depth=2)
@@ -57,7 +66,9 @@ def expand(run: Path) -> tuple[list[Path], list[Path]]:
 
 
 def is_prediction(path: Path) -> bool:
-    """Whether a path may be what `python -m jobs STUDY predict --input` or `... coarsening large` wrote, rather than a run."""
+    """Whether a path may be what `python -m jobs STUDY predict --input` or `... coarsening large`
+    wrote, rather than a run.
+    """
     return path.is_file() and path.suffix == ".h5" and path.name != "dataset.h5"
 
 
@@ -74,9 +85,13 @@ def read_prediction(path: Path, *needed: str) -> tuple[dict, dict]:
 
 
 def named(runs: list) -> list:
-    """A study's runs (dataclasses with a name), numbered where folders share one: names make file names."""
+    """A study's runs (dataclasses with a name), numbered where folders share one: names make file
+    names.
+    """
     seen, found = Counter(), []
     for run in runs:
         seen[run.name] += 1
-        found.append(run if seen[run.name] == 1 else replace(run, name=f"{run.name}-{seen[run.name]}"))
+        found.append(
+            run if seen[run.name] == 1 else replace(run, name=f"{run.name}-{seen[run.name]}")
+        )
     return found

@@ -1,7 +1,7 @@
 """House style of every figure: one column of a journal page, colour-blind safe, PNG and PDF.
 
-Colours are Okabe and Ito's (https://jfly.uni-koeln.de/color/), ordered so that neighbours differ in lightness
-too and survive a grey print.
+Colours are Okabe and Ito's (https://jfly.uni-koeln.de/color/), ordered so that neighbours differ in
+lightness too and survive a grey print.
 """
 
 from pathlib import Path
@@ -14,11 +14,20 @@ from matplotlib.figure import Figure
 COLUMN = 3.4  # inch, width of one journal column
 PAGE = 7.0  # inch, width of a page
 
-BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+)
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 METASTABLE, STABLE, GREY = "#F3F3F3", "#B4C7D6", "#666666"
-PHASES = LinearSegmentedColormap.from_list("phases", ["#FFFFFF", STABLE, BLUE, "#00263B"])  # of a mixture, c from 0 to 1
+PHASES = LinearSegmentedColormap.from_list(
+    "phases", ["#FFFFFF", STABLE, BLUE, "#00263B"]
+)  # of a mixture, c from 0 to 1
 
 RC = {
     "font.size": 8,
@@ -77,8 +86,8 @@ def grid(panels: int, panel_height: float = 2.1, per_row: int = 3) -> tuple[Figu
 
 
 def save(fig: Figure, folder: Path, name: str) -> str:
-    """Write folder/name.png and .pdf without dates, so that the same data give the same bytes; return the
-    PNG's name.
+    """Write folder/name.png and .pdf without dates, so that the same data give the same bytes;
+    return the PNG's name.
     """
     fig.savefig(folder / f"{name}.png")
     fig.set_layout_engine("none")  # laid out once for both

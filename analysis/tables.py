@@ -30,7 +30,9 @@ def with_error(value: float | None, error: float | None, missing: str) -> str:
 
 
 def pictures_of(pictures: list[tuple[str, str]]) -> list[str]:
-    """Lines that show figures/NAME with its caption and a link to its PDF; pictures are (file name, caption)."""
+    """Lines that show figures/NAME with its caption and a link to its PDF; pictures are (file name,
+    caption).
+    """
     lines = []
     for name, caption in pictures:
         pdf = "" if name.endswith(".gif") else f" ([PDF](figures/{name.removesuffix('.png')}.pdf))"

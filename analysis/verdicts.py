@@ -1,4 +1,6 @@
-"""When a claim of a paper counts as confirmed: fixed rules, applied to a number and its error alone."""
+"""When a claim of a paper counts as confirmed: fixed rules, applied to a number and its error
+alone.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,7 +48,10 @@ def between(low: float, high: float) -> Rule:
     def judge(estimate: Estimate) -> str:
         if not np.isfinite(estimate.error):
             return UNDECIDED
-        lowest, highest = estimate.value - SIGMAS * estimate.error, estimate.value + SIGMAS * estimate.error
+        lowest, highest = (
+            estimate.value - SIGMAS * estimate.error,
+            estimate.value + SIGMAS * estimate.error,
+        )
         if lowest > low and highest < high:
             return YES
         return NO if highest < low or lowest > high else UNDECIDED

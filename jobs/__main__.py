@@ -1,4 +1,6 @@
-"""`python -m jobs`: the stages of every study, the same on a cluster, a workstation and a laptop."""
+"""`python -m jobs`: the stages of every study, the same on a cluster, a workstation and a
+laptop.
+"""
 
 import argparse
 import errno
@@ -32,14 +34,20 @@ def main(arguments: list[str] | None = None) -> int:
         return run(options, place)
     except signals.Stopped as stop:
         if place.rank == 0:
-            print(f"stopped by a signal: {stop}; finished work is kept, the same command continues", file=sys.stderr)
+            print(
+                f"stopped by a signal: {stop}; finished work is kept, the same command continues",
+                file=sys.stderr,
+            )
         return signals.TO_BE_CONTINUED
     except KeyboardInterrupt:
         print("interrupted; finished units are kept, the same command continues", file=sys.stderr)
         code = 130
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            print(f"{options.run}: {error.strerror}; what is finished is kept, the same command continues", file=sys.stderr)
+            print(
+                f"{options.run}: {error.strerror}; what is finished is kept, the same command continues",
+                file=sys.stderr,
+            )
         else:
             traceback.print_exc()
         code = 1
@@ -49,7 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def plan(options: argparse.Namespace) -> str:
-    """How much an array can share: "units networks".  Mistakes in the config, or another one in RUN, are said before hours in a queue."""
+    """How much an array can share: "units networks".  Mistakes in the config, or another one in
+    RUN, are said before hours in a queue.
+    """
     model, source = STUDIES[options.study], str(options.config)
     raw = config.read(options.config, options.settings, options.study)
     systems = list(config.systems(raw, model, source).values())
@@ -85,9 +95,13 @@ def run(options: argparse.Namespace, place: units.Place) -> int:
             )
         goes_on = options.stage != "all" or place.tasks == 1
         if not goes_on:
-            progress.say(f"an array's tasks do not wait for one another: run train and {STAGES[options.command][-2]} when all are through")
+            progress.say(
+                f"an array's tasks do not wait for one another: run train and {STAGES[options.command][-2]} when all are through"
+            )
         if options.stage in ("train", "all") and goes_on and not problems and not failed:
-            failed, problems = agreed(place, lambda: train(options, systems, place, device, progress), 0)
+            failed, problems = agreed(
+                place, lambda: train(options, systems, place, device, progress), 0
+            )
             failed = sum(place.gather(failed))
             progress.end()
         if options.stage == "large":
@@ -96,17 +110,22 @@ def run(options: argparse.Namespace, place: units.Place) -> int:
         last = STAGES[options.command][-2]  # predict, or rollout
         if options.stage in (last, "all") and goes_on and not problems and not failed:
             stage = importlib.import_module(f"jobs.{options.command}.{last}")
-            failed, problems = agreed(place, lambda: stage.run(systems, place, options, device, progress), 0)
+            failed, problems = agreed(
+                place, lambda: stage.run(systems, place, options, device, progress), 0
+            )
             failed = sum(place.gather(failed))
         if failed and place.rank == 0:
-            progress.say(f"{failed} unit{'s' * (failed > 1)} failed: see python -m jobs status {options.run}")
+            progress.say(
+                f"{failed} unit{'s' * (failed > 1)} failed: see python -m jobs status {options.run}"
+            )
         for problem in problems:
             progress.write(problem)
     return complain(problems, place) if problems else int(failed > 0)
 
 
 def agreed(place: units.Place, act: Callable[[], object], otherwise) -> tuple[object, list[str]]:
-    """What `act` returns here, and all ranks' user errors, each once: none waits for one that failed.
+    """What `act` returns here, and all ranks' user errors, each once: none waits for one that
+    failed.
 
     Where a rank left work for another life and nothing is wrong, all raise signals.Stopped.
     """
@@ -117,19 +136,28 @@ def agreed(place: units.Place, act: Callable[[], object], otherwise) -> tuple[ob
         problem = str(error)
     except signals.Stopped as stop:
         left = str(stop)
-    problems, lefts = (list(dict.fromkeys(text for text in texts if text)) for texts in zip(*place.gather((problem, left)), strict=True))
+    problems, lefts = (
+        list(dict.fromkeys(text for text in texts if text))
+        for texts in zip(*place.gather((problem, left)), strict=True)
+    )
     if lefts and not problems:
         raise signals.Stopped("; ".join(lefts))
     return result, problems
 
 
 def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir.System], object]:
-    """The systems of the run directory, created or found, and the device.  share: CPU workers of a rank."""
+    """The systems of the run directory, created or found, and the device.  share: CPU workers of a
+    rank.
+    """
     from kernels.device import DeviceError, select
 
     if options.workers is not None and options.workers < 1:
         raise UserError(f"--workers {options.workers}: expected at least 1")
-    given = [f"--{name}" for name in ("output", "model", "window", "map", "frames") if getattr(options, name, None) is not None]
+    given = [
+        f"--{name}"
+        for name in ("output", "model", "window", "map", "frames")
+        if getattr(options, name, None) is not None
+    ]
     last = STAGES[options.command][-2]
     if options.input is not None and options.stage != last:
         raise UserError(f"--input goes with the stage {last}, not {options.stage}")
@@ -142,11 +170,19 @@ def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir
         device = select(options.device, options.workers or share)
     except DeviceError as error:
         node = os.environ.get("SLURMD_NODENAME")  # of many, one may lack what the others have
-        raise UserError(f"--device {options.device}{f' on node {node}' if node else ''}: {error}") from None
+        raise UserError(
+            f"--device {options.device}{f' on node {node}' if node else ''}: {error}"
+        ) from None
     return rundir.prepare(options.run, raw, model, source), device
 
 
-def train(options: argparse.Namespace, systems: list[rundir.System], place: units.Place, device, progress: Progress) -> int:
+def train(
+    options: argparse.Namespace,
+    systems: list[rundir.System],
+    place: units.Place,
+    device,
+    progress: Progress,
+) -> int:
     """Train this rank's share of the networks; how many failed."""
     from jobs import training  # torch takes seconds to import
 
@@ -161,7 +197,9 @@ def collect(
     """Collect every system; UserError, a line for each that could not be."""
     problems = []
     for system in systems:
-        missing = [u for u in range(system.config.generate.units) if not work.state(system, u, progress)]
+        missing = [
+            u for u in range(system.config.generate.units) if not work.state(system, u, progress)
+        ]
         if missing and asked == "all" and place.tasks > 1:
             progress.say(
                 f"{system.folder}: {len(missing)} units of other tasks are not done; the last task collects"

@@ -1,7 +1,8 @@
-"""Checkpoints of a training: complete or not there, the one before kept, and what is damaged never used.
+"""Checkpoints of a training: complete or not there, the one before kept, and what is damaged never
+used.
 
-Only tensors, numbers, strings and containers of them go in (torch.load with weights_only), so that a run directory from
-elsewhere cannot run code.
+Only tensors, numbers, strings and containers of them go in (torch.load with weights_only), so that
+a run directory from elsewhere cannot run code.
 """
 
 import contextlib
@@ -22,7 +23,9 @@ def previous(path: Path) -> Path:
 
 
 def save(path: Path, state: dict) -> None:
-    """Write `state` to `path`, checked before it gets its name; what was there becomes previous(path)."""
+    """Write `state` to `path`, checked before it gets its name; what was there becomes
+    previous(path).
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.tmp")
     try:
@@ -30,10 +33,14 @@ def save(path: Path, state: dict) -> None:
             try:
                 torch.save(state, file)
             except RuntimeError as error:  # torch says nothing of a full disk, which it met first
-                raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
+                raise (
+                    error.__context__ if isinstance(error.__context__, OSError) else error
+                ) from None
         shards.sync(temporary)
         check(temporary)
-        with contextlib.suppress(FileNotFoundError):  # the first one, or another process was quicker
+        with contextlib.suppress(
+            FileNotFoundError
+        ):  # the first one, or another process was quicker
             os.replace(path, previous(path))
         os.replace(temporary, path)
         shards.sync(path.parent)
@@ -46,7 +53,9 @@ def save(path: Path, state: dict) -> None:
 
 
 def check(path: Path) -> None:
-    """BadFileError unless every part of the file matches its checksum, which torch.load itself does not look at."""
+    """BadFileError unless every part of the file matches its checksum, which torch.load itself does
+    not look at.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
@@ -63,7 +72,8 @@ def check(path: Path) -> None:
 def load(path: Path, say: Callable[[str], None], **belongs) -> dict | None:
     """The newest sound checkpoint, `path` or the one before it; None if there is none.
 
-    `belongs`: entries the state must have, else it was made for something else.  A bad file is moved aside and reported.
+    `belongs`: entries the state must have, else it was made for something else.  A bad file is
+    moved aside and reported.
     """
     for candidate in (path, previous(path)):
         try:
@@ -76,7 +86,8 @@ def load(path: Path, say: Callable[[str], None], **belongs) -> dict | None:
             continue
         except (shards.BadFileError, RuntimeError, ValueError, AttributeError, EOFError) as error:
             reason = str(error).splitlines()[0]
-        except Exception as error:  # weights_only raises pickle.UnpicklingError and more for what it does not allow
+        # weights_only raises pickle.UnpicklingError and more for what it does not allow
+        except Exception as error:
             reason = f"not a checkpoint of this program ({type(error).__name__})"
         else:
             if candidate != path:

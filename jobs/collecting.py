@@ -1,4 +1,6 @@
-"""What the collect stages share: which shards a data set is made from, whether the one there was made from the same, and reading it."""
+"""What the collect stages share: which shards a data set is made from, whether the one there was
+made from the same, and reading it.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -16,15 +18,23 @@ SECTIONS = ("study", "seed", "system", "generate")  # of a config, that decide a
 
 
 def survey(system: System, progress: Progress) -> tuple[str, set[str]]:
-    """A digest of all shards and of what decides the data set, and the revisions of the code that made the shards."""
+    """A digest of all shards and of what decides the data set, and the revisions of the code that
+    made the shards.
+    """
     labels, revisions = [], set()
     for unit in range(system.config.generate.units):
-        with h5py.File(system.shard(unit), "r", locking=False) as file:  # checked as a whole before collect is called
+        with h5py.File(
+            system.shard(unit), "r", locking=False
+        ) as file:  # checked as a whole before collect is called
             labels.append(file.attrs["content_digest"])
             revisions.add(str(file.attrs["git_revision"]))
     if len(revisions) > 1:
-        progress.say(f"warning: {system.folder}: units come from different revisions of the code: {', '.join(sorted(revisions))}")
-    wanted = sorted(item for item in flat(system.config).items() if item[0].split(".")[0] in SECTIONS)
+        progress.say(
+            f"warning: {system.folder}: units come from different revisions of the code: {', '.join(sorted(revisions))}"
+        )
+    wanted = sorted(
+        item for item in flat(system.config).items() if item[0].split(".")[0] in SECTIONS
+    )
     return hashlib.sha256(" ".join([*labels, str(wanted)]).encode()).hexdigest(), revisions
 
 
@@ -40,7 +50,8 @@ def attributes(system: System, device, made_from: str, revisions: set[str]) -> d
 
 
 def present(files: Iterable[tuple[Path, Callable]], made_from: str, progress: Progress) -> bool:
-    """Whether all files, each with its check (shards.check or well.check), are there, sound, and made from these units.
+    """Whether all files, each with its check (shards.check or well.check), are there, sound, and
+    made from these units.
 
     A damaged one is moved aside.
     """
@@ -57,11 +68,14 @@ def present(files: Iterable[tuple[Path, Callable]], made_from: str, progress: Pr
     return whole
 
 
-def read(folder: Path, study: str, split: int, path: Path, field: str, names: Iterable[str]) -> tuple[np.ndarray, list, np.ndarray]:
-    """(rows of dataset.h5 that a split has, these columns of them, times), of a data set whose fields are in The Well's layout.
+def read(
+    folder: Path, study: str, split: int, path: Path, field: str, names: Iterable[str]
+) -> tuple[np.ndarray, list, np.ndarray]:
+    """(rows of dataset.h5 that a split has, these columns of them, times), of a data set whose
+    fields are in The Well's layout.
 
-    path: the split's file; field: its dataset.  Raises UserError if dataset.h5 or the file is not there, cannot be read, or they do
-    not belong together.
+    path: the split's file; field: its dataset.  Raises UserError if dataset.h5 or the file is not
+    there, cannot be read, or they do not belong together.
     """
     index = Path(folder) / "dataset.h5"
     try:
@@ -75,7 +89,9 @@ def read(folder: Path, study: str, split: int, path: Path, field: str, names: It
         missing = path if index.exists() else index
         raise UserError(f"{missing} is not there: run generate and collect first") from error
     except (OSError, KeyError, RuntimeError):
-        raise UserError(f"{index} or {path}: truncated, or not a {study} data set; run collect again") from None
+        raise UserError(
+            f"{index} or {path}: truncated, or not a {study} data set; run collect again"
+        ) from None
     if found != made_from or shape[:2] != (len(mine), len(times)):
         raise UserError(f"{path}: not made from the same units as {index}; run collect again")
     return mine, columns, times

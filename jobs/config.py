@@ -1,8 +1,8 @@
 """Typed configs: YAML and --set in, validated models out, and one line a mistake.
 
-A config is a pydantic model per study whose fields carry their range and, in `json_schema_extra`, their unit.
-Any value given as a list where one value is expected makes a sweep: one system a value, the product of
-several lists.
+A config is a pydantic model per study whose fields carry their range and, in `json_schema_extra`,
+their unit. Any value given as a list where one value is expected makes a sweep: one system a value,
+the product of several lists.
 """
 
 import difflib
@@ -28,8 +28,9 @@ class Section(pydantic.BaseModel):
 
 
 def value(default=PydanticUndefined, *, unit, about, **limits):
-    """A config field with its physical unit and a sentence, which error messages quote; limits as in
-    pydantic.Field."""
+    """A config field with its physical unit and a sentence, which error messages quote; limits as
+    in pydantic.Field.
+    """
     return pydantic.Field(default, description=about, json_schema_extra={"unit": unit}, **limits)
 
 
@@ -37,7 +38,9 @@ def value(default=PydanticUndefined, *, unit, about, **limits):
 
 
 def read(path: Path, settings: list[str], study: str) -> dict:
-    """The plain mapping of a YAML file with the `key.path=value` settings of the command line put in."""
+    """The plain mapping of a YAML file with the `key.path=value` settings of the command line put
+    in.
+    """
     try:
         raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
@@ -63,7 +66,9 @@ def override(raw: dict, setting: str) -> None:
     key, equals, text = setting.partition("=")
     path = key.strip().split(".")
     if not equals or not all(path):
-        raise UserError(f"--set {setting}: expected key.path=value, such as --set system.field=0.57")
+        raise UserError(
+            f"--set {setting}: expected key.path=value, such as --set system.field=0.57"
+        )
     try:
         parsed = yaml.safe_load(text)
     except yaml.YAMLError:
@@ -79,8 +84,9 @@ def override(raw: dict, setting: str) -> None:
 
 
 def systems(raw: dict, model: type[Section], source: str) -> dict[str, Section]:
-    """Every system of a config by its directory name: {"": config} alone, or {"system.range=1": ..., ...} for
-    a sweep."""
+    """Every system of a config by its directory name: {"": config} alone, or {"system.range=1":
+    ..., ...} for a sweep.
+    """
     swept = _lists(raw, model)
     mistakes, found = [], {}
     for path, values in swept.items():
@@ -96,7 +102,9 @@ def systems(raw: dict, model: type[Section], source: str) -> dict[str, Section]:
             for name in path[:-1]:
                 block = block[name]
             block[path[-1]] = item
-        name = ",".join(f"{'.'.join(path)}={item}" for path, item in zip(swept, combination, strict=True))
+        name = ",".join(
+            f"{'.'.join(path)}={item}" for path, item in zip(swept, combination, strict=True)
+        )
         try:
             found[name] = model.model_validate(plain)
         except pydantic.ValidationError as error:
@@ -115,7 +123,9 @@ def _lists(raw: dict, model: type[Section], path: tuple = ()) -> dict[tuple, lis
             found |= _lists(item, model, here)
         elif isinstance(item, list):
             field = _field(model, here)
-            wants_list = field is not None and any(typing.get_origin(option) in (list, tuple) for option in _options(field.annotation))
+            wants_list = field is not None and any(
+                typing.get_origin(option) in (list, tuple) for option in _options(field.annotation)
+            )
             if not wants_list or (item and all(isinstance(each, list) for each in item)):
                 found[here] = item
     return found
@@ -131,8 +141,9 @@ def _section(annotation) -> type[Section] | None:
 
 
 def _field(model: type[Section], path):
-    """The field at a key path, or None; what follows a field (pydantic adds the members of a union) is
-    ignored."""
+    """The field at a key path, or None; what follows a field (pydantic adds the members of a union)
+    is ignored.
+    """
     field, named = None, False
     for name in path:
         if model is None:
@@ -160,20 +171,26 @@ def expected(field) -> str:
             choices = typing.get_args(item)
             kinds.append("a list of " + (", ".join(map(str, choices)) if choices else "numbers"))
         elif typing.get_origin(option) is dict:
-            kinds.append("blocks by name, each with keys: " + ", ".join(_section(option).model_fields))
+            kinds.append(
+                "blocks by name, each with keys: " + ", ".join(_section(option).model_fields)
+            )
         elif _section(option):
             kinds.append("a block of keys: " + ", ".join(_section(option).model_fields))
         else:
             kinds.append(
-                {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[option]
+                {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[
+                    option
+                ]
             )
     kinds = [kind for kind in kinds if kind != "a whole number" or "a number" not in kinds]
     limits = []
     for rule in field.metadata:
         for kind, name, words in (
-            (annotated_types.Gt, "gt", "above"), (annotated_types.Ge, "ge", "at least"),
-            (annotated_types.Lt, "lt", "below"), (annotated_types.Le, "le", "at most"),
-        ):  # fmt: skip
+            (annotated_types.Gt, "gt", "above"),
+            (annotated_types.Ge, "ge", "at least"),
+            (annotated_types.Lt, "lt", "below"),
+            (annotated_types.Le, "le", "at most"),
+        ):
             if isinstance(rule, kind):
                 limits.append(f"{words} {getattr(rule, name)}")
     text = (
@@ -209,11 +226,17 @@ def explain(error: pydantic.ValidationError, model: type[Section]) -> list[str]:
         if mistake["type"] == "extra_forbidden":
             parent = model if len(names) == 1 else _section(_field(model, names[:-1]).annotation)
             near = difflib.get_close_matches(names[-1], parent.model_fields, n=1)
-            hint = f"did you mean {near[0]}?" if near else "known here: " + ", ".join(parent.model_fields)
+            hint = (
+                f"did you mean {near[0]}?"
+                if near
+                else "known here: " + ", ".join(parent.model_fields)
+            )
             line = f"{path} = {mistake['input']!r}: unknown key; {hint}"
         elif mistake["type"] == "missing":
             line = f"{path}: missing; {field.description}, {expected(field)}"
-        elif mistake["type"] == "value_error":  # a rule across several keys: its text names them itself
+        elif (
+            mistake["type"] == "value_error"
+        ):  # a rule across several keys: its text names them itself
             line = str(mistake["ctx"]["error"])
         else:
             line = f"{path} = {mistake['input']!r}: expected {expected(field)}"
@@ -243,15 +266,20 @@ def flat(config: Section, prefix: str = "") -> dict[str, object]:
     """{"system.range": 10, ...}"""
     found, plain = {}, config.model_dump(mode="json") if isinstance(config, Section) else config
     for key, item in plain.items():
-        found |= flat(item, f"{prefix}{key}.") if isinstance(item, dict) else {f"{prefix}{key}": item}
+        found |= (
+            flat(item, f"{prefix}{key}.") if isinstance(item, dict) else {f"{prefix}{key}": item}
+        )
     return found
 
 
 def digest(config: Section) -> str:
-    """What a unit's content depends on: everything but the number of units and what later stages do with
-    them."""
+    """What a unit's content depends on: everything but the number of units and what later stages do
+    with them.
+    """
     keys = {
-        k: v for k, v in flat(config).items() if k.split(".")[0] in ("study", "seed", "system", "generate")
+        k: v
+        for k, v in flat(config).items()
+        if k.split(".")[0] in ("study", "seed", "system", "generate")
     }
     keys.pop("generate.units", None)
     return hashlib.sha256(json.dumps(keys, sort_keys=True).encode()).hexdigest()

@@ -1,10 +1,12 @@
 """Several processes that train one network together: torch.distributed, under torchrun or srun.
 
-They are told of one another by torch's own variables RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT:
+They are told of one another by torch's own variables RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and
+MASTER_PORT:
 
-    torchrun --nproc-per-node 4 -m -- jobs segregation train ...    (without the -- torchrun takes --run for its own)
-    export MASTER_ADDR=$(hostname) MASTER_PORT=29500 WORLD_SIZE=$SLURM_NTASKS
-    srun bash -c 'RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID exec python -m jobs segregation train ...'
+    torchrun --nproc-per-node 4 -m -- jobs segregation train ...    (without the -- torchrun takes
+    --run for its own) export MASTER_ADDR=$(hostname) MASTER_PORT=29500 WORLD_SIZE=$SLURM_NTASKS
+    srun bash -c 'RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID exec python -m jobs segregation train
+    ...'
 """
 
 import atexit
@@ -29,7 +31,11 @@ class Ranks:
         torch.distributed.init_process_group("gloo")
         atexit.register(torch.distributed.destroy_process_group)
         self.rank, self.size = torch.distributed.get_rank(), torch.distributed.get_world_size()
-        self.neighbours = int(environment.get("LOCAL_WORLD_SIZE") or environment.get("SLURM_NTASKS_PER_NODE") or self.size)
+        self.neighbours = int(
+            environment.get("LOCAL_WORLD_SIZE")
+            or environment.get("SLURM_NTASKS_PER_NODE")
+            or self.size
+        )
 
     def allgather(self, item) -> list:
         """What every rank hands in, on every rank."""
@@ -62,12 +68,16 @@ def place() -> tuple[int, int]:
 
 
 def wrapped(network: nn.Module, device: str) -> nn.Module:
-    """The network, with the first rank's weights; its gradients are means over the ranks.  Alone: as it is."""
+    """The network, with the first rank's weights; its gradients are means over the ranks.  Alone:
+    as it is.
+    """
     if place()[1] == 1:
         return network
     kind = torch.device(device).type
     devices = [torch.device(device)] if kind == "cuda" else None
-    return nn.parallel.DistributedDataParallel(network, device_ids=devices, process_group=group(kind))
+    return nn.parallel.DistributedDataParallel(
+        network, device_ids=devices, process_group=group(kind)
+    )
 
 
 def total(numbers: Tensor) -> Tensor:

@@ -1,4 +1,6 @@
-"""Trainings that stop early and keep the best epoch's network: what their checkpoints hold, and their way to the end."""
+"""Trainings that stop early and keep the best epoch's network: what their checkpoints hold, and
+their way to the end.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,15 +16,23 @@ from jobs.training import Report, write_metrics
 class EarlyStopped:
     """A network, its optimiser and its history: everything that a checkpoint holds.
 
-    A study's Training adds epoch(report), once through the training set, which ends with note(), and `columns`, the names of
-    the numbers of an epoch: epoch, training_loss, validation_loss, ..., seconds.  patience: epochs without a smaller
-    validation loss until the end; None: on to the last epoch.
+    A study's Training adds epoch(report), once through the training set, which ends with note(),
+    and `columns`, the names of the numbers of an epoch: epoch, training_loss, validation_loss, ...,
+    seconds.  patience: epochs without a smaller validation loss until the end; None: on to the last
+    epoch.
     """
 
     columns: tuple[str, ...]
 
-    def __init__(self, network: nn.Module, optimiser: optim.Optimizer, last_epoch: int, patience: int | None):
-        self.network, self.optimiser, self.last_epoch, self.patience = network, optimiser, last_epoch, patience
+    def __init__(
+        self, network: nn.Module, optimiser: optim.Optimizer, last_epoch: int, patience: int | None
+    ):
+        self.network, self.optimiser, self.last_epoch, self.patience = (
+            network,
+            optimiser,
+            last_epoch,
+            patience,
+        )
         self.history: list[list[float]] = []
         self.best, self.best_loss, self.best_epoch = {}, float("inf"), 0
 
@@ -32,13 +42,23 @@ class EarlyStopped:
 
     @property
     def ended(self) -> bool:
-        impatient = self.patience is not None and self.epochs > 0 and self.epochs - self.best_epoch >= self.patience
+        impatient = (
+            self.patience is not None
+            and self.epochs > 0
+            and self.epochs - self.best_epoch >= self.patience
+        )
         return impatient or self.epochs >= self.last_epoch
 
     @property
     def share(self) -> float:
-        """How much is done; with early stopping a guess, for nobody knows when the patience will end."""
-        guess = self.last_epoch if self.patience is None else min(self.last_epoch, max(self.best_epoch, 10) + self.patience)
+        """How much is done; with early stopping a guess, for nobody knows when the patience will
+        end.
+        """
+        guess = (
+            self.last_epoch
+            if self.patience is None
+            else min(self.last_epoch, max(self.best_epoch, 10) + self.patience)
+        )
         return min(1.0, self.epochs / guess)
 
     @property
@@ -46,13 +66,20 @@ class EarlyStopped:
         return f"epoch {self.epochs}, validation loss {self.history[-1][2]:.5f}, best {self.best_loss:.5f} at {self.best_epoch}"
 
     def note(self, *numbers: float) -> None:
-        """Write down an epoch, and keep its network if it is the best so far.  Raises FloatingPointError for a loss that is no number."""
+        """Write down an epoch, and keep its network if it is the best so far.  Raises
+        FloatingPointError for a loss that is no number.
+        """
         number, loss = numbers[0], numbers[2]
         self.history.append(list(numbers))
         if not np.isfinite(loss):
-            raise FloatingPointError(f"the loss is not finite in epoch {number}: lower train.learning_rate, in another --run")
+            raise FloatingPointError(
+                f"the loss is not finite in epoch {number}: lower train.learning_rate, in another --run"
+            )
         if loss < self.best_loss:
-            self.best = {key: value.detach().cpu().clone() for key, value in self.network.state_dict().items()}
+            self.best = {
+                key: value.detach().cpu().clone()
+                for key, value in self.network.state_dict().items()
+            }
             self.best_loss, self.best_epoch = loss, number
 
     def record(self) -> dict:
@@ -71,15 +98,21 @@ class EarlyStopped:
             self.network.load_state_dict(state["network"])
             self.optimiser.load_state_dict(state["optimiser"])
 
-    def to_the_end(self, folder: Path, belongs: dict, finished: Callable[[Callable], bool], report: Report) -> bool:
-        """Train on from folder's checkpoint, if there is one; the best epoch's weights are in the network then.
+    def to_the_end(
+        self, folder: Path, belongs: dict, finished: Callable[[Callable], bool], report: Report
+    ) -> bool:
+        """Train on from folder's checkpoint, if there is one; the best epoch's weights are in the
+        network then.
 
-        finished(say): whether folder's test.h5 is sound.  False: another process has made it meanwhile.  Where several ranks train
-        it, all call this; the first one reads and writes the files.
+        finished(say): whether folder's test.h5 is sound.  False: another process has made it
+        meanwhile.  Where several ranks train it, all call this; the first one reads and writes the
+        files.
         """
         say = lambda line: report("say", line)  # noqa: E731
         writes = distributed.place()[0] == 0
-        state = distributed.of_the_first(lambda: checkpoint.load(folder / "checkpoint.pt", say, **belongs))
+        state = distributed.of_the_first(
+            lambda: checkpoint.load(folder / "checkpoint.pt", say, **belongs)
+        )
         if state is not None:
             self.restore(state)
         while not self.ended:
@@ -94,15 +127,23 @@ class EarlyStopped:
                 raise signals.Stopped(f"{folder.name} after epoch {self.epochs}")
         self.network.load_state_dict(self.best)
         if writes:
-            checkpoint.save(folder / "checkpoint.pt", {"finished": True, **self.record(), **belongs})
+            checkpoint.save(
+                folder / "checkpoint.pt", {"finished": True, **self.record(), **belongs}
+            )
         return True
 
     def write_test(self, folder: Path, data: dict[str, Data], attributes: dict) -> None:
         """test.h5, by which a training is finished: data, the history, and attributes."""
         history = {  # metrics.csv has the seconds: they are no result
-            f"history/{what}": Data(np.array([line[i] for line in self.history]), "", "epoch", what.replace("_", " "))
+            f"history/{what}": Data(
+                np.array([line[i] for line in self.history]), "", "epoch", what.replace("_", " ")
+            )
             for i, what in enumerate(self.columns[:-1])
         }
-        own = {"epochs": self.epochs, "best_epoch": self.best_epoch, "seconds": sum(line[-1] for line in self.history)}
+        own = {
+            "epochs": self.epochs,
+            "best_epoch": self.best_epoch,
+            "seconds": sum(line[-1] for line in self.history),
+        }
         shards.write(folder / "test.h5", {**data, **history}, {**attributes, **own})
         checkpoint.previous(folder / "checkpoint.pt").unlink(missing_ok=True)

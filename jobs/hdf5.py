@@ -1,4 +1,6 @@
-"""HDF5 files whose disk may fill up while they are written: an OSError, where HDF5 on its own ends in a segmentation fault."""
+"""HDF5 files whose disk may fill up while they are written: an OSError, where HDF5 on its own ends
+in a segmentation fault.
+"""
 
 import contextlib
 import io
@@ -9,7 +11,9 @@ import h5py
 
 
 class Disk(io.FileIO):
-    """What HDF5 writes to.  It is never told that a write failed, since it cannot close such a file; the first error is kept."""
+    """What HDF5 writes to.  It is never told that a write failed, since it cannot close such a
+    file; the first error is kept.
+    """
 
     error: OSError | None = None
 
@@ -35,7 +39,9 @@ class Disk(io.FileIO):
 
 @contextlib.contextmanager
 def writing(path: Path, mode: str = "w") -> Iterator[h5py.File]:
-    """The file at `path`, new (mode "w") or there already ("r+"), to be written to; raises OSError where the disk refused any of it."""
+    """The file at `path`, new (mode "w") or there already ("r+"), to be written to; raises OSError
+    where the disk refused any of it.
+    """
     with Disk(path, {"w": "w+", "r+": "r+"}[mode]) as disk:
         try:
             with h5py.File(disk, mode) as file:

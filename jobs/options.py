@@ -10,19 +10,47 @@ from jobs.nucleation.config import Nucleation
 from jobs.segregation.config import Segregation
 
 # and jobs/STUDY/STAGE.py for each stage but `all`
-STUDIES = {"nucleation": Nucleation, "segregation": Segregation, "flocking": Flocking, "coarsening": Coarsening}
+STUDIES = {
+    "nucleation": Nucleation,
+    "segregation": Segregation,
+    "flocking": Flocking,
+    "coarsening": Coarsening,
+}
 STAGES = dict.fromkeys(STUDIES, ("generate", "collect", "train", "predict", "all"))
 STAGES["coarsening"] = ("generate", "collect", "train", "large", "rollout", "all")
 # what the last stage takes of one's own, its answer's name, and the network that gives it
 OWN = {
-    "nucleation": ("configurations", "spins +1 and -1 (stable), (n, L, L), .npy or HDF5 `spins`", "NAME-p_nuc.h5", "torus"),
-    "segregation": ("mixtures", "concentrations, (n, L, L), .npy or HDF5 `concentration`", "NAME-segregated.h5", "gan_forward"),
-    "flocking": ("configurations", "`magnetization` and `density`, (n, L, L), HDF5 or .npz", "NAME-phases.h5", "reference/lambda-0.01"),
-    "coarsening": ("starts", "phi, (x, y, z) or (n, x, y, z) on the networks' grid, .npy or HDF5 `phi` with attribute `spacing`",
-                   "NAME-rollout.h5", "the first that is trained, such as staggered/seed-0"),
+    "nucleation": (
+        "configurations",
+        "spins +1 and -1 (stable), (n, L, L), .npy or HDF5 `spins`",
+        "NAME-p_nuc.h5",
+        "torus",
+    ),
+    "segregation": (
+        "mixtures",
+        "concentrations, (n, L, L), .npy or HDF5 `concentration`",
+        "NAME-segregated.h5",
+        "gan_forward",
+    ),
+    "flocking": (
+        "configurations",
+        "`magnetization` and `density`, (n, L, L), HDF5 or .npz",
+        "NAME-phases.h5",
+        "reference/lambda-0.01",
+    ),
+    "coarsening": (
+        "starts",
+        "phi, (x, y, z) or (n, x, y, z) on the networks' grid, .npy or HDF5 `phi` with attribute `spacing`",
+        "NAME-rollout.h5",
+        "the first that is trained, such as staggered/seed-0",
+    ),
 }
-SETTING = {"nucleation": "system.field=0.6", "segregation": "generate.noise=0.05", "flocking": "system.density=2.5",
-           "coarsening": "generate.noise=0.05"}  # fmt: skip
+SETTING = {
+    "nucleation": "system.field=0.6",
+    "segregation": "generate.noise=0.05",
+    "flocking": "system.density=2.5",
+    "coarsening": "generate.noise=0.05",
+}
 
 EXAMPLES = """
 examples:
@@ -97,14 +125,27 @@ def parser() -> argparse.ArgumentParser:
             metavar="STAGE",
             choices=stages,
             help="generate: simulate the units; collect: units into a data set; train: the networks; "
-            + (f"predict: what they say of its test set, or of {OWN[study][0]} of your own (--input)" if "predict" in stages else
-               f"rollout: they go on alone, from the config's cases, the truth beside them, or from {OWN[study][0]} of your own (--input)")
-            + ("; large: one large box, shared by all MPI ranks; all: the others" if "large" in stages else "; all: these")
+            + (
+                f"predict: what they say of its test set, or of {OWN[study][0]} of your own (--input)"
+                if "predict" in stages
+                else f"rollout: they go on alone, from the config's cases, the truth beside them, or from "
+                f"{OWN[study][0]} of your own (--input)"
+            )
+            + (
+                "; large: one large box, shared by all MPI ranks; all: the others"
+                if "large" in stages
+                else "; all: these"
+            )
             + " in turn",
         )
-        one.add_argument("config", metavar="CONFIG.yaml", type=Path, help=f"such as jobs/{study}/demo.yaml")
         one.add_argument(
-            "--run", required=True, type=Path, help="run directory, created if missing; one config each"
+            "config", metavar="CONFIG.yaml", type=Path, help=f"such as jobs/{study}/demo.yaml"
+        )
+        one.add_argument(
+            "--run",
+            required=True,
+            type=Path,
+            help="run directory, created if missing; one config each",
         )
         one.add_argument(
             "--set",
@@ -127,18 +168,34 @@ def parser() -> argparse.ArgumentParser:
             help="CPU threads (default: all cores of this process); on a GPU: networks that train side by side",
         )
         one.add_argument(
-            "--task", metavar="k/K", help="this is task k (from 0) of K; default: Slurm's array, or 0/1"
+            "--task",
+            metavar="k/K",
+            help="this is task k (from 0) of K; default: Slurm's array, or 0/1",
         )
         what, file, answer, model = OWN[study]
         mine = one.add_argument_group(f"{stages[-2]}, for {what} of your own")
         mine.add_argument("--input", type=Path, metavar="FILE", help=file)
-        mine.add_argument("--output", type=Path, metavar="FILE.h5", help=f"default: beside the input, {answer}")
+        mine.add_argument(
+            "--output", type=Path, metavar="FILE.h5", help=f"default: beside the input, {answer}"
+        )
         mine.add_argument("--model", help=f"which trained model answers (default: {model})")
         if study == "coarsening":
-            mine.add_argument("--frames", type=int, metavar="N", help="of the rollout, the start among them (default: generate.frames)")
+            mine.add_argument(
+                "--frames",
+                type=int,
+                metavar="N",
+                help="of the rollout, the start among them (default: generate.frames)",
+            )
         if study == "nucleation":
-            mine.add_argument("--window", type=float, metavar="MCS", help="p_nuc within this time, as the data had it (by torus_window)")
-            mine.add_argument("--map", type=int, metavar="i", help="also the occlusion map of configuration i")
+            mine.add_argument(
+                "--window",
+                type=float,
+                metavar="MCS",
+                help="p_nuc within this time, as the data had it (by torus_window)",
+            )
+            mine.add_argument(
+                "--map", type=int, metavar="i", help="also the occlusion map of configuration i"
+            )
     one = commands.add_parser(
         "status",
         help="units done, rate, ETA, what failed and where its log is",
@@ -153,5 +210,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("study", metavar="STUDY", choices=STUDIES)
     one.add_argument("config", metavar="CONFIG.yaml", type=Path)
     one.add_argument("--run", type=Path)
-    one.add_argument("--set", action="append", default=[], metavar="KEY.PATH=VALUE", dest="settings")
+    one.add_argument(
+        "--set", action="append", default=[], metavar="KEY.PATH=VALUE", dest="settings"
+    )
     return top

@@ -1,5 +1,6 @@
-"""How far a process is: a bar on a terminal, plain lines elsewhere, always a log file and a heartbeat for
-`status`."""
+"""How far a process is: a bar on a terminal, plain lines elsewhere, always a log file and a
+heartbeat for `status`.
+"""
 
 import contextlib
 import datetime
@@ -18,7 +19,9 @@ EVERY = 10.0  # seconds between progress lines and heartbeats
 
 
 class Progress:
-    """Messages and progress of one process.  `folder` is RUN/log; its file is appended to, run after run."""
+    """Messages and progress of one process.  `folder` is RUN/log; its file is appended to, run
+    after run.
+    """
 
     def __init__(self, folder: Path, stage: str, place: Place):
         self.place, self.stage = place, stage
@@ -51,7 +54,8 @@ class Progress:
         many = self.place.ranks * self.place.tasks > 1
         with contextlib.suppress(OSError):  # nobody listens any more
             tqdm.write(
-                f"[task {self.place.task} rank {self.place.rank}] {text}" if many else text, file=sys.stderr
+                f"[task {self.place.task} rank {self.place.rank}] {text}" if many else text,
+                file=sys.stderr,
             )
 
     def begin(self, total: float, what: str) -> None:
@@ -70,7 +74,9 @@ class Progress:
         self._beat()
 
     def reach(self, done: float, news: str = "") -> None:
-        """So many units are done; fractions count.  Cheap: call it as often as you like.  news: shown beside it."""
+        """So many units are done; fractions count.  Cheap: call it as often as you like.  news:
+        shown beside it.
+        """
         self.done = min(max(done, self.done), self.total)
         if self.bar is not None:
             self.bar.update(self.done - self.bar.n)
@@ -78,7 +84,9 @@ class Progress:
                 self.bar.set_postfix_str(news)
         if time.monotonic() - self.spoken >= EVERY:
             self.spoken = time.monotonic()
-            line = f"{self.stage} {self.done:.2f} of {self.total:g} {self.what}, {self._rate()}" + (f"; {news}" if news else "")
+            line = f"{self.stage} {self.done:.2f} of {self.total:g} {self.what}, {self._rate()}" + (
+                f"; {news}" if news else ""
+            )
             self.write(line) if self.bar is not None else self.say(line)
             self._beat()
 
@@ -115,7 +123,9 @@ class Progress:
             "time": time.time(),
             "log": str(self.path),
         }
-        temporary = self.heartbeat.with_name(f".{self.heartbeat.name}.{platform.node()}-{os.getpid()}")
+        temporary = self.heartbeat.with_name(
+            f".{self.heartbeat.name}.{platform.node()}-{os.getpid()}"
+        )
         with contextlib.suppress(OSError):
             temporary.write_text(json.dumps(beat))
             os.replace(temporary, self.heartbeat)
@@ -129,7 +139,9 @@ def rate(per_second: float, what: str) -> str:
     if per_second >= 1:
         return f"{per_second:.3g} {what}/s"
     return (
-        f"{per_second * 60:.3g} {what}/min" if per_second * 60 >= 1 else f"{per_second * 3600:.3g} {what}/h"
+        f"{per_second * 60:.3g} {what}/min"
+        if per_second * 60 >= 1
+        else f"{per_second * 3600:.3g} {what}/h"
     )
 
 

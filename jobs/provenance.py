@@ -9,12 +9,25 @@ from pathlib import Path
 
 from jobs.config import Section, to_yaml
 
-PACKAGES = ("numpy", "scipy", "h5py", "pydantic", "cupy-cuda12x", "cupy-cuda13x", "mpi4py", "torch", "scikit-learn", "umap-learn")
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "h5py",
+    "pydantic",
+    "cupy-cuda12x",
+    "cupy-cuda13x",
+    "mpi4py",
+    "torch",
+    "scikit-learn",
+    "umap-learn",
+)
 
 
 @functools.cache
 def git_revision() -> str:
-    """Commit of this code, with -dirty when it has been changed since; "unknown" outside a git checkout."""
+    """Commit of this code, with -dirty when it has been changed since; "unknown" outside a git
+    checkout.
+    """
     try:
         done = subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--dirty"],

@@ -1,4 +1,6 @@
-"""The lives of a Slurm task: when it begins again (time limit, preemption, dead node) it leaves a line, which `status` counts."""
+"""The lives of a Slurm task: when it begins again (time limit, preemption, dead node) it leaves a
+line, which `status` counts.
+"""
 
 import contextlib
 import datetime
@@ -10,14 +12,21 @@ from pathlib import Path
 from jobs.units import Place
 
 
-def note(folder: Path, stage: str, place: Place, environment: Mapping[str, str] = os.environ) -> None:
+def note(
+    folder: Path, stage: str, place: Place, environment: Mapping[str, str] = os.environ
+) -> None:
     """Append a line to RUN/log/STAGE-task-k.requeued, unless this is the task's first life."""
     life = environment.get("SLURM_RESTART_COUNT", "0")
     if place.rank or life == "0":
         return
     now = datetime.datetime.now().isoformat(sep=" ", timespec="seconds")
-    with contextlib.suppress(OSError), (folder / f"{stage}-task-{place.task:04d}.requeued").open("a", encoding="utf-8") as file:
-        file.write(f"{now} on {environment.get('SLURMD_NODENAME', platform.node())}, job {environment.get('SLURM_JOB_ID')}\n")
+    with (
+        contextlib.suppress(OSError),
+        (folder / f"{stage}-task-{place.task:04d}.requeued").open("a", encoding="utf-8") as file,
+    ):
+        file.write(
+            f"{now} on {environment.get('SLURMD_NODENAME', platform.node())}, job {environment.get('SLURM_JOB_ID')}\n"
+        )
 
 
 def report(folder: Path) -> list[str]:
@@ -28,5 +37,7 @@ def report(folder: Path) -> list[str]:
         with contextlib.suppress(OSError):
             lives = path.read_text(encoding="utf-8").splitlines()
             if lives:  # none: the disk was full
-                found.append(f"requeued: {stage} task {int(task)}: {len(lives)} time{'s' * (len(lives) != 1)}, last {lives[-1]}")
+                found.append(
+                    f"requeued: {stage} task {int(task)}: {len(lives)} time{'s' * (len(lives) != 1)}, last {lives[-1]}"
+                )
     return found

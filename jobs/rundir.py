@@ -1,9 +1,10 @@
 """Run directories: one config each, and the same one for ever.
 
-RUN/config.yaml holds the config a directory belongs to, resolved (a sweep: as given; each of its systems then
-has a run directory of its own below it, with its resolved config).  Another config is refused, but for what
-changes no result that is there: `generate.units` may grow, since a unit is a function of the config and its
-number alone; which networks are trained and what they are asked for may change; how, until the first is.
+RUN/config.yaml holds the config a directory belongs to, resolved (a sweep: as given; each of its
+systems then has a run directory of its own below it, with its resolved config).  Another config is
+refused, but for what changes no result that is there: `generate.units` may grow, since a unit is a
+function of the config and its number alone; which networks are trained and what they are asked for
+may change; how, until the first is.
 """
 
 import os
@@ -17,7 +18,9 @@ from jobs.config import Section
 
 @dataclass
 class System:
-    """One system of a run: its directory name below the run ("" when it is alone), its folder, its config."""
+    """One system of a run: its directory name below the run ("" when it is alone), its folder, its
+    config.
+    """
 
     name: str
     folder: Path
@@ -51,15 +54,20 @@ class System:
 
 
 def prepare(run: Path, raw: dict, model: type[Section], source: str) -> list[System]:
-    """Create RUN, or find it made for the same config; the systems in it.  UserError if it cannot be used."""
+    """Create RUN, or find it made for the same config; the systems in it.  UserError if it cannot
+    be used.
+    """
     wanted = config.systems(raw, model, source)
     try:
         run.mkdir(parents=True, exist_ok=True)
         if not (run / "config.yaml").exists():
-            # hidden: another rank is writing its config just now; log: Slurm may have written there first;
-            # the rest: linked from another run, checked against the config when they are read
+            # hidden: another rank is writing its config just now; log: Slurm may have written there
+            # first; the rest: linked from another run, checked against the config when they are
+            # read
             known = ("log", "generate", "dataset.h5", "data", "stats.yaml")
-            strangers = sorted(p.name for p in run.iterdir() if not p.name.startswith(".") and p.name not in known)
+            strangers = sorted(
+                p.name for p in run.iterdir() if not p.name.startswith(".") and p.name not in known
+            )
             if strangers and not (run / "config.yaml").exists():
                 raise UserError(
                     f"{run}: not a run directory: it holds {strangers[0]} but no config.yaml; "
@@ -75,7 +83,9 @@ def prepare(run: Path, raw: dict, model: type[Section], source: str) -> list[Sys
         (run / "log").mkdir(exist_ok=True)
         _writable(run / "log")
     except OSError as error:
-        raise UserError(f"{run}: cannot be used as run directory: {error.strerror or error}") from None
+        raise UserError(
+            f"{run}: cannot be used as run directory: {error.strerror or error}"
+        ) from None
     return [System(name, run / name, system) for name, system in wanted.items()]
 
 
@@ -86,7 +96,9 @@ def load(run: Path, models: dict[str, type[Section]]) -> tuple[str, list[System]
         raise UserError(f"{run}: not a run directory: it has no config.yaml")
     raw = config.read(path, [], "")
     if raw.get("study") not in models:
-        raise UserError(f"{path}: not a run directory of this program: study = {raw.get('study')!r}")
+        raise UserError(
+            f"{path}: not a run directory of this program: study = {raw.get('study')!r}"
+        )
     found = config.systems(raw, models[raw["study"]], str(path))
     return raw["study"], [System(name, run / name, system) for name, system in found.items()]
 
@@ -98,7 +110,9 @@ def _writable(folder: Path) -> None:
 
 
 def _claim(folder: Path, wanted: dict[str, Section], text: str, model: type[Section]) -> None:
-    """Write folder/config.yaml, or compare with the one that is there.  Many ranks may do this at once."""
+    """Write folder/config.yaml, or compare with the one that is there.  Many ranks may do this at
+    once.
+    """
     path = folder / "config.yaml"
     temporary = folder / f".config.yaml.{platform.node()}-{os.getpid()}.tmp"
     if not path.exists():
@@ -117,7 +131,9 @@ def _claim(folder: Path, wanted: dict[str, Section], text: str, model: type[Sect
         present = config.systems(config.read(path, [], ""), model, str(path))
     except UserError as error:
         first = str(error).splitlines()[0]
-        raise UserError(f"{folder}: belongs to something else ({first}); choose another --run") from None
+        raise UserError(
+            f"{folder}: belongs to something else ({first}); choose another --run"
+        ) from None
     differing = sorted(set(present) ^ set(wanted))
     if differing:
         raise UserError(
@@ -144,19 +160,29 @@ def _claim(folder: Path, wanted: dict[str, Section], text: str, model: type[Sect
             hint += " (to train otherwise on the same data, link this run's generate folder, or dataset.h5 and data, into it)"
         elif list(changes) == ["generate.units"]:
             hint = "the number of units may grow, not shrink"
-        raise UserError(f"{folder}: made with another config: {', '.join(changes.values())}; {hint}")
+        raise UserError(
+            f"{folder}: made with another config: {', '.join(changes.values())}; {hint}"
+        )
     if renewed:
         _write(temporary, text)
         os.replace(temporary, path)
 
 
 def free(key: str, folder: Path) -> bool:
-    """Whether a config value may change in a run directory: it names what to do next, or nothing was made with it yet."""
+    """Whether a config value may change in a run directory: it names what to do next, or nothing
+    was made with it yet.
+    """
     lists = ("models", "splits", "folds", "sets", "regularization", "seeds")
-    listing = key in [f"train.{name}" for name in lists] or key.startswith(("predict.", "film.", "rollout."))
+    listing = key in [f"train.{name}" for name in lists] or key.startswith(
+        ("predict.", "film.", "rollout.")
+    )
     unborn = [block for block in ("train", "large") if not (folder / block).exists()]
     begins = {"train": ("train.", "unsupervised."), "large": ("large.",)}
-    return listing or key == "large.checkpoint" or any(key.startswith(begins[block]) for block in unborn)
+    return (
+        listing
+        or key == "large.checkpoint"
+        or any(key.startswith(begins[block]) for block in unborn)
+    )
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,8 +1,10 @@
 """HDF5 files that are complete or not there.
 
-A file is written under a temporary name in its own folder, flushed, fsynced, reopened and checked, then
-renamed: what carries the final name is whole.  Each file knows a digest of its own arrays, so damage is
-noticed, and a digest of the config it belongs to, so a file from elsewhere is noticed too.
+A file is written under a temporary name in its own folder, flushed, fsynced, reopened and checked,
+then
+renamed: what carries the final name is whole.  Each file knows a digest of its own arrays, so
+damage is noticed, and a digest of the config it belongs to, so a file from elsewhere is noticed
+too.
 """
 
 import contextlib
@@ -28,7 +30,9 @@ class BadFileError(Exception):
 
 @dataclass
 class Data:
-    """One dataset: its values, their unit ("" for pure numbers), the names of its axes and what it is."""
+    """One dataset: its values, their unit ("" for pure numbers), the names of its axes and what it
+    is.
+    """
 
     values: np.ndarray
     unit: str
@@ -38,24 +42,35 @@ class Data:
 
 
 def write(path: Path, data: dict[str, Data], attributes: dict) -> None:
-    """Write all of `data` ({"group/name": Data}) and the file's attributes to `path`, or nothing."""
+    """Write all of `data` ({"group/name": Data}) and the file's attributes to `path`, or
+    nothing.
+    """
     temporary = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with hdf5.writing(temporary) as file:
             for name, item in data.items():
-                compression = {"compression": "gzip", "compression_opts": 1} if item.compress else {}
+                compression = (
+                    {"compression": "gzip", "compression_opts": 1} if item.compress else {}
+                )
                 dataset = file.create_dataset(name, data=item.values, **compression)
                 dataset.attrs.update({"unit": item.unit, "axes": item.axes, "about": item.about})
             file.attrs.update(attributes)
-            file.attrs["content_digest"] = content_digest({name: item.values for name, item in data.items()})
+            file.attrs["content_digest"] = content_digest(
+                {name: item.values for name, item in data.items()}
+            )
             file.flush()
-        expected = {k: attributes[k] for k in ("config_digest", "unit_index", "made_from") if k in attributes}
+        expected = {
+            k: attributes[k]
+            for k in ("config_digest", "unit_index", "made_from")
+            if k in attributes
+        }
         try:
             sync(temporary)
             check(temporary, **expected)
             os.replace(temporary, path)
-        except FileNotFoundError:  # somebody tidied up: harmless if the file is there, from another process on the same unit
+        # somebody tidied up: harmless if the file is there, from another process on the same unit
+        except FileNotFoundError:
             check(path, **expected)
         sync(path.parent)
         for left_over in path.parent.glob(f".{path.name}.*.tmp"):
@@ -68,7 +83,9 @@ def write(path: Path, data: dict[str, Data], attributes: dict) -> None:
 
 @contextlib.contextmanager
 def new(path: Path, attributes: dict) -> Iterator[h5py.File]:
-    """A new file to be filled bit by bit; it gets its attributes and its name once it is whole, on leaving without an exception."""
+    """A new file to be filled bit by bit; it gets its attributes and its name once it is whole, on
+    leaving without an exception.
+    """
     temporary = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -89,7 +106,9 @@ def new(path: Path, attributes: dict) -> Iterator[h5py.File]:
 
 
 def abandoned(temporary: Path) -> bool:
-    """Whether nobody writes this temporary file any more: its process is dead, or on another host a day old."""
+    """Whether nobody writes this temporary file any more: its process is dead, or on another host a
+    day old.
+    """
     host, _, process = temporary.name.removesuffix(".tmp").rpartition("-")
     if host.endswith("." + platform.node()) and process.isdigit():
         try:
@@ -115,7 +134,9 @@ def sync(path: Path) -> None:
 
 
 def content_digest(arrays: dict[str, np.ndarray]) -> str:
-    """SHA-256 over names, types, shapes and bytes: the same for the same results, whoever made them."""
+    """SHA-256 over names, types, shapes and bytes: the same for the same results, whoever made
+    them.
+    """
     total = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
@@ -125,36 +146,56 @@ def content_digest(arrays: dict[str, np.ndarray]) -> str:
 
 
 def file_digest(file: h5py.File) -> str:
-    """`content_digest` of all arrays of an open file, which need not fit into memory; not of virtual ones, which are other files'."""
+    """`content_digest` of all arrays of an open file, which need not fit into memory; not of
+    virtual ones, which are other files'.
+    """
     arrays = []
-    file.visititems(lambda name, item: arrays.append(name) if isinstance(item, h5py.Dataset) and not item.is_virtual else None)
+    file.visititems(
+        lambda name, item: (
+            arrays.append(name) if isinstance(item, h5py.Dataset) and not item.is_virtual else None
+        )
+    )
     total = hashlib.sha256()
     for name in sorted(arrays):
         dataset = file[name]
         total.update(f"{name} {dataset.dtype.str} {dataset.shape};".encode())
-        for block in blocks(dataset) if dataset.ndim and dataset.size else [dataset[()]] * (not dataset.ndim):
+        for block in (
+            blocks(dataset) if dataset.ndim and dataset.size else [dataset[()]] * (not dataset.ndim)
+        ):
             total.update(np.ascontiguousarray(block).data)
     return total.hexdigest()
 
 
 def blocks(dataset: h5py.Dataset) -> Iterator[np.ndarray]:
-    """The values of a dataset in their order: some rows at a time, of long rows some entries at a time."""
+    """The values of a dataset in their order: some rows at a time, of long rows some entries at a
+    time.
+    """
     row = max(1, dataset.nbytes // max(1, len(dataset)))
     if row > BLOCK and dataset.ndim > 1:
         some = max(1, BLOCK // max(1, row // dataset.shape[1]))
-        yield from (dataset[i, first : first + some] for i in range(len(dataset)) for first in range(0, dataset.shape[1], some))
+        yield from (
+            dataset[i, first : first + some]
+            for i in range(len(dataset))
+            for first in range(0, dataset.shape[1], some)
+        )
         return
     for first in range(0, len(dataset), max(1, BLOCK // row)):
         yield dataset[first : first + max(1, BLOCK // row)]
 
 
 def check_large(path: Path, **attributes) -> None:
-    """BadFileError or FileNotFoundError unless the file is whole and has these attributes; its arrays need not fit into memory."""
+    """BadFileError or FileNotFoundError unless the file is whole and has these attributes; its
+    arrays need not fit into memory.
+    """
     try:
         with h5py.File(path, "r", locking=False) as file:
             for name, wanted in attributes.items():
                 if file.attrs.get(name) != wanted:
-                    raise BadFileError(f"made from another {name}" if name in file.attrs else "not written by this program")
+                    raise BadFileError(
+                        f"made from another {name}"
+                        if name in file.attrs
+                        else "not written by this program"
+                    )
             if file.attrs.get("content_digest") != file_digest(file):
                 raise BadFileError("damaged: its arrays do not match their checksum")
     except FileNotFoundError:
@@ -166,7 +207,9 @@ def check_large(path: Path, **attributes) -> None:
 
 
 def read(path: Path, **attributes) -> tuple[dict[str, np.ndarray], dict]:
-    """All arrays and attributes of a file; BadFileError if it is damaged or its attributes are not those given."""
+    """All arrays and attributes of a file; BadFileError if it is damaged or its attributes are not
+    those given.
+    """
     try:
         with h5py.File(path, "r", locking=False) as file:
             found = dict(file.attrs)
@@ -199,7 +242,9 @@ def read(path: Path, **attributes) -> tuple[dict[str, np.ndarray], dict]:
 
 
 def check(path: Path, **attributes) -> str:
-    """The content digest of a sound file with these attributes; BadFileError or FileNotFoundError otherwise."""
+    """The content digest of a sound file with these attributes; BadFileError or FileNotFoundError
+    otherwise.
+    """
     return read(path, **attributes)[1]["content_digest"]
 
 

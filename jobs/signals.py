@@ -1,18 +1,24 @@
-"""The signal before a time limit or a preemption: a stage ends after the unit or epoch in progress, and another life goes on.
+"""The signal before a time limit or a preemption: a stage ends after the unit or epoch in progress,
+and another life goes on.
 
-slurm/body.sh passes SIGUSR1 on.  In a Slurm job SIGTERM, with which a preemption begins, counts as well.
+slurm/body.sh passes SIGUSR1 on.  In a Slurm job SIGTERM, with which a preemption begins, counts as
+well.
 """
 
 import os
 import signal
 
-TO_BE_CONTINUED = 75  # exit status, EX_TEMPFAIL of sysexits.h: nothing failed, the same command goes on
+TO_BE_CONTINUED = (
+    75  # exit status, EX_TEMPFAIL of sysexits.h: nothing failed, the same command goes on
+)
 
 _asked = False
 
 
 class Stopped(BaseException):
-    """There is work left; the text says how much.  As KeyboardInterrupt, no handler of ordinary errors sees it."""
+    """There is work left; the text says how much.  As KeyboardInterrupt, no handler of ordinary
+    errors sees it.
+    """
 
 
 def listen() -> None:
@@ -36,7 +42,8 @@ def asked() -> bool:
 def stop_if_asked(left: str, done: int = 1) -> None:
     """Between two pieces of work: raise Stopped(left) if this process is to come to an end.
 
-    Not before the first (done = 0): a life that is told to end as it begins does some of its work all the same.
+    Not before the first (done = 0): a life that is told to end as it begins does some of its work
+    all the same.
     """
     if _asked and done:
         raise Stopped(left)

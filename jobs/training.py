@@ -1,8 +1,10 @@
-"""The loop of every train stage: this process's units, several side by side, each going on from its last checkpoint.
+"""The loop of every train stage: this process's units, several side by side, each going on from its
+last checkpoint.
 
-A unit is one network to train, named by its folder below RUN/train, such as event/torus/fold-3.  On a CPU a unit trains
-on `train.threads` threads, so that its result does not depend on how many others train beside it.  Under torchrun all
-processes train one unit after another together, where the study's networks can be (its train module says TOGETHER = True).
+A unit is one network to train, named by its folder below RUN/train, such as event/torus/fold-3.  On
+a CPU a unit trains on `train.threads` threads, so that its result does not depend on how many
+others train beside it.  Under torchrun all processes train one unit after another together, where
+the study's networks can be (its train module says TOGETHER = True).
 """
 
 import contextlib
@@ -31,9 +33,13 @@ from jobs.units import Place
 from kernels.device import available_cores
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-GPU_MEMORY = 16 << 30  # bytes that one unit may take, at a guess: so many train side by side on a GPU
+GPU_MEMORY = (
+    16 << 30
+)  # bytes that one unit may take, at a guess: so many train side by side on a GPU
 
-Report = Callable[[str, object], None]  # ("alive", None), ("epoch", (share done, line)) or ("say", line)
+Report = Callable[
+    [str, object], None
+]  # ("alive", None), ("epoch", (share done, line)) or ("say", line)
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,9 @@ class Tally:
     shares: dict[str, float] = field(default_factory=dict)  # of the units at work
 
     def hear(self, unit: Unit, kind: str, content) -> None:
-        """One message of a unit: "alive" None, "epoch" (share done, line), "say" line, "done" line, "failed" (reason, traceback)."""
+        """One message of a unit: "alive" None, "epoch" (share done, line), "say" line, "done" line,
+        "failed" (reason, traceback).
+        """
         if kind == "alive":
             self.progress.reach(self.done + sum(self.shares.values()))
             return
@@ -82,40 +90,63 @@ class Tally:
 
 
 def train(
-    stage: ModuleType, systems: list[System], place: Place, device, asked: str, slots: int | None, progress: Progress
+    stage: ModuleType,
+    systems: list[System],
+    place: Place,
+    device,
+    asked: str,
+    slots: int | None,
+    progress: Progress,
 ) -> int:
     """Train this process's share of the units of all systems; the number of units that failed.
 
-    `stage` is a study's train module: check(system) raises UserError for data that cannot be used; finished(system, name,
-    say) -> whether a network is trained; fit(system, name, device, report) -> a line about the result; OWN_KERNELS: torch needs
-    no GPU for it, and one network at a time takes all of one.  The names are
-    config.train.networks.  asked: auto, cpu or gpu, as the user said.  slots: how many train side by side; None: as many as
-    there are cores, or as fit into a GPU's memory.
+    `stage` is a study's train module: check(system) raises UserError for data that cannot be used;
+    finished(system, name, say) -> whether a network is trained; fit(system, name, device, report)
+    -> a line about the result; OWN_KERNELS: torch needs no GPU for it, and one network at a time
+    takes all of one.  The names are config.train.networks.  asked: auto, cpu or gpu, as the user
+    said.  slots: how many train side by side; None: as many as there are cores, or as fit into a
+    GPU's memory.
     """
     for system in systems:
         stage.check(system)
     everything = [Unit(system, name) for system in systems for name in system.config.train.networks]
     together = place.together
     if together and not getattr(stage, "TOGETHER", False):
-        raise UserError(f"{stage.__name__}: each network is trained by one process: start several by an array or mpiexec, not by torchrun")
+        raise UserError(
+            f"{stage.__name__}: each network is trained by one process: start several by an array or mpiexec, not by torchrun"
+        )
     mine = Place(place.task, place.tasks).share(everything) if together else place.share(everything)
     missing = unfinished(stage, mine, progress.say) if not together or place.rank == 0 else []
     if together:
         missing = place.gather(missing)[0]
-    progress.say(f"{len(mine)} of {len(everything)} networks are mine, {len(mine) - len(missing)} of them trained before")
+    progress.say(
+        f"{len(mine)} of {len(everything)} networks are mine, {len(mine) - len(missing)} of them trained before"
+    )
     if not missing:
         return 0
     own = getattr(stage, "OWN_KERNELS", False)
     name = device.kind if own else torch_device(device, asked, progress.say)
     threads = max(system.config.train.threads for system in systems)
-    slots = 1 if together else min(len(missing), slots or (1 if name == "gpu" else default_slots(device, name, threads)))
+    slots = (
+        1
+        if together
+        else min(
+            len(missing), slots or (1 if name == "gpu" else default_slots(device, name, threads))
+        )
+    )
     progress.begin(len(missing), "networks")
     tally = Tally(progress)
     if slots == 1:
         for unit in missing:
             if distributed.asked_to_stop():
                 raise signals.Stopped(f"{len(missing) - tally.done} networks left")
-            fit_one(stage, unit, name, lambda kind, content, unit=unit: tally.hear(unit, kind, content), raises=together)
+            fit_one(
+                stage,
+                unit,
+                name,
+                lambda kind, content, unit=unit: tally.hear(unit, kind, content),
+                raises=together,
+            )
     else:
         side_by_side(stage, missing, name, slots, tally)
         if tally.done < len(missing):
@@ -141,7 +172,9 @@ def unfinished(stage: ModuleType, units: list[Unit], say: Callable[[str], None])
 
 
 def note(unit: Unit, text: str | None) -> None:
-    """Leave, or remove, the note of a failure that `status` shows; a full disk must not cost results."""
+    """Leave, or remove, the note of a failure that `status` shows; a full disk must not cost
+    results.
+    """
     path = unit.system.training_failure(unit.name)
     try:
         path.unlink(missing_ok=True) if text is None else path.write_text(text)
@@ -150,14 +183,18 @@ def note(unit: Unit, text: str | None) -> None:
 
 
 def torch_device(device, asked: str, say: Callable[[str], None]) -> str:
-    """torch's name of a kernels.device device.  Raises UserError where this torch cannot use a GPU that was asked for."""
+    """torch's name of a kernels.device device.  Raises UserError where this torch cannot use a GPU
+    that was asked for.
+    """
     if device.kind == "cpu":
         return "cpu"
     import torch
 
     if torch.cuda.is_available():
         return f"cuda:{device.index}"
-    problem = f"torch {torch.__version__} cannot use {device.name} (its CUDA build must fit the driver)"
+    problem = (
+        f"torch {torch.__version__} cannot use {device.name} (its CUDA build must fit the driver)"
+    )
     if asked == "gpu":
         raise UserError(f"{problem}; install one that does, or use --device cpu")
     say(f"warning: {problem}: the networks use the CPU")
@@ -165,7 +202,9 @@ def torch_device(device, asked: str, say: Callable[[str], None]) -> str:
 
 
 def default_slots(device, name: str, threads: int) -> int:
-    """How many units train side by side: the cores over `threads` each, or what a GPU's free memory allows, at most 4."""
+    """How many units train side by side: the cores over `threads` each, or what a GPU's free memory
+    allows, at most 4.
+    """
     if name == "cpu":
         return max(1, (device.workers if device.kind == "cpu" else available_cores()) // threads)
     import torch
@@ -174,11 +213,15 @@ def default_slots(device, name: str, threads: int) -> int:
 
 
 def use(device: str, threads: int) -> None:
-    """Make torch use this device and so many CPU threads, with full float32: bfloat16 only where a config asks for it."""
+    """Make torch use this device and so many CPU threads, with full float32: bfloat16 only where a
+    config asks for it.
+    """
     import torch
 
     torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)  # weights that regularisation takes below 1e-38 would cost a CPU two thirds of its speed
+    torch.set_flush_denormal(
+        True
+    )  # weights that regularisation takes below 1e-38 would cost a CPU two thirds of its speed
     keep_memory()
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     if device.startswith("cuda"):
@@ -186,15 +229,21 @@ def use(device: str, threads: int) -> None:
 
 
 def keep_memory() -> None:
-    """Let glibc keep what tensors give back: else every large one is mapped and cleared anew, half of a CPU training's time."""
+    """Let glibc keep what tensors give back: else every large one is mapped and cleared anew, half
+    of a CPU training's time.
+    """
     with contextlib.suppress(OSError, AttributeError):  # another C library
         library = ctypes.CDLL(None)
         library.mallopt(M_MMAP_THRESHOLD, 1 << 30)
         library.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
-def fit_one(stage: ModuleType, unit: Unit, device: str, report: Report, raises: bool = False) -> None:
-    """Train one unit here; what goes wrong with it is reported, and raised only where other ranks would wait for this one."""
+def fit_one(
+    stage: ModuleType, unit: Unit, device: str, report: Report, raises: bool = False
+) -> None:
+    """Train one unit here; what goes wrong with it is reported, and raised only where other ranks
+    would wait for this one.
+    """
     try:
         use(device, unit.system.config.train.threads)
         report("done", stage.fit(unit.system, unit.name, device, report))
@@ -202,15 +251,25 @@ def fit_one(stage: ModuleType, unit: Unit, device: str, report: Report, raises: 
         raise
     except Exception as error:  # one bad unit must not stop the rest
         text = str(error).splitlines()
-        report("failed", (f"{type(error).__name__}: {text[0] if text else 'no message'}", traceback.format_exc()))
+        report(
+            "failed",
+            (
+                f"{type(error).__name__}: {text[0] if text else 'no message'}",
+                traceback.format_exc(),
+            ),
+        )
         if raises:
             raise
 
 
-def side_by_side(stage: ModuleType, units: list[Unit], device: str, slots: int, tally: Tally) -> None:
-    """Train in `slots` processes.  One that dies (killed, out of memory) costs its unit, and another takes its place.
+def side_by_side(
+    stage: ModuleType, units: list[Unit], device: str, slots: int, tally: Tally
+) -> None:
+    """Train in `slots` processes.  One that dies (killed, out of memory) costs its unit, and
+    another takes its place.
 
-    Asked to stop, this process tells them, and returns when all have written the checkpoints of their epochs.
+    Asked to stop, this process tells them, and returns when all have written the checkpoints of
+    their epochs.
     """
     context = multiprocessing.get_context("spawn")  # a forked child could not use CUDA, nor MPI
     waiting, working = list(units), {}
@@ -218,7 +277,9 @@ def side_by_side(stage: ModuleType, units: list[Unit], device: str, slots: int, 
     def start() -> None:
         here, there = context.Pipe()
         process = context.Process(target=_serve, args=(stage.__name__, there, device), daemon=True)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGTERM})  # until it listens
+        before = signal.pthread_sigmask(
+            signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGTERM}
+        )  # until it listens
         process.start()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         there.close()
@@ -255,7 +316,9 @@ def side_by_side(stage: ModuleType, units: list[Unit], device: str, slots: int, 
             except (EOFError, ConnectionError):
                 process.join()
                 del working[pipe]
-                reason = f"its process ended with status {process.exitcode}" + (" (out of memory?)" if process.exitcode == -9 else "")
+                reason = f"its process ended with status {process.exitcode}" + (
+                    " (out of memory?)" if process.exitcode == -9 else ""
+                )
                 tally.hear(unit, "failed", (reason, reason))
                 if waiting:
                     start()
@@ -270,7 +333,9 @@ def side_by_side(stage: ModuleType, units: list[Unit], device: str, slots: int, 
 
 
 def _serve(stage: str, pipe: Connection, device: str) -> None:
-    """A process of `side_by_side`: units come in, messages go out, until None comes or the parent is gone."""
+    """A process of `side_by_side`: units come in, messages go out, until None comes or the parent
+    is gone.
+    """
     signals.listen()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1, signal.SIGTERM})
     module = importlib.import_module(stage)
@@ -284,8 +349,13 @@ def _serve(stage: str, pipe: Connection, device: str) -> None:
 
 
 def epoch_seed(seed: int, stream: int, name: str, epoch: int) -> int:
-    """Of torch's generators in an epoch of the network `name`; epoch 0: of the first weights.  stream: see kernels.streams."""
-    bits = np.random.Philox(key=np.array([seed, stream], np.uint64), counter=np.array([epoch, zlib.crc32(name.encode()), 0, 0], np.uint64))
+    """Of torch's generators in an epoch of the network `name`; epoch 0: of the first weights.
+    stream: see kernels.streams.
+    """
+    bits = np.random.Philox(
+        key=np.array([seed, stream], np.uint64),
+        counter=np.array([epoch, zlib.crc32(name.encode()), 0, 0], np.uint64),
+    )
     return int(np.random.Generator(bits).integers(2**63))
 
 
@@ -301,11 +371,15 @@ def check_dataset(system: System) -> None:
     if attributes.get("study") != study:
         raise UserError(f"{path}: not a {study} data set (study = {attributes.get('study')})")
     if attributes.get("config_digest") != digest(system.config):
-        raise UserError(f"{path}: made with another config than {system.folder / 'config.yaml'}; run collect again")
+        raise UserError(
+            f"{path}: made with another config than {system.folder / 'config.yaml'}; run collect again"
+        )
 
 
 def sound(path: Path, belongs: dict[str, str], say: Callable[[str], None]) -> bool:
-    """Whether a trained network's test.h5 is there, undamaged, and says that it belongs to these.  Another one is moved aside."""
+    """Whether a trained network's test.h5 is there, undamaged, and says that it belongs to these.
+    Another one is moved aside.
+    """
     try:
         shards.check(path, **belongs)
     except FileNotFoundError:
@@ -317,9 +391,13 @@ def sound(path: Path, belongs: dict[str, str], say: Callable[[str], None]) -> bo
 
 
 def write_metrics(path: Path, names: tuple[str, ...], history: list[list[float]]) -> None:
-    """metrics.csv, a line an epoch, whose number comes first, as a whole: a reader never sees half of it."""
+    """metrics.csv, a line an epoch, whose number comes first, as a whole: a reader never sees half
+    of it.
+    """
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([names, *([int(line[0]), *line[1:]] for line in history)])
+    csv.writer(text, lineterminator="\n").writerows(
+        [names, *([int(line[0]), *line[1:]] for line in history)]
+    )
     temporary = path.with_name(f".metrics-{os.getpid()}.tmp")
     temporary.write_text(text.getvalue())
     os.replace(temporary, path)

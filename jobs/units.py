@@ -22,7 +22,9 @@ class Place:
     rank: int = 0
     ranks: int = 1
     communicator: object = None  # mpi4py's, or jobs.distributed's, when there are ranks
-    together: bool = False  # the ranks are torch's: networks that can be are trained by all of them at once
+    together: bool = (
+        False  # the ranks are torch's: networks that can be are trained by all of them at once
+    )
 
     def share(self, items: Sequence) -> list:
         """The items that are this process's to do."""
@@ -37,8 +39,9 @@ class Place:
 
 
 def here(task: str | None, environment: Mapping[str, str] = os.environ) -> Place:
-    """Where this process stands: --task k/K, else QUENCH_TASK and QUENCH_TASKS, else Slurm's array; and its
-    rank, torch's or MPI's."""
+    """Where this process stands: --task k/K, else QUENCH_TASK and QUENCH_TASKS, else Slurm's array;
+    and its rank, torch's or MPI's.
+    """
     k, count = array_task(task, environment)
     if _count(environment, "WORLD_SIZE") > 1 and {"RANK", "MASTER_ADDR"} <= set(environment):
         from jobs.distributed import Ranks  # torch takes seconds to import
@@ -57,7 +60,9 @@ def array_task(task: str | None, environment: Mapping[str, str]) -> tuple[int, i
         match = re.fullmatch(r"(\d+)/(\d+)", task)
         k, count = map(int, match.groups()) if match else (0, 0)
         if k >= count:
-            raise UserError(f"--task {task}: expected k/K with k from 0 to K - 1, such as --task 0/4")
+            raise UserError(
+                f"--task {task}: expected k/K with k from 0 to K - 1, such as --task 0/4"
+            )
         return k, count
     try:
         if "QUENCH_TASKS" in environment:
@@ -88,10 +93,12 @@ def array_task(task: str | None, environment: Mapping[str, str]) -> tuple[int, i
 
 
 def world(environment: Mapping[str, str]):
-    """mpi4py's COMM_WORLD when several ranks were launched (mpiexec, srun), else None; mpi4py stays out
-    otherwise."""
+    """mpi4py's COMM_WORLD when several ranks were launched (mpiexec, srun), else None; mpi4py stays
+    out otherwise.
+    """
     launched = any(
-        _count(environment, name) > 1 for name in ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS")
+        _count(environment, name) > 1
+        for name in ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS")
     )
     stepped = _count(environment, "SLURM_STEP_NUM_TASKS") > 1
     if "mpi4py" not in sys.modules and not launched and not stepped:
@@ -118,8 +125,9 @@ def _count(environment: Mapping[str, str], name: str) -> int:
 
 
 def workers(place: Place) -> int | None:
-    """CPU workers: what Slurm gave this task, whose cores need not be bound; for one of several ranks that share a node
-    unbound an even share.  None: let the device decide."""
+    """CPU workers: what Slurm gave this task, whose cores need not be bound; for one of several
+    ranks that share a node unbound an even share.  None: let the device decide.
+    """
     given = _count(os.environ, "SLURM_CPUS_PER_TASK")
     if given:
         return min(given, available_cores())

@@ -1,5 +1,6 @@
-"""The loop of every generate stage: take this process's units, skip the finished, keep going past a failed
-one."""
+"""The loop of every generate stage: take this process's units, skip the finished, keep going past a
+failed one.
+"""
 
 import contextlib
 import functools
@@ -38,16 +39,22 @@ def state(system: System, unit: int, progress: Progress | None = None) -> bool:
     return True
 
 
-def generate(stage: ModuleType, systems: list[System], place: Place, device, progress: Progress) -> int:
-    """Bring this process's share of the units of all systems to disk; the number of units that failed.
+def generate(
+    stage: ModuleType, systems: list[System], place: Place, device, progress: Progress
+) -> int:
+    """Bring this process's share of the units of all systems to disk; the number of units that
+    failed.
 
-    `stage` is a study's generate module: build(config, device) -> model, raising UserError for what cannot
-    run; warn(model, config) -> lines; announce(model, config, units) -> lines, where sizes are worth saying;
-    batch(config, device) -> units at once; simulate(model, config, units, report) yields (unit, {name:
-    shards.Data}) and calls report(done) with the units' worth of work done in this batch; it may raise
-    UnitError, and, asked to stop (jobs.signals), leave units whose work is still to be done.
+    `stage` is a study's generate module: build(config, device) -> model, raising UserError for what
+    cannot run; warn(model, config) -> lines; announce(model, config, units) -> lines, where sizes
+    are worth saying; batch(config, device) -> units at once; simulate(model, config, units, report)
+    yields (unit, {name: shards.Data}) and calls report(done) with the units' worth of work done in
+    this batch; it may raise UnitError, and, asked to stop (jobs.signals), leave units whose work is
+    still to be done.
     """
-    everything = [(system, unit) for system in systems for unit in range(system.config.generate.units)]
+    everything = [
+        (system, unit) for system in systems for unit in range(system.config.generate.units)
+    ]
     mine = place.share(everything)
     missing = [(system, unit) for system, unit in mine if not state(system, unit, progress)]
     progress.say(
@@ -59,7 +66,9 @@ def generate(stage: ModuleType, systems: list[System], place: Place, device, pro
         for line in stage.warn(model, system.config):
             progress.say(f"warning: {system.name + ': ' if system.name else ''}{line}")
     for system, model, units in todo:
-        for line in stage.announce(model, system.config, units) if hasattr(stage, "announce") else ():
+        for line in (
+            stage.announce(model, system.config, units) if hasattr(stage, "announce") else ()
+        ):
             progress.say(f"{system.name + ': ' if system.name else ''}{line}")
     progress.begin(len(missing), "units")
     done = failed = 0
@@ -76,7 +85,9 @@ def generate(stage: ModuleType, systems: list[System], place: Place, device, pro
                     _keep(system, unit, data, device)
                     left.remove(unit)
                 batches[:0] = [left] if left else []  # asked to stop, it left them
-            except Exception as error:  # one bad unit, or a full disk, must not stop the rest or other ranks
+            except (
+                Exception
+            ) as error:  # one bad unit, or a full disk, must not stop the rest or other ranks
                 if len(batch) > 1 and not isinstance(error, OSError):  # which of them is to blame?
                     batches[:0] = [[unit] for unit in left]
                 else:

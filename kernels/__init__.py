@@ -1,1 +1,3 @@
-"""The physics: one model is MODEL.cu, the arithmetic, and MODEL.py, its public functions and the only door to the .cu."""
+"""The physics: one model is MODEL.cu, the arithmetic, and MODEL.py, its public functions and the
+only door to the .cu.
+"""

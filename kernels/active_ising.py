@@ -1,25 +1,35 @@
-"""Active Ising Model in two dimensions: particles with a spin that align with their site and fly along x.
+"""Active Ising Model in two dimensions: particles with a spin that align with their site and fly
+along x.
 
-Model        N = rho0 L^2 particles, spin s = +1 or -1, on a periodic L x L lattice, any number on a site i:
-             rho_i = n_+ + n_-, m_i = n_+ - n_-
-Rates        flip exp(-s beta m_i / rho_i) (a spin counts itself); hop to x + s: D (1 + epsilon), to x - s: D (1 - epsilon),
-             to y + 1 and y - 1: D each; beta = 1 / T, time in units of 1 / (flip rate at beta = 0)
-Symbols      temperature T (k_B = 1, coupling 1), density rho0 (particles a site), diffusion D, self_propulsion epsilon
-Algorithms   standard: random-sequential; an attempt takes a random particle and time dt / N, flips it with the probability
-             exp(-s beta m_i / rho_i) dt, hops with D (1 +- epsilon) dt and D dt, else leaves it; dt = 1 / (4D + exp(beta))
-             continuous_time: the same rates almost without attempts that leave a particle alone (active_ising.cu): a particle is
-             tried at the rate 4D + exp(-beta), which every flip has at least; flips beyond it come from the sites that hold
-             both spins. Time is counted in these attempts, N (4D + exp(-beta)) a unit, as the standard algorithm counts its own:
-             a look comes after a fixed number of them, so that its time scatters by one over the root of that number
-             auto: continuous_time up to T = 0.36, where it is the faster on a CPU at rho0 = 3, and as long as its integers hold
-             all sites (not at L in the hundreds); the same on every device
-Source       the flocking paper named in README.md; A. P. Solon and J. Tailleur, Phys. Rev. E 92, 042119 (2015)
+Model        N = rho0 L^2 particles, spin s = +1 or -1, on a periodic L x L lattice, any number on a
+             site i: rho_i = n_+ + n_-, m_i = n_+ - n_-
+Rates        flip exp(-s beta m_i / rho_i) (a spin counts itself); hop to x + s: D (1 + epsilon), to
+             x - s: D (1 - epsilon), to y + 1 and y - 1: D each; beta = 1 / T, time in units of 1 /
+             (flip rate at beta = 0)
+Symbols      temperature T (k_B = 1, coupling 1), density rho0 (particles a site), diffusion D,
+             self_propulsion epsilon
+Algorithms   standard: random-sequential; an attempt takes a random particle and time dt / N, flips
+             it with the probability exp(-s beta m_i / rho_i) dt, hops with D (1 +- epsilon) dt and
+             D dt, else leaves it; dt = 1 / (4D + exp(beta))
+             continuous_time: the same rates almost without attempts that leave a particle alone
+             (active_ising.cu): a particle is tried at the rate 4D + exp(-beta), which every flip
+             has at least; flips beyond it come from the sites that hold both spins. Time is counted
+             in these attempts, N (4D + exp(-beta)) a unit, as the standard algorithm counts its
+             own: a look comes after a fixed number of them, so that its time scatters by one over
+             the root of that number
+             auto: continuous_time up to T = 0.36, where it is the faster on a CPU at rho0 = 3, and
+             as long as its integers hold all sites (not at L in the hundreds); the same on every
+             device
+Source       the flocking paper named in README.md; A. P. Solon and J. Tailleur, Phys. Rev. E 92,
+             042119 (2015)
 
     from kernels.active_ising import ActiveIsing
     model = ActiveIsing(size=81)
-    run = model.run(temperature=[0.25, 0.55, 0.95], density=[3, 3, 3], start=[1, 1, 0], times=[0, 500, 1000])
-    print(run.magnetization / run.particles[:, None])   # <m>/rho0 at the three times
-    print(run.density_map.shape)                        # (3, 3, 81, 81), indexed [replica, time, x, y]
+    run = model.run(
+        temperature=[0.25, 0.55, 0.95], density=[3, 3, 3], start=[1, 1, 0], times=[0, 500, 1000]
+    )
+    print(run.magnetization / run.particles[:, None])  # <m>/rho0 at the three times
+    print(run.density_map.shape)  # (3, 3, 81, 81), indexed [replica, time, x, y]
 """
 
 import math
@@ -29,32 +39,48 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from kernels.active_ising_batch import run_batch
-from kernels.active_ising_rates import COUNTER, FEWEST_BITS, LARGEST_OCCUPANCY, WIDE_COUNTER, scale_of
+from kernels.active_ising_rates import (
+    COUNTER,
+    FEWEST_BITS,
+    LARGEST_OCCUPANCY,
+    WIDE_COUNTER,
+    scale_of,
+)
 from kernels.device import select
 
 ALGORITHMS = ("auto", "standard", "continuous_time")
-CONTINUOUS_UP_TO = 0.36  # beyond, `standard` is the faster at rho0 = 3: 784 against 730 time units a second at T = 0.37
+# beyond, `standard` is the faster at rho0 = 3: 784 against 730 time units a second at T = 0.37
+CONTINUOUS_UP_TO = 0.36
 LARGEST_RATE = 1e6  # exp(1/T) that the standard algorithm is let to try: T = 0.072
-LARGEST_DENSITY = 40.0  # particles a site, on average: far below LARGEST_OCCUPANCY, for bands and walls are denser
+# particles a site, on average: far below LARGEST_OCCUPANCY, for bands and walls are denser
+LARGEST_DENSITY = 40.0
 
 
 class CountersFull(RuntimeError):
-    """More than LARGEST_OCCUPANCY spins of one sign met on a site.  replicas: which, as a list of indices."""
+    """More than LARGEST_OCCUPANCY spins of one sign met on a site.  replicas: which, as a list of
+    indices.
+    """
 
     def __init__(self, replicas: Sequence[int]):
         self.replicas = list(replicas)
-        super().__init__(f"more than {LARGEST_OCCUPANCY} spins of one sign on a site, in replica {self.replicas[0]}"
-                         + (f" and {len(self.replicas) - 1} more" if len(self.replicas) > 1 else "") + ": lower the density")  # fmt: skip
+        super().__init__(
+            f"more than {LARGEST_OCCUPANCY} spins of one sign on a site, in replica {self.replicas[0]}"
+            + (f" and {len(self.replicas) - 1} more" if len(self.replicas) > 1 else "")
+            + ": lower the density"
+        )
 
 
 @dataclass(frozen=True)
 class Trajectories:
     """What r replicas showed at o times, s of which have maps.  Lattices are indexed [x, y].
 
-    time: float64 (o,). particles: int32 (r,), N. magnetization: int32 (r, o), sum of m_i. density_profile,
-    magnetization_profile: int32 (r, o, L), sums of rho_i and m_i over y. density_histogram: int32 (r, o, 65), sites that hold
-    0 to 63 particles, and 64 or more. magnetization_map int16 and density_map uint16: (r, s, L, L), m_i and rho_i.
-    attempts: int64 (r,), all that were made."""
+    time: float64 (o,). particles: int32 (r,), N. magnetization: int32 (r, o), sum of m_i.
+    density_profile,
+    magnetization_profile: int32 (r, o, L), sums of rho_i and m_i over y. density_histogram: int32
+    (r, o, 65), sites that hold 0 to 63 particles, and 64 or more. magnetization_map int16 and
+    density_map uint16: (r, s, L, L), m_i and rho_i.
+    attempts: int64 (r,), all that were made.
+    """
 
     time: np.ndarray
     particles: np.ndarray
@@ -70,13 +96,20 @@ class Trajectories:
 class ActiveIsing:
     """The model on one lattice, ready to run on `device` (kernels.device.select; default: auto).
 
-    size: L, 3 to 4094. diffusion: D >= 0. self_propulsion: epsilon, 0 to 1. algorithm: see ALGORITHMS. time_step: dt of the standard
-    algorithm; default: the longest, (4D + exp(beta))^-1, with which a probability reaches 1. Raises ValueError with one
-    line on a value out of range.
+    size: L, 3 to 4094. diffusion: D >= 0. self_propulsion: epsilon, 0 to 1. algorithm: see
+    ALGORITHMS. time_step: dt of the standard algorithm; default: the longest, (4D + exp(beta))^-1,
+    with which a probability reaches 1. Raises ValueError with one line on a value out of range.
     """
 
-    def __init__(self, size: int, diffusion: float = 1.0, self_propulsion: float = 0.9, algorithm: str = "auto",
-                 time_step: float | None = None, device=None):
+    def __init__(
+        self,
+        size: int,
+        diffusion: float = 1.0,
+        self_propulsion: float = 0.9,
+        algorithm: str = "auto",
+        time_step: float | None = None,
+        device=None,
+    ):
         self.size, self.diffusion, self.self_propulsion = size, diffusion, self_propulsion
         self.algorithm, self.time_step = algorithm, time_step
         check(self)
@@ -86,54 +119,105 @@ class ActiveIsing:
         """Whether a replica runs in continuous time."""
         if self.algorithm != "auto":
             return self.algorithm == "continuous_time"
-        return temperature <= CONTINUOUS_UP_TO and scale_of(self, temperature, particles) >= FEWEST_BITS
+        return (
+            temperature <= CONTINUOUS_UP_TO
+            and scale_of(self, temperature, particles) >= FEWEST_BITS
+        )
 
     def common_flip_rate(self, temperature: float, continuous: bool) -> float:
-        """c: up to which flips are tried on all particles alike; an attempt takes the time 1 / (N (4D + c))."""
+        """c: up to which flips are tried on all particles alike; an attempt takes the time 1 / (N
+        (4D + c)).
+        """
         if continuous:
             return math.exp(-1 / temperature)
-        return 1 / self.time_step - 4 * self.diffusion if self.time_step else math.exp(1 / temperature)
+        return (
+            1 / self.time_step - 4 * self.diffusion if self.time_step else math.exp(1 / temperature)
+        )
 
-    def run(self, temperature, density, start, times, seed: int = 1, index=None, snapshots=None,
-            progress: Callable[[float], None] | None = None) -> Trajectories:
+    def run(
+        self,
+        temperature,
+        density,
+        start,
+        times,
+        seed: int = 1,
+        index=None,
+        snapshots=None,
+        progress: Callable[[float], None] | None = None,
+    ) -> Trajectories:
         """Replicas from their start to the last of `times`.
 
-        temperature, density: T and rho0, float (r,). start: int (r,), +1 or -1: all spins that way, 0: each at random; sites
-        are uniform at random. times: increasing float (o,), from 0 on, when to look. index: int (r,) below 2^48, default
-        0..r-1: the random numbers of a replica are a function of (seed, index), its trajectory of nothing else but its own
-        parameters. snapshots: bool (o,), at which times maps are kept; default all. progress(done): replicas' worth of work.
-        Raises ValueError, one line, for values out of range, and CountersFull.
+        temperature, density: T and rho0, float (r,). start: int (r,), +1 or -1: all spins that way,
+        0: each at random; sites are uniform at random. times: increasing float (o,), from 0 on,
+        when to look. index: int (r,) below 2^48, default 0..r-1: the random numbers of a replica
+        are a function of (seed, index), its trajectory of nothing else but its own parameters.
+        snapshots: bool (o,), at which times maps are kept; default all. progress(done): replicas'
+        worth of work. Raises ValueError, one line, for values out of range, and CountersFull.
         """
         replicas = Replicas.of(self, temperature, density, start, index)
         if not (isinstance(seed, (int, np.integer)) and 0 <= seed < 1 << 64):
             raise ValueError(f"seed is {seed}; it must be a whole number from 0 to 2^64 - 1")
         times = np.asarray(times, float)
         kept = np.ones(len(times), bool) if snapshots is None else np.asarray(snapshots, bool)
-        if times.ndim != 1 or not len(times) or times[0] < 0 or not np.all(np.isfinite(times)) or np.any(np.diff(times) <= 0):
+        if (
+            times.ndim != 1
+            or not len(times)
+            or times[0] < 0
+            or not np.all(np.isfinite(times))
+            or np.any(np.diff(times) <= 0)
+        ):
             raise ValueError("times must be one or more increasing numbers from 0 on (time units)")
         if kept.shape != times.shape:
-            raise ValueError(f"snapshots {kept.shape} must say yes or no to each of the {len(times)} times")
-        in_continuous_time = np.array([self.continuous(t, n) for t, n in zip(replicas.temperature, replicas.particles, strict=True)])
+            raise ValueError(
+                f"snapshots {kept.shape} must say yes or no to each of the {len(times)} times"
+            )
+        in_continuous_time = np.array(
+            [
+                self.continuous(t, n)
+                for t, n in zip(replicas.temperature, replicas.particles, strict=True)
+            ]
+        )
         parts, shares = [], {}
         for continuous in (False, True):
             chosen = np.flatnonzero(in_continuous_time == continuous)
             if len(chosen):
+
                 def report(done, key=continuous):
                     shares[key] = done
                     if progress:
                         progress(sum(shares.values()))
 
-                found = run_batch(self, continuous, COUNTER, replicas.take(chosen), times, kept, seed, report)
-                parts.append((chosen[~found["is_full"]], {name: values[~found["is_full"]] for name, values in found.items()}))
+                found = run_batch(
+                    self, continuous, COUNTER, replicas.take(chosen), times, kept, seed, report
+                )
+                parts.append(
+                    (
+                        chosen[~found["is_full"]],
+                        {name: values[~found["is_full"]] for name, values in found.items()},
+                    )
+                )
                 full = chosen[found["is_full"]]
                 if len(full):  # the same trajectories again, with counters that hold more
-                    again = run_batch(self, continuous, WIDE_COUNTER, replicas.take(full), times, kept, seed, lambda done: None)
+                    again = run_batch(
+                        self,
+                        continuous,
+                        WIDE_COUNTER,
+                        replicas.take(full),
+                        times,
+                        kept,
+                        seed,
+                        lambda done: None,
+                    )
                     parts.append((full, again))
         full = [int(chosen[i]) for chosen, found in parts for i in np.flatnonzero(found["is_full"])]
         if full:
             raise CountersFull(sorted(full))
         order = np.argsort(np.concatenate([chosen for chosen, _ in parts]))
-        columns = {f.name: np.concatenate([found[f.name] for _, found in parts])[order] for f in fields(Trajectories) if f.name != "time"}
+        columns = {
+            f.name: np.concatenate([found[f.name] for _, found in parts])[order]
+            for f in fields(Trajectories)
+            if f.name != "time"
+        }
         return Trajectories(time=times, **columns)
 
 
@@ -152,13 +236,20 @@ class Replicas:
     @classmethod
     def of(cls, model: ActiveIsing, temperature, density, start, index) -> "Replicas":
         """Checked and made arrays.  Raises ValueError, one line."""
-        temperature, density = np.atleast_1d(np.asarray(temperature, float)), np.atleast_1d(np.asarray(density, float))
+        temperature, density = (
+            np.atleast_1d(np.asarray(temperature, float)),
+            np.atleast_1d(np.asarray(density, float)),
+        )
         start = np.atleast_1d(np.asarray(start))
         count = len(temperature)
         index = np.arange(count) if index is None else np.atleast_1d(np.asarray(index))
-        if not count or not temperature.shape == density.shape == start.shape == index.shape == (count,):
-            raise ValueError(f"temperature {temperature.shape}, density {density.shape}, start {start.shape} and index {index.shape} "
-                             "must be one number for each replica")  # fmt: skip
+        if not count or not temperature.shape == density.shape == start.shape == index.shape == (
+            count,
+        ):
+            raise ValueError(
+                f"temperature {temperature.shape}, density {density.shape}, start {start.shape} and index {index.shape} "
+                "must be one number for each replica"
+            )
         for t in temperature:
             if not (np.isfinite(t) and t > 0):
                 raise ValueError(f"temperature is {t:g}; it must be positive (k_B = 1)")
@@ -166,36 +257,59 @@ class Replicas:
             if not (np.isfinite(rho) and rho > 0):
                 raise ValueError(f"density is {rho:g}; it must be positive (particles a site)")
             if rho > LARGEST_DENSITY:
-                raise ValueError(f"density is {rho:g}; at most {LARGEST_DENSITY:g} particles a site: a site counts up to "
-                                 f"{LARGEST_OCCUPANCY} spins of one sign")  # fmt: skip
+                raise ValueError(
+                    f"density is {rho:g}; at most {LARGEST_DENSITY:g} particles a site: a site counts up to "
+                    f"{LARGEST_OCCUPANCY} spins of one sign"
+                )
         particles = np.rint(density * model.size**2).astype(np.int64)
         if particles.min() < 1:
-            raise ValueError(f"density is {density.min():g}; on {model.size} x {model.size} sites that is no particle")
+            raise ValueError(
+                f"density is {density.min():g}; on {model.size} x {model.size} sites that is no particle"
+            )
         if not np.isin(start, (-1, 0, 1)).all():
-            raise ValueError(f"start is {start[~np.isin(start, (-1, 0, 1))][0]}; it must be +1, -1 or 0 (each spin at random)")
+            raise ValueError(
+                f"start is {start[~np.isin(start, (-1, 0, 1))][0]}; it must be +1, -1 or 0 (each spin at random)"
+            )
         if index.dtype.kind not in "iu" or index.min() < 0 or index.max() >= 1 << 48:
             raise ValueError("index must be whole numbers from 0 to 2^48 - 1")
         for t, n in zip(temperature, particles, strict=True):
             if 1 / t > math.log(LARGEST_RATE) and not model.continuous(t, n):
-                raise ValueError(f"temperature is {t:g}; too low: the standard algorithm would try each particle exp(1/T) times a time "
-                                 f"unit, and continuous time cannot hold L = {model.size} there")  # fmt: skip
-            if model.time_step and model.time_step * (4 * model.diffusion + math.exp(1 / t)) > 1 + 1e-12:
-                raise ValueError(f"time_step is {model.time_step:g}; at T = {t:g} a probability would exceed 1: at most "
-                                 f"1 / (4D + exp(1/T)) = {1 / (4 * model.diffusion + math.exp(1 / t)):.6g}")  # fmt: skip
+                raise ValueError(
+                    f"temperature is {t:g}; too low: the standard algorithm would try each particle exp(1/T) times a time "
+                    f"unit, and continuous time cannot hold L = {model.size} there"
+                )
+            if (
+                model.time_step
+                and model.time_step * (4 * model.diffusion + math.exp(1 / t)) > 1 + 1e-12
+            ):
+                raise ValueError(
+                    f"time_step is {model.time_step:g}; at T = {t:g} a probability would exceed 1: at most "
+                    f"1 / (4D + exp(1/T)) = {1 / (4 * model.diffusion + math.exp(1 / t)):.6g}"
+                )
         return cls(temperature, particles, start.astype(np.int32), index.astype(np.uint64))
 
 
 def check(model: ActiveIsing) -> None:
     """Raises ValueError, one line, for a model that cannot be."""
     if not (isinstance(model.size, (int, np.integer)) and 3 <= model.size <= 4094):
-        raise ValueError(f"size is {model.size}; it must be a whole number from 3 to 4094 (lattice sites)")
+        raise ValueError(
+            f"size is {model.size}; it must be a whole number from 3 to 4094 (lattice sites)"
+        )
     if not (np.isfinite(model.diffusion) and model.diffusion >= 0):
-        raise ValueError(f"diffusion is {model.diffusion}; it must be at least 0 (hops a time unit)")
+        raise ValueError(
+            f"diffusion is {model.diffusion}; it must be at least 0 (hops a time unit)"
+        )
     if not 0 <= model.self_propulsion <= 1:
-        raise ValueError(f"self_propulsion is {model.self_propulsion}; it must be from 0 to 1: a hop's rate would be negative")
+        raise ValueError(
+            f"self_propulsion is {model.self_propulsion}; it must be from 0 to 1: a hop's rate would be negative"
+        )
     if model.algorithm not in ALGORITHMS:
-        raise ValueError(f"algorithm is {model.algorithm!r}; it must be one of {', '.join(ALGORITHMS)}")
+        raise ValueError(
+            f"algorithm is {model.algorithm!r}; it must be one of {', '.join(ALGORITHMS)}"
+        )
     if model.time_step is not None and model.algorithm != "standard":
-        raise ValueError(f"time_step is {model.time_step:g}; only the standard algorithm has one, and algorithm is {model.algorithm}")
+        raise ValueError(
+            f"time_step is {model.time_step:g}; only the standard algorithm has one, and algorithm is {model.algorithm}"
+        )
     if model.time_step is not None and not model.time_step > 0:
         raise ValueError(f"time_step is {model.time_step}; it must be positive (time units)")

@@ -1,4 +1,6 @@
-"""Replicas of the Active Ising Model on a device: their arrays, and one launch of active_ising.cu after another."""
+"""Replicas of the Active Ising Model on a device: their arrays, and one launch of active_ising.cu
+after another.
+"""
 
 import time
 from collections.abc import Callable
@@ -18,46 +20,112 @@ C_TYPES = {np.uint16: "unsigned short", np.uint32: "unsigned"}
 class Layout:
     """Types and sizes of a batch's arrays, as narrow as they may be.
 
-    A coordinate with its two ghosts takes `bits`, a particle's code two coordinates and the spin; stride: places in a
-    replica's list of particles, with room to search 64 at a time; counter_bits: of the particles of one spin on a site."""
+    A coordinate with its two ghosts takes `bits`, a particle's code two coordinates and the spin;
+    stride: places in a replica's list of particles, with room to search 64 at a time; counter_bits:
+    of the particles of one spin on a site.
+    """
 
     def __init__(self, size: int, particles: int, counter_bits: int, device):
-        self.counter_bits, self.count = counter_bits, np.uint32 if counter_bits == WIDE_COUNTER else np.uint16
+        self.counter_bits, self.count = (
+            counter_bits,
+            np.uint32 if counter_bits == WIDE_COUNTER else np.uint16,
+        )
         self.bits = max(7, (size + 1).bit_length())
         self.cells, self.stride = (size + 2) << self.bits, -(-(particles + 64) // 64) * 64
         self.code = np.uint16 if self.bits == 7 else np.uint32
         self.cell = np.uint16 if self.cells <= 1 << 16 else np.uint32
         self.order = np.uint16 if self.stride <= 1 << 16 else np.uint32
-        self.shared_bytes = 4 * size**2 + np.dtype(self.count).itemsize * self.cells + np.dtype(self.code).itemsize * self.stride
-        self.in_shared_memory = device.kind == "gpu" and self.shared_bytes < device.shared_bytes - 1024
-        self.defines = dict(SIZE=size, BITS=self.bits, COUNTER_BITS=counter_bits, COUNT=C_TYPES[self.count], CODE=C_TYPES[self.code],
-                            INDEX=C_TYPES[self.order], CELL=C_TYPES[self.cell], SHARED_STATE=int(self.in_shared_memory))  # fmt: skip
+        self.shared_bytes = (
+            4 * size**2
+            + np.dtype(self.count).itemsize * self.cells
+            + np.dtype(self.code).itemsize * self.stride
+        )
+        self.in_shared_memory = (
+            device.kind == "gpu" and self.shared_bytes < device.shared_bytes - 1024
+        )
+        self.defines = dict(
+            SIZE=size,
+            BITS=self.bits,
+            COUNTER_BITS=counter_bits,
+            COUNT=C_TYPES[self.count],
+            CODE=C_TYPES[self.code],
+            INDEX=C_TYPES[self.order],
+            CELL=C_TYPES[self.cell],
+            SHARED_STATE=int(self.in_shared_memory),
+        )
 
 
-def run_batch(model, continuous: bool, counter_bits: int, replicas, times: np.ndarray, kept: np.ndarray, seed: int,
-              report: Callable[[float], None]) -> dict[str, np.ndarray]:
-    """What Trajectories holds of `replicas` (active_ising.Replicas) of one algorithm, and is_full (r,): whose counters overflowed."""
-    device, count, size, looks, maps = model.device, len(replicas.particles), model.size, len(times), int(kept.sum())
+def run_batch(
+    model,
+    continuous: bool,
+    counter_bits: int,
+    replicas,
+    times: np.ndarray,
+    kept: np.ndarray,
+    seed: int,
+    report: Callable[[float], None],
+) -> dict[str, np.ndarray]:
+    """What Trajectories holds of `replicas` (active_ising.Replicas) of one algorithm, and is_full
+    (r,): whose counters overflowed.
+    """
+    device, count, size, looks, maps = (
+        model.device,
+        len(replicas.particles),
+        model.size,
+        len(times),
+        int(kept.sum()),
+    )
     layout = Layout(size, int(replicas.particles.max()), counter_bits, device)
     module = device.module("active_ising.cu", {**layout.defines, "CONTINUOUS": int(continuous)})
     memory = memory_of(layout, continuous, replicas, size, device)
-    identity = np.stack([replicas.index & 0xFFFFFFFF, replicas.index >> np.uint64(32)], 1).astype(np.uint32)
-    module.launch("populate", count, [*memory.values(), device.asarray(replicas.start, np.int32), device.asarray(identity),
-                                      *seed_words(seed), np.uint32(STREAMS["active_ising"])], SLOTS)  # fmt: skip
+    identity = np.stack([replicas.index & 0xFFFFFFFF, replicas.index >> np.uint64(32)], 1).astype(
+        np.uint32
+    )
+    module.launch(
+        "populate",
+        count,
+        [
+            *memory.values(),
+            device.asarray(replicas.start, np.int32),
+            device.asarray(identity),
+            *seed_words(seed),
+            np.uint32(STREAMS["active_ising"]),
+        ],
+        SLOTS,
+    )
     constants, clock = constants_of(model, continuous, replicas, times, layout)
     constants = [None if values is None else device.asarray(values) for values in constants]
     places = device.asarray(np.where(kept, np.cumsum(kept) - 1, -1), np.int32)
-    tags = device.zeros((count, size**2), np.int32) if device.kind == "gpu" and not layout.in_shared_memory else None
-    found = [device.zeros((count, looks), np.int32), device.zeros((count, looks, 2, size), np.int32),
-             device.zeros((count, looks, BINS), np.int32), device.zeros((count, max(maps, 1), 2, size, size), np.int16)]  # fmt: skip
+    tags = (
+        device.zeros((count, size**2), np.int32)
+        if device.kind == "gpu" and not layout.in_shared_memory
+        else None
+    )
+    found = [
+        device.zeros((count, looks), np.int32),
+        device.zeros((count, looks, 2, size), np.int32),
+        device.zeros((count, looks, BINS), np.int32),
+        device.zeros((count, max(maps, 1), 2, size, size), np.int16),
+    ]
     most, ended = FIRST_LAUNCH, np.zeros(count, bool)
     while not ended.all():
         begun = time.monotonic()
         module.launch(
-            "run_replicas", count,
-            [*memory.values(), *constants, np.int32(looks), np.int32(most), places, np.int32(maps), tags, *found],
-            SLOTS, layout.shared_bytes if layout.in_shared_memory else 0,
-        )  # fmt: skip
+            "run_replicas",
+            count,
+            [
+                *memory.values(),
+                *constants,
+                np.int32(looks),
+                np.int32(most),
+                places,
+                np.int32(maps),
+                tags,
+                *found,
+            ],
+            SLOTS,
+            layout.shared_bytes if layout.in_shared_memory else 0,
+        )
         device.synchronize()
         most = max(SHORTEST_LAUNCH, next_launch(most, time.monotonic() - begun))
         state = device.to_host(memory["state"])
@@ -65,34 +133,57 @@ def run_batch(model, continuous: bool, counter_bits: int, replicas, times: np.nd
         report(float(np.where(ended, 1.0, state[:, DONE] / np.maximum(clock[:, -1], 1)).sum()))
     magnetization, profile, histogram, pictures = (device.to_host(array) for array in found)
     return {
-        "particles": replicas.particles.astype(np.int32), "magnetization": magnetization, "density_profile": profile[:, :, 0],
-        "magnetization_profile": profile[:, :, 1], "density_histogram": histogram, "magnetization_map": pictures[:, :maps, 0],
-        "density_map": pictures[:, :maps, 1].astype(np.uint16), "attempts": (state[:, DONE] + state[:, EXCESS_ATTEMPTS]).astype(np.int64),
+        "particles": replicas.particles.astype(np.int32),
+        "magnetization": magnetization,
+        "density_profile": profile[:, :, 0],
+        "magnetization_profile": profile[:, :, 1],
+        "density_histogram": histogram,
+        "magnetization_map": pictures[:, :maps, 0],
+        "density_map": pictures[:, :maps, 1].astype(np.uint16),
+        "attempts": (state[:, DONE] + state[:, EXCESS_ATTEMPTS]).astype(np.int64),
         "is_full": state[:, IS_FULL] > 0,
-    }  # fmt: skip
+    }
 
 
-def memory_of(layout: Layout, continuous: bool, replicas, size: int, device) -> dict[str, np.ndarray | None]:
+def memory_of(
+    layout: Layout, continuous: bool, replicas, size: int, device
+) -> dict[str, np.ndarray | None]:
     """Everything that changes, on the device, in the order of the kernels' arguments."""
     count, lists = len(replicas.particles), {"hint": None, "list": None, "place": None}
     if continuous:
-        lists = {"hint": device.zeros((count, 2 * layout.cells), layout.order), "list": device.zeros((count, size**2), layout.cell),
-                 "place": device.zeros((count, layout.cells), layout.cell)}  # fmt: skip
+        lists = {
+            "hint": device.zeros((count, 2 * layout.cells), layout.order),
+            "list": device.zeros((count, size**2), layout.cell),
+            "place": device.zeros((count, layout.cells), layout.cell),
+        }
     return {
-        "particle": device.zeros((count, layout.stride), layout.code), "stride": np.int32(layout.stride),
-        "count": device.zeros((count, layout.cells), layout.count), "generators": device.zeros((count, 4 * SLOTS), np.uint32), **lists,
-        "state": device.asarray(np.zeros((count, STATE), np.uint64)), "particles": device.asarray(replicas.particles, np.int32),
-    }  # fmt: skip
+        "particle": device.zeros((count, layout.stride), layout.code),
+        "stride": np.int32(layout.stride),
+        "count": device.zeros((count, layout.cells), layout.count),
+        "generators": device.zeros((count, 4 * SLOTS), np.uint32),
+        **lists,
+        "state": device.asarray(np.zeros((count, STATE), np.uint64)),
+        "particles": device.asarray(replicas.particles, np.int32),
+    }
 
 
-def constants_of(model, continuous: bool, replicas, times: np.ndarray, layout: Layout) -> tuple[list[np.ndarray | None], np.ndarray]:
-    """(rates_of, rates, excess, weights, clock) of run_replicas, and the clock: attempts of particles until each look, (r, o)."""
+def constants_of(
+    model, continuous: bool, replicas, times: np.ndarray, layout: Layout
+) -> tuple[list[np.ndarray | None], np.ndarray]:
+    """(rates_of, rates, excess, weights, clock) of run_replicas, and the clock: attempts of
+    particles until each look, (r, o).
+    """
     pairs = np.stack([replicas.temperature, replicas.particles], 1)
     pairs, rates_of = np.unique(pairs, axis=0, return_inverse=True)
-    tables = [rate_tables(model, continuous, layout.counter_bits, float(temperature), int(particles)) for temperature, particles in pairs]
+    tables = [
+        rate_tables(model, continuous, layout.counter_bits, float(temperature), int(particles))
+        for temperature, particles in pairs
+    ]
     weights = np.array([tables[i].weights for i in rates_of.ravel()], np.uint32)
     excess = np.stack([table.excess for table in tables]) if continuous else None
-    rates = np.array([4 * model.diffusion + model.common_flip_rate(t, continuous) for t in replicas.temperature])
+    rates = np.array(
+        [4 * model.diffusion + model.common_flip_rate(t, continuous) for t in replicas.temperature]
+    )
     clock = np.rint(times[None, :] * (replicas.particles * rates)[:, None]).astype(np.uint64)
     rates = np.concatenate([table.words(layout.bits) for table in tables])
     return [rates_of.astype(np.int32).ravel(), rates, excess, weights, clock], clock

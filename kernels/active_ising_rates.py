@@ -6,9 +6,16 @@ from functools import cache
 
 import numpy as np
 
-COUNTER, WIDE_COUNTER = 6, 8  # bits that count the spins of one sign on a site: what fits into caches, and what walls need
+COUNTER, WIDE_COUNTER = (
+    6,
+    8,
+)  # bits that count the spins of one sign on a site: what fits into caches, and what walls need
 LARGEST_OCCUPANCY = (1 << WIDE_COUNTER) - 1  # spins of one sign on a site
-TICKETS = (32, 64, LARGEST_OCCUPANCY + 1)  # sites with fewer of each sign share a ticket (crowded in active_ising_attempt.h)
+TICKETS = (
+    32,
+    64,
+    LARGEST_OCCUPANCY + 1,
+)  # sites with fewer of each sign share a ticket (crowded in active_ising_attempt.h)
 FEWEST_BITS = 8  # of a particle's weight: what a rate is rounded to is 2^-32 of it
 
 
@@ -20,16 +27,24 @@ def spins_on_site(counter_bits: int) -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def turns(counter_bits: int) -> np.ndarray:
-    """uint8 (PAIRS,): whether a site begins or ceases to hold both spins when a - (bit 0) or + (1) leaves, a - (2) or + (3) comes."""
+    """uint8 (PAIRS,): whether a site begins or ceases to hold both spins when a - (bit 0) or + (1)
+    leaves, a - (2) or + (3) comes.
+    """
     minus, plus = spins_on_site(counter_bits)
-    bits = [(minus == 1) & (plus > 0), (plus == 1) & (minus > 0), (minus == 0) & (plus > 0), (plus == 0) & (minus > 0)]
+    bits = [
+        (minus == 1) & (plus > 0),
+        (plus == 1) & (minus > 0),
+        (minus == 0) & (plus > 0),
+        (plus == 0) & (minus > 0),
+    ]
     return sum(bit.astype(np.uint8) << k for k, bit in enumerate(bits)).astype(np.uint8)
 
 
 @dataclass(frozen=True)
 class RateTables:
-    """last uint32 (4,), flip uint32 (2, PAIRS), excess uint64 (2, PAIRS) or None, weights (scale and three tickets): see Rates and
-    Replica in active_ising_attempt.h."""
+    """last uint32 (4,), flip uint32 (2, PAIRS), excess uint64 (2, PAIRS) or None, weights (scale
+    and three tickets): see Rates and Replica in active_ising_attempt.h.
+    """
 
     counter_bits: int
     last: np.ndarray
@@ -40,15 +55,26 @@ class RateTables:
     def words(self, bits: int) -> np.ndarray:
         """The struct Rates as uint32; bits: of a coordinate in a particle's code."""
         row = 2 << bits
-        flip = [0, 0] if self.excess is None else [1, -1]  # in continuous time the first kind is a flip, always
+        flip = (
+            [0, 0] if self.excess is None else [1, -1]
+        )  # in continuous time the first kind is a flip, always
         displacement = np.array([*flip, 2, 2, -2, -2, -row, row, row, -row], np.int32)
         listing = turns(self.counter_bits).view(np.uint32)
-        parts = [displacement.view(np.uint32), [1, 2 << self.counter_bits], self.last, self.flip.ravel(), listing]
+        parts = [
+            displacement.view(np.uint32),
+            [1, 2 << self.counter_bits],
+            self.last,
+            self.flip.ravel(),
+            listing,
+        ]
         return np.concatenate(parts).astype(np.uint32)
 
 
-def rate_tables(model, continuous: bool, counter_bits: int, temperature: float, particles: int) -> RateTables:
-    """The integer tables of one temperature and number of particles of an ActiveIsing, made in float64.
+def rate_tables(
+    model, continuous: bool, counter_bits: int, temperature: float, particles: int
+) -> RateTables:
+    """The integer tables of one temperature and number of particles of an ActiveIsing, made in
+    float64.
 
     Raises ValueError where the tickets of all sites together would not fit into 32 bits (scale_of).
     """
@@ -57,10 +83,14 @@ def rate_tables(model, continuous: bool, counter_bits: int, temperature: float, 
     until = np.cumsum([common, d, d, d * (1 + model.self_propulsion)]) / each
     last = np.clip(np.rint(until * 2.0**32) - 1, 0, 2.0**32 - 1).astype(np.uint32)
     rates = flip_rates(temperature, counter_bits)
-    flip = np.minimum(np.rint(np.minimum(rates, common) / each * 2.0**32), 2.0**32 - 1).astype(np.uint32)
+    flip = np.minimum(np.rint(np.minimum(rates, common) / each * 2.0**32), 2.0**32 - 1).astype(
+        np.uint32
+    )
     if not continuous:
         return RateTables(counter_bits, last, flip, None, (0, 0, 0, 0))
-    largest = largest_excess(temperature, common, each)  # does not depend on the counter: nor does a trajectory
+    largest = largest_excess(
+        temperature, common, each
+    )  # does not depend on the counter: nor does a trajectory
     scale = scale_of(model, temperature, particles)
     if scale < FEWEST_BITS:
         raise ValueError(
@@ -82,7 +112,9 @@ def largest_excess(temperature: float, common: float, each: float) -> list[float
 
 
 def scale_of(model, temperature: float, particles: int) -> int:
-    """Bits of a particle's weight in continuous time: as many as leave room for a ticket of every site; below FEWEST_BITS: too few."""
+    """Bits of a particle's weight in continuous time: as many as leave room for a ticket of every
+    site; below FEWEST_BITS: too few.
+    """
     common = model.common_flip_rate(temperature, True)
     largest = largest_excess(temperature, common, 4 * model.diffusion + common)[-1]
     return math.floor(math.log2(2.0**32 / (particles + model.size**2 * (largest + 1))))
@@ -96,6 +128,8 @@ def flip_rates(temperature: float, counter_bits: int) -> np.ndarray:
 
 
 def excess_of(rates: np.ndarray, counts: np.ndarray, common: float, each: float) -> np.ndarray:
-    """What all - and all + spins of a site flip by beyond `common`, in particles' weights; float64 (2, PAIRS); 0 unless both meet."""
+    """What all - and all + spins of a site flip by beyond `common`, in particles' weights; float64
+    (2, PAIRS); 0 unless both meet.
+    """
     possible = (counts.min(0) > 0) & (counts.max(0) <= LARGEST_OCCUPANCY)
     return np.where(possible, counts * np.maximum(rates / each - common, 0), 0)

@@ -1,4 +1,6 @@
-"""Cahn-Hilliard in a cube on a CPU by cahn_hilliard_box.cpp: line transforms over lanes, all workers on one field."""
+"""Cahn-Hilliard in a cube on a CPU by cahn_hilliard_box.cpp: line transforms over lanes, all
+workers on one field.
+"""
 
 from collections.abc import Callable
 
@@ -15,39 +17,71 @@ START, GO_ON, FROM_REAL, TO_REAL, RESTORE = range(5)  # modes of the kernel
 
 def serves(model: CahnHilliard) -> bool:
     """Whether a box is one for this kernel: a cube on a CPU."""
-    return len(model.shape) == 3 and len(set(model.shape)) == 1 and model.shape[0] in SIZES and model.device.kind == "cpu"
+    return (
+        len(model.shape) == 3
+        and len(set(model.shape)) == 1
+        and model.shape[0] in SIZES
+        and model.device.kind == "cpu"
+    )
 
 
 class Box:
-    """One field in the form `symmetric`, and what its scheme keeps.  control: of the steps; steady_state: as in CahnHilliard.run.
+    """One field in the form `symmetric`, and what its scheme keeps.  control: of the steps;
+    steady_state: as in CahnHilliard.run.
 
-    clock: float64 (6,), time, length of the last step, of the next one as it was meant (tau), steps, whether at rest, whether blown up.
+    clock: float64 (6,), time, length of the last step, of the next one as it was meant (tau),
+    steps, whether at rest, whether blown up.
     """
 
     def __init__(self, model: CahnHilliard, control: Control, adaptive: bool, steady_state: float):
         device, size, dtype = model.device, model.shape[0], np.dtype(model.precision)
         lanes, workers = max(2, device.lanes * 4 // dtype.itemsize), device.workers
         self.size, self.order, self.workers = size, control.order, workers
-        self.module = device.module("cahn_hilliard_box.cpp", compiled_for(model, control.order, adaptive))
+        self.module = device.module(
+            "cahn_hilliard_box.cpp", compiled_for(model, control.order, adaptive)
+        )
         place, self.ky, self.kz, plane_symbol, weight = pairs_of_lines(model, lanes)
         groups, tiles = len(weight), size // 2 // lanes
         self.field = device.zeros((tiles, size, size + 1, 2, lanes), dtype)
-        self.u = self.field[:, :, :size].transpose(3, 0, 4, 1, 2)  # half, tile, lane: x; then y and z
-        self.states = [device.zeros((groups if n == 0 or self.order == 2 else 1, size, 2, lanes), dtype) for n in range(3)]
+        self.u = self.field[:, :, :size].transpose(
+            3, 0, 4, 1, 2
+        )  # half, tile, lane: x; then y and z
+        self.states = [
+            device.zeros((groups if n == 0 or self.order == 2 else 1, size, 2, lanes), dtype)
+            for n in range(3)
+        ]
         self.symbol, self.plane_symbol, self.weight = (
-            device.asarray(a, dtype) for a in (model.wave_numbers()[0][line_order(size)], plane_symbol, weight)
+            device.asarray(a, dtype)
+            for a in (model.wave_numbers()[0][line_order(size)], plane_symbol, weight)
         )
         self.alone = place[:, 0] == place[:, 1]  # k and -k are one
-        self.partial, self.clock, self.until = device.zeros((groups, 3), np.float64), np.zeros(6), np.zeros(1)
+        self.partial, self.clock, self.until = (
+            device.zeros((groups, 3), np.float64),
+            np.zeros(6),
+            np.zeros(1),
+        )
         self.arguments = [
-            self.field, *self.states, device.asarray(place), self.symbol, self.plane_symbol, self.weight,
-            device.asarray(turns(size), dtype), device.asarray(control_words(model, control, steady_state), np.float64), self.partial,
-            self.clock, device.zeros(2 * (1 + workers), np.int32), self.until,
-        ]  # fmt: skip
+            self.field,
+            *self.states,
+            device.asarray(place),
+            self.symbol,
+            self.plane_symbol,
+            self.weight,
+            device.asarray(turns(size), dtype),
+            device.asarray(control_words(model, control, steady_state), np.float64),
+            self.partial,
+            self.clock,
+            device.zeros(2 * (1 + workers), np.int32),
+            self.until,
+        ]
         self.mode = START
 
     def _launch(self, mode: int, most_steps: int = 0) -> None:
-        self.module.launch("separate_box", self.workers, [*self.arguments, np.int32(mode), np.int32(most_steps), np.int32(self.workers)])
+        self.module.launch(
+            "separate_box",
+            self.workers,
+            [*self.arguments, np.int32(mode), np.int32(most_steps), np.int32(self.workers)],
+        )
 
     def put(self, planes: slice, u: np.ndarray) -> None:
         """Planes of x of the field to start with."""
@@ -72,7 +106,8 @@ class Box:
     def step(self, length: float, used: float) -> np.ndarray:
         """One step of this length (tau) after one of length `used`, 0: none.
 
-        Returns, float64 (3,), means over space: squared error of the step, fall of the free energy, squared size of the field.
+        Returns, float64 (3,), means over space: squared error of the step, fall of the free energy,
+        squared size of the field.
         """
         self.clock[:] = 0, used, np.inf, 0, 0, 0
         self.advance(length, 1)
@@ -94,8 +129,13 @@ class Box:
         return self.u[self._x(planes)]
 
     def coefficients(self) -> list["Coefficients"]:
-        """Of the field now, a step ago, and of u^3 - u then (first order: the first alone), from which a run goes on."""
-        return [Coefficients(self, state) for state in (self.states if self.order == 2 else self.states[:1])]
+        """Of the field now, a step ago, and of u^3 - u then (first order: the first alone), from
+        which a run goes on.
+        """
+        return [
+            Coefficients(self, state)
+            for state in (self.states if self.order == 2 else self.states[:1])
+        ]
 
     def restore(self) -> None:
         """The field of the coefficients that were put in."""
@@ -107,12 +147,18 @@ class Box:
         total = 0.0
         for group, state in enumerate(self.states[0]):
             squared = (state.astype(np.float64) ** 2).sum(1)
-            total += float((self.weight[group] * (self.symbol[:, None] + self.plane_symbol[group]) * squared).sum())
+            total += float(
+                (
+                    self.weight[group] * (self.symbol[:, None] + self.plane_symbol[group]) * squared
+                ).sum()
+            )
         return total
 
 
 class Coefficients:
-    """Of a real field in a box, complex (n, size, size / 2 + 1) for a slice of kx, as numpy.fft.rfftn orders and scales them."""
+    """Of a real field in a box, complex (n, size, size / 2 + 1) for a slice of kx, as
+    numpy.fft.rfftn orders and scales them.
+    """
 
     def __init__(self, box: Box, state: np.ndarray):
         self.box, self.state = box, state
@@ -128,10 +174,17 @@ class Coefficients:
     def __getitem__(self, part: slice) -> np.ndarray:
         box, real = self.box, self.state.dtype
         waves = range(box.size)[part]
-        found = np.zeros((len(waves), box.size, box.size // 2 + 1), np.result_type(real, np.complex64))
+        found = np.zeros(
+            (len(waves), box.size, box.size // 2 + 1), np.result_type(real, np.complex64)
+        )
         for plane, kx in zip(found, waves, strict=True):
-            at, mirror = ((self.state[:, i, 0] + 1j * self.state[:, i, 1]) * real.type(self.scale) for i in self._places(kx))
-            plane[self.mirror_y[self.mirror_half], self.mirror_z[self.mirror_half]] = mirror.conj()[self.mirror_half]
+            at, mirror = (
+                (self.state[:, i, 0] + 1j * self.state[:, i, 1]) * real.type(self.scale)
+                for i in self._places(kx)
+            )
+            plane[self.mirror_y[self.mirror_half], self.mirror_z[self.mirror_half]] = mirror.conj()[
+                self.mirror_half
+            ]
             plane[box.ky[self.half], box.kz[self.half]] = at[self.half]
         return found
 
@@ -162,7 +215,11 @@ def fused_box(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]
             if clock[5]:
                 break
             recorded.fields[i, look] = model.from_symmetric(box.planes(slice(None)))
-        recorded.time[i], recorded.steps[i], recorded.diverged[i] = clock[0], clock[3], clock[5] != 0
+        recorded.time[i], recorded.steps[i], recorded.diverged[i] = (
+            clock[0],
+            clock[3],
+            clock[5] != 0,
+        )
         recorded.steady_time[i] = clock[0] if clock[4] else np.nan
         if clock[5]:
             keep_last_good(model, plan, recorded, i)
@@ -171,8 +228,10 @@ def fused_box(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]
 
 
 def pairs_of_lines(model: CahnHilliard, lanes: int) -> tuple[np.ndarray, ...]:
-    """Pairs (k, -k) of k = (ky, kz), in groups of `lanes`: places in a tile, int32 (groups, 2, lanes); ky and kz of k, int64, its k^2
-    along y and z, and its weight in a sum over all k, (groups, lanes). The last group is filled up with its last pair at weight 0."""
+    """Pairs (k, -k) of k = (ky, kz), in groups of `lanes`: places in a tile, int32 (groups, 2,
+    lanes); ky and kz of k, int64, its k^2 along y and z, and its weight in a sum over all k,
+    (groups, lanes). The last group is filled up with its last pair at weight 0.
+    """
     size = model.shape[0]
     order = line_order(size)
     place_of = np.argsort(order)
@@ -184,7 +243,9 @@ def pairs_of_lines(model: CahnHilliard, lanes: int) -> tuple[np.ndarray, ...]:
     # pairs that are neighbours in memory share a group
     weight = np.where(plus == minus, 1.0, 2.0)
     fill = -len(plus) % lanes
-    plus, minus, y, z = (np.concatenate([a, np.repeat(a[-1:], fill)]).reshape(-1, lanes) for a in (plus, minus, y, z))
+    plus, minus, y, z = (
+        np.concatenate([a, np.repeat(a[-1:], fill)]).reshape(-1, lanes) for a in (plus, minus, y, z)
+    )
     weight = np.concatenate([weight, np.zeros(fill)]).reshape(-1, lanes)
     k2 = model.wave_numbers()[1][order][y] + model.wave_numbers()[2][order][z]
     return np.stack([plus, minus], 1).astype(np.int32), order[y], order[z], k2, weight

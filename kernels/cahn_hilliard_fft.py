@@ -1,4 +1,6 @@
-"""Cahn-Hilliard by plain FFTs, scipy.fft on a CPU and cuFFT on a GPU: the path that serves every grid."""
+"""Cahn-Hilliard by plain FFTs, scipy.fft on a CPU and cuFFT on a GPU: the path that serves every
+grid.
+"""
 
 import math
 from collections.abc import Callable
@@ -21,7 +23,9 @@ def by_fft(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]) -
 
 
 class Fft:
-    """Transforms of a batch over its last axes; `symbol`: k^2 of each coefficient, `weight`: how often it counts in a sum over all k."""
+    """Transforms of a batch over its last axes; `symbol`: k^2 of each coefficient, `weight`: how
+    often it counts in a sum over all k.
+    """
 
     def __init__(self, model: CahnHilliard):
         device = model.device
@@ -50,9 +54,13 @@ class Fft:
         return self.library.irfftn(coefficients, s=self.shape, axes=self.axes, **self.more)
 
     def means(self, *products) -> np.ndarray:
-        """Mean over space of products of two coefficients, one way to the host for all: (products, n), float64."""
+        """Mean over space of products of two coefficients, one way to the host for all: (products,
+        n), float64.
+        """
         total = self.xp.stack([(product * self.weight).sum(self.axes) for product in products])
-        return (self.xp.asnumpy(total) if self.gpu else total).astype(np.float64) / float(self.cells) ** 2
+        return (self.xp.asnumpy(total) if self.gpu else total).astype(np.float64) / float(
+            self.cells
+        ) ** 2
 
 
 def _run_batch(model: CahnHilliard, plan: Plan, rows: slice, recorded: Recorded, progress) -> None:
@@ -83,9 +91,18 @@ def _run_batch(model: CahnHilliard, plan: Plan, rows: slice, recorded: Recorded,
             if not len(active):
                 return
             keep = xp.asarray(keep)
-            now, before, nonlinear_before, u = now[keep], before[keep], nonlinear_before[keep], u[keep]
+            now, before, nonlinear_before, u = (
+                now[keep],
+                before[keep],
+                nonlinear_before[keep],
+                u[keep],
+            )
         meant, step = step, control.land(step, looks[look] - time)
-        ratio = np.where(used > 0, step / np.where(used > 0, used, 1), 0.0) if control.order == 2 else np.zeros_like(step)
+        ratio = (
+            np.where(used > 0, step / np.where(used > 0, used, 1), 0.0)
+            if control.order == 2
+            else np.zeros_like(step)
+        )
         w, dt = (xp.asarray(a.reshape(column), dtype) for a in (ratio, step))
         nonlinear = fft.forward(u * (u * u - 1))
         w1 = 1 + w
@@ -94,8 +111,13 @@ def _run_batch(model: CahnHilliard, plan: Plan, rows: slice, recorded: Recorded,
         denominator = 1 / ((1 + 2 * w) / w1 + dt * k2 * (e2 * k2 + S))
         later = (w1 * now - w * w / w1 * before - dt * k2 * slope) * denominator
         later[zero] = now[zero]  # mass, to the last bit
-        stabilising, potential = dt * k2 * S * denominator * (later - guess), nonlinear + e2 * k2 * now
-        error, fall, size = fft.means(xp.abs(stabilising) ** 2, (xp.conj(potential) * (now - later)).real, xp.abs(later) ** 2)
+        stabilising, potential = (
+            dt * k2 * S * denominator * (later - guess),
+            nonlinear + e2 * k2 * now,
+        )
+        error, fall, size = fft.means(
+            xp.abs(stabilising) ** 2, (xp.conj(potential) * (now - later)).real, xp.abs(later) ** 2
+        )
         error, falls, size = np.sqrt(error), fall / step, np.sqrt(size)
         u_later = fft.inverse(later)
         recorded.steps[active] += 1

@@ -1,10 +1,18 @@
-"""What Cahn-Hilliard's fused kernels, on squares and in cubes, share: the lines of line_fft.h and the words of cahn_hilliard_step.h."""
+"""What Cahn-Hilliard's fused kernels, on squares and in cubes, share: the lines of line_fft.h and
+the words of cahn_hilliard_step.h.
+"""
 
 import numpy as np
 
 from kernels.cahn_hilliard import DIVERGED, STABILISATION, CahnHilliard, Control
 
-LINE_FACTORS = {32: (4, 8), 64: (8, 8), 128: (8, 16), 256: (16, 16), 512: (16, 32)}  # Factors of line_fft.h
+LINE_FACTORS = {
+    32: (4, 8),
+    64: (8, 8),
+    128: (8, 16),
+    256: (16, 16),
+    512: (16, 32),
+}  # Factors of line_fft.h
 
 
 def line_order(size: int) -> np.ndarray:
@@ -28,5 +36,17 @@ def compiled_for(model: CahnHilliard, order: int, adaptive: bool) -> dict:
 
 def control_words(model: CahnHilliard, c: Control, steady_state: float) -> list[float]:
     """Parameters of cahn_hilliard_step.h."""
-    return [model.squared_width, STABILISATION, c.fixed or 0.0, c.tolerance, c.first, c.longest, c.SAFETY, c.SHRINK, c.GROW, c.REGROW,
-            steady_state, DIVERGED]  # fmt: skip
+    return [
+        model.squared_width,
+        STABILISATION,
+        c.fixed or 0.0,
+        c.tolerance,
+        c.first,
+        c.longest,
+        c.SAFETY,
+        c.SHRINK,
+        c.GROW,
+        c.REGROW,
+        steady_state,
+        DIVERGED,
+    ]

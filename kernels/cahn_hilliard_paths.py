@@ -15,7 +15,12 @@ def choose(model: CahnHilliard, scheme: str) -> Path:
         return explicit
     kind, size, equal = model.device.kind, model.shape[0], len(set(model.shape)) == 1
     chip = 4 * size**2 * np.dtype(model.precision).itemsize  # of a pair's field, twice
-    if len(model.shape) == 2 and equal and size in cahn_hilliard_fused.SIZES[kind] and (kind == "cpu" or chip <= model.device.shared_bytes):
+    if (
+        len(model.shape) == 2
+        and equal
+        and size in cahn_hilliard_fused.SIZES[kind]
+        and (kind == "cpu" or chip <= model.device.shared_bytes)
+    ):
         return cahn_hilliard_fused.fused
     if cahn_hilliard_box.serves(model):
         return cahn_hilliard_box.fused_box

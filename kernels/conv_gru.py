@@ -1,15 +1,20 @@
-"""Two convolutional GRU cells and a flux head: the coarsening paper's network as kernels, for long rollouts and for training.
+"""Two convolutional GRU cells and a flux head: the coarsening paper's network as kernels, for long
+rollouts and for training.
 
-Update rule   of each cell, input x (phi, then the first cell's state), hidden state H of h channels, circular 3^3 convolutions:
+Update rule   of each cell, input x (phi, then the first cell's state), hidden state H of h
+              channels, circular 3^3 convolutions:
               [i_u i_r i_n] = conv1 tanh conv3 x,   [h_u h_r] = conv1 tanh conv3 H
-              u = sigmoid(i_u + h_u),  r = sigmoid(i_r + h_r),  n = tanh(i_n + conv1 tanh conv3 (r H)),  H' = (1 - u) n + u H
+              u = sigmoid(i_u + h_u),  r = sigmoid(i_r + h_r)
+              n = tanh(i_n + conv1 tanh conv3 (r H)),  H' = (1 - u) n + u H
 Output        J = conv3 tanh conv1 tanh conv1 H';  phi' = phi + div J, grid units
               staggered  J on the faces between cells: phi' - phi = J(i) - J(i - 1) along each axis
-              central    J in the cells, (J(i + 1) - J(i - 1)) / 2: conserves each of the 8 parity sublattices on its own, so that
-                         no J removes a checkerboard
+              central    J in the cells, (J(i + 1) - J(i - 1)) / 2: conserves each of the 8 parity
+                         sublattices on its own, so that no J removes a checkerboard
               sigmoid    phi' = sigmoid(J): nothing is conserved
-Cost          28 920 multiply-adds a cell and step (h = 10), 1.2 kB read or written: bound by arithmetic
-Sources       the coarsening paper, section II.2 and S1; D. Lanzoni et al., Phys. Rev. Materials 6, 103801 (2022)
+Cost          28 920 multiply-adds a cell and step (h = 10), 1.2 kB read or written: bound by
+              arithmetic
+Sources       the coarsening paper, section II.2 and S1; D. Lanzoni et al., Phys. Rev. Materials 6,
+              103801 (2022)
 
     from kernels.conv_gru import ConvGRU, random_parameters
     network = ConvGRU(random_parameters(seed=1), shape=(32, 32, 32))
@@ -35,16 +40,25 @@ CPU_ROWS = 2  # of HIDDEN <= 12 sums each in a CPU's 32 vector registers
 
 
 def parameter_shapes(hidden: int = 10, output: str = "staggered") -> dict[str, tuple[int, ...]]:
-    """Name and shape of every parameter, convolutions as (out, in, x, y, z), in the order of the flat vector.
+    """Name and shape of every parameter, convolutions as (out, in, x, y, z), in the order of the
+    flat vector.
 
-    29 183 numbers for hidden = 10 and three fluxes, as in the paper."""
+    29 183 numbers for hidden = 10 and three fluxes, as in the paper.
+    """
     shapes = {}
 
     def convolution(name: str, outputs: int, inputs: int, side: int) -> None:
-        shapes[f"{name}.weight"], shapes[f"{name}.bias"] = (outputs, inputs, side, side, side), (outputs,)
+        shapes[f"{name}.weight"], shapes[f"{name}.bias"] = (
+            (outputs, inputs, side, side, side),
+            (outputs,),
+        )
 
     for cell, inputs in enumerate((1, hidden)):
-        for name, source, gates in (("input", inputs, 3), ("state", hidden, 2), ("reset_state", hidden, 1)):
+        for name, source, gates in (
+            ("input", inputs, 3),
+            ("state", hidden, 2),
+            ("reset_state", hidden, 1),
+        ):
             convolution(f"cells.{cell}.{name}.spatial", gates * hidden, source, 3)
             convolution(f"cells.{cell}.{name}.mixing", gates * hidden, gates * hidden, 1)
     convolution("head.first", hidden, hidden, 1)
@@ -53,24 +67,37 @@ def parameter_shapes(hidden: int = 10, output: str = "staggered") -> dict[str, t
     return shapes
 
 
-def random_parameters(seed: int, hidden: int = 10, output: str = "staggered") -> dict[str, np.ndarray]:
+def random_parameters(
+    seed: int, hidden: int = 10, output: str = "staggered"
+) -> dict[str, np.ndarray]:
     """Uniform in +- 1 / sqrt(inputs of a sum), as torch begins."""
-    generator = np.random.Generator(np.random.Philox(key=np.array([seed, STREAMS["coarsening"]], np.uint64)))
+    generator = np.random.Generator(
+        np.random.Philox(key=np.array([seed, STREAMS["coarsening"]], np.uint64))
+    )
     shapes = parameter_shapes(hidden, output)
     fan = {name: math.prod(shape[1:]) for name, shape in shapes.items() if name.endswith("weight")}
-    bounds = {name: 1 / math.sqrt(fan[name.removesuffix("bias").removesuffix("weight") + "weight"]) for name in shapes}
-    return {name: generator.uniform(-bounds[name], bounds[name], shape).astype(np.float32) for name, shape in shapes.items()}
+    bounds = {
+        name: 1 / math.sqrt(fan[name.removesuffix("bias").removesuffix("weight") + "weight"])
+        for name in shapes
+    }
+    return {
+        name: generator.uniform(-bounds[name], bounds[name], shape).astype(np.float32)
+        for name, shape in shapes.items()
+    }
 
 
 class Packing:
-    """Where the kernels find the parameters: arrays of indices into the flat vector, each the weights of one launch."""
+    """Where the kernels find the parameters: arrays of indices into the flat vector, each the
+    weights of one launch.
+    """
 
     def __init__(self, hidden: int, output: str):
         shapes = parameter_shapes(hidden, output)
         ends = np.cumsum([math.prod(shape) for shape in shapes.values()])
         self.count, self.hidden = int(ends[-1]), hidden
         self.index = {
-            name: np.arange(end - math.prod(shape), end).reshape(shape) for (name, shape), end in zip(shapes.items(), ends, strict=True)
+            name: np.arange(end - math.prod(shape), end).reshape(shape)
+            for (name, shape), end in zip(shapes.items(), ends, strict=True)
         }
 
     def spatial(self, name: str) -> np.ndarray:
@@ -88,7 +115,9 @@ class Packing:
         return self.index[f"{name}.bias"]
 
     def spatial_transposed(self, name: str) -> np.ndarray:
-        """Of the 3^3 convolution that takes gradients back: mirrored, outputs for inputs, in the order of `spatial`."""
+        """Of the 3^3 convolution that takes gradients back: mirrored, outputs for inputs, in the
+        order of `spatial`.
+        """
         weights = self.index[f"{name}.weight"][:, :, ::-1, ::-1, ::-1].swapaxes(0, 1)
         block = min(self.hidden, len(weights))
         return weights.reshape(-1, block, *weights.shape[1:]).transpose(0, 3, 4, 2, 5, 1).ravel()
@@ -103,40 +132,72 @@ class Packing:
         mixing = [self.mixing_transposed(f"head.{name}") for name in ("second", "first")]
         found = {"head": np.concatenate([self.spatial_transposed("head.flux"), *mixing])}
         for cell in (0, 1):
-            x, state, candidate = (f"cells.{cell}.{name}" for name in ("input", "state", "reset_state"))
+            x, state, candidate = (
+                f"cells.{cell}.{name}" for name in ("input", "state", "reset_state")
+            )
             found[f"candidate.{cell}"] = self.mixing_transposed(f"{candidate}.mixing")
             gates = [self.mixing_transposed(f"{name}.mixing") for name in (x, state)]
-            found[f"gates.{cell}"] = np.concatenate([self.spatial_transposed(f"{candidate}.spatial"), *gates])
-            found[f"input.{cell}"], found[f"state.{cell}"] = (self.spatial_transposed(f"{name}.spatial") for name in (x, state))
+            found[f"gates.{cell}"] = np.concatenate(
+                [self.spatial_transposed(f"{candidate}.spatial"), *gates]
+            )
+            found[f"input.{cell}"], found[f"state.{cell}"] = (
+                self.spatial_transposed(f"{name}.spatial") for name in (x, state)
+            )
         return found
 
     def forward(self) -> dict[str, np.ndarray]:
         """Of each launch of a step, conv_gru.cu."""
         found = {}
         for cell, word in enumerate(("first", "second")):
-            x, state, candidate = (f"cells.{cell}.{name}" for name in ("input", "state", "reset_state"))
-            found[f"{word}_gates"] = np.concatenate([
-                self.spatial(f"{x}.spatial"), self.bias(f"{x}.spatial"), self.spatial(f"{state}.spatial"), self.bias(f"{state}.spatial"),
-                self.mixing(f"{x}.mixing"), self.bias(f"{x}.mixing"), self.mixing(f"{state}.mixing"), self.bias(f"{state}.mixing"),
-            ])  # fmt: skip
-            found[f"{word}_state"] = np.concatenate([
-                self.spatial(f"{candidate}.spatial"), self.bias(f"{candidate}.spatial"),
-                self.mixing(f"{candidate}.mixing"), self.bias(f"{candidate}.mixing"),
-            ])  # fmt: skip
-        head = [part for name in ("head.first", "head.second") for part in (self.mixing(name), self.bias(name))]
+            x, state, candidate = (
+                f"cells.{cell}.{name}" for name in ("input", "state", "reset_state")
+            )
+            found[f"{word}_gates"] = np.concatenate(
+                [
+                    self.spatial(f"{x}.spatial"),
+                    self.bias(f"{x}.spatial"),
+                    self.spatial(f"{state}.spatial"),
+                    self.bias(f"{state}.spatial"),
+                    self.mixing(f"{x}.mixing"),
+                    self.bias(f"{x}.mixing"),
+                    self.mixing(f"{state}.mixing"),
+                    self.bias(f"{state}.mixing"),
+                ]
+            )
+            found[f"{word}_state"] = np.concatenate(
+                [
+                    self.spatial(f"{candidate}.spatial"),
+                    self.bias(f"{candidate}.spatial"),
+                    self.mixing(f"{candidate}.mixing"),
+                    self.bias(f"{candidate}.mixing"),
+                ]
+            )
+        head = [
+            part
+            for name in ("head.first", "head.second")
+            for part in (self.mixing(name), self.bias(name))
+        ]
         found["second_state"] = np.concatenate([found["second_state"], *head])
         found["flux"] = np.concatenate([self.spatial("head.flux"), self.bias("head.flux")])
         return found
 
 
 class ConvGRU:
-    """The network on `count` fields of `shape` (x, y, z) cells, on `device` (kernels.device.select; default: auto).
+    """The network on `count` fields of `shape` (x, y, z) cells, on `device` (kernels.device.select;
+    default: auto).
 
-    parameters: as parameter_shapes() says.  Raises ValueError, one line, on a wrong name, shape or output.
+    parameters: as parameter_shapes() says.  Raises ValueError, one line, on a wrong name, shape or
+    output.
     """
 
-    def __init__(self, parameters: Mapping[str, np.ndarray], shape: tuple[int, int, int], count: int = 1, output: str = "staggered",
-                 device=None):  # fmt: skip
+    def __init__(
+        self,
+        parameters: Mapping[str, np.ndarray],
+        shape: tuple[int, int, int],
+        count: int = 1,
+        output: str = "staggered",
+        device=None,
+    ):
         self.hidden = check(parameters, shape, count, output)
         self.shape, self.count, self.output = tuple(map(int, shape)), int(count), output
         self.device = device or select()
@@ -144,18 +205,29 @@ class ConvGRU:
         self.defines = {"HIDDEN": self.hidden, "ROWS": self.rows, "OUTPUT": OUTPUTS.index(output)}
         self.module = self.device.module("conv_gru.cu", self.defines)
         self.packing = Packing(self.hidden, output)
-        self.packed = {name: self.device.asarray(index) for name, index in self.packing.forward().items()}
-        self.load(np.concatenate([np.asarray(parameters[name], np.float32).ravel() for name in self.packing.index]))
+        self.packed = {
+            name: self.device.asarray(index) for name, index in self.packing.forward().items()
+        }
+        self.load(
+            np.concatenate(
+                [np.asarray(parameters[name], np.float32).ravel() for name in self.packing.index]
+            )
+        )
         h, fluxes = self.hidden, 1 if output == "sigmoid" else 3
         self.phi, self.next_phi = self.empty(1), self.empty(1)
-        self.states, self.next_states = [self.empty(h), self.empty(h)], [self.empty(h), self.empty(h)]
+        self.states, self.next_states = (
+            [self.empty(h), self.empty(h)],
+            [self.empty(h), self.empty(h)],
+        )
         self.update, self.input, self.reset_state = self.tiled(h), self.tiled(h), self.empty(h)
         self.head, self.fluxes = self.empty(h), self.empty(fluxes)
 
     def load(self, flat) -> None:
         """Take parameters as one vector, on this device or the host."""
         flat = self.device.asarray(flat, np.float32)
-        self.weights = {name: self.device.asarray(flat[index]) for name, index in self.packed.items()}
+        self.weights = {
+            name: self.device.asarray(flat[index]) for name, index in self.packed.items()
+        }
         self.graphs = {}  # they hold the addresses of the weights
 
     def empty(self, channels: int):
@@ -176,33 +248,51 @@ class ConvGRU:
 
     @property
     def channel(self) -> int:
-        """Numbers from one channel of a convolved field to the next: an odd number of cache lines."""
+        """Numbers from one channel of a convolved field to the next: an odd number of cache
+        lines.
+        """
         x, y, z = self.shape
         return (-(-x * y * (z + 2) // 16) | 1) * 16
 
     def rows_of(self, field):
-        """(count, channels, x, y, z + 2) of a convolved field: rows with a copy of a cell at either end."""
+        """(count, channels, x, y, z + 2) of a convolved field: rows with a copy of a cell at either
+        end.
+        """
         x, y, z = self.shape
-        return field[:-SPARE].reshape(self.count, -1, self.channel)[..., : x * y * (z + 2)].reshape(self.count, -1, x, y, z + 2)
+        return (
+            field[:-SPARE]
+            .reshape(self.count, -1, self.channel)[..., : x * y * (z + 2)]
+            .reshape(self.count, -1, x, y, z + 2)
+        )
 
     def view(self, field):
         """(count, channels, x, y, z) of a convolved field."""
         return self.rows_of(field)[..., 1:-1]
 
     def put(self, field, values) -> None:
-        """Fill a convolved field from (count, channels, x, y, z), copies at the ends of its rows and all."""
+        """Fill a convolved field from (count, channels, x, y, z), copies at the ends of its rows
+        and all.
+        """
         rows = self.rows_of(field)
         rows[..., 1:-1] = values
         rows[..., 0], rows[..., -1] = values[..., -1], values[..., 0]
 
     def start(self, phi: np.ndarray, hidden: np.ndarray | None = None) -> None:
-        """Set phi (count, x, y, z), and the hidden states (2, count, h, x, y, z), 0 by default.  Raises ValueError on another shape."""
+        """Set phi (count, x, y, z), and the hidden states (2, count, h, x, y, z), 0 by default.
+        Raises ValueError on another shape.
+        """
         if np.shape(phi) != (self.count, *self.shape):
-            raise ValueError(f"phi has the shape {np.shape(phi)}; this network is for {(self.count, *self.shape)}")
+            raise ValueError(
+                f"phi has the shape {np.shape(phi)}; this network is for {(self.count, *self.shape)}"
+            )
         self.put(self.phi, self.device.asarray(phi, np.float32)[:, None])
         for k, state in enumerate(self.states):
-            self.put(state, self.device.zeros((self.count, self.hidden, *self.shape), np.float32) if hidden is None
-                     else self.device.asarray(hidden[k], np.float32))  # fmt: skip
+            self.put(
+                state,
+                self.device.zeros((self.count, self.hidden, *self.shape), np.float32)
+                if hidden is None
+                else self.device.asarray(hidden[k], np.float32),
+            )
 
     def advance(self, steps: int) -> None:
         """So many steps on from where the fields are."""
@@ -214,11 +304,15 @@ class ConvGRU:
             self.states, self.next_states = self.next_states, self.states
 
     def _replay(self, steps: int) -> int:
-        """Steps in pairs, each one launch of a graph, since on a GPU a launch costs more than a small field's arithmetic; those left."""
+        """Steps in pairs, each one launch of a graph, since on a GPU a launch costs more than a
+        small field's arithmetic; those left.
+        """
         cupy = self.device.cupy
         there, back = (self.phi, self.states), (self.next_phi, self.next_states)
         if id(self.phi) not in self.graphs:  # phi lies in the one buffer or the other
-            self.advance(2)  # modules are loaded before the capture; two steps leave the fields where they were
+            self.advance(
+                2
+            )  # modules are loaded before the capture; two steps leave the fields where they were
             steps -= 2
             stream = cupy.cuda.Stream(non_blocking=True)
             stream.wait_event(cupy.cuda.get_current_stream().record())
@@ -232,14 +326,19 @@ class ConvGRU:
         return steps % 2
 
     def step(self, phi, states, next_phi, next_states, kept: Mapping | None = None) -> None:
-        """One step from fields to other fields; next_phi None: the states alone.  kept: arrays of what the way back needs, by name."""
+        """One step from fields to other fields; next_phi None: the states alone.  kept: arrays of
+        what the way back needs, by name.
+        """
         k, w = kept or {}, self.weights
         x, (head, kept_head) = phi, (None, None)
         for cell, word in enumerate(("first", "second")):
             update, entry = k.get(f"update.{cell}", self.update), k.get(f"input.{cell}", self.input)
             reset_state = k.get(f"reset_state.{cell}", self.reset_state)
             back = [k.get(f"{name}.{cell}") for name in ("from_input", "from_state", "reset")]
-            self.launch(f"{word}_gates", [x, states[cell], w[f"{word}_gates"], update, entry, reset_state, *back])
+            self.launch(
+                f"{word}_gates",
+                [x, states[cell], w[f"{word}_gates"], update, entry, reset_state, *back],
+            )
             if cell == 1 and next_phi is not None:
                 head, kept_head = k.get("head", self.head), k.get("head_first")
             back = [k.get(f"{name}.{cell}") for name in ("from_reset_state", "candidate")]
@@ -259,7 +358,9 @@ class ConvGRU:
         lanes = self.device.lanes
         items = self.count * x * -(-y // self.rows) * -(-z // lanes)
         cpu = self.device.kind == "cpu"
-        blocks, threads = (min(self.device.workers, items), 1) if cpu else (-(-items // GPU_THREADS), GPU_THREADS)
+        blocks, threads = (
+            (min(self.device.workers, items), 1) if cpu else (-(-items // GPU_THREADS), GPU_THREADS)
+        )
         numbers = [np.int32(n) for n in (self.count, x, y, z, blocks)]
         (module or self.module).launch(kernel, blocks, [*arguments, *numbers], threads=threads)
 
@@ -268,16 +369,24 @@ class ConvGRU:
         return np.array(self.device.to_host(self.view(self.phi)[:, 0]))
 
     def hidden_states(self) -> np.ndarray:
-        """float32 (2, count, h, x, y, z), on the host: with fields(), all that start() needs to go on exactly."""
+        """float32 (2, count, h, x, y, z), on the host: with fields(), all that start() needs to go
+        on exactly.
+        """
         return np.stack([self.device.to_host(self.view(state)) for state in self.states])
 
 
-def check(parameters: Mapping[str, np.ndarray], shape: tuple[int, ...], count: int, output: str) -> int:
-    """The number of hidden channels.  ValueError, one line, on what is not a network or not a box."""
+def check(
+    parameters: Mapping[str, np.ndarray], shape: tuple[int, ...], count: int, output: str
+) -> int:
+    """The number of hidden channels.  ValueError, one line, on what is not a network or not
+    a box.
+    """
     if output not in OUTPUTS:
         raise ValueError(f"output is {output!r}; it must be one of {', '.join(OUTPUTS)}")
     if len(shape) != 3 or any(n < SMALLEST_SIDE for n in shape) or count < 1:
-        raise ValueError(f"shape is {tuple(shape)}, count {count}; expected three sides of at least {SMALLEST_SIDE} cells, 1 field or more")
+        raise ValueError(
+            f"shape is {tuple(shape)}, count {count}; expected three sides of at least {SMALLEST_SIDE} cells, 1 field or more"
+        )
     if "head.first.bias" not in parameters:
         raise ValueError("parameters: head.first.bias is missing: not this network's")
     hidden = len(parameters["head.first.bias"])
@@ -285,5 +394,7 @@ def check(parameters: Mapping[str, np.ndarray], shape: tuple[int, ...], count: i
     for name, expected in wanted.items():
         if name not in parameters or np.shape(parameters[name]) != expected:
             found = np.shape(parameters[name]) if name in parameters else "missing"
-            raise ValueError(f"parameters: {name} is {found}; output {output} with {hidden} hidden channels needs {expected}")
+            raise ValueError(
+                f"parameters: {name} is {found}; output {output} with {hidden} hidden channels needs {expected}"
+            )
     return hidden

@@ -1,13 +1,17 @@
-"""Loss and gradient of kernels.conv_gru's network over whole sequences: back through time, without a framework.
+"""Loss and gradient of kernels.conv_gru's network over whole sequences: back through time, without
+a framework.
 
-Loss   L = mean over samples, predicted frames and cells of (phi - truth)^2; output sigmoid: + mass_penalty times the mean over
-       samples and frames of (mean of phi - mean of truth)^2, the paper's weak constraint (S1)
-Way    frames 0 .. given - 1 are read from the truth, the others are the network's own; only those are in the loss
-Memory 26 h + 2 float32 a cell and step (262 for h = 10): what the way there keeps for the way back, its states, phi and the truth
+Loss   L = mean over samples, predicted frames and cells of (phi - truth)^2; output sigmoid: +
+       mass_penalty times the mean over samples and frames of (mean of phi - mean of truth)^2, the
+       paper's weak constraint (S1)
+Way    frames 0 .. given - 1 are read from the truth, the others are the network's own; only those
+are in the loss Memory 26 h + 2 float32 a cell and step (262 for h = 10): what the way there keeps
+for the way back, its states, phi and the truth
 
     from kernels.conv_gru_training import Backpropagation
     training = Backpropagation(network, frames=20)
-    loss, gradient = training.gradient(truth, given=1)        # truth (count, 20, x, y, z); gradient: flat, on the device
+    loss, gradient = training.gradient(truth, given=1)        # truth (count, 20, x, y, z);
+    gradient: flat, on the device
 """
 
 import numpy as np
@@ -15,10 +19,20 @@ import numpy as np
 from kernels.conv_gru import GPU_THREADS, ConvGRU
 
 # of each cell, tiled; x hidden channels
-KEPT = {"update": 1, "input": 1, "reset": 1, "from_input": 3, "from_state": 2, "from_reset_state": 1, "candidate": 1}
+KEPT = {
+    "update": 1,
+    "input": 1,
+    "reset": 1,
+    "from_input": 3,
+    "from_state": 2,
+    "from_reset_state": 1,
+    "candidate": 1,
+}
 KEPT_CONVOLVED = ("reset_state",)
 # kernels of the parameters' gradients that are not named after the convolution
-SPECIAL = {"cells.0.input.spatial": "phi_spatial", "head.flux": "flux_spatial"} | {f"head.{k}": f"{k}_mixing" for k in ("first", "second")}
+SPECIAL = {"cells.0.input.spatial": "phi_spatial", "head.flux": "flux_spatial"} | {
+    f"head.{k}": f"{k}_mixing" for k in ("first", "second")
+}
 GPU_PORTIONS = 16  # of the planes, for one parameter's gradient
 
 
@@ -28,7 +42,9 @@ def divisor(n: int, most: int) -> int:
 
 
 class Backpropagation:
-    """The arrays for sequences of so many frames on the fields of `network`, whose parameters it leaves to their owner."""
+    """The arrays for sequences of so many frames on the fields of `network`, whose parameters it
+    leaves to their owner.
+    """
 
     def __init__(self, network: ConvGRU, frames: int):
         if frames < 2:
@@ -36,53 +52,88 @@ class Backpropagation:
         self.network, self.frames = network, frames
         h, device = network.hidden, network.device
         self.module = device.module("conv_gru_backward.cu", network.defines)
-        self.packed = {name: device.asarray(index) for name, index in network.packing.backward().items()}
+        self.packed = {
+            name: device.asarray(index) for name, index in network.packing.backward().items()
+        }
         steps, new = frames - 1, network.empty
         self.phi, self.truth = [new(1) for _ in range(frames)], [new(1) for _ in range(frames)]
         self.states = [[new(h), new(h)] for _ in range(frames)]
         layout = [("head", network.size(h)), ("head_first", network.size(h, tiled=True))]
         for cell in (0, 1):
-            layout += [(f"{name}.{cell}", network.size(h * blocks, tiled=True)) for name, blocks in KEPT.items()]
+            layout += [
+                (f"{name}.{cell}", network.size(h * blocks, tiled=True))
+                for name, blocks in KEPT.items()
+            ]
             layout += [(f"{name}.{cell}", network.size(h)) for name in KEPT_CONVOLVED]
         ends = np.cumsum([-(-size // 64) * 64 for _, size in layout])
-        memory = device.zeros((steps, int(ends[-1])), np.float32)  # in one piece, for the sake of huge pages
+        memory = device.zeros(
+            (steps, int(ends[-1])), np.float32
+        )  # in one piece, for the sake of huge pages
         starts = [0, *ends[:-1]]
-        self.kept = [{name: row[start : start + size] for start, (name, size) in zip(starts, layout, strict=True)} for row in memory]
+        self.kept = [
+            {
+                name: row[start : start + size]
+                for start, (name, size) in zip(starts, layout, strict=True)
+            }
+            for row in memory
+        ]
         fluxes = 1 if network.output == "sigmoid" else 3
         tiled = network.tiled
         self.second, self.first, self.gates = tiled(h), tiled(h), tiled(3 * h)
-        self.flux_gradient, self.z, self.z_input, self.z_state = ((new(c), tiled(c)) for c in (fluxes, h, 3 * h, 2 * h))
+        self.flux_gradient, self.z, self.z_input, self.z_state = (
+            (new(c), tiled(c)) for c in (fluxes, h, 3 * h, 2 * h)
+        )
         self.state_gradient, self.phi_gradient = [network.tiled(h), network.tiled(h)], new(1)
-        self.portions = min(device.workers if device.kind == "cpu" else GPU_PORTIONS, network.count * network.shape[0])
+        self.portions = min(
+            device.workers if device.kind == "cpu" else GPU_PORTIONS,
+            network.count * network.shape[0],
+        )
         self.sums = self._sums(h, fluxes)
 
     @property
     def memory(self) -> int:
         """Bytes that this takes on the device, nearly all of it for the way back."""
-        states, kept = (state for pair in self.states for state in pair), (part for step in self.kept for part in step.values())
+        states, kept = (
+            (state for pair in self.states for state in pair),
+            (part for step in self.kept for part in step.values()),
+        )
         fields = [*self.phi, *self.truth, *states, *kept]
         return sum(field.nbytes for field in fields)
 
     def _sums(self, h: int, fluxes: int) -> dict[str, tuple]:
-        """{convolution: (kernel, tasks, partial sums, indices of weights and biases in the flat vector)}."""
+        """{convolution: (kernel, tasks, partial sums, indices of weights and biases in the flat
+        vector)}.
+        """
         found, index, lanes = {}, self.network.packing.index, self.network.device.lanes
         for name in [key.removesuffix(".weight") for key in index if key.endswith("weight")]:
             outputs, inputs, side = index[f"{name}.weight"].shape[:3]
             kernel = SPECIAL.get(name) or "_".join(name.split(".")[-2:])
-            groups = 9 * inputs if side == 3 else inputs // divisor(inputs, 3)  # tasks, as in conv_gru_backward.cu
-            places = np.concatenate([index[f"{name}.weight"].transpose(1, 2, 3, 4, 0).ravel(), index[f"{name}.bias"]])
+            groups = (
+                9 * inputs if side == 3 else inputs // divisor(inputs, 3)
+            )  # tasks, as in conv_gru_backward.cu
+            places = np.concatenate(
+                [index[f"{name}.weight"].transpose(1, 2, 3, 4, 0).ravel(), index[f"{name}.bias"]]
+            )
             partial = self.network.device.zeros((self.portions, len(places), lanes), np.float32)
-            found[name] = kernel, (groups + 1) * (outputs // divisor(outputs, 5)), partial, self.network.device.asarray(places)
+            found[name] = (
+                kernel,
+                (groups + 1) * (outputs // divisor(outputs, 5)),
+                partial,
+                self.network.device.asarray(places),
+            )
         return found
 
     def gradient(self, truth, given: int = 1, mass_penalty: float = 0.0):
         """(loss, gradient): a float, and float32 (parameters,) on the device.
 
-        truth: (count, frames, x, y, z), on the device or the host; given: 1 .. frames - 1.  Raises ValueError on another shape or number.
+        truth: (count, frames, x, y, z), on the device or the host; given: 1 .. frames - 1.  Raises
+        ValueError on another shape or number.
         """
         network, expected = self.network, (self.network.count, self.frames, *self.network.shape)
         if tuple(truth.shape) != expected or not 1 <= given < self.frames:
-            raise ValueError(f"truth has the shape {tuple(truth.shape)}, given is {given}; expected {expected}, and 1 to {self.frames - 1}")
+            raise ValueError(
+                f"truth has the shape {tuple(truth.shape)}, given is {given}; expected {expected}, and 1 to {self.frames - 1}"
+            )
         self.weights = {name: self.flat[index] for name, index in self.packed.items()}
         truth = network.device.asarray(truth, np.float32)
         for t, field in enumerate(self.truth):
@@ -91,7 +142,9 @@ class Backpropagation:
             state[:] = 0
         for t in range(self.frames - 1):
             predicted = self.phi[t + 1] if t + 1 >= given else None
-            network.step(self.input(t, given), self.states[t], predicted, self.states[t + 1], self.kept[t])
+            network.step(
+                self.input(t, given), self.states[t], predicted, self.states[t + 1], self.kept[t]
+            )
         return self._back(given, mass_penalty)
 
     def load(self, flat) -> None:
@@ -136,38 +189,72 @@ class Backpropagation:
         self.launch("flux_backward", [self.phi_gradient, self.phi[t + 1], *self.flux_gradient])
         self.add("head.flux", self.flux_gradient[1], kept["head"])
         there = [kept["head"], kept["head_first"], self.weights["head"]]
-        self.launch("head_backward", [self.flux_gradient[0], *there, self.second, self.first, self.state_gradient[1]])
+        self.launch(
+            "head_backward",
+            [self.flux_gradient[0], *there, self.second, self.first, self.state_gradient[1]],
+        )
         self.add("head.second", self.second, kept["head_first"])
         self.add("head.first", self.first, self.states[t + 1][1])
 
     def _cell(self, cell: int, t: int, x, x_gradient) -> None:
-        """Through one cell at step t; its state's gradient becomes the one a step earlier, its input's is added to x_gradient."""
+        """Through one cell at step t; its state's gradient becomes the one a step earlier, its
+        input's is added to x_gradient.
+        """
         k = {name: self.kept[t][f"{name}.{cell}"] for name in (*KEPT, *KEPT_CONVOLVED)}
-        state, gradient, name, h = self.states[t][cell], self.state_gradient[cell], f"cells.{cell}", self.network.hidden
-        there = [k["update"], k["candidate"], state, k["from_reset_state"], self.weights[f"candidate.{cell}"]]
+        state, gradient, name, h = (
+            self.states[t][cell],
+            self.state_gradient[cell],
+            f"cells.{cell}",
+            self.network.hidden,
+        )
+        there = [
+            k["update"],
+            k["candidate"],
+            state,
+            k["from_reset_state"],
+            self.weights[f"candidate.{cell}"],
+        ]
         self.launch("candidate_backward", [gradient, *there, self.gates, *self.z])
-        self.add(f"{name}.reset_state.mixing", self.gates, k["from_reset_state"], channels=3 * h, first=2 * h)
+        self.add(
+            f"{name}.reset_state.mixing",
+            self.gates,
+            k["from_reset_state"],
+            channels=3 * h,
+            first=2 * h,
+        )
         self.add(f"{name}.reset_state.spatial", self.z[1], k["reset_state"])
         there = [k["reset"], state, k["from_input"], k["from_state"], self.weights[f"gates.{cell}"]]
-        self.launch("gates_backward", [self.z[0], *there, self.gates, *self.z_input, *self.z_state, gradient])
+        self.launch(
+            "gates_backward",
+            [self.z[0], *there, self.gates, *self.z_input, *self.z_state, gradient],
+        )
         self.add(f"{name}.input.mixing", self.gates, k["from_input"])
         self.add(f"{name}.state.mixing", self.gates, k["from_state"], channels=3 * h)
         self.add(f"{name}.input.spatial", self.z_input[1], x)
         self.add(f"{name}.state.spatial", self.z_state[1], state)
         if x_gradient is not None:
-            self.launch("phi_backward" if cell == 0 else "input_backward", [self.z_input[0], self.weights[f"input.{cell}"], x_gradient])
+            self.launch(
+                "phi_backward" if cell == 0 else "input_backward",
+                [self.z_input[0], self.weights[f"input.{cell}"], x_gradient],
+            )
         if t:
-            self.launch("state_backward", [self.z_state[0], self.weights[f"state.{cell}"], gradient])
+            self.launch(
+                "state_backward", [self.z_state[0], self.weights[f"state.{cell}"], gradient]
+            )
 
     def launch(self, kernel: str, arguments: list) -> None:
         self.network.launch(kernel, arguments, self.module)
 
     def add(self, name: str, z, x, channels: int | None = None, first: int = 0) -> None:
-        """Add to the gradient of a convolution: z, the channels from `first` on of `channels` (default: its outputs), and x, its input."""
+        """Add to the gradient of a convolution: z, the channels from `first` on of `channels`
+        (default: its outputs), and x, its input.
+        """
         kernel, tasks, partial, _ = self.sums[name]
         device, box = self.network.device, (self.network.count, *self.network.shape)
         channels = channels or len(self.network.packing.index[f"{name}.bias"])
-        blocks, threads = (self.portions, 1) if device.kind == "cpu" else (self.portions * tasks, GPU_THREADS)
+        blocks, threads = (
+            (self.portions, 1) if device.kind == "cpu" else (self.portions * tasks, GPU_THREADS)
+        )
         numbers = [np.int32(n) for n in (channels, first, *box, self.portions)]
         self.module.launch(kernel, blocks, [z, x, partial, *numbers], threads=threads)
 

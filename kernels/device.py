@@ -1,9 +1,11 @@
-"""Where kernels run: a GPU through cupy.RawModule, or this machine's cores through the system C++ compiler.
+"""Where kernels run: a GPU through cupy.RawModule, or this machine's cores through the system C++
+compiler.
 
-A .cu file is compiled for one set of #defines. On a CPU the very same file is built as a shared library by `c++`, with
-cpu.h standing in for CUDA (a block is one wide thread); the library is kept in a cache whose key is the source with its
-headers, the flags, the compiler and the CPU's features, since the nodes of one cluster differ. A library is built under
-a temporary name and renamed, so that any number of ranks may start at once.
+A .cu file is compiled for one set of #defines. On a CPU the very same file is built as a shared
+library by `c++`, with cpu.h standing in for CUDA (a block is one wide thread); the library is kept
+in a cache whose key is the source with its headers, the flags, the compiler and the CPU's features,
+since the nodes of one cluster differ. A library is built under a temporary name and renamed, so
+that any number of ranks may start at once.
 """
 
 import contextlib
@@ -24,17 +26,35 @@ from pathlib import Path
 import numpy as np
 
 FOLDER = Path(__file__).parent
-FLAGS = ("-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-Wno-psabi", "-Wno-unknown-pragmas", "-Wno-attributes")
+FLAGS = (
+    "-O3",
+    "-march=native",
+    "-std=c++17",
+    "-shared",
+    "-fPIC",
+    "-Wno-psabi",
+    "-Wno-unknown-pragmas",
+    "-Wno-attributes",
+)
 HUGE_PAGE = 2 << 20
-UNDISTURBED = ("sh", "-c", 'trap "" USR1 TERM; exec "$@"', "sh")  # by what Slurm sends to all processes of a step, compilers too
+UNDISTURBED = (
+    "sh",
+    "-c",
+    'trap "" USR1 TERM; exec "$@"',
+    "sh",
+)  # by what Slurm sends to all processes of a step, compilers too
 
 
 class DeviceError(RuntimeError):
-    """The device asked for is not there, or its compiler is missing or fails; the message says what to do."""
+    """The device asked for is not there, or its compiler is missing or fails; the message says what
+    to do.
+    """
 
 
 def source_of(name: str) -> str:
-    """Source text of kernels/`name` with this folder's headers in place of their #includes (each once)."""
+    """Source text of kernels/`name` with this folder's headers in place of their #includes (each
+    once).
+    """
     seen = set()
 
     def text(file: str) -> str:
@@ -42,7 +62,9 @@ def source_of(name: str) -> str:
             return ""
         seen.add(file)
         source = (FOLDER / file).read_text()
-        return re.sub(r'^#include "(.+)"$', lambda m: text(m[1]), source, flags=re.M).replace("#pragma once", "")
+        return re.sub(r'^#include "(.+)"$', lambda m: text(m[1]), source, flags=re.M).replace(
+            "#pragma once", ""
+        )
 
     return text(name)
 
@@ -82,7 +104,11 @@ def gpu_problem() -> str | None:
         if cupy.cuda.runtime.getDeviceCount() == 0:
             return "cupy sees no CUDA device"
         capability = cupy.cuda.Device().compute_capability
-        return None if int(capability) >= 80 else f"the GPU's compute capability is {capability}; 80 or more is needed"
+        return (
+            None
+            if int(capability) >= 80
+            else f"the GPU's compute capability is {capability}; 80 or more is needed"
+        )
     except cupy.cuda.runtime.CUDARuntimeError as error:
         return f"cupy sees no CUDA device ({error})"
 
@@ -101,7 +127,9 @@ class Cpu:
         return CpuModule(self, build(file, tuple(sorted({**defines, "LANES": self.lanes}.items()))))
 
     def zeros(self, shape, dtype) -> np.ndarray:
-        """Zeroed array on a cache line; a large one on huge pages, which spares a strided kernel its TLB misses."""
+        """Zeroed array on a cache line; a large one on huge pages, which spares a strided kernel
+        its TLB misses.
+        """
         shape = (shape,) if np.isscalar(shape) else tuple(shape)
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         if size < HUGE_PAGE:
@@ -135,7 +163,9 @@ class CpuModule:
     def __init__(self, device: Cpu, library: ctypes.CDLL):
         self.device, self.library = device, library
 
-    def launch(self, kernel: str, blocks: int, arguments: list, threads: int = 1, shared_bytes: int = 0) -> None:
+    def launch(
+        self, kernel: str, blocks: int, arguments: list, threads: int = 1, shared_bytes: int = 0
+    ) -> None:
         function = getattr(self.library, kernel)
         values = [as_ctypes(a) for a in arguments]
         remaining = iter(range(blocks))
@@ -162,7 +192,13 @@ def as_ctypes(argument):
 
 def local_rank() -> int:
     """This process's place among those on its node, as the launcher gives it; 0 without one."""
-    names = ("LOCAL_RANK", "SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "PALS_LOCAL_RANKID")
+    names = (
+        "LOCAL_RANK",
+        "SLURM_LOCALID",
+        "OMPI_COMM_WORLD_LOCAL_RANK",
+        "MPI_LOCALRANKID",
+        "PALS_LOCAL_RANKID",
+    )
     return next((int(os.environ[name]) for name in names if os.environ.get(name, "").isdigit()), 0)
 
 
@@ -181,13 +217,16 @@ class Gpu:
         self.name = self.properties["name"].decode()
         attributes = cupy.cuda.Device(self.index).attributes  # CUDA 13's properties have no clocks
         self.clock = attributes["ClockRate"] * 1e3  # 1 / s
-        self.memory_rate = 2 * attributes["MemoryClockRate"] * 1e3 * attributes["GlobalMemoryBusWidth"] / 8  # bytes / s
+        self.memory_rate = (
+            2 * attributes["MemoryClockRate"] * 1e3 * attributes["GlobalMemoryBusWidth"] / 8
+        )  # bytes / s
         self.processors = self.properties["multiProcessorCount"]
         self.shared_bytes = self.properties["sharedMemPerBlockOptin"]
         self.shared_bytes_of_processor = self.properties["sharedMemPerMultiprocessor"]
 
     def module(self, file: str, defines: dict) -> "GpuModule":
-        # cupy keeps compiled code by source and options; the headers are in the source, so a changed one is seen
+        # cupy keeps compiled code by source and options; the headers are in the source, so a
+        # changed one is seen
         options = ("-std=c++17", *(f"-D{key}={value}" for key, value in sorted(defines.items())))
         return GpuModule(self, self.cupy.RawModule(code=source_of(file), options=options))
 
@@ -208,13 +247,20 @@ class GpuModule:
     def __init__(self, device: Gpu, module):
         self.device, self.module = device, module
 
-    def launch(self, kernel: str, blocks: int, arguments: list, threads: int = 1, shared_bytes: int = 0) -> None:
+    def launch(
+        self, kernel: str, blocks: int, arguments: list, threads: int = 1, shared_bytes: int = 0
+    ) -> None:
         function = self.module.get_function(kernel)
         if shared_bytes:
             function.max_dynamic_shared_size_bytes = shared_bytes
         null = np.uintp(0)
         assert all(a is None or np.isscalar(a) or a.flags.c_contiguous for a in arguments)
-        function((blocks,), (threads,), tuple(null if a is None else a for a in arguments), shared_mem=shared_bytes)
+        function(
+            (blocks,),
+            (threads,),
+            tuple(null if a is None else a for a in arguments),
+            shared_mem=shared_bytes,
+        )
 
 
 @cache
@@ -228,27 +274,42 @@ def cpu_model() -> str:
 @cache
 def cpu_features() -> str:
     try:
-        return " ".join(sorted(re.search(r"(?:flags|Features)\s*: (.+)", Path("/proc/cpuinfo").read_text())[1].split()))
+        return " ".join(
+            sorted(
+                re.search(r"(?:flags|Features)\s*: (.+)", Path("/proc/cpuinfo").read_text())[
+                    1
+                ].split()
+            )
+        )
     except (OSError, TypeError):
         return cpu_model()
 
 
 @cache
 def compiler() -> tuple[tuple[str, ...], str]:
-    """The C++ compiler's command and version. CXX is honoured. Raises DeviceError if there is none."""
-    name = os.environ.get("CXX") or next((c for c in ("c++", "g++", "clang++") if shutil.which(c)), None)
+    """The C++ compiler's command and version. CXX is honoured. Raises DeviceError if there
+    is none.
+    """
+    name = os.environ.get("CXX") or next(
+        (c for c in ("c++", "g++", "clang++") if shutil.which(c)), None
+    )
     command = shlex.split(name) if name else []
     if not command or not shutil.which(command[0]):
         raise DeviceError(
             f"no C++ compiler found ({name or 'c++, g++, clang++'}): install one, e.g. `apt install g++`, "
             "`dnf install gcc-c++`, `module load gcc` or `conda install cxx-compiler`, or point CXX to it"
         )
-    return tuple(command), subprocess.run([*command, "--version"], capture_output=True, text=True).stdout
+    return tuple(command), subprocess.run(
+        [*command, "--version"], capture_output=True, text=True
+    ).stdout
 
 
 def cache_folder() -> Path:
     """QUENCH_CACHE, else the user's cache folder; a temporary one where that cannot be written."""
-    base = os.environ.get("QUENCH_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quench"
+    base = (
+        os.environ.get("QUENCH_CACHE")
+        or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quench"
+    )
     try:
         Path(base).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=base):
@@ -257,7 +318,9 @@ def cache_folder() -> Path:
         folder = Path(tempfile.gettempdir()) / f"quench-{os.getuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)
         if folder.stat().st_uid != os.getuid():
-            raise DeviceError(f"{folder} belongs to somebody else: set QUENCH_CACHE to a folder of yours") from None
+            raise DeviceError(
+                f"{folder} belongs to somebody else: set QUENCH_CACHE to a folder of yours"
+            ) from None
         return folder
 
 
@@ -266,7 +329,9 @@ def build(file: str, defines: tuple) -> ctypes.CDLL:
     """Compiles kernels/`file` for this CPU, or takes it from the cache."""
     command, version = compiler()
     options = [*FLAGS, *(f"-D{key}={value}" for key, value in defines)]
-    key = hashlib.sha256("\n".join([source_of(file), *options, *command, version, cpu_features()]).encode()).hexdigest()[:24]
+    key = hashlib.sha256(
+        "\n".join([source_of(file), *options, *command, version, cpu_features()]).encode()
+    ).hexdigest()[:24]
     library = cache_folder() / f"{Path(file).stem}-{key}.so"
     if not library.exists():
         with tempfile.TemporaryDirectory(dir=library.parent) as folder:
@@ -274,6 +339,8 @@ def build(file: str, defines: tuple) -> ctypes.CDLL:
             compile_it = [*command, *options, "-x", "c++", str(FOLDER / file), "-o", str(built)]
             result = subprocess.run([*UNDISTURBED, *compile_it], capture_output=True, text=True)
             if result.returncode:
-                raise DeviceError(f"{command[0]} could not compile {file}:\n{result.stderr[-2000:]}")
+                raise DeviceError(
+                    f"{command[0]} could not compile {file}:\n{result.stderr[-2000:]}"
+                )
             os.replace(built, library)
     return ctypes.CDLL(str(library))

@@ -1,9 +1,11 @@
-"""How much of a periodic field lies above a level, and how long the line (large the surface) is where it crosses it.
+"""How much of a periodic field lies above a level, and how long the line (large the surface) is
+where it crosses it.
 
-Each cell between grid points is cut into triangles (two, sharing a diagonal) or tetrahedra (six), on which the field is
-interpolated linearly: its gradient g there is constant, and by the co-area formula the level set through a simplex of
-volume V measures |g| V M(level), where M is the B-spline of unit integral whose knots are the values at the corners
-(Curry and Schoenberg, J. Analyse Math. 17, 71 (1966)). Exact for the interpolated field, without a table of cases.
+Each cell between grid points is cut into triangles (two, sharing a diagonal) or tetrahedra (six),
+on which the field is interpolated linearly: its gradient g there is constant, and by the co-area
+formula the level set through a simplex of volume V measures |g| V M(level), where M is the B-spline
+of unit integral whose knots are the values at the corners (Curry and Schoenberg, J. Analyse Math.
+17, 71 (1966)). Exact for the interpolated field, without a table of cases.
 """
 
 import itertools
@@ -14,15 +16,24 @@ BATCH_CELLS = 1 << 22  # cells looked at together: some 500 MiB
 
 
 def area(fields: np.ndarray, level: float, spacing: float = 1.0, dimensions: int = 2) -> np.ndarray:
-    """Area (volume) where fields (..., *shape) exceed `level`, float64 (...): the number of such cells times spacing^d."""
+    """Area (volume) where fields (..., *shape) exceed `level`, float64 (...): the number of such
+    cells times spacing^d.
+    """
     axes = tuple(range(-dimensions, 0))
     return (np.asarray(fields) > level).sum(axes).astype(np.float64) * spacing**dimensions
 
 
-def perimeter(fields: np.ndarray, level: float, spacing: float = 1.0, dimensions: int = 2, periodic: bool = True) -> np.ndarray:
+def perimeter(
+    fields: np.ndarray,
+    level: float,
+    spacing: float = 1.0,
+    dimensions: int = 2,
+    periodic: bool = True,
+) -> np.ndarray:
     """Length (area) of the level set of fields (..., *shape), float64 (...), length^(d-1).
 
-    periodic: False measures up to the last plane along the first axis only, a part of a larger box; the other axes stay periodic.
+    periodic: False measures up to the last plane along the first axis only, a part of a larger box;
+    the other axes stay periodic.
     """
     fields = np.asarray(fields)
     shape = fields.shape[-dimensions:]
@@ -34,19 +45,26 @@ def perimeter(fields: np.ndarray, level: float, spacing: float = 1.0, dimensions
 
 
 def _measure(fields: np.ndarray, level: float, periodic: bool) -> np.ndarray:
-    """Sum over the simplices that walk from a cell's lowest corner to its highest, one axis at a time (Kuhn)."""
+    """Sum over the simplices that walk from a cell's lowest corner to its highest, one axis at a
+    time (Kuhn).
+    """
     dimensions = fields.ndim - 1
     axes = tuple(range(1, dimensions + 1))
     low, high = fields, fields
     for axis in axes:  # least and largest corner of each cell
-        low, high = np.minimum(low, np.roll(low, -1, axis)), np.maximum(high, np.roll(high, -1, axis))
+        low, high = (
+            np.minimum(low, np.roll(low, -1, axis)),
+            np.maximum(high, np.roll(high, -1, axis)),
+        )
     crossed = (low <= level) & (high > level)
     if not periodic:
         crossed[:, -1] = False
     cell = np.nonzero(crossed)
     corner = {}
     for offset in itertools.product((0, 1), repeat=dimensions):
-        place = [(index + o) % n for index, o, n in zip(cell[1:], offset, fields.shape[1:], strict=True)]
+        place = [
+            (index + o) % n for index, o, n in zip(cell[1:], offset, fields.shape[1:], strict=True)
+        ]
         corner[offset] = fields[cell[0], *place].astype(np.float64)
     total = np.zeros(len(fields))
     for order in itertools.permutations(range(dimensions)):
@@ -60,7 +78,11 @@ def _measure(fields: np.ndarray, level: float, periodic: bool) -> np.ndarray:
         gradient = np.sqrt((np.diff(values, axis=0) ** 2).sum(0))
         volume = 1 / (2 if dimensions == 2 else 6)
         spline = _hat if dimensions == 2 else _bell
-        total += np.bincount(cell[0][crossed], gradient * volume * spline(np.sort(values, axis=0), level), len(fields))
+        total += np.bincount(
+            cell[0][crossed],
+            gradient * volume * spline(np.sort(values, axis=0), level),
+            len(fields),
+        )
     return total
 
 
@@ -72,7 +94,10 @@ def _hat(v: np.ndarray, level: float) -> np.ndarray:
     """B-spline of degree 1 on the sorted knots v (3, n) with integral 1."""
     low, middle, high = v
     rising = level < middle
-    return 2 * _ratio(np.where(rising, level - low, high - level), (high - low) * np.where(rising, middle - low, high - middle))
+    return 2 * _ratio(
+        np.where(rising, level - low, high - level),
+        (high - low) * np.where(rising, middle - low, high - middle),
+    )
 
 
 def _bell(v: np.ndarray, level: float) -> np.ndarray:
@@ -80,5 +105,7 @@ def _bell(v: np.ndarray, level: float) -> np.ndarray:
     a, b, c, d = v
     first = 3 * _ratio((level - a) ** 2, (b - a) * (c - a) * (d - a))
     last = 3 * _ratio((d - level) ** 2, (d - a) * (d - b) * (d - c))
-    between = _ratio((level - a) * (c - level), (c - a) * (c - b)) + _ratio((d - level) * (level - b), (d - b) * (c - b))
+    between = _ratio((level - a) * (c - level), (c - a) * (c - b)) + _ratio(
+        (d - level) * (level - b), (d - b) * (c - b)
+    )
     return np.where(level < b, first, np.where(level < c, 3 * _ratio(between, d - a), last))

@@ -1,14 +1,19 @@
-"""Ising model in two dimensions with interactions of any range: nucleation out of a metastable state.
+"""Ising model in two dimensions with interactions of any range: nucleation out of a metastable
+state.
 
-Equation     H = - sum_{i<j} J(r_ij) s_i s_j - h sum_i s_i,  s_i = +1 or -1, periodic L x L lattice, N = L^2 spins
-Symbols      range R (lattice constants), size L, temperature T (energy / k_B), field h (energy), coupling J (energy)
+Equation     H = - sum_{i<j} J(r_ij) s_i s_j - h sum_i s_i,  s_i = +1 or -1, periodic L x L lattice,
+             N = L^2 spins
+Symbols      range R (lattice constants), size L, temperature T (energy / k_B), field h (energy),
+             coupling J (energy)
 Interaction  nearest: J = 1 for the four nearest neighbours, Tc = 2.269185
              square: the q = (2R+1)^2 - 1 spins of a square around each, J = 4/q, mean-field Tc = 4
              disk, kac, power_law: any J(r) by convolution, sum of J = 4 (ising_fft.py)
-Update rule  Metropolis, accept with min(1, exp(-dE / T)); 1 MCS = N attempts, in random-site order; from R = 6 on `square`
-             takes a random sublattice of spins that do not interact at a time, with the lifetimes of random-site order
-             (ising_sublattice.h; tests/lifetime_study.py)
-Nucleation   all up in +h for `equilibration` MCS, then -h: up is metastable until m <= 0 at the end of an MCS
+Update rule  Metropolis, accept with min(1, exp(-dE / T)); 1 MCS = N attempts, in random-site order;
+             from R = 6 on `square` takes a random sublattice of spins that do not interact at a
+             time, with the lifetimes of random-site order (ising_sublattice.h;
+             tests/lifetime_study.py)
+Nucleation   all up in +h for `equilibration` MCS, then -h: up is metastable until m <= 0 at the end
+             of an MCS
 Source       the nucleation paper named in README.md
 
     from kernels.ising import Ising
@@ -31,36 +36,58 @@ from kernels.streams import STREAMS, seed_words
 INTERACTIONS = ("nearest", "square", "disk", "kac", "power_law")
 LARGEST_RANGE = 32
 GROUP = 512  # replicas that share the order of the sites (GROUP_WORDS in ising.cu)
-# Up to this range sites are attempted in random order; beyond it the sublattice's lifetimes agree (tests/lifetime_study.py).
+# Up to this range sites are attempted in random order; beyond it the sublattice's lifetimes agree
+# (tests/lifetime_study.py).
 RANDOM_SITE_RANGE = 5
-# From this range on a CPU keeps 4 x 4 tiles counted (ising_sublattice.h); a GPU's shared memory is better spent on spins.
+# From this range on a CPU keeps 4 x 4 tiles counted (ising_sublattice.h); a GPU's shared memory is
+# better spent on spins.
 TILED_RANGE = 12
-LAUNCH_SECONDS = 0.5  # a launch lasts about this long, so that progress shows and a desktop GPU's watchdog stays quiet
+# a launch lasts about this long, so that progress shows and a desktop GPU's watchdog stays quiet
+LAUNCH_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class NucleationEvents:
     """lifetime: int32 (e,), MCS from the field's turn to the first m <= 0.
-    history: uint8 (e, history + 1, ceil(N / 8)), packed configurations at t = -history..0 (MCS); t = 0 is the first with
-    m <= 0. Frames before the field's turn (t < -lifetime) belong to the equilibration and mean nothing here."""
+    history: uint8 (e, history + 1, ceil(N / 8)), packed configurations at t = -history..0 (MCS); t
+    = 0 is the first with m <= 0. Frames before the field's turn (t < -lifetime) belong to the
+    equilibration and mean nothing here.
+    """
 
     lifetime: np.ndarray
     history: np.ndarray
 
 
 class Ising:
-    """One system of the Ising model, ready to run on `device` (kernels.device.select; default: auto).
+    """One system of the Ising model, ready to run on `device` (kernels.device.select; default:
+    auto).
 
-    size: L > 2 `range`. range: R, 1 to 32 for `square`; the radius of `disk`, the decay length of `kac`, unused by
-    `nearest` and `power_law`. temperature: T > 0, k_B = 1. field: h > 0, the strength of the field: +h before the quench,
-    -h after. interaction: see INTERACTIONS; default `nearest` for range 1, else `square`. exponent: J(r) ~ r^-exponent of
-    `power_law`. Raises ValueError with one line on a value out of range.
+    size: L > 2 `range`. range: R, 1 to 32 for `square`; the radius of `disk`, the decay length of
+    `kac`, unused by `nearest` and `power_law`. temperature: T > 0, k_B = 1. field: h > 0, the
+    strength of the field: +h before the quench, -h after. interaction: see INTERACTIONS; default
+    `nearest` for range 1, else `square`. exponent: J(r) ~ r^-exponent of `power_law`. Raises
+    ValueError with one line on a value out of range.
     """
 
-    def __init__(self, *, size: int, temperature: float, field: float, range: int = 1, interaction: str | None = None,
-                 exponent: float | None = None, device=None):
+    def __init__(
+        self,
+        *,
+        size: int,
+        temperature: float,
+        field: float,
+        range: int = 1,
+        interaction: str | None = None,
+        exponent: float | None = None,
+        device=None,
+    ):
         self.interaction = interaction or ("nearest" if range == 1 else "square")
-        self.size, self.range, self.temperature, self.field, self.exponent = size, range, temperature, field, exponent
+        self.size, self.range, self.temperature, self.field, self.exponent = (
+            size,
+            range,
+            temperature,
+            field,
+            exponent,
+        )
         check(self)
         self.device = device or select()
         if self.interaction in ("nearest", "square"):
@@ -90,10 +117,13 @@ class Ising:
 
     @property
     def spinodal_field(self) -> float:
-        """Mean-field h_s = K m_s - T atanh(m_s), m_s = sqrt(1 - T / K), K = sum_r J(r) = 4; 0 for T >= K.
+        """Mean-field h_s = K m_s - T atanh(m_s), m_s = sqrt(1 - T / K), K = sum_r J(r) = 4; 0 for T
+        >= K.
 
-        The end of the metastable state as R grows; a short range shows no sharp end, and nucleates well before it. For
-        `nearest` T stands for 4 T / Tc: at T = 4/9 Tc the paper measures h from 1.27 at R = 1 too."""
+        The end of the metastable state as R grows; a short range shows no sharp end, and nucleates
+        well before it. For `nearest` T stands for 4 T / Tc: at T = 4/9 Tc the paper measures h from
+        1.27 at R = 1 too.
+        """
         total, temperature = 4.0, 4.0 * self.temperature / self.critical_temperature
         if temperature >= total:
             return 0.0
@@ -101,8 +131,12 @@ class Ising:
         return total * m - temperature * math.atanh(m)
 
     def is_metastable(self) -> bool:
-        """Whether mean-field theory knows a metastable state here: T < Tc and h below the spinodal."""
-        return self.temperature < self.critical_temperature and abs(self.field) < self.spinodal_field
+        """Whether mean-field theory knows a metastable state here: T < Tc and h below the
+        spinodal.
+        """
+        return (
+            self.temperature < self.critical_temperature and abs(self.field) < self.spinodal_field
+        )
 
     def coupling_table(self) -> np.ndarray:
         """J by displacement, float64 (L, L), entry [dx mod L, dy mod L]; zero at the origin."""
@@ -115,7 +149,7 @@ class Ising:
                 "square": lambda: (np.maximum(x, y) <= self.range).astype(float),
                 "disk": lambda: (r <= self.range).astype(float),
                 "kac": lambda: np.exp(-r / self.range),
-                "power_law": lambda: r ** -self.exponent,
+                "power_law": lambda: r**-self.exponent,
             }[self.interaction]()
         table[0, 0] = 0
         return table * (1.0 if self.interaction == "nearest" else 4.0 / table.sum())
@@ -130,67 +164,116 @@ class Ising:
         """H of spins (..., L, L) in a signed field (default -h); float64 (...)."""
         from kernels.ising_fft import energy
 
-        return energy(spins, self.coupling_table(), -self.field if field is None else field, self.device)
+        return energy(
+            spins, self.coupling_table(), -self.field if field is None else field, self.device
+        )
 
     def pack(self, spins: np.ndarray) -> np.ndarray:
-        """Spins +1 / -1, (..., L, L), to bytes, (..., ceil(N / 8)): bit 1 is up, big-endian bits, site x L + y."""
-        return np.packbits(np.asarray(spins).reshape(*np.shape(spins)[:-2], self.sites) > 0, axis=-1)
+        """Spins +1 / -1, (..., L, L), to bytes, (..., ceil(N / 8)): bit 1 is up, big-endian bits,
+        site x L + y.
+        """
+        return np.packbits(
+            np.asarray(spins).reshape(*np.shape(spins)[:-2], self.sites) > 0, axis=-1
+        )
 
     def unpack(self, packed: np.ndarray) -> np.ndarray:
         """Bytes, (..., ceil(N / 8)), to int8 spins, (..., L, L)."""
         bits = np.unpackbits(packed, axis=-1, count=self.sites).astype(np.int8)
         return (2 * bits - 1).reshape(*packed.shape[:-1], self.size, self.size)
 
-    def nucleate(self, *, seed: int, units: Sequence[int], events: int, history: int = 50, equilibration: int = 50,
-                 max_lifetime: int | None = None, progress: Callable[[int], None] | None = None) -> list[NucleationEvents]:
+    def nucleate(
+        self,
+        *,
+        seed: int,
+        units: Sequence[int],
+        events: int,
+        history: int = 50,
+        equilibration: int = 50,
+        max_lifetime: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[NucleationEvents]:
         """`events` nucleation events for each unit, each run to its own end; one result a unit.
 
-        A unit's result is a function of the system, seed, unit, events, history and equilibration (MCS) alone; units are
-        taken together only for speed. progress: called now and then with the number of events ended.
-        Raises RuntimeError if an event outlives max_lifetime (MCS): it is never cut short, which would bias lifetimes."""
+        A unit's result is a function of the system, seed, unit, events, history and equilibration
+        (MCS) alone; units are taken together only for speed. progress: called now and then with the
+        number of events ended. Raises RuntimeError if an event outlives max_lifetime (MCS): it is
+        never cut short, which would bias lifetimes.
+        """
         if events < 1 or history < 1 or equilibration < 1:
-            raise ValueError(f"events ({events}), history ({history}) and equilibration ({equilibration}) must be at least 1")
+            raise ValueError(
+                f"events ({events}), history ({history}) and equilibration ({equilibration}) must be at least 1"
+            )
         if not len(units):
             return []
-        return self.lattices.nucleate(seed, list(units), events, history, equilibration, max_lifetime, progress)
+        return self.lattices.nucleate(
+            seed, list(units), events, history, equilibration, max_lifetime, progress
+        )
 
-    def intervene(self, *, seed: int, unit: int, spins: np.ndarray, duration: np.ndarray, copies: int, first_copy: int = 0,
-                  stream: str = "intervention", progress: Callable[[int], None] | None = None) -> np.ndarray:
-        """Runs copies of configurations in the field -h with fresh random numbers, until m <= 0 or for `duration`.
+    def intervene(
+        self,
+        *,
+        seed: int,
+        unit: int,
+        spins: np.ndarray,
+        duration: np.ndarray,
+        copies: int,
+        first_copy: int = 0,
+        stream: str = "intervention",
+        progress: Callable[[int], None] | None = None,
+    ) -> np.ndarray:
+        """Runs copies of configurations in the field -h with fresh random numbers, until m <= 0 or
+        for `duration`.
 
-        spins: uint8 (n, ceil(N / 8)), packed. duration: int (n,), MCS; sort by it, since 512 configurations run until the
-        longest of them is done. Copies first_copy .. first_copy + copies - 1, each with its own order of the sites: no two
-        copies of a configuration share it, else their results would be correlated. progress: called with copies done.
-        Returns int32 (copies, n): MCS after which m <= 0 was first seen, -1 where it was not."""
+        spins: uint8 (n, ceil(N / 8)), packed. duration: int (n,), MCS; sort by it, since 512
+        configurations run until the longest of them is done. Copies first_copy .. first_copy +
+        copies - 1, each with its own order of the sites: no two copies of a configuration share it,
+        else their results would be correlated. progress: called with copies done. Returns int32
+        (copies, n): MCS after which m <= 0 was first seen, -1 where it was not.
+        """
         spins = self._packed(spins)
         if not (0 <= first_copy and first_copy + copies <= 1 << 24):
-            raise ValueError(f"copies {first_copy} to {first_copy + copies - 1}: copies are numbered from 0 to 2^24 - 1")
+            raise ValueError(
+                f"copies {first_copy} to {first_copy + copies - 1}: copies are numbered from 0 to 2^24 - 1"
+            )
         if not len(spins):
             return np.empty((copies, 0), np.int32)
         duration = np.broadcast_to(np.asarray(duration, np.int32), len(spins))
-        return self.lattices.evolve(spins, duration, -self.field, seed, unit, STREAMS[stream], first_copy, copies, progress)[0]
+        return self.lattices.evolve(
+            spins, duration, -self.field, seed, unit, STREAMS[stream], first_copy, copies, progress
+        )[0]
 
-    def evolve(self, spins: np.ndarray, steps: int, *, seed: int, unit: int = 0, field: float | None = None) -> np.ndarray:
-        """Packed configurations, uint8 (n, ceil(N / 8)), after `steps` MCS in a field of any sign (default -h).
+    def evolve(
+        self, spins: np.ndarray, steps: int, *, seed: int, unit: int = 0, field: float | None = None
+    ) -> np.ndarray:
+        """Packed configurations, uint8 (n, ceil(N / 8)), after `steps` MCS in a field of any sign
+        (default -h).
 
-        The random numbers are those of (seed, unit): give the next stretch of a trajectory another unit."""
+        The random numbers are those of (seed, unit): give the next stretch of a trajectory another
+        unit.
+        """
         spins = self._packed(spins)
         field = -self.field if field is None else field
         check_field(self.interaction, field)
         if not len(spins):
             return spins
         duration = np.full(len(spins), steps)
-        return self.lattices.evolve(spins, duration, field, seed, unit, STREAMS["evolve"], 0, None, None)[1]
+        return self.lattices.evolve(
+            spins, duration, field, seed, unit, STREAMS["evolve"], 0, None, None
+        )[1]
 
     def _packed(self, spins):
         spins = np.asarray(spins, np.uint8)
         if spins.ndim != 2 or spins.shape[1] != (self.sites + 7) // 8:
-            raise ValueError(f"spins have shape {spins.shape}; packed configurations of L = {self.size} are (n, {(self.sites + 7) // 8})")
+            raise ValueError(
+                f"spins have shape {spins.shape}; packed configurations of L = {self.size} are (n, {(self.sites + 7) // 8})"
+            )
         return spins
 
 
 def critical_temperature(interaction: str) -> float:
-    """Tc: 2 / ln(1 + sqrt 2) for `nearest` (Onsager, J = 1), else the mean-field value sum_r J(r) = 4."""
+    """Tc: 2 / ln(1 + sqrt 2) for `nearest` (Onsager, J = 1), else the mean-field value sum_r J(r) =
+    4.
+    """
     return 2 / math.log(1 + math.sqrt(2)) if interaction == "nearest" else 4.0
 
 
@@ -198,34 +281,50 @@ def check(system) -> None:
     """Raises ValueError with one line if a value of the system is out of its range."""
     s = system
     if s.interaction not in INTERACTIONS:
-        raise ValueError(f"interaction is {s.interaction!r}; it must be one of {', '.join(INTERACTIONS)}")
+        raise ValueError(
+            f"interaction is {s.interaction!r}; it must be one of {', '.join(INTERACTIONS)}"
+        )
     if not math.isfinite(s.range):
         raise ValueError(f"range is {s.range}; it must be finite (lattice constants)")
-    if s.interaction == "square" and not (s.range == int(s.range) and 1 <= s.range <= LARGEST_RANGE):
-        raise ValueError(f"range is {s.range}; for interaction square it must be whole, 1 to {LARGEST_RANGE} (lattice constants)")
+    if s.interaction == "square" and not (
+        s.range == int(s.range) and 1 <= s.range <= LARGEST_RANGE
+    ):
+        raise ValueError(
+            f"range is {s.range}; for interaction square it must be whole, 1 to {LARGEST_RANGE} (lattice constants)"
+        )
     if s.interaction == "nearest" and s.range != 1:
         raise ValueError(f"range is {s.range}; interaction nearest has range 1")
     smallest = {"disk": 1, "kac": 0.1}.get(s.interaction, 0)
     if not (s.range >= smallest and s.range > 0):
-        raise ValueError(f"range is {s.range}; for interaction {s.interaction} it must be at least {smallest or 1} (lattice constants)")
+        raise ValueError(
+            f"range is {s.range}; for interaction {s.interaction} it must be at least {smallest or 1} (lattice constants)"
+        )
     reach = 1 if s.interaction in ("power_law", "kac") else s.range
     if not (s.size == int(s.size) and s.size > 2 * reach):
-        raise ValueError(f"size is {s.size}; it must be whole and exceed 2 range = {2 * reach} (lattice constants)")
+        raise ValueError(
+            f"size is {s.size}; it must be whole and exceed 2 range = {2 * reach} (lattice constants)"
+        )
     if not (s.temperature > 0 and math.isfinite(s.temperature)):
         raise ValueError(f"temperature is {s.temperature}; it must be positive (energy / k_B)")
     if not s.field >= 0:
         raise ValueError(f"field is {s.field}; it is a strength and must not be negative (energy)")
     check_field(s.interaction, s.field)
     if s.interaction == "power_law" and not (s.exponent is not None and s.exponent > 0):
-        raise ValueError(f"exponent is {s.exponent}; power_law needs a positive one, J(r) ~ r^-exponent")
+        raise ValueError(
+            f"exponent is {s.exponent}; power_law needs a positive one, J(r) ~ r^-exponent"
+        )
 
 
 def check_field(interaction: str, field: float) -> None:
-    """Raises ValueError if the field is not finite, or beyond the acceptance table of ising_fft.cu."""
+    """Raises ValueError if the field is not finite, or beyond the acceptance table of
+    ising_fft.cu.
+    """
     if not math.isfinite(field):
         raise ValueError(f"field is {field}; it must be finite (energy)")
     if interaction not in ("nearest", "square") and abs(field) > 16:
-        raise ValueError(f"field is {field}; for interaction {interaction} it must not exceed 16 in strength (energy)")
+        raise ValueError(
+            f"field is {field}; for interaction {interaction} it must not exceed 16 in strength (energy)"
+        )
 
 
 def fixed_point(probability: np.ndarray) -> np.ndarray:
@@ -234,10 +333,11 @@ def fixed_point(probability: np.ndarray) -> np.ndarray:
 
 
 def acceptance_table(model: Ising, field: float) -> tuple[np.ndarray, int]:
-    """Masks of metropolis.h for the signed `field` and the edge floor(c0); masks are uint32, 0 or all ones.
+    """Masks of metropolis.h for the signed `field` and the edge floor(c0); masks are uint32, 0 or
+    all ones.
 
-    nearest: [32 bits][number of up neighbours]. square: [32][p_s q^n: s up, n = 0..3; s down], then for each higher
-    base-4 digit [32][q^(n 4^digit), n = 1..3]; bits from the highest.
+    nearest: [32 bits][number of up neighbours]. square: [32][p_s q^n: s up, n = 0..3; s down], then
+    for each higher base-4 digit [32][q^(n 4^digit), n = 1..3]; bits from the highest.
     """
     q, slope = model.neighbours, 4 * model.coupling / model.temperature  # lambda
     c0 = (q - field / model.coupling) / 2
@@ -245,7 +345,10 @@ def acceptance_table(model: Ising, field: float) -> tuple[np.ndarray, int]:
     if model.interaction == "nearest":
         cases = [np.exp(-slope * np.abs(np.arange(5) - c0))]
     else:
-        up, down = math.exp(-max(slope * (edge + 1 - c0), 0)), math.exp(-max(slope * (c0 - edge), 0))
+        up, down = (
+            math.exp(-max(slope * (edge + 1 - c0), 0)),
+            math.exp(-max(slope * (c0 - edge), 0)),
+        )
         cases = [np.outer([up, down], np.exp(-slope * np.arange(4))).ravel()]
         digits = (q.bit_length() + 1) // 2
         cases += [np.exp(-slope * 4.0**digit * np.arange(1, 4)) for digit in range_(1, digits)]
@@ -263,17 +366,30 @@ class BitSlicedLattices:
     def __init__(self, model: Ising):
         self.model, self.device = model, model.device
         random_site = model.range <= RANDOM_SITE_RANGE
-        blocks = (model.size // (model.range + 1) + 1) ** 2  # to count in a substep, the most that its threads share
+        blocks = (
+            model.size // (model.range + 1) + 1
+        ) ** 2  # to count in a substep, the most that its threads share
         slots = 2 if random_site else min(128, 32 * math.ceil(blocks / 32))
         self.threads = 32 if random_site else slots  # of a GPU block
-        defines = dict(SIZE=model.size, RANGE=model.range, NEAREST=int(model.interaction == "nearest"), RANDOM_SITE=int(random_site),
-                       TILED=int(self.device.kind == "cpu" and model.range >= TILED_RANGE and model.size % 4 == 0), SLOTS=slots,
-                       THREADS=self.threads)
+        defines = dict(
+            SIZE=model.size,
+            RANGE=model.range,
+            NEAREST=int(model.interaction == "nearest"),
+            RANDOM_SITE=int(random_site),
+            TILED=int(
+                self.device.kind == "cpu" and model.range >= TILED_RANGE and model.size % 4 == 0
+            ),
+            SLOTS=slots,
+            THREADS=self.threads,
+        )
         self.slots, self.shared_bytes, self.teams_of_block = slots, 0, 1
         if self.device.kind == "gpu":
             self.teams_of_block = self.threads if random_site else 1
             # a sublattice's scratch is at most 26% of its lattice; `sizes` says exactly
-            fits = not random_site and 4 * (model.size + model.range) ** 2 * 1.27 < self.device.shared_bytes
+            fits = (
+                not random_site
+                and 4 * (model.size + model.range) ** 2 * 1.27 < self.device.shared_bytes
+            )
             defines["SHARED_LATTICE"] = int(fits)
         self.module = self.device.module("ising.cu", defines)
         words = self.device.zeros(2, np.int32)
@@ -287,7 +403,9 @@ class BitSlicedLattices:
         if self.device.kind == "cpu":
             return min(self.device.workers, tasks)
         if self.shared_bytes:
-            blocks = self.device.processors * max(1, self.device.shared_bytes_of_processor // (self.shared_bytes + 1024))
+            blocks = self.device.processors * max(
+                1, self.device.shared_bytes_of_processor // (self.shared_bytes + 1024)
+            )
         else:
             blocks = self.device.processors * 8
         return min(blocks * self.teams_of_block, tasks)
@@ -296,7 +414,9 @@ class BitSlicedLattices:
         return self.device.zeros((count, *shape, self.device.lanes), np.uint32)
 
     def _launch(self, kernel: str, teams: int, arguments: list) -> None:
-        self.module.launch(kernel, -(-teams // self.teams_of_block), arguments, self.threads, self.shared_bytes)
+        self.module.launch(
+            kernel, -(-teams // self.teams_of_block), arguments, self.threads, self.shared_bytes
+        )
         self.device.synchronize()
 
     def _allocated_teams(self, teams: int) -> int:
@@ -310,27 +430,56 @@ class BitSlicedLattices:
         teams = self._allocated_teams(vectors)
         table, edge = acceptance_table(self.model, -abs(self.model.field))
 
-        # replica [vector, lane, bit] starts with event 32 word + bit of its unit, where there is one
+        # replica [vector, lane, bit] starts with event 32 word + bit of its unit, where there is
+        # one
         word = np.arange(vectors * lanes) % (vectors // len(units) * lanes)
         event = 32 * word[:, None] + np.arange(32)
         event[(event >= events) | (word >= words)[:, None]] = -1
         event_array = device.asarray(event, np.int32)
-        masks = np.repeat(((event >= 0) << np.arange(32, dtype=np.uint32)).sum(1).astype(np.uint32).reshape(vectors, 1, lanes), 2, 1)
+        masks = np.repeat(
+            ((event >= 0) << np.arange(32, dtype=np.uint32))
+            .sum(1)
+            .astype(np.uint32)
+            .reshape(vectors, 1, lanes),
+            2,
+            1,
+        )
         masks = device.asarray(masks)
         times, since = device.zeros(vectors, np.int32), device.zeros((vectors, lanes, 32), np.int32)
         taken = device.asarray(np.full((vectors, lanes), 32), np.int32)
         lifetime = device.zeros((len(units), events), np.int32)
         record = device.zeros((len(units), events, history + 1, (n + 7) // 8), np.uint8)
-        memory = [self._words(teams, self.lattice_words), self._words(teams, self.scratch_words), self._words(vectors, self.slots, 4),
-                  self._words(teams, history + 1, n)]
+        memory = [
+            self._words(teams, self.lattice_words),
+            self._words(teams, self.scratch_words),
+            self._words(vectors, self.slots, 4),
+            self._words(teams, history + 1, n),
+        ]
         unit_array, table_array = device.asarray(units, np.uint32), device.asarray(table)
 
         steps = 16
         while np.any(device.to_host(masks)[:, 0]):
             start = time.monotonic()
-            self._launch("nucleate", vectors, [*memory, masks, times, taken, event_array, since, unit_array, *map(np.int32, (
-                vectors, words, events, steps, equilibration, history)), lifetime, record, table_array, np.int32(edge),
-                *seed_words(seed), np.uint32(STREAMS["nucleation"])])
+            self._launch(
+                "nucleate",
+                vectors,
+                [
+                    *memory,
+                    masks,
+                    times,
+                    taken,
+                    event_array,
+                    since,
+                    unit_array,
+                    *map(np.int32, (vectors, words, events, steps, equilibration, history)),
+                    lifetime,
+                    record,
+                    table_array,
+                    np.int32(edge),
+                    *seed_words(seed),
+                    np.uint32(STREAMS["nucleation"]),
+                ],
+            )
             steps = next_launch(steps, time.monotonic() - start)
             if progress:
                 progress(int(np.count_nonzero(device.to_host(lifetime))))
@@ -342,7 +491,9 @@ class BitSlicedLattices:
         return [NucleationEvents(lifetime[u].copy(), record[u].copy()) for u in range_(len(units))]
 
     def evolve(self, spins, duration, field, seed, unit, stream, first_copy, copies, progress):
-        """(passage or None, packed end configurations or None); copies None: one copy that runs on past m <= 0."""
+        """(passage or None, packed end configurations or None); copies None: one copy that runs on
+        past m <= 0.
+        """
         device, lanes, count = self.device, self.device.lanes, len(spins)
         vectors = -(-count // (32 * lanes))
         table, edge = acceptance_table(self.model, field)
@@ -358,15 +509,35 @@ class BitSlicedLattices:
         tasks = vectors * (copies or 1)
         teams = self._teams(tasks)
         allocated = self._allocated_teams(teams)
-        memory = [self._words(allocated, self.lattice_words), self._words(allocated, self.scratch_words)]
+        memory = [
+            self._words(allocated, self.lattice_words),
+            self._words(allocated, self.scratch_words),
+        ]
         table_array = device.asarray(table)
         first, batch = 0, teams
         while first < tasks:
             last = min(first + batch, tasks)
             start_time = time.monotonic()
-            self._launch("evolve", min(teams, last - first), [
-                start, until, passage, end, *memory, device.asarray([first], np.int32), np.int32(last), np.int32(vectors),
-                np.int32(first_copy), table_array, np.int32(edge), *seed_words(seed), np.uint32(unit), np.uint32(stream)])
+            self._launch(
+                "evolve",
+                min(teams, last - first),
+                [
+                    start,
+                    until,
+                    passage,
+                    end,
+                    *memory,
+                    device.asarray([first], np.int32),
+                    np.int32(last),
+                    np.int32(vectors),
+                    np.int32(first_copy),
+                    table_array,
+                    np.int32(edge),
+                    *seed_words(seed),
+                    np.uint32(unit),
+                    np.uint32(stream),
+                ],
+            )
             first, batch = last, next_launch(batch, time.monotonic() - start_time)
             if progress:
                 progress(first // vectors)
@@ -380,7 +551,9 @@ class BitSlicedLattices:
 def check_lifetimes(lifetime: np.ndarray, max_lifetime: int | None) -> None:
     """Raises RuntimeError if an event outlives max_lifetime (MCS)."""
     if max_lifetime and lifetime.max() > max_lifetime:
-        raise RuntimeError(f"an event has not nucleated after max_lifetime = {max_lifetime} MCS; raise it, or the field")
+        raise RuntimeError(
+            f"an event has not nucleated after max_lifetime = {max_lifetime} MCS; raise it, or the field"
+        )
 
 
 def next_launch(size: int, seconds: float) -> int:
@@ -389,7 +562,9 @@ def next_launch(size: int, seconds: float) -> int:
 
 
 def to_words(packed: np.ndarray, sites: int, vectors: int, lanes: int) -> np.ndarray:
-    """Packed configurations (n, bytes) as words (vectors, sites, lanes): replica 32 w + b is bit b of word w."""
+    """Packed configurations (n, bytes) as words (vectors, sites, lanes): replica 32 w + b is bit b
+    of word w.
+    """
     width = 4 * lanes
     words = np.zeros((vectors, sites, width), np.uint8)
     for v in range_(vectors):
@@ -402,5 +577,8 @@ def to_words(packed: np.ndarray, sites: int, vectors: int, lanes: int) -> np.nda
 def from_words(words: np.ndarray, sites: int, count: int) -> np.ndarray:
     """The inverse of to_words for `count` configurations."""
     rows = np.ascontiguousarray(words).view(np.uint8).reshape(len(words), sites, -1)
-    packed = [np.packbits(np.unpackbits(np.ascontiguousarray(r.T), axis=0, bitorder="little"), axis=1) for r in rows]
+    packed = [
+        np.packbits(np.unpackbits(np.ascontiguousarray(r.T), axis=0, bitorder="little"), axis=1)
+        for r in rows
+    ]
     return np.concatenate(packed)[:count]

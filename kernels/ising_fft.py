@@ -1,15 +1,22 @@
 """Ising model with any coupling J(r): disk, Kac exponential, power law, and others as a check.
 
-Equation     H = -1/2 sum_{i != j} J(r_ij) s_i s_j - h sum_i s_i on a periodic L x L lattice (minimum images)
-Symbols      local field f_i = sum_j J(r_ij) s_j, the convolution J * s, by FFT (cupy.fft on a GPU, scipy.fft on a CPU)
-Couplings    disk: equal within r <= R; kac: exp(-r / R); power_law: r^-exponent; all scaled to sum_r J(r) = 4
-Update rule  Metropolis in true random-site order, exact by construction: no two spins flip at once. A flip adds
-             -2 s J(r) to the fields of the sites in reach (ising_fft.cu), so a costly FFT is needed only at the start
-Exactness    J and h are rounded to multiples of QUANTUM = 2^-26 (1.5e-8 where sum J = 4): fields are integers, the FFT's
-             result is rounded to them, and they never drift; every machine gives the same bytes
-Source       Kac, Uhlenbeck, Hemmer, J. Math. Phys. 4, 216 (1963), for the exponential; the rule as in ising.py
+Equation     H = -1/2 sum_{i != j} J(r_ij) s_i s_j - h sum_i s_i on a periodic L x L lattice
+             (minimum images)
+Symbols      local field f_i = sum_j J(r_ij) s_j, the convolution J * s, by FFT (cupy.fft on a GPU,
+             scipy.fft on a CPU)
+Couplings    disk: equal within r <= R; kac: exp(-r / R); power_law: r^-exponent; all scaled to
+             sum_r J(r) = 4
+Update rule  Metropolis in true random-site order, exact by construction: no two spins flip at once.
+             A flip adds -2 s J(r) to the fields of the sites in reach (ising_fft.cu), so a costly
+             FFT is needed only at the start
+Exactness    J and h are rounded to multiples of QUANTUM = 2^-26 (1.5e-8 where sum J = 4): fields
+             are integers, the FFT's result is rounded to them, and they never drift; every machine
+             gives the same bytes
+Source       Kac, Uhlenbeck, Hemmer, J. Math. Phys. 4, 216 (1963), for the exponential; the rule as
+             in ising.py
 
-`kernels.ising.Ising(interaction="kac", ...)` is the way in; `local_fields` and `energy` serve any coupling table.
+`kernels.ising.Ising(interaction="kac", ...)` is the way in; `local_fields` and `energy` serve any
+coupling table.
 """
 
 import time
@@ -29,9 +36,11 @@ def quanta(energy) -> np.ndarray:
 
 
 def local_fields(spins: np.ndarray, coupling_table: np.ndarray, device) -> np.ndarray:
-    """f_i = sum_j J(r_i - r_j) s_j by FFT. spins (..., L, L); coupling_table float64 (L, L), J by displacement (energy).
+    """f_i = sum_j J(r_i - r_j) s_j by FFT. spins (..., L, L); coupling_table float64 (L, L), J by
+    displacement (energy).
 
-    Returns float64 (..., L, L), energy; exact multiples of QUANTUM for J rounded to it."""
+    Returns float64 (..., L, L), energy; exact multiples of QUANTUM for J rounded to it.
+    """
     return to_fields(device, spins, coupling_table) * QUANTUM
 
 
@@ -47,30 +56,44 @@ def to_fields(device, spins: np.ndarray, coupling_table: np.ndarray) -> np.ndarr
     table = quanta(coupling_table).astype(np.float64)
     if device.kind == "gpu":
         cupy = device.cupy
-        product = cupy.fft.rfft2(cupy.asarray(spins, np.float64)) * cupy.fft.rfft2(cupy.asarray(table))
+        product = cupy.fft.rfft2(cupy.asarray(spins, np.float64)) * cupy.fft.rfft2(
+            cupy.asarray(table)
+        )
         return cupy.asnumpy(cupy.rint(cupy.fft.irfft2(product, s=shape))).astype(np.int64)
-    product = scipy.fft.rfft2(spins.astype(np.float64), workers=device.workers) * scipy.fft.rfft2(table)
+    product = scipy.fft.rfft2(spins.astype(np.float64), workers=device.workers) * scipy.fft.rfft2(
+        table
+    )
     return np.rint(scipy.fft.irfft2(product, s=shape, workers=device.workers)).astype(np.int64)
 
 
 class ConvolutionLattices:
-    """Replicas with any coupling, one a block (ising_fft.cu); the same methods as BitSlicedLattices."""
+    """Replicas with any coupling, one a block (ising_fft.cu); the same methods as
+    BitSlicedLattices.
+    """
 
     def __init__(self, model):
         self.model, self.device = model, model.device
         self.threads = 128  # of a GPU block: the attempts it looks ahead
-        self.module = self.device.module("ising_fft.cu", dict(SIZE=model.size, THREADS=self.threads))
+        self.module = self.device.module(
+            "ising_fft.cu", dict(SIZE=model.size, THREADS=self.threads)
+        )
         self.table = model.coupling_table()
         table = quanta(self.table)
         size, asarray = model.size, self.device.asarray
         distance = np.minimum(np.arange(size), size - np.arange(size))
         reach = np.where(table != 0, distance, -1).max(1)
         rows = np.flatnonzero(reach >= 0)
-        self.coupling = [asarray(np.concatenate([table, table], 1), np.int32), asarray(rows, np.int32), asarray(reach, np.int32),
-                         np.int32(len(rows))]
+        self.coupling = [
+            asarray(np.concatenate([table, table], 1), np.int32),
+            asarray(rows, np.int32),
+            asarray(reach, np.int32),
+            np.int32(len(rows)),
+        ]
         powers = 256.0 ** np.arange(4)[:, None] * np.arange(256) * QUANTUM / model.temperature
         self.factor = asarray(np.rint(np.exp(-powers) * 2.0**31), np.uint32)
-        self.places = 8 * self.device.workers if self.device.kind == "cpu" else 8 * self.device.processors
+        self.places = (
+            8 * self.device.workers if self.device.kind == "cpu" else 8 * self.device.processors
+        )
 
     def _launch(self, kernel: str, blocks: int, arguments: list) -> None:
         self.module.launch(kernel, blocks, arguments, self.threads)
@@ -96,9 +119,26 @@ class ConvolutionLattices:
                     event[p], unit[p], times[p] = held[p][1], units[held[p][0]], 0
                     spins[p], local[p], frames[p] = 1, field_all_up, 0
             start, times_array = time.monotonic(), device.asarray(times, np.int32)
-            self._launch("nucleate", places, [spins, local, frames, device.asarray(event, np.int32), times_array, np.int32(steps),
-                         np.int32(equilibration), np.int32(history), *self.coupling, self.factor, np.int32(quanta(abs(model.field))),
-                         *seed_words(seed), device.asarray(unit, np.uint32), np.uint32(STREAMS["nucleation"])])
+            self._launch(
+                "nucleate",
+                places,
+                [
+                    spins,
+                    local,
+                    frames,
+                    device.asarray(event, np.int32),
+                    times_array,
+                    np.int32(steps),
+                    np.int32(equilibration),
+                    np.int32(history),
+                    *self.coupling,
+                    self.factor,
+                    np.int32(quanta(abs(model.field))),
+                    *seed_words(seed),
+                    device.asarray(unit, np.uint32),
+                    np.uint32(STREAMS["nucleation"]),
+                ],
+            )
             steps = next_launch(steps, time.monotonic() - start)
             times = device.to_host(times_array).astype(int)
             for p in np.flatnonzero((event >= 0) & (times < 0)):
@@ -119,8 +159,23 @@ class ConvolutionLattices:
         for first in range(0, len(spins), SLICE):  # fields take 32 times the memory of packed spins
             part = slice(first, first + SLICE)
             share = min(SLICE, len(spins) - first)
-            heard = progress and partial(self._progress, progress, first * (copies or 1), share, len(spins))
-            parts.append(self._evolve(spins[part], duration[part], field, seed, unit, stream, first, first_copy, copies, heard))
+            heard = progress and partial(
+                self._progress, progress, first * (copies or 1), share, len(spins)
+            )
+            parts.append(
+                self._evolve(
+                    spins[part],
+                    duration[part],
+                    field,
+                    seed,
+                    unit,
+                    stream,
+                    first,
+                    first_copy,
+                    copies,
+                    heard,
+                )
+            )
         passage, end = zip(*parts, strict=True)
         return (None, np.concatenate(end)) if copies is None else (np.concatenate(passage, 1), None)
 
@@ -128,14 +183,32 @@ class ConvolutionLattices:
     def _progress(progress, before, share, total, copies):
         progress((before + copies * share) // total)
 
-    def _evolve(self, spins, duration, field, seed, unit, stream, first_replica, first_copy, copies, progress):
+    def _evolve(
+        self,
+        spins,
+        duration,
+        field,
+        seed,
+        unit,
+        stream,
+        first_replica,
+        first_copy,
+        copies,
+        progress,
+    ):
         from kernels.ising import next_launch
 
         device, model, count, n = self.device, self.model, len(spins), self.model.sites
         start_spins = model.unpack(spins)
-        parts = (to_fields(device, start_spins[k : k + 64], self.table).astype(np.int32) for k in range(0, count, 64))
+        parts = (
+            to_fields(device, start_spins[k : k + 64], self.table).astype(np.int32)
+            for k in range(0, count, 64)
+        )
         start_local = np.concatenate(list(parts))
-        start = device.asarray(start_spins.reshape(count, n)), device.asarray(start_local.reshape(count, n), np.int32)
+        start = (
+            device.asarray(start_spins.reshape(count, n)),
+            device.asarray(start_local.reshape(count, n), np.int32),
+        )
         passage = end = None
         if copies is None:
             end = device.zeros((count, n), np.int8)
@@ -147,12 +220,32 @@ class ConvolutionLattices:
         until = device.asarray(duration, np.int32)
         while first < tasks:
             last, began = min(first + batch, tasks), time.monotonic()
-            self._launch("evolve", min(blocks, last - first), [
-                *start, until, passage, end, *memory, device.asarray([first], np.int32), np.int32(last), np.int32(count),
-                np.int32(first_replica), np.int32(first_copy), *self.coupling, self.factor, np.int32(quanta(field)),
-                *seed_words(seed), np.uint32(unit), np.uint32(stream)])
+            self._launch(
+                "evolve",
+                min(blocks, last - first),
+                [
+                    *start,
+                    until,
+                    passage,
+                    end,
+                    *memory,
+                    device.asarray([first], np.int32),
+                    np.int32(last),
+                    np.int32(count),
+                    np.int32(first_replica),
+                    np.int32(first_copy),
+                    *self.coupling,
+                    self.factor,
+                    np.int32(quanta(field)),
+                    *seed_words(seed),
+                    np.uint32(unit),
+                    np.uint32(stream),
+                ],
+            )
             first, batch = last, next_launch(batch, time.monotonic() - began)
             if progress:
                 progress(first // count)
-        return (None if passage is None else device.to_host(passage),
-                None if end is None else np.packbits(device.to_host(end) > 0, axis=1))
+        return (
+            None if passage is None else device.to_host(passage),
+            None if end is None else np.packbits(device.to_host(end) > 0, axis=1),
+        )

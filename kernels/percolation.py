@@ -1,13 +1,18 @@
-"""Droplets as percolation clusters of the stable spins: the largest cluster, its centre and its radius of gyration.
+"""Droplets as percolation clusters of the stable spins: the largest cluster, its centre and its
+radius of gyration.
 
-Bonds    between stable (down, s = -1) spins a displacement apart at which J(r) > 0, drawn at random with probability
-         coniglio_klein      p = 1 - exp(-2 J / T)              Coniglio and Klein, J. Phys. A 13, 2775 (1980)
-         density_corrected   p = 1 - exp(-4 J (1 - rho) / T)    rho: the configuration's density of stable spins
-Symbols  coupling J(r) (energy), temperature T (energy / k_B), radius_of_gyration R_g (lattice constants)
+Bonds    between stable (down, s = -1) spins a displacement apart at which J(r) > 0, drawn at random
+         with probability
+         coniglio_klein      p = 1 - exp(-2 J / T)              Coniglio and Klein, J. Phys. A 13,
+                             2775 (1980)
+         density_corrected   p = 1 - exp(-4 J (1 - rho) / T)    rho: the configuration's density of
+                             stable spins
+Symbols  coupling J(r) (energy), temperature T (energy / k_B), radius_of_gyration R_g (lattice
+         constants)
 
-Coniglio-Klein bonds are right for nearest neighbours. At long range they find no droplet until just before m = 0; the
-density-corrected ones percolate exactly at the mean-field spinodal, 4 J q rho (1 - rho) / T = 1, and are the same at
-rho = 1/2.
+Coniglio-Klein bonds are right for nearest neighbours. At long range they find no droplet until just
+before m = 0; the density-corrected ones percolate exactly at the mean-field spinodal, 4 J q rho (1
+- rho) / T = 1, and are the same at rho = 1/2.
 """
 
 from dataclasses import dataclass
@@ -24,11 +29,13 @@ BATCH_SITES = 1 << 24  # sites labelled at once: 128 MiB of labels and sizes
 
 @dataclass(frozen=True)
 class Clusters:
-    """The largest cluster of each of n configurations (of two equally large the one with the smaller label).
+    """The largest cluster of each of n configurations (of two equally large the one with the
+    smaller label).
 
-    size: int32 (n,), sites. label: int32 (n,), its smallest site index x L + y. centre: float64 (n, 2), centre of mass on the
-    torus, in [0, L). radius_of_gyration: float64 (n,), lattice constants. labels: int32 (n, L, L), the cluster's smallest site
-    index, -1 on metastable spins, or None. A configuration without stable spins has size 0, label -1, nan centre and radius.
+    size: int32 (n,), sites. label: int32 (n,), its smallest site index x L + y. centre: float64 (n,
+    2), centre of mass on the torus, in [0, L). radius_of_gyration: float64 (n,), lattice constants.
+    labels: int32 (n, L, L), the cluster's smallest site index, -1 on metastable spins, or None. A
+    configuration without stable spins has size 0, label -1, nan centre and radius.
     """
 
     size: np.ndarray
@@ -39,26 +46,42 @@ class Clusters:
 
 
 def bond_probability(coupling, temperature: float, density, bonds: str) -> np.ndarray:
-    """Probability of a bond of coupling J (energy) at temperature T and stable-spin density rho; arrays broadcast."""
+    """Probability of a bond of coupling J (energy) at temperature T and stable-spin density rho;
+    arrays broadcast.
+    """
     if bonds not in BONDS:
         raise ValueError(f"bonds is {bonds!r}; it must be one of {', '.join(BONDS)}")
     metastable = 0.5 if bonds == "coniglio_klein" else 1 - np.asarray(density)
     return -np.expm1(-4 * np.asarray(coupling) * metastable / temperature)
 
 
-def clusters(spins: np.ndarray, *, coupling_table: np.ndarray, temperature: float, bonds: str, seed: int, index: np.ndarray,
-             device=None, labels: bool = False, progress=None) -> Clusters:
+def clusters(
+    spins: np.ndarray,
+    *,
+    coupling_table: np.ndarray,
+    temperature: float,
+    bonds: str,
+    seed: int,
+    index: np.ndarray,
+    device=None,
+    labels: bool = False,
+    progress=None,
+) -> Clusters:
     """Clusters of the stable spins of packed configurations, uint8 (n, ceil(N / 8)), bit 1 up.
 
-    coupling_table: float64 (L, L), J by displacement. temperature: T. bonds: see BONDS. index: uint64 (n,), the identity of
-    each configuration, below 2^56: its bonds are a function of (seed, index, configuration) alone. progress: called with the
-    number of configurations done. Raises ValueError on shapes that do not fit."""
+    coupling_table: float64 (L, L), J by displacement. temperature: T. bonds: see BONDS. index:
+    uint64 (n,), the identity of each configuration, below 2^56: its bonds are a function of (seed,
+    index, configuration) alone. progress: called with the number of configurations done. Raises
+    ValueError on shapes that do not fit.
+    """
     device = device or select()
     size_1d = coupling_table.shape[0]
     sites, count = size_1d**2, len(spins)
     spins, index = np.asarray(spins, np.uint8), np.asarray(index, np.uint64)
     if spins.ndim != 2 or spins.shape[1] != (sites + 7) // 8 or index.shape != (count,):
-        raise ValueError(f"spins {spins.shape} and index {index.shape} do not fit packed configurations of L = {size_1d}")
+        raise ValueError(
+            f"spins {spins.shape} and index {index.shape} do not fit packed configurations of L = {size_1d}"
+        )
     if temperature <= 0:
         raise ValueError(f"temperature is {temperature}; it must be positive (energy / k_B)")
     displacement, paired = half_of_displacements(coupling_table)
@@ -66,20 +89,48 @@ def clusters(spins: np.ndarray, *, coupling_table: np.ndarray, temperature: floa
     density = 1 - np.unpackbits(spins, axis=1, count=sites).mean(1)
 
     module = device.module("percolation.cu", dict(SIZE=size_1d, THREADS=256))
-    displacement_array, class_array = device.asarray(displacement, np.int32), device.asarray(class_of, np.int32)
-    result = Clusters(np.zeros(count, np.int32), np.full(count, -1, np.int32), np.full((count, 2), np.nan), np.full(count, np.nan),
-                      np.empty((count, size_1d, size_1d), np.int32) if labels else None)
+    displacement_array, class_array = (
+        device.asarray(displacement, np.int32),
+        device.asarray(class_of, np.int32),
+    )
+    result = Clusters(
+        np.zeros(count, np.int32),
+        np.full(count, -1, np.int32),
+        np.full((count, 2), np.nan),
+        np.full(count, np.nan),
+        np.empty((count, size_1d, size_1d), np.int32) if labels else None,
+    )
     batch = max(1, BATCH_SITES // sites)
     for first in range(0, count, batch):
         part = slice(first, min(first + batch, count))
         n = part.stop - first
-        threshold = fixed_point(bond_probability(couplings[None, :], temperature, density[part, None], bonds) + np.zeros((n, 1)))
-        identity = np.stack([index[part] & 0xFFFFFFFF, index[part] >> np.uint64(32)], 1).astype(np.uint32)
+        threshold = fixed_point(
+            bond_probability(couplings[None, :], temperature, density[part, None], bonds)
+            + np.zeros((n, 1))
+        )
+        identity = np.stack([index[part] & 0xFFFFFFFF, index[part] >> np.uint64(32)], 1).astype(
+            np.uint32
+        )
         label, size = device.zeros((n, sites), np.int32), device.zeros((n, sites), np.int32)
-        module.launch("label_clusters", n, [
-            device.asarray(spins[part]), displacement_array, class_array, np.int32(len(displacement)), np.int32(paired),
-            device.asarray(threshold), np.int32(len(couplings)), device.asarray(identity), label, size, *seed_words(seed),
-            np.uint32(STREAMS["bonds"])], threads=256)
+        module.launch(
+            "label_clusters",
+            n,
+            [
+                device.asarray(spins[part]),
+                displacement_array,
+                class_array,
+                np.int32(len(displacement)),
+                np.int32(paired),
+                device.asarray(threshold),
+                np.int32(len(couplings)),
+                device.asarray(identity),
+                label,
+                size,
+                *seed_words(seed),
+                np.uint32(STREAMS["bonds"]),
+            ],
+            threads=256,
+        )
         label, size = device.to_host(label), device.to_host(size)
         largest = size.argmax(1)  # the first, that is the smallest label, of equals
         for k, root in enumerate(largest):
@@ -87,7 +138,9 @@ def clusters(spins: np.ndarray, *, coupling_table: np.ndarray, temperature: floa
                 i = first + k
                 result.size[i], result.label[i] = size[k, root], root
                 members = np.divmod(np.flatnonzero(label[k] == root), size_1d)
-                result.centre[i], result.radius_of_gyration[i] = centre_and_radius(np.stack(members, 1), size_1d)
+                result.centre[i], result.radius_of_gyration[i] = centre_and_radius(
+                    np.stack(members, 1), size_1d
+                )
         if labels:
             result.labels[part] = label.reshape(n, size_1d, size_1d)
         if progress:
@@ -96,10 +149,12 @@ def clusters(spins: np.ndarray, *, coupling_table: np.ndarray, temperature: floa
 
 
 def centre_and_radius(positions: np.ndarray, size: int) -> tuple[np.ndarray, float]:
-    """Centre of mass on the torus of side L, (2,), and radius of gyration about it, from positions int (n, 2).
+    """Centre of mass on the torus of side L, (2,), and radius of gyration about it, from positions
+    int (n, 2).
 
-    Each coordinate's centre is the direction of the mean of exp(2 pi i x / L) (Bai and Breen, J. Graphics Tools 13, 53
-    (2008)); R_g^2 is the mean square of the minimum-image distance to it."""
+    Each coordinate's centre is the direction of the mean of exp(2 pi i x / L) (Bai and Breen, J.
+    Graphics Tools 13, 53 (2008)); R_g^2 is the mean square of the minimum-image distance to it.
+    """
     angle = 2 * np.pi / size * positions
     centre = np.arctan2(np.sin(angle).mean(0), np.cos(angle).mean(0)) * size / (2 * np.pi) % size
     distance = (positions - centre + size / 2) % size - size / 2
@@ -107,8 +162,10 @@ def centre_and_radius(positions: np.ndarray, size: int) -> tuple[np.ndarray, flo
 
 
 def half_of_displacements(coupling_table: np.ndarray) -> tuple[np.ndarray, int]:
-    """One of each pair d, -d of displacements with J(d) > 0, int (n, 2), components in 0..L-1, and how many of them are of
-    such a pair: the rest, d = -d on an even lattice, come last; their bonds are met from both ends and drawn from one."""
+    """One of each pair d, -d of displacements with J(d) > 0, int (n, 2), components in 0..L-1, and
+    how many of them are of such a pair: the rest, d = -d on an even lattice, come last; their bonds
+    are met from both ends and drawn from one.
+    """
     size = coupling_table.shape[0]
     x, y = np.nonzero(coupling_table > 0)
     this, opposite = x * size + y, (-x % size) * size + (-y % size)

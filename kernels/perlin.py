@@ -1,12 +1,17 @@
-"""Periodic Perlin noise in three dimensions: random fields whose features have a size that one chooses.
+"""Periodic Perlin noise in three dimensions: random fields whose features have a size that one
+chooses.
 
-Noise    at a point in a cell of a cubic lattice: the sum over the cell's eight corners p of w(t_x) w(t_y) w(t_z) g_p . r, where r is the
-         way from p to the point in lattice constants, t its components' sizes, w(t) = 1 - (6 t^5 - 15 t^4 + 10 t^3), and the g_p are
-         independent unit vectors, isotropic
-Spectrum E|FFT|^2 = P^3 / 3 sum over axes a of |FFT of r_a w(|r_x|) w(|r_y|) w(|r_z|)|^2, P^3 the number of lattice points
-Sources  K. Perlin, SIGGRAPH Computer Graphics 19, 287 (1985); the fade: K. Perlin, ACM Trans. Graphics 21, 681 (2002)
+Noise    at a point in a cell of a cubic lattice: the sum over the cell's eight corners p of w(t_x)
+         w(t_y) w(t_z) g_p . r, where r is the way from p to the point in lattice constants, t its
+         components' sizes, w(t) = 1 - (6 t^5 - 15 t^4 + 10 t^3), and the g_p are independent unit
+         vectors, isotropic
+Spectrum E|FFT|^2 = P^3 / 3 sum over axes a of |FFT of r_a w(|r_x|) w(|r_y|) w(|r_z|)|^2, P^3 the
+number of lattice points
+Sources  K. Perlin, SIGGRAPH Computer Graphics 19, 287 (1985); the fade: K. Perlin, ACM Trans.
+         Graphics 21, 681 (2002)
 
-The same bytes on every device: directions from Philox, arithmetic in single precision with no choice left to a compiler.
+The same bytes on every device: directions from Philox, arithmetic in single precision with no
+choice left to a compiler.
 """
 
 from collections.abc import Sequence
@@ -17,13 +22,21 @@ from kernels.device import select
 from kernels.streams import STREAMS, seed_words
 
 
-def perlin_noise(shape: tuple[int, int, int], lattice: Sequence[int], seed: int, index: Sequence[int] | None = None,
-                 stream: str = "perlin", device=None, planes: range | None = None) -> np.ndarray:
+def perlin_noise(
+    shape: tuple[int, int, int],
+    lattice: Sequence[int],
+    seed: int,
+    index: Sequence[int] | None = None,
+    stream: str = "perlin",
+    device=None,
+    planes: range | None = None,
+) -> np.ndarray:
     """Fields of Perlin noise, float32 (n, *shape), each of rms about 0.19 and |noise| < 1.
 
-    shape: three equal sides, cells. lattice: (n,), lattice cells along a side of each field, which divide it. index: (n,),
-    identity of each below 2^56 (default 0, 1, ...): a field is a function of (seed, stream, index, lattice, shape) alone. seed: below
-    2^64. planes: the part of the first axis that is made, in steps of 1 (default: all): float32 (n, len(planes), *shape[1:]), the same
+    shape: three equal sides, cells. lattice: (n,), lattice cells along a side of each field, which
+    divide it. index: (n,), identity of each below 2^56 (default 0, 1, ...): a field is a function
+    of (seed, stream, index, lattice, shape) alone. seed: below 2^64. planes: the part of the first
+    axis that is made, in steps of 1 (default: all): float32 (n, len(planes), *shape[1:]), the same
     as in the whole. Raises ValueError, one line, on what does not fit.
     """
     lattice = [lattice] if np.ndim(lattice) == 0 else list(lattice)
@@ -36,17 +49,38 @@ def perlin_noise(shape: tuple[int, int, int], lattice: Sequence[int], seed: int,
     for points in sorted(set(map(int, lattice))):
         mine = [i for i, cells in enumerate(lattice) if cells == points]
         number = np.array([int(index[i]) for i in mine], np.uint64)
-        identity = np.stack([number & np.uint64(0xFFFFFFFF), number >> np.uint64(32)], 1).astype(np.uint32)
+        identity = np.stack([number & np.uint64(0xFFFFFFFF), number >> np.uint64(32)], 1).astype(
+            np.uint32
+        )
         module = device.module("perlin.cu", dict(SIZE=size, POINTS=points))
-        gradient, noise = device.zeros((len(mine), points**3, 3), np.float32), device.zeros((len(mine), *part), np.float32)
-        module.launch("draw_gradients", len(mine), [device.asarray(identity), gradient, *seed_words(seed), np.uint32(STREAMS[stream])],
-                      threads=128)  # fmt: skip
+        gradient, noise = (
+            device.zeros((len(mine), points**3, 3), np.float32),
+            device.zeros((len(mine), *part), np.float32),
+        )
+        module.launch(
+            "draw_gradients",
+            len(mine),
+            [device.asarray(identity), gradient, *seed_words(seed), np.uint32(STREAMS[stream])],
+            threads=128,
+        )
         offset = np.arange(size // points) / (size // points)
         count = len(mine) * len(planes)
         blocks = min(device.workers, count) if device.kind == "cpu" else count
-        module.launch("interpolate", blocks, [gradient, device.asarray(offset, np.float32), device.asarray(fade(offset), np.float32), noise,
-                                              np.int32(count), np.int32(blocks), np.int32(planes.start), np.int32(len(planes))],
-                      threads=128)  # fmt: skip
+        module.launch(
+            "interpolate",
+            blocks,
+            [
+                gradient,
+                device.asarray(offset, np.float32),
+                device.asarray(fade(offset), np.float32),
+                noise,
+                np.int32(count),
+                np.int32(blocks),
+                np.int32(planes.start),
+                np.int32(len(planes)),
+            ],
+            threads=128,
+        )
         fields[mine] = device.to_host(noise)
     return fields
 
@@ -58,16 +92,29 @@ def fade(t: np.ndarray) -> np.ndarray:
 
 def check(shape, lattice: list, seed, index: list, stream: str, planes: range) -> None:
     """ValueError, one line, on what does not fit."""
-    if len(shape) != 3 or len(set(shape)) != 1 or not isinstance(shape[0], int | np.integer) or shape[0] < 1:
+    if (
+        len(shape) != 3
+        or len(set(shape)) != 1
+        or not isinstance(shape[0], int | np.integer)
+        or shape[0] < 1
+    ):
         raise ValueError(f"shape is {tuple(shape)}; it must be three equal numbers of cells")
     for cells in lattice:
         if not isinstance(cells, int | np.integer) or cells < 1 or shape[0] % cells:
-            raise ValueError(f"lattice is {cells}; it must be a whole number from 1 that divides the side, {shape[0]} cells")
+            raise ValueError(
+                f"lattice is {cells}; it must be a whole number from 1 that divides the side, {shape[0]} cells"
+            )
     if not isinstance(seed, int | np.integer) or not 0 <= seed < 1 << 64:
         raise ValueError(f"seed is {seed}; it must be a whole number from 0 and below 2^64")
-    if len(index) != len(lattice) or not all(isinstance(n, int | np.integer) and 0 <= n < 1 << 56 for n in index):
-        raise ValueError(f"index is {index}; it must be {len(lattice)} whole numbers from 0 and below 2^56")
+    if len(index) != len(lattice) or not all(
+        isinstance(n, int | np.integer) and 0 <= n < 1 << 56 for n in index
+    ):
+        raise ValueError(
+            f"index is {index}; it must be {len(lattice)} whole numbers from 0 and below 2^56"
+        )
     if not len(planes) or planes.step != 1 or planes.start < 0 or planes.stop > shape[0]:
-        raise ValueError(f"planes are {planes}; they must be some of 0 to {shape[0]}, in steps of 1")
+        raise ValueError(
+            f"planes are {planes}; they must be some of 0 to {shape[0]}, in steps of 1"
+        )
     if stream not in STREAMS:
         raise ValueError(f"stream is {stream!r}; it must be one of {', '.join(STREAMS)}")

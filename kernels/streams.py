@@ -1,7 +1,8 @@
 """Every named stream of random numbers, in one place.
 
-A random number is a function of (seed, stream, unit, copy, word of 32 replicas, slot, step) through Philox4x32-10
-(random.h). Two streams never share a number; a stream's number here is part of every result, so never reuse one.
+A random number is a function of (seed, stream, unit, copy, word of 32 replicas, slot, step) through
+Philox4x32-10 (random.h). Two streams never share a number; a stream's number here is part of every
+result, so never reuse one.
 """
 
 import numpy as np

@@ -1,12 +1,14 @@
 """make bench: how fast, beside the peers, in one run, one thread each, interleaved, medians.
 
-    python -m tests.bench [--only MODEL] [--rounds 5] [--seconds 1.5] [--device cpu|gpu|auto] [--out FOLDER]
+    python -m tests.bench [--only MODEL] [--rounds 5] [--seconds 1.5] [--device cpu|gpu|auto] [--out
+    FOLDER]
 
 Cahn-Hilliard: bench_cahn_hilliard.py. Active Ising: bench_active_ising.py. The coarsening network:
 bench_conv_gru.py. Ising's peers:
-tests/reference/metropolis.cpp, plain random-site Metropolis with cached local fields, compiled with the kernels' own
-optimisation flags; mcising (PyPI), nearest neighbours, its sequential-scan Metropolis. Every system stays metastable. Ours
-are whole calls of Ising.evolve on 512 replicas, packing included. The JSON is kept per machine.
+tests/reference/metropolis.cpp, plain random-site Metropolis with cached local fields, compiled with
+the kernels' own optimisation flags; mcising (PyPI), nearest neighbours, its sequential-scan
+Metropolis. Every system stays metastable. Ours are whole calls of Ising.evolve on 512 replicas,
+packing included. The JSON is kept per machine.
 """
 
 import argparse
@@ -28,13 +30,22 @@ from tests.reference import metropolis
 
 MODELS = ["ising", "cahn_hilliard", "active_ising", "conv_gru"]
 # range, size, field, goal of the ratio
-SYSTEMS = [(1, 10, 0.57, 34), (3, 30, 0.89, 18), (5, 50, 1.09, None), (10, 100, 1.215, 40), (10, 200, 1.21, None), (20, 200, 1.255, 68)]
+SYSTEMS = [
+    (1, 10, 0.57, 34),
+    (3, 30, 0.89, 18),
+    (5, 50, 1.09, None),
+    (10, 100, 1.215, 40),
+    (10, 200, 1.21, None),
+    (20, 200, 1.255, 68),
+]
 
 
 class Ours:
     def __init__(self, range_: int, size: int, field: float, device):
         self.model = system(range_, size, field, device)
-        replicas = 512 if device.kind == "cpu" else 32 * self.model.lattices._teams(1 << 30)  # all that run at once
+        replicas = (
+            512 if device.kind == "cpu" else 32 * self.model.lattices._teams(1 << 30)
+        )  # all that run at once
         self.start = self.model.evolve(self.model.pack(np.ones((replicas, size, size))), 20, seed=1)
         self.steps = 1
 
@@ -49,7 +60,13 @@ class Ours:
 
 
 def system(range_: int, size: int, field: float, device) -> Ising:
-    return Ising(range=range_, size=size, temperature=4 / 9 * (2.269185314213022 if range_ == 1 else 4), field=field, device=device)
+    return Ising(
+        range=range_,
+        size=size,
+        temperature=4 / 9 * (2.269185314213022 if range_ == 1 else 4),
+        field=field,
+        device=device,
+    )
 
 
 def plain(range_: int, size: int, field: float, seconds: float) -> float:
@@ -75,21 +92,27 @@ def mcising(size: int, field: float, seconds: float) -> float | None:
 
 
 def gpu_limit(range_: int, size: int, rate: float, device) -> str:
-    """Share of the integer-instruction limit: three-input logic runs on 64 lanes a processor and clock."""
+    """Share of the integer-instruction limit: three-input logic runs on 64 lanes a processor and
+    clock.
+    """
     sites = size // (range_ + 1)
     if range_ <= RANDOM_SITE_RANGE:
         count = 2 * (6 if range_ == 1 else (2 * range_ + 1) ** 2)
     else:
         bits = (4 * range_ * (range_ + 1)).bit_length()
-        blocks = ((sites + 1) / sites) ** 2 * range_**2  # full adders to count the gap x gap blocks, an attempt
+        blocks = (
+            (sites + 1) / sites
+        ) ** 2 * range_**2  # full adders to count the gap x gap blocks, an attempt
         count = 2 * (blocks + (sites + 1) / sites * (range_ + 2 * bits) + 2 * range_ + 3 * bits)
     rounds = 12 if range_ == 1 else 34  # of acceptance, a warp's 1024 replicas
     logic = count + rounds * 18
     clock = device.clock
     limit = device.processors * 64 * clock * 32 / logic
-    return (f"{rate:.3g} attempts/s, {rate / limit:.0%} of the instruction limit {limit:.3g} = {device.processors} processors x 64 lanes x "
-            f"{clock / 1e9:.2f} GHz x 32 replicas / {logic:.0f} instructions an attempt ({count:.0f} to count neighbours, "
-            f"{rounds} x 18 to accept)")
+    return (
+        f"{rate:.3g} attempts/s, {rate / limit:.0%} of the instruction limit {limit:.3g} = {device.processors} processors x 64 lanes x "
+        f"{clock / 1e9:.2f} GHz x 32 replicas / {logic:.0f} instructions an attempt ({count:.0f} to count neighbours, "
+        f"{rounds} x 18 to accept)"
+    )
 
 
 def measure(rounds: int, seconds: float) -> list[dict]:
@@ -110,32 +133,63 @@ def measure(rounds: int, seconds: float) -> list[dict]:
                 continue
             ratios = [a / b for a, b in zip(samples["ours"], samples[name], strict=True)]
             against_goal = goal if (name == "mcising") == (range_ == 1) else None
-            rows.append({"range": range_, "size": size, "field": field, "peer": name, "ours": statistics.median(samples["ours"]),
-                         "theirs": statistics.median(samples[name]), "ratio": statistics.median(ratios),
-                         "ratio_min": min(ratios), "ratio_max": max(ratios), "goal": against_goal})
+            rows.append(
+                {
+                    "range": range_,
+                    "size": size,
+                    "field": field,
+                    "peer": name,
+                    "ours": statistics.median(samples["ours"]),
+                    "theirs": statistics.median(samples[name]),
+                    "ratio": statistics.median(ratios),
+                    "ratio_min": min(ratios),
+                    "ratio_max": max(ratios),
+                    "goal": against_goal,
+                }
+            )
             print(row_text(rows[-1]), flush=True)
     return rows
 
 
 def row_text(r: dict) -> str:
     goal = f"   goal {r['goal']}x" if r["goal"] else ""
-    return (f"R={r['range']:<3} L={r['size']:<4} {r['ours']:10.3g} attempts/s   {r['peer']:10} {r['theirs']:10.3g}   "
-            f"ratio {r['ratio']:6.1f}  ({r['ratio_min']:.1f} to {r['ratio_max']:.1f}){goal}")
+    return (
+        f"R={r['range']:<3} L={r['size']:<4} {r['ours']:10.3g} attempts/s   {r['peer']:10} {r['theirs']:10.3g}   "
+        f"ratio {r['ratio']:6.1f}  ({r['ratio_min']:.1f} to {r['ratio_max']:.1f}){goal}"
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.5, help="of each measurement")
-    parser.add_argument("--device", choices=["auto", "cpu", "gpu"], default="auto", help="also time a GPU (auto: if there is one)")
+    parser.add_argument(
+        "--device",
+        choices=["auto", "cpu", "gpu"],
+        default="auto",
+        help="also time a GPU (auto: if there is one)",
+    )
     parser.add_argument("--out", type=Path, default=Path("analysis/results/bench"))
-    parser.add_argument("--only", choices=MODELS, help="one model alone; the kept JSON keeps the others' last figures")
+    parser.add_argument(
+        "--only",
+        choices=MODELS,
+        help="one model alone; the kept JSON keeps the others' last figures",
+    )
     options = parser.parse_args()
-    result = {"machine": cpu_model(), "cores": available_cores(), "date": time.strftime("%Y-%m-%d"), "rounds": options.rounds,
-              "unit": "ising: attempts per second; cahn_hilliard, conv_gru: cell-steps per second; active_ising: time units per second; "
-                      "one thread"}
+    result = {
+        "machine": cpu_model(),
+        "cores": available_cores(),
+        "date": time.strftime("%Y-%m-%d"),
+        "rounds": options.rounds,
+        "unit": "ising: attempts per second; cahn_hilliard, conv_gru: cell-steps per second; active_ising: time units per second; "
+        "one thread",
+    }
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # one core for us and the peers alike
+        os.sched_setaffinity(
+            0, {max(os.sched_getaffinity(0))}
+        )  # one core for us and the peers alike
     file = options.out / (re.sub(r"[^a-z0-9]+", "-", cpu_model().lower()).strip("-") + ".json")
     if options.only and file.exists():
         result = {**json.loads(file.read_text()), **result}
@@ -152,7 +206,13 @@ def main() -> None:
     name = cpu_model()
     if device.kind == "gpu":
         name = device.name
-        result["gpu"] = {"device": device.name, "ising": [], "cahn_hilliard": [], "active_ising": [], "conv_gru": []}
+        result["gpu"] = {
+            "device": device.name,
+            "ising": [],
+            "cahn_hilliard": [],
+            "active_ising": [],
+            "conv_gru": [],
+        }
         if "cahn_hilliard" in models:
             result["gpu"]["cahn_hilliard"] = bench_cahn_hilliard.gpu(device, options.seconds)
         if "active_ising" in models:
@@ -160,9 +220,18 @@ def main() -> None:
         if "conv_gru" in models:
             result["gpu"]["conv_gru"] = bench_conv_gru.gpu(device, options.seconds, options.rounds)
         for range_, size, field, _ in SYSTEMS if "ising" in models else []:
-            rate = statistics.median(Ours(range_, size, field, device).attempts_per_second(options.seconds) for _ in range(options.rounds))
-            result["gpu"]["ising"].append({"range": range_, "size": size, "attempts_per_second": rate,
-                                           "limit": gpu_limit(range_, size, rate, device)})
+            rate = statistics.median(
+                Ours(range_, size, field, device).attempts_per_second(options.seconds)
+                for _ in range(options.rounds)
+            )
+            result["gpu"]["ising"].append(
+                {
+                    "range": range_,
+                    "size": size,
+                    "attempts_per_second": rate,
+                    "limit": gpu_limit(range_, size, rate, device),
+                }
+            )
             print(f"R={range_:<3} L={size:<4} {result['gpu']['ising'][-1]['limit']}", flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
     file = options.out / (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") + ".json")
@@ -172,7 +241,9 @@ def main() -> None:
     rows += [r for part in result.get("cahn_hilliard", {}).values() for r in part]
     ratios = [r["ratio"] / r["goal"] for r in rows if r["goal"]]
     if ratios:
-        print(f"geometric mean of ratio over goal: {math.exp(statistics.mean(map(math.log, ratios))):.2f}")
+        print(
+            f"geometric mean of ratio over goal: {math.exp(statistics.mean(map(math.log, ratios))):.2f}"
+        )
 
 
 if __name__ == "__main__":

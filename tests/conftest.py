@@ -36,8 +36,9 @@ def device(request):
 
 @pytest.fixture
 def quench(capsys, monkeypatch):
-    """quench(*arguments) -> (exit status, lines on stderr) of `python -m jobs`, in this process, on one CPU
-    thread."""
+    """quench(*arguments) -> (exit status, lines on stderr) of `python -m jobs`, in this process, on
+    one CPU thread.
+    """
     for name in [n for n in os.environ if n.startswith(("SLURM_", "QUENCH_TASK"))]:
         monkeypatch.delenv(name)
 
@@ -76,5 +77,11 @@ def small(tmp_path) -> Path:
 
 def command(*arguments, **options) -> subprocess.Popen:
     """`python -m jobs` as a process of its own."""
-    return subprocess.Popen([sys.executable, "-m", "jobs", *map(str, arguments)], cwd=ROOT, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-m", "jobs", *map(str, arguments)],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **options,
+    )

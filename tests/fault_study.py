@@ -1,8 +1,10 @@
-"""What goes wrong on real machines, tried and counted: python -m tests.fault_study [FAULT ...] [--kills 15] (a quarter of an hour).
+"""What goes wrong on real machines, tried and counted: python -m tests.fault_study [FAULT ...]
+[--kills 15] (a quarter of an hour).
 
-Each fault hits small runs of all studies; afterwards the same command must bring every result, byte for byte that of a run in peace, and
-no finished file may be lost on the way.  The table that it prints is in README.md.  The faults of Slurm itself (time limits, preemption,
-dead nodes) are in test_slurm_lives.py.
+Each fault hits small runs of all studies; afterwards the same command must bring every result, byte
+for byte that of a run in peace, and no finished file may be lost on the way.  The table that it
+prints is in README.md.  The faults of Slurm itself (time limits, preemption, dead nodes) are in
+test_slurm_lives.py.
 """
 
 import argparse
@@ -60,7 +62,8 @@ rollout:
 """,
 }
 STAGES = {study: ("generate", "collect", "train", "predict") for study in CONFIGS} | {
-    "coarsening": ("generate", "collect", "train", "rollout")}  # fmt: skip
+    "coarsening": ("generate", "collect", "train", "rollout")
+}
 
 
 class Study:
@@ -79,12 +82,33 @@ class Study:
         self.wanted = results(self.whole)
 
     def command(self, stage: str, run: Path, *more) -> list[str]:
-        words = (sys.executable, "-m", "jobs", self.name, stage, self.config, "--run", run, "--device", "cpu", "--workers", "1", *more)
+        words = (
+            sys.executable,
+            "-m",
+            "jobs",
+            self.name,
+            stage,
+            self.config,
+            "--run",
+            run,
+            "--device",
+            "cpu",
+            "--workers",
+            "1",
+            *more,
+        )
         return [str(word) for word in words]
 
     def start(self, stage: str, run: Path, before: tuple = (), **options) -> subprocess.Popen:
-        return subprocess.Popen([*before, *self.command(stage, run)], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                start_new_session=True, **options)  # fmt: skip
+        return subprocess.Popen(
+            [*before, *self.command(stage, run)],
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            **options,
+        )
 
     def call(self, stage: str, run: Path, before: tuple = ()) -> tuple[int, str]:
         process = self.start(stage, run, before)
@@ -97,7 +121,9 @@ class Study:
             code, said = self.call(stage, run)
             assert code == 0, said
         found = results(run)
-        assert found == self.wanted, [name for name in self.wanted if found.get(name) != self.wanted[name]]
+        assert found == self.wanted, [
+            name for name in self.wanted if found.get(name) != self.wanted[name]
+        ]
 
 
 def results(run: Path) -> dict[str, str]:
@@ -113,7 +139,12 @@ def results(run: Path) -> dict[str, str]:
 
 def kills(study: Study, count: int) -> str:
     """SIGKILL at random moments of all stages."""
-    run, done, lost, dice = study.folder / f"{study.name}-killed", dict.fromkeys(study.stages, 0), 0, random.Random(study.name)
+    run, done, lost, dice = (
+        study.folder / f"{study.name}-killed",
+        dict.fromkeys(study.stages, 0),
+        0,
+        random.Random(study.name),
+    )
     times = {"collect": 1 if study.took["collect"] > 20 else max(1, count // 8)}
     while sum(done.values()) < count:
         shutil.rmtree(run, ignore_errors=True)
@@ -159,7 +190,12 @@ def read_only(study: Study, _: int) -> str:
         subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
         code, said = study.call("collect", disk / "run")
         assert (code, len(said.splitlines())) == (2, 1), said
-        status = subprocess.run([sys.executable, "-m", "jobs", "status", disk / "run"], cwd=ROOT, capture_output=True, text=True)
+        status = subprocess.run(
+            [sys.executable, "-m", "jobs", "status", disk / "run"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
         assert status.returncode == 0, status.stderr
         subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
         study.finish(disk / "run")
@@ -206,7 +242,9 @@ def clock(study: Study, _: int) -> str:
         return "not tried: no faketime"
     run = study.folder / f"{study.name}-clock"
     for stage, jump in zip(study.stages, itertools.cycle(("+2 years", "-3 years")), strict=False):
-        code, said = study.call(stage, run, ("faketime", "-m", "--exclude-monotonic", "-f", jump.replace(" years", "y")))
+        code, said = study.call(
+            stage, run, ("faketime", "-m", "--exclude-monotonic", "-f", jump.replace(" years", "y"))
+        )
         assert code == 0, said
     assert results(run) == study.wanted
     return "nothing"
@@ -232,7 +270,15 @@ def generate(stage, systems, place, device, progress):
 work.generate = generate
 sys.exit(main(sys.argv[1:]))
 """
-        command = [str(mpiexec), "-n", "2", sys.executable, "-c", code, *study.command("generate", run)[3:]]
+        command = [
+            str(mpiexec),
+            "-n",
+            "2",
+            sys.executable,
+            "-c",
+            code,
+            *study.command("generate", run)[3:],
+        ]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
         took.append(time.time() - (run / "moment").stat().st_mtime)
         assert done.returncode not in (0, 75), done.stderr
@@ -242,17 +288,25 @@ sys.exit(main(sys.argv[1:]))
 
 
 def stale(study: Study, _: int) -> str:
-    """What the dead leave behind: half-written files, heartbeats, and an HDF5 lock held on every shard."""
+    """What the dead leave behind: half-written files, heartbeats, and an HDF5 lock held on every
+    shard.
+    """
     run = study.folder / f"{study.name}-stale"
     shutil.copytree(study.whole, run)
     first, *_ = sorted((run / "generate").glob("unit-*.h5"))
     content = first.read_bytes()
     first.unlink()
-    for left in (f"generate/.{first.name}.{os.uname().nodename}-999999.tmp", ".config.yaml.n7-4711.tmp", "log/.probe-n7-4711"):
+    for left in (
+        f"generate/.{first.name}.{os.uname().nodename}-999999.tmp",
+        ".config.yaml.n7-4711.tmp",
+        "log/.probe-n7-4711",
+    ):
         (run / left).write_bytes(content[:1000])
     (run / "log/generate-task-0000-rank-0000.json").write_text("{")
     holds = f"import fcntl, glob, time; files = [open(p, 'rb+') for p in glob.glob({str(run / '**/*.h5')!r}, recursive=True)]\n"
-    holds += "[fcntl.flock(file, fcntl.LOCK_EX) for file in files]; print(flush=True); time.sleep(600)"
+    holds += (
+        "[fcntl.flock(file, fcntl.LOCK_EX) for file in files]; print(flush=True); time.sleep(600)"
+    )
     holder = subprocess.Popen([sys.executable, "-c", holds], stdout=subprocess.PIPE)
     holder.stdout.readline()
     try:
@@ -263,15 +317,27 @@ def stale(study: Study, _: int) -> str:
     return "no lock is taken, none is waited for"
 
 
-FAULTS = {"kills": kills, "full": full, "read_only": read_only, "damaged": damaged, "twice": twice, "clock": clock, "thrown": thrown,
-          "stale": stale}  # fmt: skip
+FAULTS = {
+    "kills": kills,
+    "full": full,
+    "read_only": read_only,
+    "damaged": damaged,
+    "twice": twice,
+    "clock": clock,
+    "thrown": thrown,
+    "stale": stale,
+}
 
 
 @contextlib.contextmanager
 def tmpfs(folder: Path, size: int):
     """A disk of so many bytes; root only."""
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "quench", folder], check=True, capture_output=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "quench", folder],
+        check=True,
+        capture_output=True,
+    )
     try:
         yield folder
     finally:
@@ -292,7 +358,10 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="quench-faults-"))
     for name in options.studies:
         study = Study(name, folder)
-        print(f"{name}: in peace {', '.join(f'{stage} {seconds:.0f} s' for stage, seconds in study.took.items())}", flush=True)
+        print(
+            f"{name}: in peace {', '.join(f'{stage} {seconds:.0f} s' for stage, seconds in study.took.items())}",
+            flush=True,
+        )
         for fault in options.faults or FAULTS:
             print(f"| {fault} | {name} | {FAULTS[fault](study, options.kills)} |", flush=True)
     shutil.rmtree(folder)

@@ -1,4 +1,5 @@
-"""What tests/test_large_box.py asks of the slabs on several ranks: mpiexec -n P python -m mpi4py -m tests.large_box_run FILE.npz.
+"""What tests/test_large_box.py asks of the slabs on several ranks: mpiexec -n P python -m mpi4py -m
+tests.large_box_run FILE.npz.
 
 Also what is asked of them, so that the test can ask the solver on one device for the same.
 """
@@ -30,7 +31,15 @@ REST = dict(shape=(8, 8, 8), tolerance=1e-3, steady_state=1e-8)
 
 def model_of(precision: str, shape=SHAPE, device=None) -> CahnHilliard:
     device = device or select("cpu", workers=1)
-    return coarsening(shape, 3.2, 0.7, spacing=1.1, laplacian="finite_difference", precision=precision, device=device)
+    return coarsening(
+        shape,
+        3.2,
+        0.7,
+        spacing=1.1,
+        laplacian="finite_difference",
+        precision=precision,
+        device=device,
+    )
 
 
 def noise(shape=SHAPE) -> np.ndarray:
@@ -40,7 +49,9 @@ def noise(shape=SHAPE) -> np.ndarray:
 def wave() -> np.ndarray:
     """cos(k . x) about a mean, (1, *SHAPE), float64."""
     x = np.meshgrid(*map(np.arange, SHAPE), indexing="ij")
-    phase = 2 * np.pi * sum(n * a / size for n, a, size in zip(WAVE["turns"], x, SHAPE, strict=True))
+    phase = (
+        2 * np.pi * sum(n * a / size for n, a, size in zip(WAVE["turns"], x, SHAPE, strict=True))
+    )
     return WAVE["mean"] + WAVE["amplitude"] * np.cos(phase + 0.3)[None]
 
 
@@ -52,7 +63,9 @@ class FakeGpuArray(np.ndarray):
 
 
 def fake_gpu(device):
-    """A device that says it is a GPU whose memory MPI cannot read, so that every block is staged through the host."""
+    """A device that says it is a GPU whose memory MPI cannot read, so that every block is staged
+    through the host.
+    """
 
     def asnumpy(array, out=None):
         if out is None:
@@ -65,16 +78,33 @@ def fake_gpu(device):
 
     cupyx = types.SimpleNamespace(empty_pinned=np.empty, scipy=types.SimpleNamespace(fft=scipy.fft))
     sys.modules |= {"cupyx": cupyx, "cupyx.scipy": cupyx.scipy, "cupyx.scipy.fft": scipy.fft}
-    cupy = types.SimpleNamespace(asarray=np.asarray, float64=np.float64, multiply=np.multiply, asnumpy=asnumpy)
-    return types.SimpleNamespace(kind="gpu", cupy=cupy, workers=1, module=device.module, asarray=device.asarray, zeros=zeros,
-                                 to_host=np.array, synchronize=lambda: None)  # fmt: skip
+    cupy = types.SimpleNamespace(
+        asarray=np.asarray, float64=np.float64, multiply=np.multiply, asnumpy=asnumpy
+    )
+    return types.SimpleNamespace(
+        kind="gpu",
+        cupy=cupy,
+        workers=1,
+        module=device.module,
+        asarray=device.asarray,
+        zeros=zeros,
+        to_host=np.array,
+        synchronize=lambda: None,
+    )
 
 
-def box_of(model, communicator, start, scheme="adaptive", step=None, tolerance=1e-4, steady_state=None) -> LargeBox:
+def box_of(
+    model, communicator, start, scheme="adaptive", step=None, tolerance=1e-4, steady_state=None
+) -> LargeBox:
     """A box that holds this rank's planes of start (1, *shape)."""
     slabs = Slabs(model.shape, model.precision, model.device, communicator)
-    box = LargeBox(model, slabs, control(model, scheme, step, tolerance), scheme == "adaptive", steady_state)
-    box.put(slice(None), model.to_symmetric(start[0, slabs.planes.start : slabs.planes.stop].astype(np.float64)))
+    box = LargeBox(
+        model, slabs, control(model, scheme, step, tolerance), scheme == "adaptive", steady_state
+    )
+    box.put(
+        slice(None),
+        model.to_symmetric(start[0, slabs.planes.start : slabs.planes.stop].astype(np.float64)),
+    )
     box.start()
     return box
 
@@ -96,22 +126,37 @@ def ask(communicator) -> dict[str, np.ndarray]:
         for i, time in enumerate(TIMES):
             until(box, time)
             numbers = box.numbers(area=True)
-            found[f"{name} fields {i}"], found[f"{name} steps"] = whole(box), np.array(box.clock.steps)
+            found[f"{name} fields {i}"], found[f"{name} steps"] = (
+                whole(box),
+                np.array(box.clock.steps),
+            )
             found[f"{name} numbers {i}"] = np.array([numbers[key] for key in sorted(numbers)])
         clocks = box.slabs.shared((box.clock.time, box.clock.step, box.clock.steps))
         found[f"{name} ranks agree"] = np.array(len(set(clocks)) == 1)
     box = box_of(model_of("float64"), communicator, wave(), tolerance=WAVE["tolerance"])
     until(box, WAVE["time"])
     found["wave"] = whole(box)
-    box = box_of(model_of("float64", REST["shape"]), communicator, noise(REST["shape"]), tolerance=REST["tolerance"],
-                 steady_state=REST["steady_state"])  # fmt: skip
+    box = box_of(
+        model_of("float64", REST["shape"]),
+        communicator,
+        noise(REST["shape"]),
+        tolerance=REST["tolerance"],
+        steady_state=REST["steady_state"],
+    )
     until(box, np.inf)
     found["rest"], found["rest time"] = whole(box), np.array(box.clock.time / box.model.rate)
-    box = box_of(model_of("float32", device=fake_gpu(select("cpu", workers=1))), communicator, noise())
+    box = box_of(
+        model_of("float32", device=fake_gpu(select("cpu", workers=1))), communicator, noise()
+    )
     until(box, TIMES[1])
     found["staged"], found["is staged"] = whole(box), np.array(box.slabs.staged)
     try:
-        until(box_of(model_of("float64"), communicator, 0.5 + 200 * (noise() - 0.5), "first_order", 0.1), 100.0)
+        until(
+            box_of(
+                model_of("float64"), communicator, 0.5 + 200 * (noise() - 0.5), "first_order", 0.1
+            ),
+            100.0,
+        )
     except BlownUpError as error:
         found["blown up"] = np.array(str(error))
     return found

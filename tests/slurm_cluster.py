@@ -1,7 +1,9 @@
-"""A real Slurm on this machine's loopback: munged, slurmctld and two slurmd nodes, in a temporary folder, for as long as the tests run.
+"""A real Slurm on this machine's loopback: munged, slurmctld and two slurmd nodes, in a temporary
+folder, for as long as the tests run.
 
-From Debian's slurm-wlm and munge (22.05).  No accounting and no cgroups; nodes have eight cores whatever the machine has, and pretend to
-have two GPUs each.  QUENCH_REQUIRE_SLURM=1 makes a missing package a failure where it is a skip otherwise.
+From Debian's slurm-wlm and munge (22.05).  No accounting and no cgroups; nodes have eight cores
+whatever the machine has, and pretend to have two GPUs each.  QUENCH_REQUIRE_SLURM=1 makes a missing
+package a failure where it is a skip otherwise.
 """
 
 import contextlib
@@ -73,14 +75,30 @@ class Cluster:
 
     def __init__(self, folder: Path):
         self.folder, self.daemons = folder, {}
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "SBATCH", "QUENCH_TASK"))}
-        self.environment |= {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": PLACES, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
+        self.environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("SLURM", "SBATCH", "QUENCH_TASK"))
+        }
+        self.environment |= {
+            "SLURM_CONF": str(folder / "slurm.conf"),
+            "PATH": PLACES,
+            "PYTHON": sys.executable,
+            "OMP_NUM_THREADS": "1",
+        }
         (folder / "state").mkdir()
         (folder / "munge.key").write_bytes(os.urandom(128))
         (folder / "munge.key").chmod(0o600)
-        text = CONFIG.format(folder=folder, host=platform.node().split(".")[0], user=getpass.getuser(), ports=free_ports())
+        text = CONFIG.format(
+            folder=folder,
+            host=platform.node().split(".")[0],
+            user=getpass.getuser(),
+            ports=free_ports(),
+        )
         (folder / "slurm.conf").write_text(text)
-        (folder / "gres.conf").write_text(f"Name=gpu File={folder}/gpu[0-1]\n")  # they are counted and handed out, never opened
+        (folder / "gres.conf").write_text(
+            f"Name=gpu File={folder}/gpu[0-1]\n"
+        )  # they are counted and handed out, never opened
         for number in range(2):
             (folder / f"gpu{number}").touch()
 
@@ -98,9 +116,17 @@ class Cluster:
         self.run("slurmd", "-D", "-N", node, wait=False, name=node)
 
     def kill_node(self, node: str) -> None:
-        """As when a machine loses power: slurmd, the jobs and their shepherds are gone at once, nobody says goodbye."""
-        jobs = {int(path.name) for path in Path("/proc").glob("[0-9]*") if self._runs_on(path, node)}
-        shepherds = {parent for pid in jobs if "slurmstepd" in _read(f"/proc/{(parent := _parent(pid))}/cmdline")}
+        """As when a machine loses power: slurmd, the jobs and their shepherds are gone at once,
+        nobody says goodbye.
+        """
+        jobs = {
+            int(path.name) for path in Path("/proc").glob("[0-9]*") if self._runs_on(path, node)
+        }
+        shepherds = {
+            parent
+            for pid in jobs
+            if "slurmstepd" in _read(f"/proc/{(parent := _parent(pid))}/cmdline")
+        }
         for pid in (self.daemons[node].pid, *shepherds, *jobs):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -108,38 +134,66 @@ class Cluster:
 
     def _runs_on(self, process: Path, node: str) -> bool:
         variables = _read(process / "environ").split("\0")
-        return f"SLURM_CONF={self.folder}/slurm.conf" in variables and f"SLURMD_NODENAME={node}" in variables
+        return (
+            f"SLURM_CONF={self.folder}/slurm.conf" in variables
+            and f"SLURMD_NODENAME={node}" in variables
+        )
 
-    def run(self, program: str, *words, wait: bool = True, name: str = "", check: bool = True) -> str:
+    def run(
+        self, program: str, *words, wait: bool = True, name: str = "", check: bool = True
+    ) -> str:
         """A program's output; wait=False: a daemon, until `stop`."""
         command = [shutil.which(program, path=PLACES) or program, *map(str, words)]
         if not wait:
             log = (self.folder / f"{name or program}.out").open("w")
-            self.daemons[name or program] = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, start_new_session=True)
+            self.daemons[name or program] = subprocess.Popen(
+                command, env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
             return ""
-        done = subprocess.run(command, env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
-        assert not check or done.returncode == 0, f"{' '.join(command)}: {done.stderr or done.stdout}"
+        done = subprocess.run(
+            command, env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=60
+        )
+        assert not check or done.returncode == 0, (
+            f"{' '.join(command)}: {done.stderr or done.stdout}"
+        )
         return (done.stdout + done.stderr).strip()
 
     def states(self) -> dict[str, str]:
         """{node: idle, alloc, down* ...}"""
-        lines = self.run("sinfo", "-h", "-N", "-p", "batch", "-o", "%N %t", check=False).splitlines()
+        lines = self.run(
+            "sinfo", "-h", "-N", "-p", "batch", "-o", "%N %t", check=False
+        ).splitlines()
         return dict(line.split() for line in lines if len(line.split()) == 2)
 
     def submit(self, template: str, *words, options: tuple = (), **environment) -> str:
         """sbatch slurm/TEMPLATE.sh; the job's id."""
-        return self.shell("sbatch", "--parsable", *options, ROOT / "slurm" / f"{template}.sh", *words, **environment).strip()
+        return self.shell(
+            "sbatch",
+            "--parsable",
+            *options,
+            ROOT / "slurm" / f"{template}.sh",
+            *words,
+            **environment,
+        ).strip()
 
     def shell(self, *command, check: bool = True, **environment) -> str:
         """A command of a user with these variables more."""
-        done = subprocess.run([str(word) for word in command], env={**self.environment, **environment}, cwd=ROOT, text=True,
-                              capture_output=True, timeout=120)  # fmt: skip
+        done = subprocess.run(
+            [str(word) for word in command],
+            env={**self.environment, **environment},
+            cwd=ROOT,
+            text=True,
+            capture_output=True,
+            timeout=120,
+        )
         assert not check or done.returncode == 0, f"{done.stdout}{done.stderr}"
         return done.stdout if check else done.stdout + done.stderr
 
     def jobs(self, job: str = "") -> dict[str, dict[str, str]]:
         """{id of a job or array task: what scontrol says of it}."""
-        blocks = re.split(r"\n\s*\n", self.run("scontrol", "show", "job", *[job] * bool(job), check=False))
+        blocks = re.split(
+            r"\n\s*\n", self.run("scontrol", "show", "job", *[job] * bool(job), check=False)
+        )
         found = [dict(re.findall(r"(\w+)=(\S*)", block)) for block in blocks if "JobId=" in block]
         return {each["JobId"]: each for each in found}
 
@@ -157,12 +211,17 @@ class Cluster:
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"after {seconds} s: nodes {self.states()}\n{self.run('squeue', check=False)}\n{self.tail()}")
+                raise TimeoutError(
+                    f"after {seconds} s: nodes {self.states()}\n{self.run('squeue', check=False)}\n{self.tail()}"
+                )
             time.sleep(0.2)
 
     def tail(self) -> str:
         """The ends of the daemons' logs."""
-        return "\n".join(f"--- {path.name}\n{path.read_text(errors='replace')[-1500:]}" for path in sorted(self.folder.glob("*.log")))
+        return "\n".join(
+            f"--- {path.name}\n{path.read_text(errors='replace')[-1500:]}"
+            for path in sorted(self.folder.glob("*.log"))
+        )
 
     def stop(self) -> None:
         with contextlib.suppress(Exception):
@@ -194,7 +253,15 @@ def free_ports() -> list[int]:
     while True:
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
             first = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
-            return [first, *[stack.enter_context(socket.create_server(("127.0.0.1", first + i))).getsockname()[1] for i in (1, 2)]]
+            return [
+                first,
+                *[
+                    stack.enter_context(
+                        socket.create_server(("127.0.0.1", first + i))
+                    ).getsockname()[1]
+                    for i in (1, 2)
+                ],
+            ]
 
 
 def problem() -> str | None:
@@ -211,7 +278,9 @@ def cluster() -> Iterator[Cluster]:
         pytest.fail(f"QUENCH_REQUIRE_SLURM=1, but {reason}")
     if reason:
         pytest.skip(reason)
-    folder = Path(tempfile.mkdtemp(prefix="quench-slurm-", dir="/tmp"))  # short: a socket's path has 108 characters at most
+    folder = Path(
+        tempfile.mkdtemp(prefix="quench-slurm-", dir="/tmp")
+    )  # short: a socket's path has 108 characters at most
     cluster = Cluster(folder)
     try:
         cluster.start()

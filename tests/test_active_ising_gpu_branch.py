@@ -1,7 +1,7 @@
 """The Active Ising kernel's GPU branch, run thread by thread on a CPU, gives the CPU's bytes.
 
-128 real threads with barriers take the place of a block: attempts evaluated side by side, the first conflict found, what
-precedes it carried out together.
+128 real threads with barriers take the place of a block: attempts evaluated side by side, the first
+conflict found, what precedes it carried out together.
 """
 
 import ctypes
@@ -32,15 +32,32 @@ extern "C" void emulate(int which, void** a, int stride, int looks, int most, in
 
 
 class EmulatedModule:
-    """Stands in for a built module: blocks one after another, 128 threads each, what is shared of 64 KB."""
+    """Stands in for a built module: blocks one after another, 128 threads each, what is shared of
+    64 KB.
+    """
 
     def __init__(self, folder, defines):
-        source = source_of("active_ising.cu").replace("extern __shared__ int shared[];", "static int shared[16384];")
+        source = source_of("active_ising.cu").replace(
+            "extern __shared__ int shared[];", "static int shared[16384];"
+        )
         (folder / "gpu.cpp").write_text('#include "cuda_threads.h"\n' + source + ENTRY)
         defines = [f"-D{key}={value}" for key, value in defines.items()]
-        options = ["-std=c++20", "-O1", "-w", "-shared", "-fPIC", "-pthread", f"-I{ROOT / 'tests/reference'}", *defines]
+        options = [
+            "-std=c++20",
+            "-O1",
+            "-w",
+            "-shared",
+            "-fPIC",
+            "-pthread",
+            f"-I{ROOT / 'tests/reference'}",
+            *defines,
+        ]
         library = folder / f"gpu-{len(list(folder.glob('*.so')))}.so"
-        built = subprocess.run([*compiler()[0], *options, str(folder / "gpu.cpp"), "-o", str(library)], capture_output=True, text=True)
+        built = subprocess.run(
+            [*compiler()[0], *options, str(folder / "gpu.cpp"), "-o", str(library)],
+            capture_output=True,
+            text=True,
+        )
         if "barrier" in built.stderr and "No such file" in built.stderr:
             pytest.skip("the C++ compiler has no <barrier>")
         assert built.returncode == 0, built.stderr[-2000:]
@@ -50,7 +67,9 @@ class EmulatedModule:
         assert threads == 128
         assert shared_bytes <= 65536
         arrays = [a for a in arguments if a is None or isinstance(a, np.ndarray)]
-        pointers = (ctypes.c_void_p * len(arrays))(*(None if a is None else a.ctypes.data for a in arrays))
+        pointers = (ctypes.c_void_p * len(arrays))(
+            *(None if a is None else a.ctypes.data for a in arrays)
+        )
         integers = [int(a) for a in arguments if not (a is None or isinstance(a, np.ndarray))]
         if kernel == "populate":
             stride, low, high, stream = integers
@@ -60,7 +79,17 @@ class EmulatedModule:
             low = high = stream = 0
         for block in range(blocks):
             self.library.emulate_block(block)
-            self.library.emulate(int(kernel == "run_replicas"), pointers, stride, looks, most, maps, low, high, stream)
+            self.library.emulate(
+                int(kernel == "run_replicas"),
+                pointers,
+                stride,
+                looks,
+                most,
+                maps,
+                low,
+                high,
+                stream,
+            )
 
 
 class EmulatedGpu:
@@ -81,10 +110,28 @@ class EmulatedGpu:
 
 SYSTEMS = {
     "standard": (dict(size=12, algorithm="standard"), [0.95, 0.5], [3, 1.5], [0, 1], 65536),
-    "standard, dense": (dict(size=4, algorithm="standard"), [0.7], [9], [0], 65536),  # a conflict in almost every batch
-    "continuous time": (dict(size=12, algorithm="continuous_time"), [0.3, 0.8], [3, 2], [1, 0], 65536),
+    "standard, dense": (
+        dict(size=4, algorithm="standard"),
+        [0.7],
+        [9],
+        [0],
+        65536,
+    ),  # a conflict in almost every batch
+    "continuous time": (
+        dict(size=12, algorithm="continuous_time"),
+        [0.3, 0.8],
+        [3, 2],
+        [1, 0],
+        65536,
+    ),
     "continuous time, dense": (dict(size=4, algorithm="continuous_time"), [0.5], [12], [0], 0),
-    "wide counters": (dict(size=3, algorithm="continuous_time"), [0.6], [39], [1], 65536),  # some site holds 64 of a spin soon
+    "wide counters": (
+        dict(size=3, algorithm="continuous_time"),
+        [0.6],
+        [39],
+        [1],
+        65536,
+    ),  # some site holds 64 of a spin soon
     "wide codes": (dict(size=130, algorithm="continuous_time"), [0.4], [0.05], [0], 0),
 }
 
@@ -92,10 +139,16 @@ SYSTEMS = {
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_same_bytes(tmp_path, monkeypatch, name):
     system, temperature, density, start, shared_bytes = SYSTEMS[name]
-    monkeypatch.setattr(active_ising_batch, "FIRST_LAUNCH", 777)  # several launches, which end within a batch
+    monkeypatch.setattr(
+        active_ising_batch, "FIRST_LAUNCH", 777
+    )  # several launches, which end within a batch
     times = [0, 0.07, 0.3]
-    cpu = ActiveIsing(**system, device=select("cpu", workers=1)).run(temperature, density, start, times, seed=2**35 + 3)
-    gpu = ActiveIsing(**system, device=EmulatedGpu(tmp_path, shared_bytes)).run(temperature, density, start, times, seed=2**35 + 3)
+    cpu = ActiveIsing(**system, device=select("cpu", workers=1)).run(
+        temperature, density, start, times, seed=2**35 + 3
+    )
+    gpu = ActiveIsing(**system, device=EmulatedGpu(tmp_path, shared_bytes)).run(
+        temperature, density, start, times, seed=2**35 + 3
+    )
     for field in fields(cpu):
         assert np.array_equal(getattr(cpu, field.name), getattr(gpu, field.name)), field.name
     assert (cpu.attempts > 256).all()

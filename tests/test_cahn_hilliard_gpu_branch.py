@@ -1,7 +1,9 @@
-"""The fused kernel's GPU branch, run thread by thread on a CPU, gives what the CPU's wide thread gives.
+"""The fused kernel's GPU branch, run thread by thread on a CPU, gives what the CPU's wide thread
+gives.
 
-256 real threads with barriers take the place of a block: the swizzled shared memory, the teams of eight threads a line, the
-coefficients that each thread keeps, the sums over the block and the list of pairs are those of a GPU.
+256 real threads with barriers take the place of a block: the swizzled shared memory, the teams of
+eight threads a line, the coefficients that each thread keeps, the sums over the block and the list
+of pairs are those of a GPU.
 """
 
 import ctypes
@@ -34,10 +36,25 @@ def gpu_branch(tmp_path):
     def build(defines):
         source = source_of("cahn_hilliard.cu").replace("extern __shared__ Complex shared[];", "")
         assert source.count("constexpr int CHECK") == 1
-        source = source.replace("constexpr int CHECK", "static Complex shared[2 * SIZE * SIZE];\nconstexpr int CHECK")
+        source = source.replace(
+            "constexpr int CHECK", "static Complex shared[2 * SIZE * SIZE];\nconstexpr int CHECK"
+        )
         (tmp_path / "gpu.cpp").write_text('#include "cuda_threads.h"\n' + source + ENTRY)
-        options = ["-std=c++20", "-O1", "-w", "-shared", "-fPIC", "-pthread", f"-I{ROOT / 'tests/reference'}"]
-        options += [*(f"-D{k}={v}" for k, v in defines.items()), str(tmp_path / "gpu.cpp"), "-o", str(tmp_path / "gpu.so")]
+        options = [
+            "-std=c++20",
+            "-O1",
+            "-w",
+            "-shared",
+            "-fPIC",
+            "-pthread",
+            f"-I{ROOT / 'tests/reference'}",
+        ]
+        options += [
+            *(f"-D{k}={v}" for k, v in defines.items()),
+            str(tmp_path / "gpu.cpp"),
+            "-o",
+            str(tmp_path / "gpu.so"),
+        ]
         built = subprocess.run([*compiler()[0], *options], capture_output=True, text=True)
         if "barrier" in built.stderr and "No such file" in built.stderr:
             pytest.skip("the C++ compiler has no <barrier>")
@@ -47,20 +64,47 @@ def gpu_branch(tmp_path):
     return build
 
 
-@pytest.mark.parametrize(("scheme", "step", "times"), [("first_order", 0.1, [0.5, 2.0]), ("adaptive", None, [0.05, 0.1])])
+@pytest.mark.parametrize(
+    ("scheme", "step", "times"), [("first_order", 0.1, [0.5, 2.0]), ("adaptive", None, [0.05, 0.1])]
+)
 def test_same_fields(gpu_branch, scheme, step, times):
     model = CahnHilliard((32, 32), device=select("cpu", workers=1))
     start = mixtures([0.3, 0.5, 0.45, 0.6], 0.1, (32, 32), seed=1)  # two pairs, one after the other
     run = plan(model, start, times, scheme, step, 1e-4, None, None, 10**6)
     expected = fused(model, run, lambda done: None)
 
-    library, fields = gpu_branch(compiled_for(model, run.control.order, run.scheme == "adaptive")), np.zeros((4, 2, 32, 32), np.float32)
-    symbol, twist = model.wave_numbers()[0][line_order(32)].astype(np.float32), turns(32).astype(np.float32)
+    library, fields = (
+        gpu_branch(compiled_for(model, run.control.order, run.scheme == "adaptive")),
+        np.zeros((4, 2, 32, 32), np.float32),
+    )
+    symbol, twist = (
+        model.wave_numbers()[0][line_order(32)].astype(np.float32),
+        turns(32).astype(np.float32),
+    )
     steady, time = np.full(4, np.nan), np.zeros(4)
     steps, diverged, task = np.zeros(4, np.int32), np.zeros(4, np.int32), np.zeros(1, np.int32)
     words = np.array(control_words(model, run.control, run.steady_state))
-    arrays = [np.ascontiguousarray(run.u), fields, run.looks, 2, symbol, twist, words, steady, time, steps, diverged, 2, task]  # fmt: skip
-    library.run_one_block(*(ctypes.c_void_p(a.ctypes.data) if isinstance(a, np.ndarray) else ctypes.c_int(a) for a in arrays))
+    arrays = [
+        np.ascontiguousarray(run.u),
+        fields,
+        run.looks,
+        2,
+        symbol,
+        twist,
+        words,
+        steady,
+        time,
+        steps,
+        diverged,
+        2,
+        task,
+    ]
+    library.run_one_block(
+        *(
+            ctypes.c_void_p(a.ctypes.data) if isinstance(a, np.ndarray) else ctypes.c_int(a)
+            for a in arrays
+        )
+    )
     assert np.array_equal(steps, expected.steps)
     assert np.array_equal(time, expected.time)
     assert not diverged.any()

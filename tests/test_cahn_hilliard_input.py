@@ -1,4 +1,6 @@
-"""What the Cahn-Hilliard solver refuses, warns of and survives, and the mixtures that it starts from."""
+"""What the Cahn-Hilliard solver refuses, warns of and survives, and the mixtures that it starts
+from.
+"""
 
 import math
 
@@ -12,13 +14,21 @@ INF = math.inf
 SHAPES = [(48, 48), (64, 64), (24, 24, 24), (32, 32, 32)]  # each runs another code
 
 SYSTEMS = {  # keywords, what the message says
-    "odd": (dict(shape=(9, 8)), "even"), "tiny": (dict(shape=(4, 8)), "at least 8"), "line": (dict(shape=(8,)), "shape"),
-    "4D": (dict(shape=(8, 8, 8, 8)), "shape"), "number": (dict(shape=8), "shape"), "epsilon 0": (dict(epsilon=0), "epsilon"),
-    "epsilon < 0": (dict(epsilon=-1.0), "epsilon"), "epsilon nan": (dict(epsilon=math.nan), "epsilon"),
-    "well_depth": (dict(well_depth=0), "well_depth"), "mobility": (dict(mobility=-1), "mobility"),
-    "spacing": (dict(spacing=INF), "spacing"), "form": (dict(form="double"), "unit"),
-    "laplacian": (dict(laplacian="fd"), "finite_difference"), "precision": (dict(precision="float16"), "float32"),
-}  # fmt: skip
+    "odd": (dict(shape=(9, 8)), "even"),
+    "tiny": (dict(shape=(4, 8)), "at least 8"),
+    "line": (dict(shape=(8,)), "shape"),
+    "4D": (dict(shape=(8, 8, 8, 8)), "shape"),
+    "number": (dict(shape=8), "shape"),
+    "epsilon 0": (dict(epsilon=0), "epsilon"),
+    "epsilon < 0": (dict(epsilon=-1.0), "epsilon"),
+    "epsilon nan": (dict(epsilon=math.nan), "epsilon"),
+    "well_depth": (dict(well_depth=0), "well_depth"),
+    "mobility": (dict(mobility=-1), "mobility"),
+    "spacing": (dict(spacing=INF), "spacing"),
+    "form": (dict(form="double"), "unit"),
+    "laplacian": (dict(laplacian="fd"), "finite_difference"),
+    "precision": (dict(precision="float16"), "float32"),
+}
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -31,16 +41,27 @@ def test_bad_systems(name):
 
 FIRST = dict(scheme="first_order")
 RUNS = {  # times, keywords, what the message says
-    "no times": ([], {}, "times"), "falling": ([2.0, 1.0], {}, "increase"), "equal": ([1.0, 1.0], {}, "increase"),
-    "negative": ([-1.0], {}, "times"), "nan": ([math.nan], {}, "times"), "two inf": ([INF, INF], {}, "times"),
-    "scheme": ([1.0], dict(scheme="euler"), "first_order"), "no step": ([1.0], FIRST, "step"),
-    "step 0": ([1.0], dict(FIRST, step=0.0), "step"), "step < 0": ([1.0], dict(FIRST, step=-0.1), "step"),
-    "step inf": ([1.0], dict(FIRST, step=INF), "step"), "step nan": ([1.0], dict(FIRST, step=math.nan), "step"),
-    "adaptive step": ([1.0], dict(step=0.1), "step"), "explicit": ([1.0], dict(scheme="explicit", step=1.0), "unstable"),
-    "tolerance 0": ([1.0], dict(tolerance=0.0), "tolerance"), "tolerance nan": ([1.0], dict(tolerance=math.nan), "tolerance"),
-    "endless": ([INF], dict(steady_state=None), "steady_state"), "steady": ([1.0], dict(steady_state=-1.0), "steady_state"),
-    "keep": ([1.0], dict(keep=[1]), "keep"), "on_blow_up": ([1.0], dict(on_blow_up="ignore"), "on_blow_up"),
-}  # fmt: skip
+    "no times": ([], {}, "times"),
+    "falling": ([2.0, 1.0], {}, "increase"),
+    "equal": ([1.0, 1.0], {}, "increase"),
+    "negative": ([-1.0], {}, "times"),
+    "nan": ([math.nan], {}, "times"),
+    "two inf": ([INF, INF], {}, "times"),
+    "scheme": ([1.0], dict(scheme="euler"), "first_order"),
+    "no step": ([1.0], FIRST, "step"),
+    "step 0": ([1.0], dict(FIRST, step=0.0), "step"),
+    "step < 0": ([1.0], dict(FIRST, step=-0.1), "step"),
+    "step inf": ([1.0], dict(FIRST, step=INF), "step"),
+    "step nan": ([1.0], dict(FIRST, step=math.nan), "step"),
+    "adaptive step": ([1.0], dict(step=0.1), "step"),
+    "explicit": ([1.0], dict(scheme="explicit", step=1.0), "unstable"),
+    "tolerance 0": ([1.0], dict(tolerance=0.0), "tolerance"),
+    "tolerance nan": ([1.0], dict(tolerance=math.nan), "tolerance"),
+    "endless": ([INF], dict(steady_state=None), "steady_state"),
+    "steady": ([1.0], dict(steady_state=-1.0), "steady_state"),
+    "keep": ([1.0], dict(keep=[1]), "keep"),
+    "on_blow_up": ([1.0], dict(on_blow_up="ignore"), "on_blow_up"),
+}
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -52,8 +73,13 @@ def test_bad_runs(device, name):
     assert "\n" not in str(error.value)
 
 
-FIELDS = {"one": np.zeros((8, 8)), "shape": np.zeros((1, 8, 4)), "none": np.zeros((0, 8, 8)), "nan": np.full((1, 8, 8), np.nan),
-          "inf": np.full((1, 8, 8), np.inf)}  # fmt: skip
+FIELDS = {
+    "one": np.zeros((8, 8)),
+    "shape": np.zeros((1, 8, 4)),
+    "none": np.zeros((0, 8, 8)),
+    "nan": np.full((1, 8, 8), np.nan),
+    "inf": np.full((1, 8, 8), np.inf),
+}
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -62,10 +88,18 @@ def test_bad_fields(device, name):
         CahnHilliard((8, 8), device=device).run(FIELDS[name], [1.0])
 
 
-@pytest.mark.parametrize(("options", "cells"), [(dict(epsilon=0.5), "2.1"), (dict(epsilon=1.0, spacing=2.0), "2.1"),
-                                                (dict(epsilon=1.0, well_depth=4.0), "2.1")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "cells"),
+    [
+        (dict(epsilon=0.5), "2.1"),
+        (dict(epsilon=1.0, spacing=2.0), "2.1"),
+        (dict(epsilon=1.0, well_depth=4.0), "2.1"),
+    ],
+)
 def test_coarse_interface(options, cells):
-    """A grid too coarse for its interface is named with the number of cells, 2 sqrt(2) artanh(0.9) e / dx, not refused."""
+    """A grid too coarse for its interface is named with the number of cells, 2 sqrt(2) artanh(0.9)
+    e / dx, not refused.
+    """
     with pytest.warns(UserWarning, match=rf"\b{cells} cells"):
         assert CahnHilliard((8, 8), **options).interface_cells == pytest.approx(4.164 / 2, abs=1e-3)
 
@@ -74,8 +108,9 @@ def test_coarse_interface(options, cells):
 @pytest.mark.parametrize("steps", [3, 5, 20])
 @pytest.mark.parametrize("scheme", ["first_order", "second_order", "explicit"])
 def test_blow_up(device, shape, steps, scheme):
-    """A wild field is named, however soon it is looked at, with its last good state; the others, its neighbour in the batch
-    too, end as if alone."""
+    """A wild field is named, however soon it is looked at, with its last good state; the others,
+    its neighbour in the batch too, end as if alone.
+    """
     model = CahnHilliard(shape, laplacian="finite_difference", device=device)
     start = mixtures([0.5] * 5, 0.1, shape, seed=12)
     start[2] = 0.5 + 200 * (start[2] - 0.5)
@@ -95,13 +130,19 @@ def test_blow_up(device, shape, steps, scheme):
 
 
 def test_mixtures():
-    """Noise is uniform, has no mean of its own and belongs to (seed, index) alone, indices near 2^64 included."""
+    """Noise is uniform, has no mean of its own and belongs to (seed, index) alone, indices near
+    2^64 included.
+    """
     fields = mixtures([0.3, 0.5], 0.1, (64, 64), seed=1)
     assert fields.dtype == np.float32
     assert fields.astype(float).mean((1, 2)) == pytest.approx([0.3, 0.5], abs=1e-8)
     assert stats.kstest((fields[0] - 0.3).ravel(), stats.uniform(-0.1, 0.2).cdf).pvalue > 1e-5
     assert abs(np.corrcoef(fields[0].ravel(), fields[1].ravel())[0, 1]) < 5 / 64
     assert np.array_equal(mixtures([0.5], 0.1, (64, 64), seed=1, index=[1])[0], fields[1])
-    many = mixtures([0.5] * 6, 0.1, (8, 8), seed=1, index=[0, 1, 2**53 + 1, 2**63, 2**63 + 1, 2**64 - 1])
+    many = mixtures(
+        [0.5] * 6, 0.1, (8, 8), seed=1, index=[0, 1, 2**53 + 1, 2**63, 2**63 + 1, 2**64 - 1]
+    )
     assert len(np.unique(many[:, 0, 0])) == 6
-    assert not np.array_equal(mixtures([0.5], 0.1, (8, 8), seed=2), mixtures([0.5], 0.1, (8, 8), seed=1))
+    assert not np.array_equal(
+        mixtures([0.5], 0.1, (8, 8), seed=2), mixtures([0.5], 0.1, (8, 8), seed=1)
+    )

@@ -1,4 +1,6 @@
-"""The fused paths give what plain FFTs give, whatever the lanes, the workers and the company a field keeps."""
+"""The fused paths give what plain FFTs give, whatever the lanes, the workers and the company a
+field keeps.
+"""
 
 import numpy as np
 import pytest
@@ -18,21 +20,50 @@ ROUND_OFF = {"float32": 3e-6, "float64": 1e-13}  # after some 100 steps, largest
 
 def both(model, start, times, **how):
     """The same run on its own path and by plain FFTs."""
-    plan = planned(model, start, times, how["scheme"], how.get("step"), how.get("tolerance", 1e-4), how.get("steady_state"), None, 10**6)
+    plan = planned(
+        model,
+        start,
+        times,
+        how["scheme"],
+        how.get("step"),
+        how.get("tolerance", 1e-4),
+        how.get("steady_state"),
+        None,
+        10**6,
+    )
     path = choose(model, how["scheme"])
     assert path is not by_fft
     return path(model, plan, lambda done: None), by_fft(model, plan, lambda done: None)
 
 
-SYSTEMS = [((32, 32), "float32"), ((64, 64), "float32"), ((64, 64), "float64"), ((128, 128), "float32"), ((32, 32, 32), "float32"),
-           ((32, 32, 32), "float64"), ((64, 64, 64), "float32")]  # fmt: skip
+SYSTEMS = [
+    ((32, 32), "float32"),
+    ((64, 64), "float32"),
+    ((64, 64), "float64"),
+    ((128, 128), "float32"),
+    ((32, 32, 32), "float32"),
+    ((32, 32, 32), "float64"),
+    ((64, 64, 64), "float32"),
+]
 
 
-@pytest.mark.parametrize(("shape", "precision"), SYSTEMS, ids=lambda v: "x".join(map(str, v)) if isinstance(v, tuple) else v)
+@pytest.mark.parametrize(
+    ("shape", "precision"),
+    SYSTEMS,
+    ids=lambda v: "x".join(map(str, v)) if isinstance(v, tuple) else v,
+)
 @pytest.mark.parametrize("laplacian", ["spectral", "finite_difference"])
 def test_fixed_steps_are_those_of_plain_ffts(shape, precision, laplacian):
-    model = CahnHilliard(shape, epsilon=1.3, well_depth=0.8, mobility=1.7, spacing=1.1, laplacian=laplacian, precision=precision,
-                         device=select("cpu", workers=1))  # fmt: skip
+    model = CahnHilliard(
+        shape,
+        epsilon=1.3,
+        well_depth=0.8,
+        mobility=1.7,
+        spacing=1.1,
+        laplacian=laplacian,
+        precision=precision,
+        device=select("cpu", workers=1),
+    )
     start = mixtures([0.3, 0.5, 0.62][: 3 if len(shape) == 2 else 1], 0.1, shape, seed=3)
     for scheme, step in FIXED:
         fused, plain = both(model, start, [0.0, 1.01, 4.0], scheme=scheme, step=step)
@@ -44,10 +75,18 @@ def test_fixed_steps_are_those_of_plain_ffts(shape, precision, laplacian):
 @pytest.mark.slow
 @pytest.mark.parametrize(("size", "precision"), [(128, "float64"), (256, "float32")])
 def test_some_steps_in_a_larger_box(size, precision):
-    model = CahnHilliard((size,) * 3, precision=precision, laplacian="finite_difference", device=select("cpu", workers=2))
+    model = CahnHilliard(
+        (size,) * 3,
+        precision=precision,
+        laplacian="finite_difference",
+        device=select("cpu", workers=2),
+    )
     start = mixtures([0.4], 0.1, model.shape, seed=3)
     plan = planned(model, start, [1e9], "adaptive", None, 1e-3, None, None, 4)
-    fused, plain = choose(model, "adaptive")(model, plan, lambda done: None), by_fft(model, plan, lambda done: None)
+    fused, plain = (
+        choose(model, "adaptive")(model, plan, lambda done: None),
+        by_fft(model, plan, lambda done: None),
+    )
     assert choose(model, "adaptive") is not by_fft
     assert fused.steps == plain.steps == 4
     assert fused.time == pytest.approx(plain.time, rel=1e-6)
@@ -62,8 +101,14 @@ def test_adaptive_steps_are_those_of_plain_ffts(shape):
     start = np.repeat(mixtures([0.45], 0.1, shape, seed=4), 2 if len(shape) == 2 else 1, 0)
     share = np.sqrt(2) if len(shape) == 2 else 1.0
     times = [0.0, 3.0, 20.0, 21.0]
-    plan = [planned(model, start, times, "adaptive", None, t, 1e-10, None, 10**6) for t in (1e-4 * share, 1e-4)]
-    fused, plain = choose(model, "adaptive")(model, plan[0], lambda done: None), by_fft(model, plan[1], lambda done: None)
+    plan = [
+        planned(model, start, times, "adaptive", None, t, 1e-10, None, 10**6)
+        for t in (1e-4 * share, 1e-4)
+    ]
+    fused, plain = (
+        choose(model, "adaptive")(model, plan[0], lambda done: None),
+        by_fft(model, plan[1], lambda done: None),
+    )
     assert np.array_equal(fused.steps, plain.steps)
     assert np.abs(fused.fields - plain.fields).max() < 1e-10
 
@@ -81,13 +126,18 @@ def test_lanes_change_round_off_alone(shape, precision):
 @pytest.mark.parametrize("shape", [(32, 32), (32, 32, 32), (64, 64, 64)])
 def test_workers_change_nothing(shape):
     start = mixtures(np.linspace(0.3, 0.7, 80 if len(shape) == 2 else 1), 0.1, shape, seed=6)
-    one, three = (CahnHilliard(shape, device=select("cpu", workers=n)).run(start, [0.0, 1.0, 5.0]) for n in (1, 3))
+    one, three = (
+        CahnHilliard(shape, device=select("cpu", workers=n)).run(start, [0.0, 1.0, 5.0])
+        for n in (1, 3)
+    )
     assert np.array_equal(one.fields, three.fields)
     assert np.array_equal(one.steps, three.steps)
 
 
 def test_a_pair_does_not_depend_on_the_others():
-    """83 fields: more pairs than lanes, so that pairs come and go at different times, and one without a partner."""
+    """83 fields: more pairs than lanes, so that pairs come and go at different times, and one
+    without a partner.
+    """
     model = CahnHilliard((32, 32), device=select("cpu", workers=1))
     start = mixtures(np.linspace(0.1, 0.9, 83), 0.1, (32, 32), seed=7)
     times = [0.0, 2.0, 50.0, np.inf]
@@ -108,19 +158,29 @@ def test_nor_at_fixed_steps(scheme):
     together = model.run(start, [2.0, 10.0, np.inf], scheme=scheme, step=0.13, steady_state=1e-5)
     assert len(set(together.steps)) > 10
     for first in (0, 30, 36, 68):
-        alone = model.run(start[first : first + 2], [2.0, 10.0, np.inf], scheme=scheme, step=0.13, steady_state=1e-5)
+        alone = model.run(
+            start[first : first + 2],
+            [2.0, 10.0, np.inf],
+            scheme=scheme,
+            step=0.13,
+            steady_state=1e-5,
+        )
         assert np.array_equal(together.fields[first : first + 2], alone.fields)
 
 
 def test_one_field_is_its_own_partner():
     model = CahnHilliard((32, 32), device=select("cpu", workers=1))
     start = mixtures([0.4], 0.1, (32, 32), seed=8)
-    assert np.array_equal(model.run(start, [5.0]).fields[0], model.run(np.repeat(start, 2, 0), [5.0]).fields[0])
+    assert np.array_equal(
+        model.run(start, [5.0]).fields[0], model.run(np.repeat(start, 2, 0), [5.0]).fields[0]
+    )
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (48, 48), (32, 32, 32)])
 def test_more_looks_do_not_disturb(shape):
-    """Landing on 40 more times costs steps, not accuracy: F(t) agrees within the tolerance's own error."""
+    """Landing on 40 more times costs steps, not accuracy: F(t) agrees within the tolerance's own
+    error.
+    """
     model = CahnHilliard(shape, device=select("cpu", workers=1))
     start = mixtures([0.5, 0.5], 0.1, shape, seed=9)
     few, many = model.run(start, [10.0, 40.0]), model.run(start, np.linspace(1.0, 40.0, 40))
@@ -146,7 +206,9 @@ def test_what_blows_up_is_stopped_and_the_last_look_kept(shape):
 
 def test_too_few_steps_are_said():
     model = CahnHilliard((32, 32), device=select("cpu", workers=1))
-    with pytest.warns(UserWarning, match="2 of 2 fields did not reach the last time within 7 steps"):
+    with pytest.warns(
+        UserWarning, match="2 of 2 fields did not reach the last time within 7 steps"
+    ):
         run = model.run(mixtures([0.5, 0.4], 0.1, (32, 32), seed=11), [0.0, 50.0], max_steps=7)
     assert (run.steps == 7).all()
     assert (run.time < 50).all()
@@ -184,7 +246,9 @@ def test_coefficients_of_a_box_are_those_of_numpy_and_make_it_again(precision):
     expected, bound = np.fft.rfftn(u.astype(np.float64)), 200 * np.finfo(precision).eps
     assert np.abs(now[:] - expected).max() < bound * np.abs(expected).max()
     assert np.abs(now[3:5] - expected[3:5]).max() < bound * np.abs(expected).max()
-    assert box.stiffness() == pytest.approx(np.mean(u * -second_derivatives(u)), rel=1e-4 if precision == "float32" else 1e-10)
+    assert box.stiffness() == pytest.approx(
+        np.mean(u * -second_derivatives(u)), rel=1e-4 if precision == "float32" else 1e-10
+    )
     box.step(0.1, 0.0)
     box.step(0.1, 0.1)
     for there, here in zip(again.coefficients(), box.coefficients(), strict=True):

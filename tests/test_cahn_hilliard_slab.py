@@ -1,4 +1,6 @@
-"""A step of the coefficients of some rows: against NumPy, and its GPU branch, thread by thread, against the CPU's wide thread."""
+"""A step of the coefficients of some rows: against NumPy, and its GPU branch, thread by thread,
+against the CPU's wide thread.
+"""
 
 import ctypes
 import subprocess
@@ -27,10 +29,14 @@ ORDERS = [(1, "float32", 2e-6), (2, "float32", 2e-6), (1, "float64", 1e-14), (2,
 
 
 def spectra(rows, precision):
-    """now, before, nonlinear, nonlinear_before at random, but for the mean, which has not changed."""
+    """now, before, nonlinear, nonlinear_before at random, but for the mean, which has not
+    changed.
+    """
     random, shape = np.random.default_rng(1), (SHAPE[0], len(rows), SHAPE[2] // 2 + 1)
     kind = np.result_type(precision, np.complex64)
-    found = [(random.normal(size=shape) + 1j * random.normal(size=shape)).astype(kind) for _ in range(4)]
+    found = [
+        (random.normal(size=shape) + 1j * random.normal(size=shape)).astype(kind) for _ in range(4)
+    ]
     found[1][0, 0, 0] = found[0][0, 0, 0]
     return found
 
@@ -52,30 +58,42 @@ def stepped(model, rows, order):
 @pytest.mark.parametrize("rows", [ROWS, range(3, 12)], ids=["with the mean", "without"])
 def test_against_numpy(order, precision, bound, rows):
     model = model_of(precision, workers=2)
-    now, before, nonlinear, nonlinear_before = (a.astype(np.complex128) for a in spectra(rows, precision))
+    now, before, nonlinear, nonlinear_before = (
+        a.astype(np.complex128) for a in spectra(rows, precision)
+    )
     x, y, z = model.wave_numbers()
     k2 = sum(np.ix_(x, y[rows.start : rows.stop], z[: SHAPE[2] // 2 + 1]))
     w, e2, S = RATIO if order == 2 else 0.0, model.squared_width, STABILISATION
     guess = (1 + w) * now - w * before
     denominator = (1 + 2 * w) / (1 + w) + STEP * k2 * (e2 * k2 + S)
-    later = (1 + w) * now - w**2 / (1 + w) * before - STEP * k2 * ((1 + w) * nonlinear - w * nonlinear_before - S * guess)
+    later = (
+        (1 + w) * now
+        - w**2 / (1 + w) * before
+        - STEP * k2 * ((1 + w) * nonlinear - w * nonlinear_before - S * guess)
+    )
     later /= denominator
     if rows.start == 0:
         later[0, 0, 0] = now[0, 0, 0]
     weight = np.full(SHAPE[2] // 2 + 1, 2.0)
     weight[[0, -1]] = 1
     fall = ((nonlinear + e2 * k2 * now).conj() * (now - later)).real
-    error = np.abs(STEP * k2 * S * (later - guess) / denominator) ** 2 if order == 2 else np.zeros(1)
+    error = (
+        np.abs(STEP * k2 * S * (later - guess) / denominator) ** 2 if order == 2 else np.zeros(1)
+    )
     found, sums = stepped(model, rows, order)
     assert np.abs(found - later).max() < bound * np.abs(later).max()
-    assert sums == pytest.approx([(weight * a).sum() for a in (error, fall, np.abs(later) ** 2)], rel=10 * bound)
+    assert sums == pytest.approx(
+        [(weight * a).sum() for a in (error, fall, np.abs(later) ** 2)], rel=10 * bound
+    )
     if rows.start == 0:
         assert found[0, 0, 0] == spectra(rows, precision)[0][0, 0, 0]
 
 
 def test_workers_and_lanes():
     """Workers change nothing, lanes round-off."""
-    (one, sums), (three, same_sums) = (stepped(model_of("float32", workers=n), ROWS, 2) for n in (1, 3))
+    (one, sums), (three, same_sums) = (
+        stepped(model_of("float32", workers=n), ROWS, 2) for n in (1, 3)
+    )
     assert np.array_equal(one, three)
     assert np.array_equal(sums, same_sums)
     few, _ = stepped(model_of("float32", workers=1, lanes=4), ROWS, 2)
@@ -93,16 +111,38 @@ def test_stiffness():
     model, (now, *_) = model_of("float64"), spectra(range(12), "float64")
     field = np.fft.irfftn(now, s=SHAPE, axes=(0, 1, 2))
     now = np.fft.rfftn(field)
-    surface = SlabStep(model, range(12), 2, True).stiffness(now, slice(None)) / field.size * model.squared_width / 2
-    assert surface == pytest.approx(model.energies(model.from_symmetric(field))[1] / model.energy_scale, rel=1e-12)
+    surface = (
+        SlabStep(model, range(12), 2, True).stiffness(now, slice(None))
+        / field.size
+        * model.squared_width
+        / 2
+    )
+    assert surface == pytest.approx(
+        model.energies(model.from_symmetric(field))[1] / model.energy_scale, rel=1e-12
+    )
 
 
 @pytest.mark.parametrize(("order", "precision", "bound"), ORDERS)
 def test_gpu_branch(tmp_path, order, precision, bound):
-    (tmp_path / "gpu.cpp").write_text('#include "cuda_threads.h"\n' + source_of("cahn_hilliard_slab.cu") + ENTRY)
+    (tmp_path / "gpu.cpp").write_text(
+        '#include "cuda_threads.h"\n' + source_of("cahn_hilliard_slab.cu") + ENTRY
+    )
     real = "float" if precision == "float32" else "double"
-    options = ["-std=c++20", "-O1", "-w", "-shared", "-fPIC", "-pthread", f"-I{ROOT / 'tests/reference'}", f"-DREAL={real}", "-DADAPTIVE=1",
-               f"-DORDER={order}", str(tmp_path / "gpu.cpp"), "-o", str(tmp_path / "gpu.so")]  # fmt: skip
+    options = [
+        "-std=c++20",
+        "-O1",
+        "-w",
+        "-shared",
+        "-fPIC",
+        "-pthread",
+        f"-I{ROOT / 'tests/reference'}",
+        f"-DREAL={real}",
+        "-DADAPTIVE=1",
+        f"-DORDER={order}",
+        str(tmp_path / "gpu.cpp"),
+        "-o",
+        str(tmp_path / "gpu.so"),
+    ]
     built = subprocess.run([*compiler()[0], *options], capture_output=True, text=True)
     if "barrier" in built.stderr and "No such file" in built.stderr:
         pytest.skip("the C++ compiler has no <barrier>")
@@ -111,9 +151,23 @@ def test_gpu_branch(tmp_path, order, precision, bound):
     expected, expected_sums = stepped(model, ROWS, order)
     now, before, nonlinear, nonlinear_before = spectra(ROWS, precision)
     step = SlabStep(model, ROWS, order, adaptive=True)
-    numbers = np.array([STEP, RATIO if order == 2 else 0.0, model.squared_width, STABILISATION], precision)
+    numbers = np.array(
+        [STEP, RATIO if order == 2 else 0.0, model.squared_width, STABILISATION], precision
+    )
     sums = np.zeros((SHAPE[0], threads, 3))
-    arrays = [now, before, nonlinear, nonlinear_before, step.kx, step.kyz, step.weight, numbers, sums]
-    ctypes.CDLL(str(tmp_path / "gpu.so")).emulate(threads, *(ctypes.c_void_p(a.ctypes.data) for a in arrays), step.planes, step.line, 1)
+    arrays = [
+        now,
+        before,
+        nonlinear,
+        nonlinear_before,
+        step.kx,
+        step.kyz,
+        step.weight,
+        numbers,
+        sums,
+    ]
+    ctypes.CDLL(str(tmp_path / "gpu.so")).emulate(
+        threads, *(ctypes.c_void_p(a.ctypes.data) for a in arrays), step.planes, step.line, 1
+    )
     assert np.abs((before if order == 2 else now) - expected).max() < 10 * bound
     assert sums.sum((0, 1)) == pytest.approx(expected_sums, rel=10 * bound)

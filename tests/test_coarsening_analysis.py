@@ -1,4 +1,6 @@
-"""analysis coarsening: a small run whose truth is simulated and whose "networks" are wrong by known amounts, and closed forms."""
+"""analysis coarsening: a small run whose truth is simulated and whose "networks" are wrong by known
+amounts, and closed forms.
+"""
 
 import json
 import shutil
@@ -33,9 +35,21 @@ from tests import coarsening_run as made
 from tests.coarsening_run import WIDTH, Wrong
 
 STAGGERED, SIGMOID = Network("staggered", 0), Network("sigmoid", 0)
-FIGURES = ["figure-1-learning", "figure-1-sequence", "figure-2-larger-box", "figure-2-shape", "figure-3-slice", "figure-4-stationary",
-           "figure-5-errors", "test-errors", "figure-6-free-energy", "figure-7-cost", "figure-8-grids", "figure-S1-models",
-           "costs"]  # fmt: skip
+FIGURES = [
+    "figure-1-learning",
+    "figure-1-sequence",
+    "figure-2-larger-box",
+    "figure-2-shape",
+    "figure-3-slice",
+    "figure-4-stationary",
+    "figure-5-errors",
+    "test-errors",
+    "figure-6-free-energy",
+    "figure-7-cost",
+    "figure-8-grids",
+    "figure-S1-models",
+    "costs",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -75,10 +89,14 @@ def the(rows, start):
 
 
 def flat(shift, size=48, spacing=1.0):
-    """Two flat interfaces across x, both moved by `shift` (length) along their normals: (1, size, 4, 4)."""
+    """Two flat interfaces across x, both moved by `shift` (length) along their normals: (1, size,
+    4, 4).
+    """
     x = (np.arange(size) + 0.5) * spacing
     away = np.abs(x - size * spacing / 2) - size * spacing / 4 - shift
-    return np.broadcast_to((0.5 * (1 - np.tanh(3 * away / WIDTH)))[None, :, None, None], (1, size, 4, 4))
+    return np.broadcast_to(
+        (0.5 * (1 - np.tanh(3 * away / WIDTH)))[None, :, None, None], (1, size, 4, 4)
+    )
 
 
 # --- errors ---
@@ -104,14 +122,24 @@ def test_octants_add_up_and_give_an_error():
 
 def test_checkerboard_amplitude():
     x, y, z = np.meshgrid(*[np.arange(8)] * 3, indexing="ij")
-    fields = np.stack([0.5 + 0.03 * (-1.0) ** (x + y + z) + 0.04 * (-1.0) ** x, 0.5 + 0.2 * np.cos(2 * np.pi * x / 8)])
+    fields = np.stack(
+        [
+            0.5 + 0.03 * (-1.0) ** (x + y + z) + 0.04 * (-1.0) ** x,
+            0.5 + 0.2 * np.cos(2 * np.pi * x / 8),
+        ]
+    )
     assert errors.parity(fields) == pytest.approx([0.05, 0], abs=1e-12)
 
 
 @pytest.mark.parametrize(("downscaling", "first"), [("nearest", 0.0), ("block_mean", 0.5)])
 def test_the_solvers_grid_is_met_where_its_cells_are(downscaling, first):
-    """A wave that linear interpolation nearly follows: hardly any error with the right offset, much with the other."""
-    wave = [np.sin(2 * np.pi * x / 64)[None, :, None, None] * np.ones((1, 1, 4, 4)) for x in (np.arange(64), 2 * np.arange(32) + first)]
+    """A wave that linear interpolation nearly follows: hardly any error with the right offset, much
+    with the other.
+    """
+    wave = [
+        np.sin(2 * np.pi * x / 64)[None, :, None, None] * np.ones((1, 1, 4, 4))
+        for x in (np.arange(64), 2 * np.arange(32) + first)
+    ]
     full, own = wave[0], wave[1][:, :, :2, :2]
     assert errors.against_full(own, full, downscaling) < 1e-5
     assert errors.against_full(own, full, "nearest" if first else "block_mean") > 1e-3
@@ -155,7 +183,9 @@ def test_the_stretch_of_the_fit_ends_before_the_box_is_full():
     assert 0.6 * high ** (-1 / 3) == pytest.approx(energy.LAYERS * 2 / 64, rel=0.02)
     assert energy.window(time, 1000 * per_volume, 1000.0, 16.0) is None, "too small a box"
     assert np.isnan(energy.exponent(time, per_volume[None], None).value)
-    assert np.isnan(energy.exponent(time[:50], per_volume[None, :50], (low, high)).value), "the rollout ends before the stretch does"
+    assert np.isnan(energy.exponent(time[:50], per_volume[None, :50], (low, high)).value), (
+        "the rollout ends before the stretch does"
+    )
 
 
 def test_a_faster_clock_has_the_same_exponent_and_a_known_error(run, found):
@@ -174,11 +204,15 @@ def test_bands_of_an_ensemble(run, found):
     assert b.off[0] == 0
     assert b.ratio.value == pytest.approx(b.spread[1:].mean() / b.spread_truth[1:].mean())
     assert b.ratio.error > 0
-    assert found.bands.keys() == {(case, n) for case in ("ensemble", "test") for n in made_networks()}
+    assert found.bands.keys() == {
+        (case, n) for case in ("ensemble", "test") for n in made_networks()
+    }
 
 
 def test_the_error_of_a_ratio_of_deviations():
-    """Two of n normal samples that know nothing of one another: sqrt(1 / (n - 1)); of one that is twice the other: none."""
+    """Two of n normal samples that know nothing of one another: sqrt(1 / (n - 1)); of one that is
+    twice the other: none.
+    """
     first, second = np.random.default_rng(1).normal(size=(2, 4000, 1))
     found = energy.spread_ratio(first, second)
     assert found.value == pytest.approx(1, abs=4.5 * found.error)
@@ -221,7 +255,12 @@ def test_times_at_the_same_error(run, found):
     assert second.value == pytest.approx(0.55), "all settings are more accurate: the quickest"
     assert second.error > 0, "even that one is quicker than the network"
     assert "at most: at RMSE 4.0e-02" in how
-    fast = [costs.Cost(**{**row.__dict__, "seconds": row.seconds / 10}) if row.network == STAGGERED else row for row in found.costs]
+    fast = [
+        costs.Cost(**{**row.__dict__, "seconds": row.seconds / 10})
+        if row.network == STAGGERED
+        else row
+        for row in found.costs
+    ]
     second, how = costs.at_same_error(fast, STAGGERED, "second_order")
     assert second.value == pytest.approx(5.5)
     assert above(1).judge(second) == "undecided", "a longer step might be as quick as the network"
@@ -229,7 +268,10 @@ def test_times_at_the_same_error(run, found):
 
 
 def test_a_network_that_left_every_range_has_no_time_at_its_error(found):
-    rows = [costs.Cost(**{**row.__dict__, "rmse": np.nan}) if row.network == STAGGERED else row for row in found.costs]
+    rows = [
+        costs.Cost(**{**row.__dict__, "rmse": np.nan}) if row.network == STAGGERED else row
+        for row in found.costs
+    ]
     ratio, how = costs.at_same_error(rows, STAGGERED)
     assert np.isnan(ratio.value)
     assert how == "the network's RMSE is not finite"
@@ -270,7 +312,9 @@ def test_surface_of_a_slab_and_of_nothing(monkeypatch):
 
 def test_claims_say_what_the_run_was_made_with(judged):
     assert the(judged, "test sequences from their first frame").ours == pytest.approx(1 / 40)
-    assert the(judged, "test sequences from their first frame").baselines["linear extrapolation"] == pytest.approx(90 / 40)
+    assert the(judged, "test sequences from their first frame").baselines[
+        "linear extrapolation"
+    ] == pytest.approx(90 / 40)
     assert the(judged, "no overfitting").ours == pytest.approx(1, abs=0.1)
     assert the(judged, "larger box").ours < 2
     assert the(judged, "mean of phi conserved").ours < 1e-6
@@ -284,17 +328,34 @@ def test_claims_say_what_the_run_was_made_with(judged):
 
 
 def test_comparable_with_the_paper(run, found):
-    paper = {**run.config, "system": {**run.config["system"], "size": 64}, "generate": {**run.config["generate"], "frames": 50}}
-    trained = {n: dataset.Trained(t.history, t.loss, t.persistence, t.extrapolation, {**t.attributes, "epochs": 1000})
-               for n, t in run.trained.items()}  # fmt: skip
-    like = dataset.Run(**{**run.__dict__, "config": paper, "split": np.repeat([0, 1, 2], [1295, 555, 40]), "trained": trained})
+    paper = {
+        **run.config,
+        "system": {**run.config["system"], "size": 64},
+        "generate": {**run.config["generate"], "frames": 50},
+    }
+    trained = {
+        n: dataset.Trained(
+            t.history, t.loss, t.persistence, t.extrapolation, {**t.attributes, "epochs": 1000}
+        )
+        for n, t in run.trained.items()
+    }
+    like = dataset.Run(
+        **{
+            **run.__dict__,
+            "config": paper,
+            "split": np.repeat([0, 1, 2], [1295, 555, 40]),
+            "trained": trained,
+        }
+    )
     rows = claims.all_claims(like, found)
     assert the(rows, "mean of phi conserved").agrees == "yes"
 
 
 def test_the_main_network_is_the_staggered_one(run):
     assert run.main() == STAGGERED
-    assert run.main([Network("central", 1), Network("central", 0), SIGMOID]) == Network("central", 0)
+    assert run.main([Network("central", 1), Network("central", 0), SIGMOID]) == Network(
+        "central", 0
+    )
     assert run.main([SIGMOID]) is None
 
 
@@ -315,7 +376,11 @@ def test_damaged_foreign_and_stopped_rollouts(whole, tmp_path):
         file.attrs["stopped"] = "staggered/seed-0: stopped at frame 100: phi is not finite"
     run = dataset.load(folder)
     text = "\n".join(run.left_out)
-    for reason in ("shape/truth.h5: truncated", "slice/truth.h5: made from another data set", "metrics.csv: no epochs"):
+    for reason in (
+        "shape/truth.h5: truncated",
+        "slice/truth.h5: made from another data set",
+        "metrics.csv: no epochs",
+    ):
         assert reason in text
     assert run.cases["shape"].truth is None
     long = run.cases["long"].networks[STAGGERED]
@@ -328,7 +393,11 @@ def test_damaged_foreign_and_stopped_rollouts(whole, tmp_path):
 
 
 def test_names_of_networks():
-    assert names.parse("staggered/seed-3") == names.parse("staggered-seed-3") == Network("staggered", 3)
+    assert (
+        names.parse("staggered/seed-3")
+        == names.parse("staggered-seed-3")
+        == Network("staggered", 3)
+    )
     assert names.parse("staggered") is None
     assert names.parse("other-seed-1") is None
 
@@ -346,16 +415,27 @@ def test_common_times(run):
 def test_report_and_figures(whole, tmp_path, capsys):
     assert main(["coarsening", str(whole), "--out", str(tmp_path)]) == 0
     figures = tmp_path / "figures"
-    assert {p.stem for p in figures.glob("*.png")} == {p.stem for p in figures.glob("*.pdf")} == set(FIGURES)
+    assert (
+        {p.stem for p in figures.glob("*.png")}
+        == {p.stem for p in figures.glob("*.pdf")}
+        == set(FIGURES)
+    )
     with Image.open(figures / "movie.gif") as movie:
         assert movie.n_frames == 4
     assert (figures / "movie.gif").stat().st_size < 1_000_000
-    text, report = (tmp_path / "report.md").read_text(), json.loads((tmp_path / "report.json").read_text())
-    assert {f["file"] for f in report["figures"]} == {f"figures/{name}.png" for name in FIGURES} | {"figures/movie.gif"}
+    text, report = (
+        (tmp_path / "report.md").read_text(),
+        json.loads((tmp_path / "report.json").read_text()),
+    )
+    assert {f["file"] for f in report["figures"]} == {f"figures/{name}.png" for name in FIGURES} | {
+        "figures/movie.gif"
+    }
     assert "### Not run" not in text
     assert "Nearest against block mean" not in text
     assert len(report["networks"]) == 3
-    assert report["networks"][0]["persistence"] == pytest.approx(40 * report["networks"][0]["mean_squared_error"]["value"])
+    assert report["networks"][0]["persistence"] == pytest.approx(
+        40 * report["networks"][0]["mean_squared_error"]["value"]
+    )
     assert report["checks"][0]["holds"]
     assert report["checks"][1]["holds"]
     assert report["checks"][2]["value"] > 1e-4, "nearest: the mean of what is kept is not constant"
@@ -380,12 +460,17 @@ def test_a_run_with_some_of_it(tmp_path):
     one = {"central/seed-0": Wrong()}
     made.plant_training(folder, {"central/seed-0": Wrong(), "sigmoid/seed-1": Wrong()})
     (folder / "train" / "sigmoid" / "seed-1" / "test.h5").unlink()
-    made.plant_case(folder, "ensemble_long", made.mixture(2), 41, 5, log=True, truth=False, networks=one)
+    made.plant_case(
+        folder, "ensemble_long", made.mixture(2), 41, 5, log=True, truth=False, networks=one
+    )
     made.plant_case(folder, "mine", made.mixture(1), 5, 3, networks=one)
     assert main(["coarsening", str(folder)]) == 0
     report = json.loads((folder / "report.json").read_text())
     drawn = {f["file"] for f in report["figures"]}
-    assert {f"figures/{n}.png" for n in ("figure-1-learning", "test-errors", "figure-6-free-energy", "figure-S1-models")} <= drawn
+    assert {
+        f"figures/{n}.png"
+        for n in ("figure-1-learning", "test-errors", "figure-6-free-energy", "figure-S1-models")
+    } <= drawn
     known = {c["claim"]: c["agrees"] for c in report["claims"]}
     assert known["mean of phi conserved: largest change in any rollout"] == "not comparable"
     assert known["long rollout: exponent of F in t"] == "not run"
@@ -394,16 +479,33 @@ def test_a_run_with_some_of_it(tmp_path):
 
 
 def test_two_runs_of_both_ways_to_downscale(tmp_path, monkeypatch):
-    monkeypatch.setattr("analysis.coarsening.pictures", lambda run, found, folder, prefix: [learning.learning(run, folder, prefix)])
+    monkeypatch.setattr(
+        "analysis.coarsening.pictures",
+        lambda run, found, folder, prefix: [learning.learning(run, folder, prefix)],
+    )
     for name in ("nearest", "block_mean"):
         folder = made.write_run(tmp_path / name, downscaling=name)
-        made.plant_training(folder, {"staggered/seed-0": Wrong()}, loss=1e-3 if name == "nearest" else 5e-4)
-        made.plant_case(folder, "test", made.mixture(2), 6, 6, networks={"staggered/seed-0": Wrong()}, downscaling=name)
+        made.plant_training(
+            folder, {"staggered/seed-0": Wrong()}, loss=1e-3 if name == "nearest" else 5e-4
+        )
+        made.plant_case(
+            folder,
+            "test",
+            made.mixture(2),
+            6,
+            6,
+            networks={"staggered/seed-0": Wrong()},
+            downscaling=name,
+        )
     folders = [str(tmp_path / name) for name in ("nearest", "block_mean")]
     assert main(["coarsening", *folders, "--out", str(tmp_path / "out")]) == 0
     text = (tmp_path / "out" / "report.md").read_text()
     assert "## Nearest against block mean" in text
-    lines = [line for line in text.split("## Nearest against block mean")[1].splitlines() if "staggered/seed-0" in line]
+    lines = [
+        line
+        for line in text.split("## Nearest against block mean")[1].splitlines()
+        if "staggered/seed-0" in line
+    ]
     assert lines[0].startswith("| block mean | block_mean | staggered/seed-0 |")
     assert (tmp_path / "out" / "figures" / "nearest-figure-1-learning.png").exists()
     assert not list((tmp_path / "nearest").glob("report*")), "runs are not written to"
@@ -413,12 +515,19 @@ def test_bad_input_is_one_line(tmp_path, capsys):
     folder = made.write_run(tmp_path / "run")
     (folder / "dataset.h5").write_bytes(b"nothing")
     assert main(["coarsening", str(folder)]) == 2
-    assert capsys.readouterr().err.splitlines() == [f"analysis: error: {folder / 'dataset.h5'}: truncated or not HDF5"]
+    assert capsys.readouterr().err.splitlines() == [
+        f"analysis: error: {folder / 'dataset.h5'}: truncated or not HDF5"
+    ]
     folder = made.write_run(tmp_path / "other")
-    for change, expected in (({"study": "nucleation"}, "not a data set of the coarsening study"), ({"config": "a: 1"}, "damaged config")):
+    for change, expected in (
+        ({"study": "nucleation"}, "not a data set of the coarsening study"),
+        ({"config": "a: 1"}, "damaged config"),
+    ):
         with h5py.File(folder / "dataset.h5", "a") as file:
             file.attrs.update({"study": "coarsening", **change})
         assert main(["coarsening", str(folder)]) == 2
         assert expected in capsys.readouterr().err
-    assert main(["coarsening", str(folder / "dataset.h5")]) == 2, "one file is no run, and there are no prediction files to draw"
+    assert main(["coarsening", str(folder / "dataset.h5")]) == 2, (
+        "one file is no run, and there are no prediction files to draw"
+    )
     assert "not a run directory" in capsys.readouterr().err

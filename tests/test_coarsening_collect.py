@@ -1,4 +1,6 @@
-"""The data set of the coarsening study: The Well's layout, the index, and the sequences that the networks get."""
+"""The data set of the coarsening study: The Well's layout, the index, and the sequences that the
+networks get.
+"""
 
 import shutil
 
@@ -27,7 +29,17 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("coarsening")
     (folder / "small.yaml").write_text(SMALL)
     for stage in ("generate", "collect"):
-        arguments = ["coarsening", stage, str(folder / "small.yaml"), "--run", str(folder / "run"), "--device", "cpu", "--workers", "1"]
+        arguments = [
+            "coarsening",
+            stage,
+            str(folder / "small.yaml"),
+            "--run",
+            str(folder / "run"),
+            "--device",
+            "cpu",
+            "--workers",
+            "1",
+        ]
         assert main(arguments) == 0
     return folder / "run"
 
@@ -63,39 +75,76 @@ def test_the_well_opens_it(made, split):
     assert data.metadata.field_names[0] == ["phi"]
     assert data.metadata.spatial_resolution == (8, 8, 8)
     assert data.metadata.boundary_condition_types == ["PERIODIC"]
-    names = ["mean_concentration", "start_time", "feature_size", "interface_width", "mobility", "spacing", "downscale"]
+    names = [
+        "mean_concentration",
+        "start_time",
+        "feature_size",
+        "interface_width",
+        "mobility",
+        "spacing",
+        "downscale",
+    ]
     assert data.metadata.constant_scalar_names == names
     assert len(data) == COUNTS[split]
     parts = in_order(made)[split]
-    phi, mean = (np.concatenate([part[name] for part in parts]) for name in ("phi", "mean_concentration"))
+    phi, mean = (
+        np.concatenate([part[name] for part in parts]) for name in ("phi", "mean_concentration")
+    )
     start = np.concatenate([np.full(len(part["phi"]), part["start_time"]) for part in parts])
     for i in range(len(data)):
         sample = data[i]
         assert np.array_equal(sample["input_fields"][..., 0], phi[i, :1])
         assert np.array_equal(sample["output_fields"][..., 0], phi[i, 1:])
         scalars = dict(zip(names, sample["constant_scalars"].tolist(), strict=True))
-        assert (scalars["interface_width"], scalars["mobility"], scalars["spacing"], scalars["downscale"]) == (3.5, 1.0, 2.5, 2.0)
-        assert (scalars["mean_concentration"], scalars["start_time"]) == pytest.approx((mean[i], start[i]))
-        assert np.allclose(sample["space_grid"][3, 5, 0], [(6 + 0.5) * 1.25, (10 + 0.5) * 1.25, 0.5 * 1.25])
+        assert (
+            scalars["interface_width"],
+            scalars["mobility"],
+            scalars["spacing"],
+            scalars["downscale"],
+        ) == (3.5, 1.0, 2.5, 2.0)
+        assert (scalars["mean_concentration"], scalars["start_time"]) == pytest.approx(
+            (mean[i], start[i])
+        )
+        assert np.allclose(
+            sample["space_grid"][3, 5, 0], [(6 + 0.5) * 1.25, (10 + 0.5) * 1.25, 0.5 * 1.25]
+        )
         assert sample["output_time_grid"].tolist() == [0.5, 1.0, 1.5]
 
 
 def test_the_layout_is_the_wells(made):
-    """What scripts/check_thewell_formatting.py of The Well's repository asks of a file; its package does not ship it."""
+    """What scripts/check_thewell_formatting.py of The Well's repository asks of a file; its package
+    does not ship it.
+    """
     with h5py.File(made / "data/train/coarsening.h5") as file:
         assert file.attrs["n_trajectories"] == 5
         assert file.attrs["n_spatial_dims"] == 3
         for name in file.attrs["simulation_parameters"]:
             assert file.attrs[name] == pytest.approx(float(file["scalars"][name][()]))
         assert list(file["dimensions"].attrs["spatial_dims"]) == ["x", "y", "z"]
-        expected = {"dimensions/time": (4,), "dimensions/z": (8,), "scalars/mean_concentration": (5,), "scalars/start_time": (5,),
-                    "scalars/feature_size": (5,), "scalars/downscale": (), "t0_fields/phi": (5, 4, 8, 8, 8)}  # fmt: skip
+        expected = {
+            "dimensions/time": (4,),
+            "dimensions/z": (8,),
+            "scalars/mean_concentration": (5,),
+            "scalars/start_time": (5,),
+            "scalars/feature_size": (5,),
+            "scalars/downscale": (),
+            "t0_fields/phi": (5, 4, 8, 8, 8),
+        }
         for name, shape in expected.items():
             assert file[name].shape == shape
             assert file[name].dtype == np.float32
         for axis in "xyz":
             assert file[f"boundary_conditions/{axis}_periodic"].attrs["bc_type"] == "PERIODIC"
-        for name in ("config", "seed", "git_revision", "packages", "device", "host", "date", "made_from"):
+        for name in (
+            "config",
+            "seed",
+            "git_revision",
+            "packages",
+            "device",
+            "host",
+            "date",
+            "made_from",
+        ):
             assert name in file.attrs
 
 
@@ -116,10 +165,16 @@ def test_the_index(made):
             at = np.flatnonzero(found["sequence"] == file["sequence"][i])[0]
             with h5py.File(made / file["file"][i].decode()) as data:
                 assert np.array_equal(data["t0_fields/phi"][file["row"][i]], found["phi"][at])
-                assert data["scalars/start_time"][file["row"][i]] == file["start_time"][i] == found["start_time"]
+                assert (
+                    data["scalars/start_time"][file["row"][i]]
+                    == file["start_time"][i]
+                    == found["start_time"]
+                )
             for name in ("mean_concentration", "feature_size", "steps"):
                 assert file[name][i] == found[name][at]
-        file.visititems(lambda _, item: (item.attrs["unit"], item.attrs["axes"], item.attrs["about"]))
+        file.visititems(
+            lambda _, item: (item.attrs["unit"], item.attrs["axes"], item.attrs["about"])
+        )
 
 
 def test_fields(made):
@@ -137,10 +192,24 @@ def test_fields(made):
 
 def test_two_runs_have_the_same_bytes(quench, made, tmp_path):
     for stage in ("generate", "collect"):
-        assert quench("coarsening", stage, made.parent / "small.yaml", "--run", tmp_path / "again", "--workers", 2)[0] == 0
+        assert (
+            quench(
+                "coarsening",
+                stage,
+                made.parent / "small.yaml",
+                "--run",
+                tmp_path / "again",
+                "--workers",
+                2,
+            )[0]
+            == 0
+        )
     assert shards.check(tmp_path / "again/dataset.h5") == shards.check(made / "dataset.h5")
     for split in COUNTS:
-        ours, theirs = (h5py.File(fields.data_file(run, split))[fields.FIELD][:] for run in (made, tmp_path / "again"))
+        ours, theirs = (
+            h5py.File(fields.data_file(run, split))[fields.FIELD][:]
+            for run in (made, tmp_path / "again")
+        )
         assert np.array_equal(ours, theirs)
     assert (tmp_path / "again/stats.yaml").read_text() == (made / "stats.yaml").read_text()
 
@@ -181,7 +250,10 @@ def test_a_damaged_file_is_set_aside_and_made_again(collected, run):
         file[fields.FIELD][2, 1, 3, 3, 3] += 0.5
     code, lines = collected(run)
     assert code == 0
-    assert "damaged: its arrays do not match their checksum; moved aside to coarsening.h5.bad" in "\n".join(lines)
+    assert (
+        "damaged: its arrays do not match their checksum; moved aside to coarsening.h5.bad"
+        in "\n".join(lines)
+    )
     with h5py.File(run / "dataset.h5") as file:
         well.check(path, made_from=file.attrs["made_from"])
 
@@ -189,17 +261,32 @@ def test_a_damaged_file_is_set_aside_and_made_again(collected, run):
 def test_what_does_not_belong_together_is_refused(quench, run, made, tmp_path):
     other = tmp_path / "other"
     for stage in ("generate", "collect"):
-        assert quench("coarsening", stage, made.parent / "small.yaml", "--run", other, "--set", "seed=4")[0] == 0
+        assert (
+            quench(
+                "coarsening", stage, made.parent / "small.yaml", "--run", other, "--set", "seed=4"
+            )[0]
+            == 0
+        )
     shutil.copy(fields.data_file(other, "test"), fields.data_file(run, "test"))
     with pytest.raises(UserError, match=r"not made from the same units as .*; run collect again"):
         fields.read(run, "test")
     fields.data_file(run, "train").unlink()
-    with pytest.raises(UserError, match=r"train/coarsening.h5 is not there: run generate and collect first"):
+    with pytest.raises(
+        UserError, match=r"train/coarsening.h5 is not there: run generate and collect first"
+    ):
         fields.read(run, "train")
     fields.data_file(run, "valid").write_bytes(b"no")
     with pytest.raises(UserError, match="truncated"):
         fields.read(run, "valid")
-    code, lines = quench("coarsening", "generate", made.parent / "small.yaml", "--run", run, "--set", "generate.noise=0.2")
+    code, lines = quench(
+        "coarsening",
+        "generate",
+        made.parent / "small.yaml",
+        "--run",
+        run,
+        "--set",
+        "generate.noise=0.2",
+    )
     assert code == 2
     assert "made with another config: generate.noise is 0.1 there and 0.2 here" in lines[-1]
 

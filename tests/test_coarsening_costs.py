@@ -1,4 +1,6 @@
-"""The table of time and error: the same trajectory by every method, errors against a converged reference."""
+"""The table of time and error: the same trajectory by every method, errors against a converged
+reference.
+"""
 
 import numpy as np
 import pytest
@@ -28,7 +30,10 @@ def written(tmp_path_factory):
     def stepper(system, name, shape, count, device):
         return ConvGRU(weights(name), shape, count, "staggered", device)
 
-    with pytest.MonkeyPatch.context() as patch, Progress(folder / "log", "rollout", Place()) as progress:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        Progress(folder / "log", "rollout", Place()) as progress,
+    ):
         patch.setattr(trained, "stepper", stepper)
         costs.write(System("", folder, c), NAMES, device, progress)
         path = folder / "rollout" / "costs.h5"
@@ -45,7 +50,13 @@ def lines_of(found, method):
 def test_every_method_has_a_line(written):
     found, attributes, _ = written
     names = [name.decode() for name in found["method"]]
-    assert set(names) == {"network staggered/seed-0", "explicit", "first_order", "second_order", "adaptive"}
+    assert set(names) == {
+        "network staggered/seed-0",
+        "explicit",
+        "first_order",
+        "second_order",
+        "adaptive",
+    }
     assert names.count("adaptive") == len(costs.TOLERANCES)
     for name in ("seconds_per_frame", "seconds_least", "seconds_most", "rmse", "free_energy_error"):
         assert found[name].shape == (len(names),)
@@ -54,7 +65,12 @@ def test_every_method_has_a_line(written):
     assert (found["seconds_per_frame"] <= found["seconds_most"]).all()
     assert found["steps"][lines_of(found, "explicit")[0]] == pytest.approx(4 / 2.5e-3, abs=2)
     assert found["steps"][lines_of(found, "network staggered/seed-0")[0]] == 4
-    assert (attributes["frames"], attributes["repeats"], attributes["threads"], attributes["cells"]) == (4, 3, 1, 16**3)
+    assert (
+        attributes["frames"],
+        attributes["repeats"],
+        attributes["threads"],
+        attributes["cells"],
+    ) == (4, 3, 1, 16**3)
     assert {"device", "host", "git_revision", "reference"} <= set(attributes)
 
 
@@ -74,14 +90,24 @@ def test_errors_fall_with_steps_and_tolerances_and_the_reference_is_converged(wr
 
 
 def test_the_explicit_scheme_is_as_wrong_as_its_step_makes_it(written):
-    """Against a step eight times as short in float64, its own error an eighth: not half of it, as against half the step."""
+    """Against a step eight times as short in float64, its own error an eighth: not half of it, as
+    against half the step.
+    """
     found, _, _ = written
     c, device = config(), select("cpu", 1)
-    start = starts.perlin(16, [8], [0.5], 0.1, c.seed, [starts.identity(starts.CASE, 0, costs.CASE)], device)
-    fine, plain = (solver(c, 16, device, "float64").run(start, [4.0], scheme="explicit", step=2.5e-3 / n, steady_state=None, observe=False)
-                   for n in (8, 1))  # fmt: skip
+    start = starts.perlin(
+        16, [8], [0.5], 0.1, c.seed, [starts.identity(starts.CASE, 0, costs.CASE)], device
+    )
+    fine, plain = (
+        solver(c, 16, device, "float64").run(
+            start, [4.0], scheme="explicit", step=2.5e-3 / n, steady_state=None, observe=False
+        )
+        for n in (8, 1)
+    )
     expected = np.sqrt(((plain.fields - fine.fields)[0, 0, ::2, ::2, ::2] ** 2).mean())
-    assert found["rmse"][lines_of(found, "explicit")[0]] == pytest.approx(expected * 8 / 7, rel=0.05)
+    assert found["rmse"][lines_of(found, "explicit")[0]] == pytest.approx(
+        expected * 8 / 7, rel=0.05
+    )
 
 
 def test_an_error_is_rms_and_relative_free_energy():

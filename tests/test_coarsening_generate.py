@@ -1,4 +1,6 @@
-"""Sequences of a coarsening mixture: what a shard holds, whose noise is whose, what is said before it starts, what goes wrong."""
+"""Sequences of a coarsening mixture: what a shard holds, whose noise is whose, what is said before
+it starts, what goes wrong.
+"""
 
 import h5py
 import numpy as np
@@ -12,20 +14,35 @@ from kernels import cahn_hilliard_fft, interface
 from kernels.device import select
 
 CPU = select("cpu", workers=1)
-GENERATE = {"training": 5, "validation": 2, "test": 2, "frames": 4, "feature_sizes": [4, 8], "sequences_per_unit": 3, "latest_start": 6.0}
+GENERATE = {
+    "training": 5,
+    "validation": 2,
+    "test": 2,
+    "frames": 4,
+    "feature_sizes": [4, 8],
+    "sequences_per_unit": 3,
+    "latest_start": 6.0,
+}
 
 
 def configured(seed=3, system=None, **changes) -> Coarsening:
-    raw = {"study": "coarsening", "seed": seed, "system": {"size": 16, **(system or {})}, "generate": {**GENERATE, **changes},
-           "rollout": {"cases": {}}}  # fmt: skip
+    raw = {
+        "study": "coarsening",
+        "seed": seed,
+        "system": {"size": 16, **(system or {})},
+        "generate": {**GENERATE, **changes},
+        "rollout": {"cases": {}},
+    }
     return config.systems(raw, Coarsening, "test")[""]
 
 
 def simulated(settings, *units):
     model = generate.build(settings, CPU)
     reports = []
-    found = {unit: {name: item.values for name, item in data.items()}
-             for unit, data in generate.simulate(model, settings, units, reports.append)}  # fmt: skip
+    found = {
+        unit: {name: item.values for name, item in data.items()}
+        for unit, data in generate.simulate(model, settings, units, reports.append)
+    }
     assert reports[-1] == len(units)
     assert sorted(reports) == reports
     return found
@@ -84,7 +101,9 @@ def test_starts_and_means_differ(data):
 
 
 def test_later_starts_continue_the_same_trajectories(data):
-    """A unit that starts later shows what the one from the noise would show then, as closely as its steps allow."""
+    """A unit that starts later shows what the one from the noise would show then, as closely as its
+    steps allow.
+    """
     settings = configured(later=1.0, latest_start=2.0)
     for unit in range(4):
         begin = generate.start_time(settings, unit)
@@ -95,8 +114,12 @@ def test_later_starts_continue_the_same_trajectories(data):
 
 
 def test_the_share_of_later_starts():
-    settings = configured(training=300, validation=60, test=30, later=0.5, latest_start=20.0, interval=2.0)
-    times = np.array([generate.start_time(settings, unit) for unit in range(settings.generate.units)])
+    settings = configured(
+        training=300, validation=60, test=30, later=0.5, latest_start=20.0, interval=2.0
+    )
+    times = np.array(
+        [generate.start_time(settings, unit) for unit in range(settings.generate.units)]
+    )
     split = np.array([block[0] for block in settings.generate.blocks])
     for k, units in enumerate((100, 20, 10)):
         assert (times[split == k] > 0).sum() == units // 2
@@ -113,8 +136,12 @@ def test_mean_of_the_truth_is_conserved():
     """On the network's grid by block mean; every second cell alone has a mean that drifts."""
     block = simulated(configured(system={"downscaling": "block_mean"}), 0)[0]
     nearest = simulated(configured(), 0)[0]
-    drift = {name: np.abs(found["phi"].mean((2, 3, 4), dtype=np.float64) - found["mean_concentration"][:, None]).max()
-             for name, found in (("block", block), ("nearest", nearest))}  # fmt: skip
+    drift = {
+        name: np.abs(
+            found["phi"].mean((2, 3, 4), dtype=np.float64) - found["mean_concentration"][:, None]
+        ).max()
+        for name, found in (("block", block), ("nearest", nearest))
+    }
     assert drift["block"] < 1e-6
     assert drift["nearest"] > 1e-4
 
@@ -122,8 +149,10 @@ def test_mean_of_the_truth_is_conserved():
 @pytest.mark.parametrize("size", [16, 32])
 def test_the_schemes_agree(size):
     """Adaptive at the default tolerance against explicit Euler: rms difference of all frames."""
-    adaptive, explicit = (simulated(configured(system={"size": size}, scheme=scheme, frames=3, later=0.0), 1)[1] for scheme in
-                          ("adaptive", "explicit"))  # fmt: skip
+    adaptive, explicit = (
+        simulated(configured(system={"size": size}, scheme=scheme, frames=3, later=0.0), 1)[1]
+        for scheme in ("adaptive", "explicit")
+    )
     assert np.sqrt(((adaptive["phi"] - explicit["phi"]) ** 2).mean((2, 3, 4))).max() < 0.004
     assert explicit["steps"].tolist() == [800, 800]
 
@@ -144,11 +173,16 @@ def test_downscale():
     assert mean.dtype == np.float32
     assert mean[1, 2, 1, 0, 0] == pytest.approx(phi[1, 2, 4:8, :4, :4].mean(dtype=np.float64))
     for how in ("nearest", "block_mean"):
-        with pytest.raises(UserError, match=r"6 x 8 x 8 cells: expected sides that are multiples of system.downscale = 4 \[cells\]"):
+        with pytest.raises(
+            UserError,
+            match=r"6 x 8 x 8 cells: expected sides that are multiples of system.downscale = 4 \[cells\]",
+        ):
             downscale(np.zeros((6, 8, 8)), 4, how)
 
 
-@pytest.mark.parametrize(("spacing", "least", "most"), [(0.25, 0.997, 1.0), (0.5, 0.985, 1.0), (1.0, 0.95, 0.99)])
+@pytest.mark.parametrize(
+    ("spacing", "least", "most"), [(0.25, 0.997, 1.0), (0.5, 0.985, 1.0), (1.0, 0.95, 0.99)]
+)
 def test_energy_of_a_flat_interface(spacing, least, most):
     """Its area, since the surface tension is 1; the grid takes some of it away."""
     x = (np.arange(int(32 / spacing)) + 0.5) * spacing
@@ -162,9 +196,13 @@ def test_energy_of_a_flat_interface(spacing, least, most):
 def test_energy_of_a_wave(monkeypatch):
     """phi = 1/2 + a cos(k x): closed form, whatever the batch."""
     k, a, h, width = 2 * np.pi / 16, 0.1, 0.8, 2.5
-    phi = np.broadcast_to((0.5 + a * np.cos(k * np.arange(16)))[:, None, None], (3, 2, 16, 6, 4)).astype(np.float32)
+    phi = np.broadcast_to(
+        (0.5 + a * np.cos(k * np.arange(16)))[:, None, None], (3, 2, 16, 6, 4)
+    ).astype(np.float32)
     gradient = a**2 / 2 * (2 - 2 * np.cos(k)) / h**2
-    expected = (width / 2 * gradient + 18 / width * (1 / 16 - a**2 / 4 + 3 * a**4 / 8)) * 16 * 6 * 4 * h**3
+    expected = (
+        (width / 2 * gradient + 18 / width * (1 / 16 - a**2 / 4 + 3 * a**4 / 8)) * 16 * 6 * 4 * h**3
+    )
     for cells in (1, 1 << 22):
         monkeypatch.setattr(measures, "BATCH_CELLS", cells)
         found = measures.energies(phi, h, width)
@@ -198,23 +236,43 @@ def test_shards_are_the_same_from_any_task(quench, small_coarsening, tmp_path):
 
     assert quench("coarsening", "generate", small_coarsening, "--run", tmp_path / "one")[0] == 0
     for task in ("0/2", "1/2"):
-        assert quench("coarsening", "generate", small_coarsening, "--run", tmp_path / "two", "--task", task, "--workers", 2)[0] == 0
+        assert (
+            quench(
+                "coarsening",
+                "generate",
+                small_coarsening,
+                "--run",
+                tmp_path / "two",
+                "--task",
+                task,
+                "--workers",
+                2,
+            )[0]
+            == 0
+        )
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
 
 
 def test_sizes_are_stated_before_it_starts(quench, small_coarsening, tmp_path):
     code, lines = quench("coarsening", "generate", small_coarsening, "--run", tmp_path / "run")
     assert code == 0
-    assert "5 sequences of 3 frames of 16^3 cells, kept on 8^3: 30.7 kB of disk, and as much again when they are collected" in lines[2]
+    assert (
+        "5 sequences of 3 frames of 16^3 cells, kept on 8^3: 30.7 kB of disk, and as much again when they are collected"
+        in lines[2]
+    )
     assert "5 of them here: about 150 MB of memory, about 0 s" in lines[3]
-    code, lines = quench("coarsening", "generate", small_coarsening, "--run", tmp_path / "run")  # nothing left to do
+    code, lines = quench(
+        "coarsening", "generate", small_coarsening, "--run", tmp_path / "run"
+    )  # nothing left to do
     assert not [line for line in lines if "of disk" in line]
 
 
 def test_sizes_of_the_papers_data():
     settings = config.systems({"study": "coarsening"}, Coarsening, "test")[""]
     assert generate.size(1890 * 50 * 32**3 * 4) == "12.4 GB"
-    explicit = config.systems({"study": "coarsening", "generate": {"scheme": "explicit"}}, Coarsening, "test")[""]
+    explicit = config.systems(
+        {"study": "coarsening", "generate": {"scheme": "explicit"}}, Coarsening, "test"
+    )[""]
     model = generate.build(settings, CPU)
     assert generate.expected_steps(model, explicit, 49.0) == pytest.approx(49 * 400)
     assert 1000 < generate.expected_steps(model, settings, 49.0) < 3000
@@ -222,7 +280,9 @@ def test_sizes_of_the_papers_data():
 
 
 def test_a_field_that_blows_up_costs_its_unit_only(quench, small_coarsening, tmp_path, monkeypatch):
-    """The stabilised scheme does not blow up, so the bound is lowered to what a separated field has."""
+    """The stabilised scheme does not blow up, so the bound is lowered to what a separated field
+    has.
+    """
     run = tmp_path / "run"
     with monkeypatch.context() as lowered:
         lowered.setattr(cahn_hilliard_fft, "DIVERGED", 0.5)
@@ -236,26 +296,54 @@ def test_a_field_that_blows_up_costs_its_unit_only(quench, small_coarsening, tmp
         assert file["phi"].shape == (1, 16, 16, 16)
         assert np.isfinite(file["phi"][:]).all()
     assert quench("coarsening", "collect", small_coarsening, "--run", run)[0] == 2
-    assert quench("coarsening", "generate", small_coarsening, "--run", run)[0] == 0  # and it is done, its remains gone
+    assert (
+        quench("coarsening", "generate", small_coarsening, "--run", run)[0] == 0
+    )  # and it is done, its remains gone
     assert not list((run / "log").glob("unit*"))
 
 
 def test_a_step_that_is_too_long(quench, small_coarsening, tmp_path):
     arguments = ["--set", "generate.scheme=explicit", "--set", "generate.step=0.01"]
-    code, lines = quench("coarsening", "generate", small_coarsening, "--run", tmp_path / "run", *arguments)
+    code, lines = quench(
+        "coarsening", "generate", small_coarsening, "--run", tmp_path / "run", *arguments
+    )
     assert code == 2
-    assert len([line for line in lines if "generate.step = 0.01: expected at most 0.003" in line]) == 1
+    assert (
+        len([line for line in lines if "generate.step = 0.01: expected at most 0.003" in line]) == 1
+    )
 
 
 def test_warnings_name_what_is_unwise(quench, small_coarsening, tmp_path):
-    code, lines = quench("coarsening", "generate", small_coarsening, "--run", tmp_path / "run", "--set", "system.interface_width=1.2",
-                         "--set", "system.downscale=4", "--set", "generate.frames=2", "--set", "generate.feature_sizes=[4,8]")  # fmt: skip
+    code, lines = quench(
+        "coarsening",
+        "generate",
+        small_coarsening,
+        "--run",
+        tmp_path / "run",
+        "--set",
+        "system.interface_width=1.2",
+        "--set",
+        "system.downscale=4",
+        "--set",
+        "generate.frames=2",
+        "--set",
+        "generate.feature_sizes=[4,8]",
+    )
     assert code == 0
     said = [line for line in lines if line.startswith("warning:")]
     assert len(said) == 3
-    assert "system.interface_width = 1.2: an interface is 1.2 cells wide (90% of the step), fewer than 2.5" in said[0]
-    assert "system.downscale = 4: the waves that grow fastest are 0.6 cells of the network's grid long" in said[1]
-    assert "generate.feature_sizes = 4: the network's grid, every 4 cells, meets this noise on its lattice points" in said[2]
+    assert (
+        "system.interface_width = 1.2: an interface is 1.2 cells wide (90% of the step), fewer than 2.5"
+        in said[0]
+    )
+    assert (
+        "system.downscale = 4: the waves that grow fastest are 0.6 cells of the network's grid long"
+        in said[1]
+    )
+    assert (
+        "generate.feature_sizes = 4: the network's grid, every 4 cells, meets this noise on its lattice points"
+        in said[2]
+    )
 
 
 @pytest.mark.parametrize(
@@ -267,7 +355,9 @@ def test_warnings_name_what_is_unwise(quench, small_coarsening, tmp_path):
     ],
 )
 def test_a_mistake_is_one_line(quench, small_coarsening, tmp_path, setting, said):
-    code, lines = quench("coarsening", "generate", small_coarsening, "--run", tmp_path / "run", "--set", setting)
+    code, lines = quench(
+        "coarsening", "generate", small_coarsening, "--run", tmp_path / "run", "--set", setting
+    )
     assert code == 2
     assert len(lines) == 1
     assert said in lines[0]

@@ -1,4 +1,6 @@
-"""Rollouts of the coarsening networks and of the truth: files, numbers, resume, bounds, mistakes.  The networks are untrained."""
+"""Rollouts of the coarsening networks and of the truth: files, numbers, resume, bounds, mistakes.
+The networks are untrained.
+"""
 
 import contextlib
 import json
@@ -45,9 +47,13 @@ CASES = ("bigger", "layered", "noise", "several")
 
 
 def weights(name: str, scale: float = 0.02) -> dict:
-    """A network of 4 hidden channels whose fluxes are small: untrained ones need not stay near the wells."""
+    """A network of 4 hidden channels whose fluxes are small: untrained ones need not stay near the
+    wells.
+    """
     found = random_parameters(3, hidden=4, output=name.split("/")[0])
-    return found | {key: value * scale for key, value in found.items() if key.startswith("head.flux")}
+    return found | {
+        key: value * scale for key, value in found.items() if key.startswith("head.flux")
+    }
 
 
 class Broken(ConvGRU):
@@ -89,7 +95,11 @@ def run(tmp_path):
 
 def planted(folder):
     for name in NAMES:
-        shards.write(folder / "train" / name / "test.h5", {"loss": shards.Data(np.zeros(1), "", "")}, {"model": name})
+        shards.write(
+            folder / "train" / name / "test.h5",
+            {"loss": shards.Data(np.zeros(1), "", "")},
+            {"model": name},
+        )
     (folder / "config.yaml").write_text(configs.to_yaml(config()))
     return folder
 
@@ -103,7 +113,9 @@ def follow(quench, networks, run, tmp_path):
     """follow(*arguments, status=0) -> the lines of `rollout`."""
 
     def call(*arguments, status=0, folder=run):
-        code, lines = quench("coarsening", "rollout", tmp_path / "config.yaml", "--run", folder, *arguments)
+        code, lines = quench(
+            "coarsening", "rollout", tmp_path / "config.yaml", "--run", folder, *arguments
+        )
         assert code == status, "\n".join(lines)
         return lines
 
@@ -121,7 +133,15 @@ def one(case: str, **settings) -> tuple[str, str]:
 
 @pytest.mark.parametrize(
     ("frames", "kept", "spacing"),
-    [(10, 4, "linear"), (10, None, "log"), (10_001, 60, "log"), (101, 11, "linear"), (12, 11, "log"), (100, 2, "log"), (100, 2, "linear")],
+    [
+        (10, 4, "linear"),
+        (10, None, "log"),
+        (10_001, 60, "log"),
+        (101, 11, "linear"),
+        (12, 11, "log"),
+        (100, 2, "log"),
+        (100, 2, "linear"),
+    ],
 )
 def test_as_many_frames_are_kept_as_asked_with_the_first_and_the_last(frames, kept, spacing):
     found = kept_frames(frames, kept, spacing)
@@ -139,7 +159,10 @@ def test_as_many_frames_are_kept_as_asked_with_the_first_and_the_last(frames, ke
 
 def test_a_network_does_not_feel_that_it_is_looked_at():
     phi = np.random.default_rng(2).uniform(0.3, 0.7, (2, 8, 8, 8)).astype(np.float32)
-    few, every = (recorded(phi, 301, select("cpu", 1), kept=3, looks=looks)[0] for looks in (looked_at_by_network, None))
+    few, every = (
+        recorded(phi, 301, select("cpu", 1), kept=3, looks=looks)[0]
+        for looks in (looked_at_by_network, None)
+    )
     at = np.searchsorted(every["series/time"], few["series/time"])
     assert len(at) < 200
     assert np.array_equal(few["phi"], every["phi"])
@@ -161,22 +184,51 @@ def test_the_stage_writes_truth_and_networks_of_each_case(follow, run):
             assert np.array_equal(found["time"], kept * 1.0)
             assert ("phi_full" in found) == (who == "truth")
             series, at = found["series/time"], np.searchsorted(found["series/time"], found["time"])
-            assert len(series) == len((looked_at if who == "truth" else looked_at_by_network)(asked.frames, kept))
-            assert np.allclose(found["series/free_energy"][:, at], energies(found["phi"], s.network_spacing, s.interface_width), rtol=1e-6)
-            assert np.allclose(found["series/area"][:, at], interface.perimeter(found["phi"], 0.5, s.network_spacing, 3))
-            assert np.allclose(found["series/mean"][:, at], found["phi"].mean((2, 3, 4), dtype=np.float64))
+            assert len(series) == len(
+                (looked_at if who == "truth" else looked_at_by_network)(asked.frames, kept)
+            )
+            assert np.allclose(
+                found["series/free_energy"][:, at],
+                energies(found["phi"], s.network_spacing, s.interface_width),
+                rtol=1e-6,
+            )
+            assert np.allclose(
+                found["series/area"][:, at],
+                interface.perimeter(found["phi"], 0.5, s.network_spacing, 3),
+            )
+            assert np.allclose(
+                found["series/mean"][:, at], found["phi"].mean((2, 3, 4), dtype=np.float64)
+            )
             assert np.array_equal(found["series/minimum"][:, at], found["phi"].min((2, 3, 4)))
             assert np.array_equal(found["series/maximum"][:, at], found["phi"].max((2, 3, 4)))
             assert np.isfinite(found["series/free_energy"]).all()
-            assert (attributes["case"], attributes["model"], attributes["stopped"]) == (case, who, "")
+            assert (attributes["case"], attributes["model"], attributes["stopped"]) == (
+                case,
+                who,
+                "",
+            )
             assert attributes["frames_done"] == asked.frames
             assert attributes["seconds"] >= attributes["seconds_per_frame"] * 0.99
-            assert {"config", "seed", "git_revision", "device", "host", "date", "config_digest", "made_from"} <= set(attributes)
+            assert {
+                "config",
+                "seed",
+                "git_revision",
+                "device",
+                "host",
+                "date",
+                "config_digest",
+                "made_from",
+            } <= set(attributes)
             if who == "truth":
-                assert np.array_equal(downscale(found["phi_full"], s.downscale, s.downscaling), found["phi"])
+                assert np.array_equal(
+                    downscale(found["phi_full"], s.downscale, s.downscaling), found["phi"]
+                )
         truth = run / "rollout" / case / "truth.h5"
         if truth.exists():  # both start from the same
-            mine, theirs = (shards.read(path)[0]["phi"][:, 0] for path in (truth, truth.with_name("staggered-seed-0.h5")))
+            mine, theirs = (
+                shards.read(path)[0]["phi"][:, 0]
+                for path in (truth, truth.with_name("staggered-seed-0.h5"))
+            )
             assert np.array_equal(mine, theirs)
 
 
@@ -184,7 +236,12 @@ def test_the_test_set_is_its_own_truth(quench, follow, run, tmp_path):
     for stage in ("generate", "collect"):
         code, lines = quench("coarsening", stage, tmp_path / "config.yaml", "--run", run)
         assert code == 0, "\n".join(lines)
-    follow("--set", "rollout.cases={test: {kept: 3, frames: null, count: null}}", "--set", "rollout.models=[staggered]")
+    follow(
+        "--set",
+        "rollout.cases={test: {kept: 3, frames: null, count: null}}",
+        "--set",
+        "rollout.models=[staggered]",
+    )
     sequences = fields.read(run, "test").all[...]
     truth, attributes = shards.read(run / "rollout/test/truth.h5")
     assert truth["phi"].shape == (2, 3, 8, 8, 8)
@@ -192,12 +249,17 @@ def test_the_test_set_is_its_own_truth(quench, follow, run, tmp_path):
     assert np.allclose(truth["series/mean"], sequences.mean((2, 3, 4), dtype=np.float64))
     assert "phi_full" not in truth
     assert np.isnan(attributes["seconds_per_frame"])  # it was generated, not computed here
-    assert np.array_equal(shards.read(run / "rollout/test/staggered-seed-0.h5")[0]["phi"][:, 0], sequences[:, 0])
+    assert np.array_equal(
+        shards.read(run / "rollout/test/staggered-seed-0.h5")[0]["phi"][:, 0], sequences[:, 0]
+    )
     assert not (run / "rollout/test/sigmoid-seed-0.h5").exists()
 
 
 def test_frames_are_the_networks_own(networks):
-    device, phi = select("cpu", 1), np.random.default_rng(1).uniform(0.3, 0.7, (2, 6, 4, 8)).astype(np.float32)
+    device, phi = (
+        select("cpu", 1),
+        np.random.default_rng(1).uniform(0.3, 0.7, (2, 6, 4, 8)).astype(np.float32),
+    )
     found = recorded(phi, 7, device)[0]
     network = ConvGRU(weights("staggered"), phi.shape[1:], 2, "staggered", device)
     network.start(phi)
@@ -206,33 +268,68 @@ def test_frames_are_the_networks_own(networks):
         network.advance(1)
 
 
-def recorded(phi, frames, device, folder=None, make=ConvGRU, kept=None, batch=None, model="staggered", scale=0.02, looks=None):
-    """({dataset: values}, attributes) of a rollout from phi (n, x, y, z); looks(frames, kept): which are looked at, all if None."""
+def recorded(
+    phi,
+    frames,
+    device,
+    folder=None,
+    make=ConvGRU,
+    kept=None,
+    batch=None,
+    model="staggered",
+    scale=0.02,
+    looks=None,
+):
+    """({dataset: values}, attributes) of a rollout from phi (n, x, y, z); looks(frames, kept):
+    which are looked at, all if None.
+    """
     target = Path(folder or tempfile.mkdtemp()) / "found.h5"
     kept = kept_frames(frames, kept, "linear")
-    plan = Plan(looks(frames, kept) if looks else np.arange(frames), kept, 1.0, len(phi), phi.shape[1:], 2.0, 3.0)
-    source = Network(lambda count: make(weights(model, scale), plan.shape, count, model, device), plan, lambda: phi)
+    plan = Plan(
+        looks(frames, kept) if looks else np.arange(frames),
+        kept,
+        1.0,
+        len(phi),
+        phi.shape[1:],
+        2.0,
+        3.0,
+    )
+    source = Network(
+        lambda count: make(weights(model, scale), plan.shape, count, model, device),
+        plan,
+        lambda: phi,
+    )
     source.batch = batch or source.batch
     record(target, plan, source, {"made_from": "x"}, "case some, staggered", lambda done: None)
     return shards.read(target)
 
 
 def test_the_mean_is_kept_over_ten_thousand_steps():
-    """Each step rounds phi by at most 2^-24 of it: 6e-4 of the largest after all, were all roundings alike; 5e-6 is asked for."""
+    """Each step rounds phi by at most 2^-24 of it: 6e-4 of the largest after all, were all
+    roundings alike; 5e-6 is asked for.
+    """
     phi = np.random.default_rng(2).uniform(0.3, 0.7, (1, 4, 4, 4)).astype(np.float32)
     found, attributes = recorded(phi, 10_001, select("cpu", 1), kept=3, scale=1e-3)
     assert attributes["frames_done"] == 10_001
     drift = np.abs(found["series/mean"] - found["series/mean"][:, :1]).max()
     assert drift < 5e-6 * max(1, np.abs(found["series/maximum"]).max())
     assert np.abs(found["phi"][0, -1] - phi).max() > 1e-3  # something happened
-    assert np.abs(recorded(phi, 10, select("cpu", 1), model="sigmoid")[0]["series/mean"][:, -1] - phi.mean()).max() > 1e-4
+    assert (
+        np.abs(
+            recorded(phi, 10, select("cpu", 1), model="sigmoid")[0]["series/mean"][:, -1]
+            - phi.mean()
+        ).max()
+        > 1e-4
+    )
 
 
 def test_a_layered_truth_stands_still(follow, run):
     follow(*one("layered", frames=301, kept=4, spacing="linear"))
     found, _ = shards.read(run / "rollout/layered/truth.h5")
     first, early, late, last = found["phi_full"][0]
-    assert np.abs(early - first).max() < 0.06  # the grid's own profile of thin layers, not the continuum's of one interface
+    assert (
+        np.abs(early - first).max() < 0.06
+    )  # the grid's own profile of thin layers, not the continuum's of one interface
     assert np.abs(last - early).max() < 2e-6
     assert np.abs(last - late).max() < 2e-6
     assert np.abs(found["phi_full"].mean((2, 3, 4), dtype=np.float64) - 0.5).max() < 1e-6
@@ -262,7 +359,10 @@ def killed_after(frames: int):
 
 @pytest.mark.parametrize(("frames", "batch"), [(1, 3), (4, 3), (4, 2), (11, 2)])
 def test_a_killed_rollout_continues_exactly(tmp_path, frames, batch):
-    device, phi = select("cpu", 1), np.random.default_rng(3).uniform(0.3, 0.7, (3, 4, 4, 4)).astype(np.float32)
+    device, phi = (
+        select("cpu", 1),
+        np.random.default_rng(3).uniform(0.3, 0.7, (3, 4, 4, 4)).astype(np.float32),
+    )
     whole = recorded(phi, 10, device, batch=batch)
     for more in (frames, 1):
         with killed_after(more), pytest.raises(KeyboardInterrupt):
@@ -278,8 +378,12 @@ def truth_of(folder, frames=41, looks=None):
     kept = kept_frames(frames, 6, "linear")
     plan = Plan(looked_at(frames, kept), kept, 1.0, 2, (8,) * 3, 2.0, 3.0, (16,) * 3)
     start = np.random.default_rng(4).normal(0.5, 0.1, (2, 16, 16, 16)).astype(np.float32)
-    source = Truth(solver(c, 16, device), plan, 1e-3, start, lambda phi: downscale(phi, 2, "nearest"))
-    record(folder / "truth.h5", plan, source, {"made_from": "x"}, "case some, truth", lambda done: None)
+    source = Truth(
+        solver(c, 16, device), plan, 1e-3, start, lambda phi: downscale(phi, 2, "nearest")
+    )
+    record(
+        folder / "truth.h5", plan, source, {"made_from": "x"}, "case some, truth", lambda done: None
+    )
     return shards.read(folder / "truth.h5")
 
 
@@ -296,7 +400,10 @@ def test_what_is_there_is_kept_what_is_damaged_or_asked_otherwise_made_again(fol
     follow(*one("noise"))
     path = run / "rollout/noise/staggered-seed-0.h5"
     before = path.stat().st_mtime_ns
-    assert any("2 of 2 rollouts are mine, 2 of them finished before" in line for line in sorted(follow(*one("noise")), reverse=True)[:99])
+    assert any(
+        "2 of 2 rollouts are mine, 2 of them finished before" in line
+        for line in sorted(follow(*one("noise")), reverse=True)[:99]
+    )
     assert path.stat().st_mtime_ns == before
     with h5py.File(path, "r+") as file:
         file["phi"][0, 1, 2, 3, 1] += 0.1
@@ -311,10 +418,21 @@ def test_two_ranks_make_the_same_files(networks, run, tmp_path, monkeypatch, que
     for tasks in (1, 2):
         folder = planted(tmp_path / f"run-{tasks}") if tasks > 1 else run
         for task in range(tasks):
-            code, lines = quench("coarsening", "rollout", tmp_path / "config.yaml", "--run", folder, "--task", f"{task}/{tasks}", *small)
+            code, lines = quench(
+                "coarsening",
+                "rollout",
+                tmp_path / "config.yaml",
+                "--run",
+                folder,
+                "--task",
+                f"{task}/{tasks}",
+                *small,
+            )
             assert code == 0, lines
         files = sorted((folder / "rollout").glob("*/*.h5"))
-        digests[tasks] = {str(path.relative_to(folder)): shards.read(path)[1]["content_digest"] for path in files}
+        digests[tasks] = {
+            str(path.relative_to(folder)): shards.read(path)[1]["content_digest"] for path in files
+        }
     assert len(digests[1]) == 3
     assert digests[1] == digests[2]
 
@@ -368,14 +486,23 @@ def test_a_rollout_that_fails_is_named_and_the_others_go_on(follow, run, monkeyp
 
     monkeypatch.setattr(trained, "stepper", stepper)
     lines = follow(*one("noise"), status=1)
-    assert any("case noise, sigmoid/seed-0: failed: RuntimeError: no such thing; see" in line for line in lines)
+    assert any(
+        "case noise, sigmoid/seed-0: failed: RuntimeError: no such thing; see" in line
+        for line in lines
+    )
     assert (run / "rollout/noise/staggered-seed-0.h5").exists()
     _, lines = quench("status", run)
-    assert any("failed: rollout-noise-sigmoid-seed-0: RuntimeError: no such thing" in line for line in lines)
+    assert any(
+        "failed: rollout-noise-sigmoid-seed-0: RuntimeError: no such thing" in line
+        for line in lines
+    )
     assert any("rollouts: 1 by networks and 0 by the solver done" in line for line in lines)
     monkeypatch.setattr(trained, "stepper", plain)
     monkeypatch.setattr(costs, "write", lambda *_: 1 / 0)
-    assert any("case costs, all methods: failed: ZeroDivisionError" in line for line in follow(*one("noise"), status=1))
+    assert any(
+        "case costs, all methods: failed: ZeroDivisionError" in line
+        for line in follow(*one("noise"), status=1)
+    )
     monkeypatch.setattr(costs, "write", lambda *_: None)
     follow(*one("noise"))
     assert not list((run / "log").glob("*.failed"))
@@ -405,11 +532,22 @@ def own(path, values, **attributes):
     return path
 
 
-@pytest.mark.parametrize(("name", "attributes"), [("mine.npy", {}), ("mine.h5", {"spacing": 2.0}), ("mine.h5", {})])
+@pytest.mark.parametrize(
+    ("name", "attributes"), [("mine.npy", {}), ("mine.h5", {"spacing": 2.0}), ("mine.h5", {})]
+)
 def test_ones_own_start_is_followed(follow, tmp_path, name, attributes):
     phi = np.random.default_rng(6).uniform(0, 1, (4, 6, 10))
-    lines = follow("--input", own(tmp_path / name, phi, **attributes), "--frames", 5, "--model", "staggered/seed-0")
-    assert any("says no spacing; taken as the networks' 2" in line for line in lines) == (not attributes)
+    lines = follow(
+        "--input",
+        own(tmp_path / name, phi, **attributes),
+        "--frames",
+        5,
+        "--model",
+        "staggered/seed-0",
+    )
+    assert any("says no spacing; taken as the networks' 2" in line for line in lines) == (
+        not attributes
+    )
     found, marks = shards.read(tmp_path / "mine-rollout.h5")
     assert found["phi"].shape == (1, 5, 4, 6, 10)
     assert np.array_equal(found["phi"][0, 0], phi.astype(np.float32))
@@ -426,18 +564,35 @@ WITH_NAN = np.array(GOOD)
 WITH_NAN[1, 2, 3] = np.nan
 
 
-@pytest.mark.parametrize(("name", "values", "attributes", "more", "said"), [
-    ("a.h5", GOOD, {"spacing": 1.0}, (), "its spacing is 1; these networks were trained with 2"),
-    ("a.npy", WITH_NAN, {}, (), "phi is not finite at (1, 2, 3)"),
-    ("a.npy", GOOD[:2], {}, (), "sides of at least 3: the networks' kernels are 3^3"),
-    ("a.npy", GOOD[0], {}, (), "phi of shape (4, 4); expected (x, y, z) or (n, x, y, z)"),
-    ("a.npy", GOOD * 5, {}, (), "phi from 2 to 2; expected 0 to 1"),
-    ("a.npy", np.array(["x"]), {}, (), "neither a .npy file nor HDF5"),
-    ("a.npy", GOOD, {}, ("--frames", 1), "--frames 1: expected at least 2"),
-    ("a.npy", GOOD, {}, ("--model", "none"), "--model none: not trained in"),
-    ("a.npy", GOOD, {}, ("--output", "config.yaml"), "is there already and is not a prediction"),
-])  # fmt: skip
-def test_a_bad_input_is_one_line(follow, tmp_path, monkeypatch, name, values, attributes, more, said):
+@pytest.mark.parametrize(
+    ("name", "values", "attributes", "more", "said"),
+    [
+        (
+            "a.h5",
+            GOOD,
+            {"spacing": 1.0},
+            (),
+            "its spacing is 1; these networks were trained with 2",
+        ),
+        ("a.npy", WITH_NAN, {}, (), "phi is not finite at (1, 2, 3)"),
+        ("a.npy", GOOD[:2], {}, (), "sides of at least 3: the networks' kernels are 3^3"),
+        ("a.npy", GOOD[0], {}, (), "phi of shape (4, 4); expected (x, y, z) or (n, x, y, z)"),
+        ("a.npy", GOOD * 5, {}, (), "phi from 2 to 2; expected 0 to 1"),
+        ("a.npy", np.array(["x"]), {}, (), "neither a .npy file nor HDF5"),
+        ("a.npy", GOOD, {}, ("--frames", 1), "--frames 1: expected at least 2"),
+        ("a.npy", GOOD, {}, ("--model", "none"), "--model none: not trained in"),
+        (
+            "a.npy",
+            GOOD,
+            {},
+            ("--output", "config.yaml"),
+            "is there already and is not a prediction",
+        ),
+    ],
+)
+def test_a_bad_input_is_one_line(
+    follow, tmp_path, monkeypatch, name, values, attributes, more, said
+):
     monkeypatch.chdir(tmp_path)
     lines = follow("--input", own(tmp_path / name, values, **attributes), *more, status=2)
     assert said in lines[-1]
@@ -459,21 +614,36 @@ def test_options_that_do_not_go_together(quench, run, tmp_path):
         (("train", "--input", "x.npy"), "--input goes with the stage rollout, not train"),
         (("rollout", "--frames", "5"), "--frames: only with --input FILE"),
     ):
-        code, lines = quench("coarsening", arguments[0], tmp_path / "config.yaml", "--run", run, *arguments[1:])
+        code, lines = quench(
+            "coarsening", arguments[0], tmp_path / "config.yaml", "--run", run, *arguments[1:]
+        )
         assert code == 2
         assert said in lines[-1]
 
 
-@pytest.mark.parametrize(("case", "said"), [
-    ({"size": 30}, "rollout.cases.bigger.size = 30: expected a multiple of system.downscale = 4"),
-    ({"size": 8}, "rollout.cases.bigger.size = 8: 2 cells a side of the network's grid; expected at least 3"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        (
+            {"size": 30},
+            "rollout.cases.bigger.size = 30: expected a multiple of system.downscale = 4",
+        ),
+        (
+            {"size": 8},
+            "rollout.cases.bigger.size = 8: 2 cells a side of the network's grid; expected at least 3",
+        ),
+    ],
+)
 def test_a_box_that_the_network_cannot_take(follow, run, tmp_path, case, said):
     text = CONFIG.replace("{size: 16}", "{size: 16, downscale: 4}")
     (tmp_path / "config.yaml").write_text(text)
     (run / "config.yaml").unlink()
-    lines = follow("--set", f"rollout.cases={json.dumps({'bigger': {'start': 'layers', 'feature_size': 2, **case}})}", status=2,
-                   folder=tmp_path / "other")  # fmt: skip
+    lines = follow(
+        "--set",
+        f"rollout.cases={json.dumps({'bigger': {'start': 'layers', 'feature_size': 2, **case}})}",
+        status=2,
+        folder=tmp_path / "other",
+    )
     assert said in lines[-1]
 
 
@@ -484,15 +654,21 @@ def test_a_rollout_knows_its_system():
 
 @pytest.mark.parametrize("gone", ["first", "last", "middle"])
 def test_parts_that_another_job_removed_are_noticed(tmp_path, gone):
-    """Two jobs on one rollout: neither may put a file together from what the other left of its parts."""
+    """Two jobs on one rollout: neither may put a file together from what the other left of its
+    parts.
+    """
     frames = np.arange(6)
     plan = Plan(frames, frames, 1.0, 1, (4, 4, 4), 1.0, 3.0)
 
     def filled(count):
         parts = Parts(tmp_path / "case.h5", "abc")
         for look in range(0, count, 2):
-            position = Position(row=int(look == 4), look=(look + 2) % 6, rows=int(look < 4), last=[look + 1])
-            data = {name: np.zeros((1, 2)) for name in SERIES} | {"phi": np.full((1, 2, 4, 4, 4), look, np.float32)}
+            position = Position(
+                row=int(look == 4), look=(look + 2) % 6, rows=int(look < 4), last=[look + 1]
+            )
+            data = {name: np.zeros((1, 2)) for name in SERIES} | {
+                "phi": np.full((1, 2, 4, 4, 4), look, np.float32)
+            }
             parts.write(0, look, data, position, {"phi": np.zeros(1)})
         return parts, position
 
@@ -511,5 +687,7 @@ def test_parts_that_another_job_removed_are_noticed(tmp_path, gone):
     assert parts.resume(1) == (Position(last=[-1]), None)
     parts, position = filled(6)
     parts.files()[1].unlink()
-    parts.assemble(tmp_path / "case.h5", plan, position, {"made_from": "abc"})  # which the other one has finished meanwhile
+    parts.assemble(
+        tmp_path / "case.h5", plan, position, {"made_from": "abc"}
+    )  # which the other one has finished meanwhile
     assert shards.check(tmp_path / "case.h5", made_from="abc") == whole

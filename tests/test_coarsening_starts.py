@@ -1,4 +1,6 @@
-"""Fields at t = 0: noise of the strength asked for, shapes that hold what they should, lamellae that stay."""
+"""Fields at t = 0: noise of the strength asked for, shapes that hold what they should, lamellae
+that stay.
+"""
 
 import numpy as np
 import pytest
@@ -13,7 +15,13 @@ CPU = select("cpu", workers=1)
 
 
 def configured(**cases) -> Coarsening:
-    raw = {"study": "coarsening", "seed": 3, "system": {"size": 32}, "generate": {"feature_sizes": [8, 16]}, "rollout": {"cases": cases}}
+    raw = {
+        "study": "coarsening",
+        "seed": 3,
+        "system": {"size": 32},
+        "generate": {"feature_sizes": [8, 16]},
+        "rollout": {"cases": cases},
+    }
     return config.systems(raw, Coarsening, "test")[""]
 
 
@@ -43,19 +51,27 @@ def test_a_slice():
 def test_layers_stand_still(period, mean):
     field = starts.layers(32, 3.0, period, mean)
     assert field.mean() == pytest.approx(mean, abs=0.01)
-    assert (np.diff(field[:, 0, 0] > 0.5).sum() + (field[0, 0, 0] > 0.5) - (field[-1, 0, 0] > 0.5)) == 2 * 32 // period
+    assert (
+        np.diff(field[:, 0, 0] > 0.5).sum() + (field[0, 0, 0] > 0.5) - (field[-1, 0, 0] > 0.5)
+    ) == 2 * 32 // period
     model = coarsening((32,) * 3, laplacian="finite_difference", device=CPU)
     run = model.run(field[None], [0, 20], observe=False)
-    assert np.abs(run.fields[0, 1] - run.fields[0, 0]).max() < (0.06 if mean == 0.5 else 0.1)  # a grid this coarse has a profile of its own
+    assert np.abs(run.fields[0, 1] - run.fields[0, 0]).max() < (
+        0.06 if mean == 0.5 else 0.1
+    )  # a grid this coarse has a profile of its own
     x = np.abs(np.diff(run.fields[0, -1], axis=1)).max()
     assert x < 1e-4  # they stay flat
 
 
 def test_draws():
     settings = configured()
-    means, features = zip(*(starts.drawn(settings, starts.identity(0, i)) for i in range(2000)), strict=True)
+    means, features = zip(
+        *(starts.drawn(settings, starts.identity(0, i)) for i in range(2000)), strict=True
+    )
     assert np.mean(means) == pytest.approx(0.5, abs=4.5 * 0.05 / np.sqrt(2000))
-    assert np.std(means) == pytest.approx(0.05 * 0.954, rel=0.08)  # of a normal cut at 2.5 deviations
+    assert np.std(means) == pytest.approx(
+        0.05 * 0.954, rel=0.08
+    )  # of a normal cut at 2.5 deviations
     assert np.abs(np.subtract(means, 0.5)).max() <= 0.125
     assert np.mean(np.equal(features, 8)) == pytest.approx(0.5, abs=4.5 * 0.5 / np.sqrt(2000))
     assert starts.drawn(settings, 5) == starts.drawn(settings, 5)
@@ -63,14 +79,22 @@ def test_draws():
 
 def test_no_two_starts_share_noise():
     found = [starts.identity(owner, i) for owner in range(3) for i in range(100)]
-    found += [starts.identity(starts.CASE, i, name) for name in ("long", "larger", "ensemble") for i in range(100)]
+    found += [
+        starts.identity(starts.CASE, i, name)
+        for name in ("long", "larger", "ensemble")
+        for i in range(100)
+    ]
     assert len(set(found)) == 600
     assert max(found) < 2**56
 
 
 def test_cases():
-    settings = configured(a={"start": "perlin", "count": 2, "size": 64}, b={"start": "slice", "mean": 0.5, "feature_size": 8},
-                          c={"start": "layers", "feature_size": 16, "mean": 0.5}, d={"start": "shape"})  # fmt: skip
+    settings = configured(
+        a={"start": "perlin", "count": 2, "size": 64},
+        b={"start": "slice", "mean": 0.5, "feature_size": 8},
+        c={"start": "layers", "feature_size": 16, "mean": 0.5},
+        d={"start": "shape"},
+    )
     fields, means, features = starts.of_case(settings, "a", CPU)
     assert fields.shape == (2, 64, 64, 64)
     assert np.allclose(fields.mean((1, 2, 3), dtype=np.float64), means, atol=1e-6)
@@ -89,7 +113,9 @@ def test_the_rabbit():
     assert 0.05 < phi.mean() < 0.2
     assert phi.min() >= 0
     assert phi.max() == pytest.approx(1, abs=1e-4)
-    assert max(phi[[0, -1]].max(), phi[:, [0, -1]].max(), phi[:, :, [0, -1]].max()) < 1e-3  # clear of its images
+    assert (
+        max(phi[[0, -1]].max(), phi[:, [0, -1]].max(), phi[:, :, [0, -1]].max()) < 1e-3
+    )  # clear of its images
     assert starts.rabbit(64).sum() == pytest.approx((phi > 0.5).sum(), rel=0.04)
     ears = phi[:, :, 52] > 0.5  # two, and thin
     assert 5 < ears.sum() < 80
@@ -101,10 +127,19 @@ def ball(count=40):
     theta, phi = np.linspace(0, np.pi, count), np.linspace(0, 2 * np.pi, 2 * count, endpoint=False)
     s = np.sin(theta)
     s[[0, -1]] = 0  # both poles are points
-    grid = np.stack([s[:, None] * np.cos(phi), s[:, None] * np.sin(phi), np.broadcast_to(np.cos(theta)[:, None], (count, 2 * count))], -1)
+    grid = np.stack(
+        [
+            s[:, None] * np.cos(phi),
+            s[:, None] * np.sin(phi),
+            np.broadcast_to(np.cos(theta)[:, None], (count, 2 * count)),
+        ],
+        -1,
+    )
     a, b = grid[:-1], grid[1:]
     c, d = np.roll(a, -1, 1), np.roll(b, -1, 1)
-    found = np.concatenate([np.stack([a, b, d], 2).reshape(-1, 3, 3), np.stack([a, d, c], 2).reshape(-1, 3, 3)])
+    found = np.concatenate(
+        [np.stack([a, b, d], 2).reshape(-1, 3, 3), np.stack([a, d, c], 2).reshape(-1, 3, 3)]
+    )
     found += 0.0  # no -0
     flat = np.cross(found[:, 1] - found[:, 0], found[:, 2] - found[:, 0])
     return found[(flat**2).sum(1) > 1e-12]
@@ -113,22 +148,37 @@ def ball(count=40):
 def write_obj(path, triangles):
     corners, index = np.unique(triangles.reshape(-1, 3), axis=0, return_inverse=True)
     lines = [f"v {x!r} {y!r} {z!r}" for x, y, z in corners.tolist()]
-    path.write_text("# a ball\n" + "\n".join(lines + [f"f {a}/1/1 {b}//2 {c}" for a, b, c in (index.reshape(-1, 3) + 1)]) + "\n")
+    path.write_text(
+        "# a ball\n"
+        + "\n".join(lines + [f"f {a}/1/1 {b}//2 {c}" for a, b, c in (index.reshape(-1, 3) + 1)])
+        + "\n"
+    )
 
 
 def write_stl(path, triangles):
-    record = np.zeros(len(triangles), np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")]))
+    record = np.zeros(
+        len(triangles),
+        np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")]),
+    )
     record["corners"] = triangles
-    path.write_bytes(b"solid misleading".ljust(80) + np.uint32(len(triangles)).tobytes() + record.tobytes())
+    path.write_bytes(
+        b"solid misleading".ljust(80) + np.uint32(len(triangles)).tobytes() + record.tobytes()
+    )
 
 
 def write_ascii_stl(path, triangles):
-    facets = ["facet normal 0 0 0\n outer loop\n" + "".join(f"  vertex {x!r} {y!r} {z!r}\n" for x, y, z in t) + " endloop\nendfacet\n"
-              for t in triangles.tolist()]  # fmt: skip
+    facets = [
+        "facet normal 0 0 0\n outer loop\n"
+        + "".join(f"  vertex {x!r} {y!r} {z!r}\n" for x, y, z in t)
+        + " endloop\nendfacet\n"
+        for t in triangles.tolist()
+    ]
     path.write_text("solid ball\n" + "".join(facets) + "endsolid ball\n")
 
 
-@pytest.mark.parametrize(("name", "write"), [("b.obj", write_obj), ("b.stl", write_stl), ("a.STL", write_ascii_stl)])
+@pytest.mark.parametrize(
+    ("name", "write"), [("b.obj", write_obj), ("b.stl", write_stl), ("a.STL", write_ascii_stl)]
+)
 def test_a_ball_from_a_file(tmp_path, name, write):
     """Its volume, and the profile along a radius."""
     write(tmp_path / name, 7.0 * ball() + 100.0)
@@ -145,7 +195,9 @@ def test_inside_of_a_cube_with_a_hole():
     """Ray parity: two nested cubes leave a shell, whichever way the triangles face."""
     quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
     corner = np.array([[i >> 2 & 1, i >> 1 & 1, i & 1] for i in range(8)], float)
-    cube = np.array([corner[list(t)] for q in quads for t in ((q[0], q[1], q[2]), (q[0], q[2], q[3]))])
+    cube = np.array(
+        [corner[list(t)] for q in quads for t in ((q[0], q[1], q[2]), (q[0], q[2], q[3]))]
+    )
     shell = np.concatenate([0.25 + 0.5 * cube, 0.375 + 0.25 * cube])
     assert mesh.edges_left_open(shell) == 0
     solid = mesh.inside(shell, 16)

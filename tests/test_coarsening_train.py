@@ -1,4 +1,6 @@
-"""Training of the coarsening network: the equation is learnt, parts equal the whole, ranks equal one, misfortunes cost nothing."""
+"""Training of the coarsening network: the equation is learnt, parts equal the whole, ranks equal
+one, misfortunes cost nothing.
+"""
 
 import contextlib
 import csv
@@ -18,7 +20,15 @@ from jobs.coarsening import epochs, fields, train, trained
 from jobs.coarsening.config import Coarsening
 from kernels.device import select
 
-GENERATE = {"training": 6, "validation": 3, "test": 3, "frames": 5, "feature_sizes": [8], "sequences_per_unit": 3, "latest_start": 6.0}
+GENERATE = {
+    "training": 6,
+    "validation": 3,
+    "test": 3,
+    "frames": 5,
+    "feature_sizes": [8],
+    "sequences_per_unit": 3,
+    "latest_start": 6.0,
+}
 TRAIN = {"hidden": 4, "epochs": 4, "curriculum": 2, "learning_rate": 0.003, "select_from": 3}
 
 
@@ -29,11 +39,19 @@ def _one_thread():
 
 @pytest.fixture
 def made(quench, tmp_path):
-    """made(name, generate, **train) -> system with its data set, on 8^3 cells of twice the truth's spacing."""
+    """made(name, generate, **train) -> system with its data set, on 8^3 cells of twice the truth's
+    spacing.
+    """
 
     def make(name, generate=None, seed=3, **settings):
-        raw = {"study": "coarsening", "seed": seed, "system": {"size": 16}, "generate": {**GENERATE, **(generate or {})},
-               "train": {**TRAIN, **settings}, "rollout": {"cases": {}}}  # fmt: skip
+        raw = {
+            "study": "coarsening",
+            "seed": seed,
+            "system": {"size": 16},
+            "generate": {**GENERATE, **(generate or {})},
+            "train": {**TRAIN, **settings},
+            "rollout": {"cases": {}},
+        }
         path = tmp_path / f"{name}.yaml"
         path.write_text(yaml.safe_dump(raw))
         for stage in ("generate", "collect"):
@@ -65,21 +83,47 @@ def fit(system, name="staggered/seed-0", stop_after=None):
 
 
 def outcome(system, name="staggered/seed-0"):
-    """All that a training leaves but times: digest of test.h5, parameters, metrics without the seconds."""
+    """All that a training leaves but times: digest of test.h5, parameters, metrics without the
+    seconds.
+    """
     folder = system.training(name)
     with (folder / "metrics.csv").open() as file:
         metrics = [line[:-1] for line in csv.reader(file)]
-    return shards.check(folder / "test.h5"), trained.load(system, name).flat.detach().numpy().tobytes(), metrics
+    return (
+        shards.check(folder / "test.h5"),
+        trained.load(system, name).flat.detach().numpy().tobytes(),
+        metrics,
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["staggered", "sigmoid"])
 def test_a_small_network_beats_persistence_and_extrapolation_on_starts_it_has_not_seen(made, model):
-    many = {"training": 30, "validation": 6, "test": 8, "later": 0.0, "frames": 6, "sequences_per_unit": 30}
-    system = made("run", many, hidden=6, epochs=25, curriculum=2, duals=False, learning_rate=0.01, schedule="cosine", models=[model])
+    many = {
+        "training": 30,
+        "validation": 6,
+        "test": 8,
+        "later": 0.0,
+        "frames": 6,
+        "sequences_per_unit": 30,
+    }
+    system = made(
+        "run",
+        many,
+        hidden=6,
+        epochs=25,
+        curriculum=2,
+        duals=False,
+        learning_rate=0.01,
+        schedule="cosine",
+        models=[model],
+    )
     fit(system, f"{model}/seed-0")
     data, about = shards.read(system.training(f"{model}/seed-0") / "test.h5")
-    mine, others = data["loss"][:, 1:], {name: data[name][:, 1:] for name in ("persistence", "extrapolation")}
+    mine, others = (
+        data["loss"][:, 1:],
+        {name: data[name][:, 1:] for name in ("persistence", "extrapolation")},
+    )
     for name, other in others.items():
         assert mine.mean() < 0.6 * other.mean(), name
     assert (mine.mean(1) < others["persistence"].mean(1)).all()  # sequence by sequence
@@ -93,20 +137,29 @@ def test_what_is_written(made):
     assert data["loss"].shape == data["persistence"].shape == data["extrapolation"].shape == (3, 5)
     assert data["row"].tolist() == [0, 1, 2]
     truth = fields.read(system.folder, "test").all[...].astype(np.float64)
-    assert np.allclose(data["persistence"][:, 3], ((truth[:, 3] - truth[:, 0]) ** 2).mean((1, 2, 3)))
-    assert np.allclose(data["extrapolation"][:, 2], ((truth[:, 2] - 2 * truth[:, 1] + truth[:, 0]) ** 2).mean((1, 2, 3)))
+    assert np.allclose(
+        data["persistence"][:, 3], ((truth[:, 3] - truth[:, 0]) ** 2).mean((1, 2, 3))
+    )
+    assert np.allclose(
+        data["extrapolation"][:, 2],
+        ((truth[:, 2] - 2 * truth[:, 1] + truth[:, 0]) ** 2).mean((1, 2, 3)),
+    )
     assert (data["extrapolation"][:, :2] == 0).all()
     network = trained.stepper(system, "staggered/seed-0", truth.shape[2:], 3, select("cpu", 1))
     network.start(truth[:, 0])
     network.advance(4)
-    assert np.allclose(data["loss"][:, 4], ((network.fields() - truth[:, 4]) ** 2).mean((1, 2, 3)), rtol=1e-4)
+    assert np.allclose(
+        data["loss"][:, 4], ((network.fields() - truth[:, 4]) ** 2).mean((1, 2, 3)), rtol=1e-4
+    )
     assert data["history/given"].tolist() == [2, 1, 1, 1]  # of 5 frames; a curriculum of two epochs
     chosen = 1 + int(np.argmin(data["history/validation_loss"][1:]))  # of the last three
     assert about["best_epoch"] == chosen + 1
     assert trained.names(system) == ["staggered/seed-0"]
 
 
-@pytest.mark.parametrize(("epoch", "given"), [(1, 48), (2, 46), (24, 2), (25, 1), (26, 1), (1000, 1)])
+@pytest.mark.parametrize(
+    ("epoch", "given"), [(1, 48), (2, 46), (24, 2), (25, 1), (26, 1), (1000, 1)]
+)
 def test_the_papers_curriculum(epoch, given):
     assert epochs.frames_given(epoch, 25, 50) == given
 
@@ -155,16 +208,44 @@ def test_another_seed_is_another_training(made):
 
 @pytest.mark.slow
 def test_two_ranks_train_one_network_as_one_would(made):
-    """To round-off: the ranks' sums of gradients are added in another order, and Adam divides them by their size."""
+    """To round-off: the ranks' sums of gradients are added in another order, and Adam divides them
+    by their size.
+    """
     one, two = made("one"), made("two")
     fit(one)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--"]
-    arguments = ["jobs", "coarsening", "train", f"{two.folder}.yaml", "--run", two.folder, "--device", "cpu", "--workers", "1"]
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_")} | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*launch, *arguments], capture_output=True, text=True, timeout=300, cwd=ROOT, env=clean)
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "--",
+    ]
+    arguments = [
+        "jobs",
+        "coarsening",
+        "train",
+        f"{two.folder}.yaml",
+        "--run",
+        two.folder,
+        "--device",
+        "cpu",
+        "--workers",
+        "1",
+    ]
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_")} | {
+        "OMP_NUM_THREADS": "1"
+    }
+    done = subprocess.run(
+        [*launch, *arguments], capture_output=True, text=True, timeout=300, cwd=ROOT, env=clean
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("test loss") == 1  # the first rank speaks for both
-    (a, about), (b, _) = (shards.read(system.training("staggered/seed-0") / "test.h5") for system in (two, one))
+    (a, about), (b, _) = (
+        shards.read(system.training("staggered/seed-0") / "test.h5") for system in (two, one)
+    )
     assert about["ranks"] == 2
     assert np.allclose(a["history/loss"], b["history/loss"], rtol=1e-4)
     assert np.allclose(a["history/validation_loss"], b["history/validation_loss"], rtol=1e-4)
@@ -174,7 +255,10 @@ def test_two_ranks_train_one_network_as_one_would(made):
 def test_a_batch_that_ranks_cannot_share_is_refused(made, monkeypatch):
     system = made("run")
     monkeypatch.setattr(train.distributed, "place", lambda: (0, 3))
-    with pytest.raises(UserError, match=r"train\.batch = 2: its 4 fields \(with duals\) cannot be shared evenly by 3 ranks"):
+    with pytest.raises(
+        UserError,
+        match=r"train\.batch = 2: its 4 fields \(with duals\) cannot be shared evenly by 3 ranks",
+    ):
         train.check(system)
     train.check_data(system)  # a rollout shares no batches
 
@@ -182,11 +266,26 @@ def test_a_batch_that_ranks_cannot_share_is_refused(made, monkeypatch):
 # ---- misfortunes
 
 BAD = {
-    "missing": (lambda run: (run / "dataset.h5").unlink(), "dataset.h5 is not there: run generate and collect first"),
-    "truncated": (lambda run: (run / "dataset.h5").write_text("words"), "truncated or not HDF5; run collect again"),
-    "no fields": (lambda run: fields.data_file(run, "train").unlink(), "is not there: run generate and collect first"),
-    "another study": (lambda run: h5py.File(run / "dataset.h5", "r+").attrs.update(study="flocking"), "not a coarsening data set"),
-    "another config": (lambda run: h5py.File(run / "dataset.h5", "r+").attrs.update(config_digest="x"), "made with another config than"),
+    "missing": (
+        lambda run: (run / "dataset.h5").unlink(),
+        "dataset.h5 is not there: run generate and collect first",
+    ),
+    "truncated": (
+        lambda run: (run / "dataset.h5").write_text("words"),
+        "truncated or not HDF5; run collect again",
+    ),
+    "no fields": (
+        lambda run: fields.data_file(run, "train").unlink(),
+        "is not there: run generate and collect first",
+    ),
+    "another study": (
+        lambda run: h5py.File(run / "dataset.h5", "r+").attrs.update(study="flocking"),
+        "not a coarsening data set",
+    ),
+    "another config": (
+        lambda run: h5py.File(run / "dataset.h5", "r+").attrs.update(config_digest="x"),
+        "made with another config than",
+    ),
 }
 
 
@@ -206,7 +305,9 @@ def test_a_loss_that_is_not_finite_ends_the_training(made):
     for split in ("train", "valid"):
         with h5py.File(fields.data_file(system.folder, split), "r+") as file:
             file[fields.FIELD][0, 3] = np.nan
-    with pytest.raises(FloatingPointError, match=r"the loss is not finite in epoch 1: lower train\.learning_rate"):
+    with pytest.raises(
+        FloatingPointError, match=r"the loss is not finite in epoch 1: lower train\.learning_rate"
+    ):
         fit(system)
 
 
@@ -215,6 +316,13 @@ def test_the_command_and_status(quench, made):
     run = system.folder
     code, lines = quench("coarsening", "train", f"{run}.yaml", "--run", run)
     assert code == 0, lines
-    assert [line.split("/")[0] for line in lines if "test loss" in line] == ["staggered", "central", "sigmoid"]
+    assert [line.split("/")[0] for line in lines if "test loss" in line] == [
+        "staggered",
+        "central",
+        "sigmoid",
+    ]
     assert "    networks: 3 of 3 trained" in quench("status", run)[1]
-    assert "3 of 3 networks are mine, 3 of them trained before" in quench("coarsening", "train", f"{run}.yaml", "--run", run)[1]
+    assert (
+        "3 of 3 networks are mine, 3 of them trained before"
+        in quench("coarsening", "train", f"{run}.yaml", "--run", run)[1]
+    )

@@ -1,4 +1,6 @@
-"""The network whose parameters are committed with the results: layers stand still, the mean stays, new starts are followed."""
+"""The network whose parameters are committed with the results: layers stand still, the mean stays,
+new starts are followed.
+"""
 
 import numpy as np
 import pytest
@@ -34,7 +36,9 @@ def truth(phi, times, device):
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_layers_stand_still(parameters, device, axis):
-    """Two flat interfaces at rest on the solver's grid; 1 000 steps of the network, fifty times as long as what it was trained on."""
+    """Two flat interfaces at rest on the solver's grid; 1 000 steps of the network, fifty times as
+    long as what it was trained on.
+    """
     x = np.arange(32) + 0.5
     profile = np.tanh(3 * (x - 8) / WIDTH) / 2 - np.tanh(3 * (x - 24) / WIDTH) / 2
     layers = np.moveaxis(np.broadcast_to(profile, (32, 32, 32)), 2, axis).astype(np.float32)
@@ -46,7 +50,9 @@ def test_layers_stand_still(parameters, device, axis):
     network.advance(500)
     end = network.fields()[0]
     other = tuple(k for k in range(3) if k != axis)
-    displacement = np.sqrt(((end - start) ** 2).mean() * WIDTH / (2 / (16 * SPACING)))  # eq. 4: F / V of two layers is 2 / side
+    displacement = np.sqrt(
+        ((end - start) ** 2).mean() * WIDTH / (2 / (16 * SPACING))
+    )  # eq. 4: F / V of two layers is 2 / side
     assert displacement < SPACING
     assert np.abs(end - settled).max() < 1e-3
     assert np.ptp(end, axis=other).max() < 0.02  # still flat
@@ -54,7 +60,9 @@ def test_layers_stand_still(parameters, device, axis):
 
 
 def test_a_start_it_has_never_seen_is_followed(parameters, device):
-    """Better than a tenth of persistence over 40 frames, twice as many as it was trained on; F within 10%."""
+    """Better than a tenth of persistence over 40 frames, twice as many as it was trained on; F
+    within 10%.
+    """
     noise = perlin_noise((32, 32, 32), [4], seed=987654321, device=device)[0]
     phi = 0.5 + 0.1 * (noise - noise.mean()) / noise.std()
     frames = truth(phi.astype(np.float32), list(range(41)), device)

@@ -1,4 +1,6 @@
-"""kernels.conv_gru against the same network of torch's modules, both ways; and what the divergence layer conserves."""
+"""kernels.conv_gru against the same network of torch's modules, both ways; and what the divergence
+layer conserves.
+"""
 
 import math
 
@@ -11,7 +13,11 @@ from kernels.conv_gru_training import Backpropagation
 from kernels.device import select
 from tests.reference import conv_gru as reference
 
-SHAPES = [(16, 16, 16), (8, 5, 9), (4, 6, 33)]  # whole vectors; none, and an odd number of rows; two and one cell
+SHAPES = [
+    (16, 16, 16),
+    (8, 5, 9),
+    (4, 6, 33),
+]  # whole vectors; none, and an odd number of rows; two and one cell
 ROUND_OFF = 3e-6  # of phi after three steps: sums of some hundred products in float32
 
 
@@ -69,12 +75,20 @@ def test_any_number_of_hidden_channels(device, hidden):
     assert np.abs(network.fields() - expected).max() < ROUND_OFF
 
 
-@pytest.mark.parametrize(("shape", "output", "given", "penalty", "hidden"), [
-    ((8, 8, 16), "staggered", 1, 0.0, 10), ((4, 5, 9), "staggered", 3, 0.0, 10), ((4, 4, 8), "central", 2, 0.0, 4),
-    ((4, 6, 17), "sigmoid", 1, 3.0, 10), ((4, 4, 8), "staggered", 4, 0.0, 6),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("shape", "output", "given", "penalty", "hidden"),
+    [
+        ((8, 8, 16), "staggered", 1, 0.0, 10),
+        ((4, 5, 9), "staggered", 3, 0.0, 10),
+        ((4, 4, 8), "central", 2, 0.0, 4),
+        ((4, 6, 17), "sigmoid", 1, 3.0, 10),
+        ((4, 4, 8), "staggered", 4, 0.0, 6),
+    ],
+)
 def test_gradients_equal_torchs(device, shape, output, given, penalty, hidden):
-    """Against autograd in float64; what float32 rounds off is measured by autograd in float32, and ten times that is allowed."""
+    """Against autograd in float64; what float32 rounds off is measured by autograd in float32, and
+    ten times that is allowed.
+    """
     parameters, truth = random_parameters(3, hidden, output), fields((5, *shape), seed=4)
     network = ConvGRU(parameters, shape, 2, output, device)
     training = Backpropagation(network, 5)
@@ -86,14 +100,20 @@ def test_gradients_equal_torchs(device, shape, output, given, penalty, hidden):
         other = reference.ConvGRU(hidden, output).take(parameters).to(dtype)
         expected = reference.sequence_loss(other, torch.from_numpy(truth).to(dtype), given, penalty)
         expected.backward()
-        found[dtype] = {name: dict(other.named_parameters())[other.name_of(name)].grad.numpy() for name in parameters}
+        found[dtype] = {
+            name: dict(other.named_parameters())[other.name_of(name)].grad.numpy()
+            for name in parameters
+        }
         if dtype == torch.float64:
             assert loss == pytest.approx(float(expected.detach()), rel=1e-5)
     scale = max(np.abs(g).max() for g in found[torch.float64].values())
     for name, index in network.packing.index.items():
         exact = found[torch.float64][name]
         round_off = np.abs(found[torch.float32][name] - exact).max()
-        assert np.abs(gradient[index] - exact).max() < 10 * round_off + 2e-6 * np.abs(exact).max() + 1e-7 * scale, name
+        assert (
+            np.abs(gradient[index] - exact).max()
+            < 10 * round_off + 2e-6 * np.abs(exact).max() + 1e-7 * scale
+        ), name
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
@@ -105,7 +125,12 @@ def test_what_is_not_a_number_stays_none(device, output):
     network.start(phi)
     network.advance(1)
     assert np.isnan(network.fields()[0, 4, 4, 4])
-    network = ConvGRU({name: np.full_like(value, np.nan) for name, value in parameters.items()}, (8, 8, 8), output=output, device=device)
+    network = ConvGRU(
+        {name: np.full_like(value, np.nan) for name, value in parameters.items()},
+        (8, 8, 8),
+        output=output,
+        device=device,
+    )
     network.start(fields((8, 8, 8), 1))
     network.advance(1)
     assert np.isnan(network.fields()).all()
@@ -146,10 +171,18 @@ def test_a_rollout_goes_on_exactly():
 
 @pytest.mark.parametrize("output", ["staggered", "central"])
 def test_mean_is_conserved_over_ten_thousand_steps(device, output):
-    """A step rounds phi by up to 2^-25 of its size, with either sign: after 10^4 steps the mean of 256 cells is off by some
-    2^-25 sqrt(10^4 / 256 / 3) = 1e-7 of it; ten times that is allowed.  (Untrained, the network lets phi grow.)"""
+    """A step rounds phi by up to 2^-25 of its size, with either sign: after 10^4 steps the mean of
+    256 cells is off by some 2^-25 sqrt(10^4 / 256 / 3) = 1e-7 of it; ten times that is allowed.
+    (Untrained, the network lets phi grow.)
+    """
     shape, parameters = (4, 4, 16), random_parameters(1, output=output)
-    network = ConvGRU({name: value * (0.05 if "flux" in name else 1) for name, value in parameters.items()}, shape, 1, output, device)
+    network = ConvGRU(
+        {name: value * (0.05 if "flux" in name else 1) for name, value in parameters.items()},
+        shape,
+        1,
+        output,
+        device,
+    )
     phi = fields(shape, 1)
     network.start(phi)
     network.advance(10_000)
@@ -172,8 +205,15 @@ def test_central_differences_conserve_a_checkerboard_exactly(device):
     """Whatever J is: whole numbers, so that nothing is rounded."""
     shape, random = (6, 4, 18), np.random.default_rng(1)
     sign = (-1.0) ** np.indices(shape).sum(0)
-    phi, fluxes = np.float32(5 * sign)[None], random.integers(-50, 50, (1, 3, *shape)).astype(np.float32) * 2
-    central = diverge(ConvGRU(random_parameters(1, output="central"), shape, output="central", device=device), phi, fluxes)
+    phi, fluxes = (
+        np.float32(5 * sign)[None],
+        random.integers(-50, 50, (1, 3, *shape)).astype(np.float32) * 2,
+    )
+    central = diverge(
+        ConvGRU(random_parameters(1, output="central"), shape, output="central", device=device),
+        phi,
+        fluxes,
+    )
     assert (central != phi).mean() > 0.9
     assert (central * sign).sum() == (phi * sign).sum()
     for parity in np.ndindex(2, 2, 2):  # of each of the eight sublattices even the sum
@@ -185,7 +225,9 @@ def test_central_differences_conserve_a_checkerboard_exactly(device):
 
 
 def test_staggered_fluxes_down_the_gradient_remove_a_checkerboard_at_the_discrete_rate(device):
-    """J = D grad phi on faces, D = 1/32: a checkerboard is an eigenvector of the seven-point Laplacian, -12; exact in binary."""
+    """J = D grad phi on faces, D = 1/32: a checkerboard is an eigenvector of the seven-point
+    Laplacian, -12; exact in binary.
+    """
     shape = (4, 6, 18)
     sign = ((-1.0) ** np.indices(shape).sum(0)).astype(np.float32)[None]
     network, phi = ConvGRU(random_parameters(1), shape, device=device), sign
@@ -201,7 +243,9 @@ def test_bad_input():
         ConvGRU(parameters, (2, 8, 8), device=device)
     with pytest.raises(ValueError, match="output is 'upwind'"):
         ConvGRU(parameters, (8, 8, 8), output="upwind", device=device)
-    with pytest.raises(ValueError, match=r"head\.flux\.weight is \(3, 10, 3, 3, 3\); output sigmoid"):
+    with pytest.raises(
+        ValueError, match=r"head\.flux\.weight is \(3, 10, 3, 3, 3\); output sigmoid"
+    ):
         ConvGRU(parameters, (8, 8, 8), output="sigmoid", device=device)
     with pytest.raises(ValueError, match=r"head\.first\.bias is missing"):
         ConvGRU({}, (8, 8, 8), device=device)

@@ -1,6 +1,8 @@
-"""The GPU branch of the ConvGRU kernels, run thread by thread on a CPU, gives what the CPU's wide thread gives, there and back.
+"""The GPU branch of the ConvGRU kernels, run thread by thread on a CPU, gives what the CPU's wide
+thread gives, there and back.
 
-Tiles of 32 cells, one cell a thread, a task of a parameter's gradient a block, sums over its threads through shared memory: as on a GPU.
+Tiles of 32 cells, one cell a thread, a task of a parameter's gradient a block, sums over its
+threads through shared memory: as on a GPU.
 """
 
 import ctypes
@@ -32,16 +34,34 @@ class EmulatedGpu:
         kernels = re.findall(r'extern "C" __global__ void (\w+)\(([^)]*)\)', spelt_out)
         kernels = [(name, parameters) for name, parameters in kernels if name != "name"]
         if macro:
-            kernels += [(name, macro[1].replace("\\", " ")) for name in re.findall(r"^WEIGHT_GRADIENT\((\w+)", source, re.M)]
+            kernels += [
+                (name, macro[1].replace("\\", " "))
+                for name in re.findall(r"^WEIGHT_GRADIENT\((\w+)", source, re.M)
+            ]
         entries = []
         for name, parameters in kernels:
             names = ", ".join(re.findall(r"(\w+)\s*(?:,|$)", " ".join(parameters.split())))
-            entries.append(f'extern "C" void emulate_{name}(int grid, int threads, {parameters}) {{ for (int b = 0; b < grid; ++b) {{ '
-                           f"emulate_block(b); run_block(threads, [=] {{ {name}({names}); }}); }} }}")  # fmt: skip
+            entries.append(
+                f'extern "C" void emulate_{name}(int grid, int threads, {parameters}) {{ for (int b = 0; b < grid; ++b) {{ '
+                f"emulate_block(b); run_block(threads, [=] {{ {name}({names}); }}); }} }}"
+            )
         text = self.folder / f"{file}.cpp"
         text.write_text('#include "cuda_threads.h"\n' + source + "\n".join(entries))
-        options = ["-std=c++20", "-O1", "-w", "-shared", "-fPIC", "-pthread", f"-I{ROOT / 'tests/reference'}"]
-        options += [*(f"-D{k}={v}" for k, v in defines.items()), str(text), "-o", str(text.with_suffix(".so"))]
+        options = [
+            "-std=c++20",
+            "-O1",
+            "-w",
+            "-shared",
+            "-fPIC",
+            "-pthread",
+            f"-I{ROOT / 'tests/reference'}",
+        ]
+        options += [
+            *(f"-D{k}={v}" for k, v in defines.items()),
+            str(text),
+            "-o",
+            str(text.with_suffix(".so")),
+        ]
         built = subprocess.run([*compiler()[0], *options], capture_output=True, text=True)
         if "barrier" in built.stderr and "No such file" in built.stderr:
             pytest.skip("the C++ compiler has no <barrier>")
@@ -63,7 +83,9 @@ class EmulatedModule:
         self.library = library
 
     def launch(self, kernel, blocks, arguments, threads=1, shared_bytes=0):
-        getattr(self.library, f"emulate_{kernel}")(ctypes.c_int(blocks), ctypes.c_int(threads), *map(as_ctypes, arguments))
+        getattr(self.library, f"emulate_{kernel}")(
+            ctypes.c_int(blocks), ctypes.c_int(threads), *map(as_ctypes, arguments)
+        )
 
 
 @pytest.mark.parametrize(("output", "hidden"), [("staggered", 4), ("sigmoid", 3)])
@@ -72,7 +94,10 @@ def test_same_rollout_and_gradient(tmp_path, monkeypatch, output, hidden):
     monkeypatch.setattr(conv_gru, "GPU_THREADS", 32)
     monkeypatch.setattr(conv_gru_training, "GPU_THREADS", 32)
     monkeypatch.setattr(conv_gru_training, "GPU_PORTIONS", 2)
-    parameters, truth = random_parameters(1, hidden, output), np.random.default_rng(1).random((count, frames, *shape), np.float32)
+    parameters, truth = (
+        random_parameters(1, hidden, output),
+        np.random.default_rng(1).random((count, frames, *shape), np.float32),
+    )
     found = []
     for device in (select("cpu", 1), EmulatedGpu(tmp_path)):
         network = ConvGRU(parameters, shape, count, output, device)
@@ -85,4 +110,6 @@ def test_same_rollout_and_gradient(tmp_path, monkeypatch, output, hidden):
     assert np.abs(phi - gpu_phi).max() < 1e-6
     assert np.abs(states - gpu_states).max() < 1e-6
     assert loss == pytest.approx(gpu_loss, rel=1e-6)
-    assert np.abs(gradient - gpu_gradient).max() < 1e-4 * np.abs(gradient).max()  # sums over cells, in another order
+    assert (
+        np.abs(gradient - gpu_gradient).max() < 1e-4 * np.abs(gradient).max()
+    )  # sums over cells, in another order

@@ -1,4 +1,6 @@
-"""The device layer: random numbers, the build and its cache, and the same bytes whatever runs the kernels beside what else."""
+"""The device layer: random numbers, the build and its cache, and the same bytes whatever runs the
+kernels beside what else.
+"""
 
 import os
 import subprocess
@@ -15,8 +17,11 @@ from tests.conftest import ROOT
 RANDOM123 = [
     ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
     ((0xFFFFFFFF,) * 4, (0xFFFFFFFF,) * 2, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
-    ((0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344), (0xA4093822, 0x299F31D0),
-     (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1)),
+    (
+        (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+        (0xA4093822, 0x299F31D0),
+        (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+    ),
 ]
 
 PHILOX = """
@@ -86,10 +91,14 @@ def results(device, system, events, configurations):
     return [array for unit in units for array in (unit.lifetime, unit.history)] + [passage, end]
 
 
-@pytest.mark.parametrize(("system", "events", "configurations"), [
-    ("nearest", 1100, 1100), ("random site", 200, 530), ("sublattice", 70, 70)])
+@pytest.mark.parametrize(
+    ("system", "events", "configurations"),
+    [("nearest", 1100, 1100), ("random site", 200, 530), ("sublattice", 70, 70)],
+)
 def test_same_bytes_with_any_lanes_and_workers(system, events, configurations):
-    """Refilled replicas, several vectors of words, incomplete ones; frames from before an event began are the same, too."""
+    """Refilled replicas, several vectors of words, incomplete ones; frames from before an event
+    began are the same, too.
+    """
     expected = results(select("cpu", workers=1, lanes=16), system, events, configurations)
     for lanes, workers in ((1, 1), (4, 2), (8, 1), (16, 2)):
         found = results(select("cpu", workers=workers, lanes=lanes), system, events, configurations)
@@ -100,9 +109,19 @@ def test_same_bytes_with_any_lanes_and_workers(system, events, configurations):
 def test_clusters_have_the_same_bytes_with_any_lanes_and_workers():
     spins = np.random.default_rng(52).integers(0, 256, (20, 50), np.uint8)
     table = ising.Ising(device=select("cpu", workers=1), **SYSTEMS["random site"]).coupling_table()
-    found = [percolation.clusters(spins, coupling_table=table, temperature=4.0, bonds="density_corrected", seed=52,
-                                  index=np.arange(20, dtype=np.uint64) << np.uint64(40), device=select("cpu", workers=workers, lanes=lanes),
-                                  labels=True) for lanes, workers in ((16, 1), (16, 2), (4, 1))]
+    found = [
+        percolation.clusters(
+            spins,
+            coupling_table=table,
+            temperature=4.0,
+            bonds="density_corrected",
+            seed=52,
+            index=np.arange(20, dtype=np.uint64) << np.uint64(40),
+            device=select("cpu", workers=workers, lanes=lanes),
+            labels=True,
+        )
+        for lanes, workers in ((16, 1), (16, 2), (4, 1))
+    ]
     assert 20 < len(np.unique(found[0].labels))
     for other in found[1:]:
         for name in ("size", "label", "centre", "radius_of_gyration", "labels"):
@@ -127,7 +146,9 @@ def test_a_unit_does_not_depend_on_the_others_or_on_launches(device, monkeypatch
 def test_copies_do_not_depend_on_batches_or_launches(device, monkeypatch, system):
     model = ising.Ising(device=device, **SYSTEMS[system])
     (events,) = model.nucleate(seed=54, units=[0], events=40, history=10, equilibration=8)
-    options = dict(seed=54, unit=0, spins=np.ascontiguousarray(events.history[:, 6]), duration=np.full(40, 8))
+    options = dict(
+        seed=54, unit=0, spins=np.ascontiguousarray(events.history[:, 6]), duration=np.full(40, 8)
+    )
     whole = model.intervene(copies=12, **options)
     monkeypatch.setattr(ising, "LAUNCH_SECONDS", 1e-4)
     parts = [model.intervene(copies=4, first_copy=first, **options) for first in (8, 0, 4)]
@@ -158,13 +179,24 @@ def test_an_event_that_outlives_max_lifetime_by_far_is_an_error(device, system):
         model.nucleate(seed=57, units=[0, 1], events=4, history=5, equilibration=5, max_lifetime=30)
 
 
-@pytest.mark.parametrize(("interaction", "field"), [
-    ("nearest", 1.1), ("square", 1.2), ("disk", 0.95), ("kac", 1.3), ("power_law", 1.1)])
+@pytest.mark.parametrize(
+    ("interaction", "field"),
+    [("nearest", 1.1), ("square", 1.2), ("disk", 0.95), ("kac", 1.3), ("power_law", 1.1)],
+)
 def test_history_ends_at_the_first_turn_over(device, interaction, field):
-    """m <= 0 in the last frame, m > 0 in all frames of the metastable state before it; lifetimes short and long."""
+    """m <= 0 in the last frame, m > 0 in all frames of the metastable state before it; lifetimes
+    short and long.
+    """
     range, temperature = (1, 1.0) if interaction == "nearest" else (2, 16 / 9)
-    model = ising.Ising(size=12, range=range, temperature=temperature, field=field, interaction=interaction,
-                        exponent=3.0 if interaction == "power_law" else None, device=device)
+    model = ising.Ising(
+        size=12,
+        range=range,
+        temperature=temperature,
+        field=field,
+        interaction=interaction,
+        exponent=3.0 if interaction == "power_law" else None,
+        device=device,
+    )
     (events,) = model.nucleate(seed=56, units=[0], events=60, history=14, equilibration=20)
     assert events.lifetime.dtype == np.int32
     assert (events.history.dtype, events.history.shape) == (np.uint8, (60, 15, 18))
@@ -243,7 +275,9 @@ def test_a_changed_header_is_built_anew(nothing_known, sources):
     (sources / "outer.h").write_text('#pragma once\n#include "inner.h"\n')
     found = []
     for number in (1, 2, 1):
-        (sources / "inner.h").write_text(f"#pragma once\ninline int inner() {{ return {number}; }}\n")
+        (sources / "inner.h").write_text(
+            f"#pragma once\ninline int inner() {{ return {number}; }}\n"
+        )
         found.append(library_of(source, sources).f())
     assert found == [2, 3, 2]
     assert len(list(nothing_known.iterdir())) == 2
@@ -253,8 +287,11 @@ def test_the_cache_is_keyed_by_compiler_flags_and_cpu(nothing_known, sources, mo
     source = 'extern "C" int f() { return VALUE; }'
     library_of(source, sources)
     path, version = device.compiler()
-    for name, value in [("FLAGS", (*device.FLAGS, "-O1")), ("cpu_features", lambda: "avx1024"),
-                        ("compiler", lambda: (path, version + "a later version"))]:
+    for name, value in [
+        ("FLAGS", (*device.FLAGS, "-O1")),
+        ("cpu_features", lambda: "avx1024"),
+        ("compiler", lambda: (path, version + "a later version")),
+    ]:
         with monkeypatch.context() as patch:
             patch.setattr(device, name, value)
             library_of(source, sources)
@@ -300,8 +337,17 @@ print(found.size[0])
 def test_processes_that_build_at_once(tmp_path):
     """Three start together on an empty cache: all of them work, and one library is left."""
     environment = {**os.environ, "QUENCH_CACHE": str(tmp_path / "cache")}
-    processes = [subprocess.Popen([sys.executable, "-c", BUILD_AND_RUN], cwd=ROOT, env=environment, text=True,
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(3)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", BUILD_AND_RUN],
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(3)
+    ]
     for process in processes:
         out, problem = process.communicate()
         assert (process.returncode, out) == (0, "16\n"), problem

@@ -1,6 +1,8 @@
-"""SHA-256 digests of small runs, made on a CPU and kept in digests.json: every machine gives the same bytes.
+"""SHA-256 digests of small runs, made on a CPU and kept in digests.json: every machine gives the
+same bytes.
 
-`python -m tests.test_digests` makes the file anew; do that only where results are meant to change, and say so.
+`python -m tests.test_digests` makes the file anew; do that only where results are meant to change,
+and say so.
 """
 
 import hashlib
@@ -23,12 +25,17 @@ SYSTEMS = {  # square R=6: 144 attempts a substep, more than the 128 slots
     "square R=10": dict(size=40, range=10, temperature=16 / 9, field=1.4),
     "disk": dict(size=12, range=2, interaction="disk", temperature=16 / 9, field=1.4),
     "kac": dict(size=12, range=2, interaction="kac", temperature=16 / 9, field=1.4),
-    "power_law": dict(size=12, interaction="power_law", exponent=3.0, temperature=16 / 9, field=1.4),
+    "power_law": dict(
+        size=12, interaction="power_law", exponent=3.0, temperature=16 / 9, field=1.4
+    ),
 }
 # model, temperature of replicas
 FLOCKS = {
     "active ising standard": (dict(size=27, algorithm="standard"), [0.3, 0.55, 0.95]),
-    "active ising continuous_time": (dict(size=27, algorithm="continuous_time"), [0.25, 0.55, 0.95]),
+    "active ising continuous_time": (
+        dict(size=27, algorithm="continuous_time"),
+        [0.25, 0.55, 0.95],
+    ),
     "active ising L=300": (dict(size=300, diffusion=0.8, self_propulsion=0.6), [0.35, 0.6]),
 }
 
@@ -43,12 +50,24 @@ def digests(device, name):
     """Digests of nucleate (two units), intervene, evolve and percolation on one system."""
     model = ising.Ising(device=device, **SYSTEMS[name])
     events = 600 if name == "nearest" else 80
-    units = model.nucleate(seed=2**33 + 71, units=[0, 7], events=events, history=12, equilibration=12)
+    units = model.nucleate(
+        seed=2**33 + 71, units=[0, 7], events=events, history=12, equilibration=12
+    )
     spins = np.ascontiguousarray(units[1].history[:, 9])
-    passage = model.intervene(seed=72, unit=3, spins=spins, duration=np.arange(events) % 8 + 4, copies=4, first_copy=2)
+    passage = model.intervene(
+        seed=72, unit=3, spins=spins, duration=np.arange(events) % 8 + 4, copies=4, first_copy=2
+    )
     clusters = {
-        bonds: percolation.clusters(spins, coupling_table=model.coupling_table(), temperature=model.temperature, bonds=bonds, seed=74,
-                                    index=np.arange(events, dtype=np.uint64) + np.uint64(2**33), device=device, labels=True)
+        bonds: percolation.clusters(
+            spins,
+            coupling_table=model.coupling_table(),
+            temperature=model.temperature,
+            bonds=bonds,
+            seed=74,
+            index=np.arange(events, dtype=np.uint64) + np.uint64(2**33),
+            device=device,
+            labels=True,
+        )
         for bonds in percolation.BONDS
     }
     return {
@@ -64,17 +83,38 @@ def flock_digests(device, name):
     """Digests of all that a run gives, starts, densities and indices mixed."""
     system, temperature = FLOCKS[name]
     n = len(temperature)
-    run = ActiveIsing(device=device, **system).run(temperature, [3.0, 2.0, 4.5][:n], [1, 0, -1][:n], [0.0, 2.5, 6.0], seed=2**33 + 75,
-                                                   index=[5, 2**47 + 3, 0][:n], snapshots=[False, True, True])  # fmt: skip
-    return {name: digest(getattr(run, name), dtype) for name, dtype in (
-        ("attempts", np.int64), ("magnetization", np.int32), ("density_profile", np.int32), ("magnetization_profile", np.int32),
-        ("density_histogram", np.int32), ("magnetization_map", np.int16), ("density_map", np.uint16))}  # fmt: skip
+    run = ActiveIsing(device=device, **system).run(
+        temperature,
+        [3.0, 2.0, 4.5][:n],
+        [1, 0, -1][:n],
+        [0.0, 2.5, 6.0],
+        seed=2**33 + 75,
+        index=[5, 2**47 + 3, 0][:n],
+        snapshots=[False, True, True],
+    )
+    return {
+        name: digest(getattr(run, name), dtype)
+        for name, dtype in (
+            ("attempts", np.int64),
+            ("magnetization", np.int32),
+            ("density_profile", np.int32),
+            ("magnetization_profile", np.int32),
+            ("density_histogram", np.int32),
+            ("magnetization_map", np.int16),
+            ("density_map", np.uint16),
+        )
+    }
 
 
 def noise_digests(device):
     """Digests of Perlin noise, by lattice constant."""
-    noise = perlin_noise((48,) * 3, [12, 6, 3, 2], seed=2**33 + 76, index=[1, 2**40 + 3, 0, 5], device=device)
-    return {f"{48 // points} cells": digest(field, np.float32) for points, field in zip((12, 6, 3, 2), noise, strict=True)}
+    noise = perlin_noise(
+        (48,) * 3, [12, 6, 3, 2], seed=2**33 + 76, index=[1, 2**40 + 3, 0, 5], device=device
+    )
+    return {
+        f"{48 // points} cells": digest(field, np.float32)
+        for points, field in zip((12, 6, 3, 2), noise, strict=True)
+    }
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -97,12 +137,18 @@ def test_the_file_holds_these_systems():
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_tables_do_not_hang_on_a_last_bit(name):
-    """exp may differ between machines by 1e-16 of its value: 1e-14 in T, range or exponent changes no integer table."""
+    """exp may differ between machines by 1e-16 of its value: 1e-14 in T, range or exponent changes
+    no integer table.
+    """
     cpu = select("cpu", workers=1)
 
     def tables(scale):
-        scaled = {"kac": ("temperature", "range"), "power_law": ("temperature", "exponent")}.get(name, ("temperature",))
-        model = ising.Ising(device=cpu, **{**SYSTEMS[name], **{key: SYSTEMS[name][key] * scale for key in scaled}})
+        scaled = {"kac": ("temperature", "range"), "power_law": ("temperature", "exponent")}.get(
+            name, ("temperature",)
+        )
+        model = ising.Ising(
+            device=cpu, **{**SYSTEMS[name], **{key: SYSTEMS[name][key] * scale for key in scaled}}
+        )
         if "interaction" in SYSTEMS[name]:
             return [*model.lattices.coupling, model.lattices.factor]
         return [ising.acceptance_table(model, field)[0] for field in (-model.field, 0.3)]

@@ -1,4 +1,6 @@
-"""analysis flocking: a made-up run whose transition temperatures, variances, correlation times and network answers are known."""
+"""analysis flocking: a made-up run whose transition temperatures, variances, correlation times and
+network answers are known.
+"""
 
 import json
 
@@ -9,7 +11,18 @@ from PIL import Image
 
 from analysis.__main__ import main
 from analysis.estimates import Estimate
-from analysis.flocking import answers, claims, components, dataset, extrapolation, network_claims, numbers_of, physical, relaxation, rows
+from analysis.flocking import (
+    answers,
+    claims,
+    components,
+    dataset,
+    extrapolation,
+    network_claims,
+    numbers_of,
+    physical,
+    relaxation,
+    rows,
+)
 from analysis.flocking.networks import Network, parse
 from tests import flocking_run as made
 from tests.flocking_run import BAND, CORRELATION_TIME, DIFFUSION, OBSERVE, REFERENCE, G, L
@@ -56,20 +69,35 @@ def test_explained_variance_of_a_known_matrix():
 
 
 def test_shares_of_waves_with_a_known_shot_noise(tmp_path):
-    """n+ and n- Poisson with intensities (rho0 / 2) (1 +- a cos): a signal of rho0^2 a^2 / 2 a site beside a shot noise of rho0."""
+    """n+ and n- Poisson with intensities (rho0 / 2) (1 +- a cos): a signal of rho0^2 a^2 / 2 a site
+    beside a shot noise of rho0.
+    """
     size, count, a, generator = 24, 300, 0.8, np.random.default_rng(1)
     x = np.arange(size)
     wave = a * np.cos(2 * np.pi * (x - generator.uniform(0, size, (count, 1))) / size)
-    up, down = (generator.poisson(np.repeat((REFERENCE / 2 * (1 + sign * wave))[:, :, None], size, axis=2)) for sign in (1, -1))
+    up, down = (
+        generator.poisson(np.repeat((REFERENCE / 2 * (1 + sign * wave))[:, :, None], size, axis=2))
+        for sign in (1, -1)
+    )
     folder, _ = made.write_run(tmp_path / "run", temperatures=[0.5, 0.6], others=(), size=size)
     before = dataset.load(folder)
     zeros = np.zeros(count)
-    changed = {**before.__dict__, "magnetization": up - down, "density": up + down, "temperature": zeros + 0.5, "sample": zeros,
-               "mean_density": zeros + REFERENCE, "replica": np.arange(count), "start": zeros}  # fmt: skip
+    changed = {
+        **before.__dict__,
+        "magnetization": up - down,
+        "density": up + down,
+        "temperature": zeros + 0.5,
+        "sample": zeros,
+        "mean_density": zeros + REFERENCE,
+        "replica": np.arange(count),
+        "start": zeros,
+    }
     found = components.components(dataset.Run(**changed))
     signal = REFERENCE**2 * a**2 / 2
     assert found.shot_noise.value == pytest.approx(REFERENCE / (REFERENCE + signal), rel=0.01)
-    assert found.first_without_noise.value == pytest.approx(1, abs=3 * found.first_without_noise.error + 1e-3)
+    assert found.first_without_noise.value == pytest.approx(
+        1, abs=3 * found.first_without_noise.error + 1e-3
+    )
     assert found.without_noise[:2] == pytest.approx(0.5, abs=0.01), "a wave and its quarter shift"
     assert found.first_raw.value < 0.6, "whatever the components, the shot noise stays"
     assert found.first_averaged.value > 0.95
@@ -84,14 +112,20 @@ def test_order_parameter_and_shape_of_the_components(run, numbers):
     constant = found.vectors.copy()
     constant[0] = 1 / run.size
     p = run.magnetization[found.rows].reshape(len(found.rows), -1) @ constant[0].ravel()
-    perfect = components.Components(**{**found.__dict__, "vectors": constant, "projections": p[:, None]})
-    assert components.order_difference(perfect, run) < 1e-12, "|p_1| / (rho0 L) = m if w_1 is constant"
+    perfect = components.Components(
+        **{**found.__dict__, "vectors": constant, "projections": p[:, None]}
+    )
+    assert components.order_difference(perfect, run) < 1e-12, (
+        "|p_1| / (rho0 L) = m if w_1 is constant"
+    )
     assert components.wave_share(found)[0] > 0.9
 
 
 def test_components_of_shifted_waves_come_in_pairs(run, numbers):
     x = np.arange(run.size)
-    waves = [np.cos(2 * np.pi * k * x / run.size + shift) for k in (1, 2, 3) for shift in (0, np.pi / 2)]
+    waves = [
+        np.cos(2 * np.pi * k * x / run.size + shift) for k in (1, 2, 3) for shift in (0, np.pi / 2)
+    ]
     vectors = np.array([np.ones(run.size), *waves])[:, :, None] * np.ones(run.size)
     vectors /= np.sqrt((vectors**2).sum((1, 2), keepdims=True))
     found = components.Components(**{**numbers.components.__dict__, "vectors": vectors})
@@ -104,7 +138,9 @@ def test_components_of_shifted_waves_come_in_pairs(run, numbers):
 def test_physical_boundaries_are_found_within_their_errors(numbers):
     assert [b.density for b in numbers.truth] == [1, 3, 6]
     for b in numbers.truth:
-        for estimate, known in zip(b.estimates, (made.lower(b.density), made.upper(b.density)), strict=True):
+        for estimate, known in zip(
+            b.estimates, (made.lower(b.density), made.upper(b.density)), strict=True
+        ):
             assert abs(estimate.value - known) <= 2.5 * estimate.error, b.density
             assert estimate.error < 0.06
 
@@ -121,16 +157,28 @@ def test_a_run_without_series_has_boundaries_and_no_correlation_times(tmp_path):
 
 
 def test_states_of_single_configurations():
-    band, order, waves = np.array([[0.3, 0.02, 0.02, 0.3, 0.02], [0.3, 0.9, 0.01, 0.1, 0.0], [0.2, 0.5, 0.05, 0.4, 0.3]])
-    found = physical.States(band, order, waves, np.array([0, 0, 0, 0, 1]), *(np.ones(5) for _ in range(3)))
-    assert found.mixed.tolist() == [False, False, False, True, True], "waves of m that are larger than m: domains of both spins"
+    band, order, waves = np.array(
+        [[0.3, 0.02, 0.02, 0.3, 0.02], [0.3, 0.9, 0.01, 0.1, 0.0], [0.2, 0.5, 0.05, 0.4, 0.3]]
+    )
+    found = physical.States(
+        band, order, waves, np.array([0, 0, 0, 0, 1]), *(np.ones(5) for _ in range(3))
+    )
+    assert found.mixed.tolist() == [False, False, False, True, True], (
+        "waves of m that are larger than m: domains of both spins"
+    )
     first, share = physical.shares(found, np.arange(5))
     assert first.tolist() == [0]
-    assert share == pytest.approx(np.full((1, 3), 1 / 3)), "one each of G, L+G, L; the others do not count"
+    assert share == pytest.approx(np.full((1, 3), 1 / 3)), (
+        "one each of G, L+G, L; the others do not count"
+    )
     x = np.arange(90)
     wave = np.rint(100 * (1 + 0.5 * np.cos(2 * np.pi * x / 90)))[:, None] * np.ones(90)
-    assert physical.band_of_maps(wave[None].astype(int)) == pytest.approx(0.25, rel=1e-3), "half of the relative amplitude"
-    assert physical.band_of_maps(wave.T[None].astype(int)) == pytest.approx(0, abs=1e-9), "along x alone"
+    assert physical.band_of_maps(wave[None].astype(int)) == pytest.approx(0.25, rel=1e-3), (
+        "half of the relative amplitude"
+    )
+    assert physical.band_of_maps(wave.T[None].astype(int)) == pytest.approx(0, abs=1e-9), (
+        "along x alone"
+    )
 
 
 def test_lanes_of_both_spins_are_left_out(run):
@@ -144,22 +192,32 @@ def test_lanes_of_both_spins_are_left_out(run):
 
 
 def test_starts_count_alike_and_what_they_differ_by_is_an_error():
-    """Six ordered replicas are liquid below 0.6, two disordered ones below 0.5: 0.55, whatever their numbers."""
+    """Six ordered replicas are liquid below 0.6, two disordered ones below 0.5: 0.55, whatever
+    their numbers.
+    """
     t = np.round(np.arange(0.3, 0.91, 0.05), 6)
     temperature, start = np.repeat(t, 8), np.tile([1, -1, 1, -1, 1, -1, 0, 0], len(t))
     liquid = temperature < np.where(start != 0, 0.575, 0.475)
     gas = temperature > 0.775
     band, order = np.where(liquid | gas, 0.02, 0.3), np.where(gas, 0.02, 0.8)
     count = len(temperature)
-    states = physical.States(band, order, np.zeros(count), np.arange(count), temperature, np.full(count, 3.0), start)
+    states = physical.States(
+        band, order, np.zeros(count), np.arange(count), temperature, np.full(count, 3.0), start
+    )
     found = physical.at_density(states, 3.0)
     assert [e.value for e in found.estimates] == pytest.approx([0.525, 0.775])
     assert found.hysteresis == pytest.approx([0.1, 0])
-    assert [e.error for e in found.estimates] == pytest.approx([np.hypot(0.05, 0.05 / np.sqrt(12)), 0.05 / np.sqrt(12)])
+    assert [e.error for e in found.estimates] == pytest.approx(
+        [np.hypot(0.05, 0.05 / np.sqrt(12)), 0.05 / np.sqrt(12)]
+    )
     ordered = start != 0
-    states = physical.States(*(getattr(states, name)[ordered] for name in states.__dataclass_fields__))
+    states = physical.States(
+        *(getattr(states, name)[ordered] for name in states.__dataclass_fields__)
+    )
     found = physical.at_density(states, 3.0)
-    assert [e.value for e in found.estimates] == pytest.approx([0.575, 0.775]), "the only starts that there are"
+    assert [e.value for e in found.estimates] == pytest.approx([0.575, 0.775]), (
+        "the only starts that there are"
+    )
     assert np.isnan(found.hysteresis).all()
 
 
@@ -171,19 +229,33 @@ def test_no_boundary_outside_the_temperatures(tmp_path):
 
 def test_networks_cross_where_they_were_made_to(run, numbers):
     for p in numbers.places:
-        own = made.offsets_of((p.network.set, p.network.regularization), np.array([p.density]), p.network.seed)[0]
+        own = made.offsets_of(
+            (p.network.set, p.network.regularization), np.array([p.density]), p.network.seed
+        )[0]
         known = (made.lower, made.upper)[p.boundary](p.density) + own[p.boundary]
-        if p.network.regularization == 0 and p.network.set == "reference" and p.density != REFERENCE:
+        if (
+            p.network.regularization == 0
+            and p.network.set == "reference"
+            and p.density != REFERENCE
+        ):
             uncertain = (p.density, p.boundary) == (1, 1)  # starts differ there by chance
             assert p.failed is (None if uncertain else True), "made to be far off"
         else:
-            assert p.temperature.value == pytest.approx(known, abs=0.026), "linear between temperatures"
+            assert p.temperature.value == pytest.approx(known, abs=0.026), (
+                "linear between temperatures"
+            )
 
 
 def test_extrapolation_numbers(run, numbers):
-    regular, plain = (extrapolation.away(extrapolation.select(numbers.places, set="reference", regularization=lam), REFERENCE)
-                      for lam in (0.01, 0.0))  # fmt: skip
-    assert len(regular) == len(plain) == 3 * (2 * 2 - 1), "networks, boundaries of other densities but an uncertain one"
+    regular, plain = (
+        extrapolation.away(
+            extrapolation.select(numbers.places, set="reference", regularization=lam), REFERENCE
+        )
+        for lam in (0.01, 0.0)
+    )
+    assert len(regular) == len(plain) == 3 * (2 * 2 - 1), (
+        "networks, boundaries of other densities but an uncertain one"
+    )
     assert extrapolation.by_seed(plain, extrapolation.failures) == {0: 1, 1: 1, 2: 1}
     assert max(extrapolation.by_seed(regular, extrapolation.failures).values()) < 0.2
     found = extrapolation.spreads(regular, plain)
@@ -195,14 +267,28 @@ def test_extrapolation_numbers(run, numbers):
     nowhere = extrapolation.Place(network, 1.0, 0, Estimate(np.nan, np.nan), Estimate(0.5, 0.01))
     unknown = extrapolation.Place(network, 1.0, 0, Estimate(0.5, 0.01), Estimate(np.nan, np.nan))
     uncertain = extrapolation.Place(network, 1.0, 0, Estimate(0.9, 0.01), Estimate(0.5, 0.03))
-    assert (near.failed, nowhere.failed, unknown.failed, uncertain.failed) == (False, True, None, None)
+    assert (near.failed, nowhere.failed, unknown.failed, uncertain.failed) == (
+        False,
+        True,
+        None,
+        None,
+    )
     assert extrapolation.invented([near, nowhere, unknown, uncertain], REFERENCE) == [unknown]
 
 
 def places_of(regularization, temperatures):
     """Places of one boundary a row, one seed a column."""
-    return [extrapolation.Place(Network("reference", regularization, seed), float(density), 0, Estimate(t, 0.01), Estimate(0.5, 0.01))
-            for density, line in enumerate(temperatures) for seed, t in enumerate(line)]  # fmt: skip
+    return [
+        extrapolation.Place(
+            Network("reference", regularization, seed),
+            float(density),
+            0,
+            Estimate(t, 0.01),
+            Estimate(0.5, 0.01),
+        )
+        for density, line in enumerate(temperatures)
+        for seed, t in enumerate(line)
+    ]
 
 
 def test_spread_is_over_places_that_all_networks_draw():
@@ -213,28 +299,44 @@ def test_spread_is_over_places_that_all_networks_draw():
     assert (found.first.value, found.second.value) == (pytest.approx(0.01), pytest.approx(0.1))
     assert found.change.value == pytest.approx(np.log(0.1))
     assert found.change.error > 0
-    two, one = (extrapolation.spreads([p for p in regular if p.network.seed < n], [p for p in plain if p.network.seed < n]) for n in (2, 1))
+    two, one = (
+        extrapolation.spreads(
+            [p for p in regular if p.network.seed < n], [p for p in plain if p.network.seed < n]
+        )
+        for n in (2, 1)
+    )
     assert np.isfinite(two.change.value)
-    assert np.isnan([two.change.error, one.change.value]).all(), "two seeds have no error, one no spread"
+    assert np.isnan([two.change.error, one.change.value]).all(), (
+        "two seeds have no error, one no spread"
+    )
 
 
 def test_places_add_nothing_to_what_seeds_know():
     lines = [[0.5, 0.53, 0.49, 0.55], [0.6, 0.63, 0.59, 0.65]]
-    once, often = (extrapolation.spreads(places_of(0.01, own), places_of(0.0, own)) for own in (lines, lines * 8))
-    assert often.first.error == pytest.approx(once.first.error), "more places of the same networks are no more networks"
+    once, often = (
+        extrapolation.spreads(places_of(0.01, own), places_of(0.0, own))
+        for own in (lines, lines * 8)
+    )
+    assert often.first.error == pytest.approx(once.first.error), (
+        "more places of the same networks are no more networks"
+    )
 
 
 def test_networks_leave_out_what_the_truth_leaves_out(run, numbers):
     m, p = run.magnetization.copy(), dict(run.probabilities)
     network = Network("reference", 0.01, 0)
     cold = np.flatnonzero((run.temperature < 0.45) & (run.start == 0))
-    m[cold] = np.where(np.arange(run.size) < run.size // 2, 1, -1) * run.density[cold].astype(np.int16)
+    m[cold] = np.where(np.arange(run.size) < run.size // 2, 1, -1) * run.density[cold].astype(
+        np.int16
+    )
     p[network] = p[network].copy()
     p[network][cold] = [0, 1, 0]
     lanes = dataset.Run(**{**run.__dict__, "magnetization": m, "probabilities": p})
     rows_ = physical.settled(lanes, REFERENCE)
     assert not np.isin(cold, rows_).any()
-    assert extrapolation.curves(lanes, network, rows_)[1][0, L] == pytest.approx(1), "as without them"
+    assert extrapolation.curves(lanes, network, rows_)[1][0, L] == pytest.approx(1), (
+        "as without them"
+    )
     assert extrapolation.curves(lanes, network, lanes.at(REFERENCE))[1][0, L] < 0.7
 
 
@@ -244,7 +346,9 @@ def test_networks_leave_out_what_the_truth_leaves_out(run, numbers):
 def test_correlation_time_of_ar1_series():
     generator = np.random.default_rng(3)
     values = np.stack([made.walk(generator, 4000, 60.0) for _ in range(6)])
-    found = relaxation.integrated(relaxation.covariance(values - values.mean()), OBSERVE, values.size)
+    found = relaxation.integrated(
+        relaxation.covariance(values - values.mean()), OBSERVE, values.size
+    )
     kept = np.exp(-OBSERVE / 60.0)
     known = OBSERVE * (0.5 + kept / (1 - kept))
     assert found.known
@@ -260,15 +364,23 @@ def test_white_noise_has_half_a_step_and_a_frozen_series_is_a_lower_bound():
     found = relaxation.integrated(relaxation.covariance(frozen), 1.0, 200)
     assert not found.known
     assert found.tau.value > 50
-    assert np.isnan(relaxation.integrated(relaxation.covariance(np.zeros((2, 100))), 1.0, 200).tau.value)
+    assert np.isnan(
+        relaxation.integrated(relaxation.covariance(np.zeros((2, 100))), 1.0, 200).tau.value
+    )
 
 
 def test_phase_of_a_travelling_band_keeps_its_memory():
     generator = np.random.default_rng(4)
-    turn = np.cumsum(np.sqrt(2 * DIFFUSION * OBSERVE) * generator.normal(size=(8, 3000)), axis=1) + 2.1 * np.arange(3000)
-    found = relaxation.integrated(relaxation.phase_covariance(np.exp(1j * turn)), OBSERVE, turn.size)
+    turn = np.cumsum(
+        np.sqrt(2 * DIFFUSION * OBSERVE) * generator.normal(size=(8, 3000)), axis=1
+    ) + 2.1 * np.arange(3000)
+    found = relaxation.integrated(
+        relaxation.phase_covariance(np.exp(1j * turn)), OBSERVE, turn.size
+    )
     assert found.known
-    assert found.tau.value == pytest.approx(1 / DIFFUSION, rel=0.3), "1 / D of the phase, the steady advance taken off"
+    assert found.tau.value == pytest.approx(1 / DIFFUSION, rel=0.3), (
+        "1 / D of the phase, the steady advance taken off"
+    )
 
 
 def test_correlation_times_of_a_run(numbers):
@@ -276,8 +388,12 @@ def test_correlation_times_of_a_run(numbers):
     calm = (np.abs(found.temperature - 0.5) > 0.06) & (np.abs(found.temperature - 0.8) > 0.06)
     tau = np.array([time.tau.value for time in found.times["abs_m"]])
     kept = np.exp(-OBSERVE / CORRELATION_TIME)
-    assert np.median(tau[calm & (found.temperature < 0.8)]) == pytest.approx(OBSERVE * (0.5 + kept / (1 - kept)), rel=0.3)
-    assert not any(time.known for time in found.times["m"][:5]), "the sign never turns in the liquid"
+    assert np.median(tau[calm & (found.temperature < 0.8)]) == pytest.approx(
+        OBSERVE * (0.5 + kept / (1 - kept)), rel=0.3
+    )
+    assert not any(time.known for time in found.times["m"][:5]), (
+        "the sign never turns in the liquid"
+    )
     assert found.between("abs_m") == pytest.approx(500 / tau)
     assert (found.agree == 1).mean() > 0.8
 
@@ -286,7 +402,9 @@ def test_starts_that_disagree_are_noticed():
     calm, other = np.array([0.9, 0.91, 0.89]), np.array([0.1, 0.12])
     assert relaxation.agreement(calm, calm + 0.04) == 1
     assert relaxation.agreement(calm, other) == 0
-    assert relaxation.agreement(np.array([0.0, 0.8, 0.8, 0.0]), np.array([0.0, 0.0, 0.0])) == 1, "alike by chance"
+    assert relaxation.agreement(np.array([0.0, 0.8, 0.8, 0.0]), np.array([0.0, 0.0, 0.0])) == 1, (
+        "alike by chance"
+    )
     assert np.isnan(relaxation.agreement(calm, calm[:0]))
 
 
@@ -319,9 +437,14 @@ def test_claims_of_a_run_that_is_not_the_papers(judged):
 def test_what_is_comparable_with_the_paper(run):
     changed = dict(run.__dict__)
     count = rows.CONFIGURATIONS // 2
-    changed |= {"magnetization": np.broadcast_to(np.int16(0), (count, 81, 81)), "mean_density": np.full(count, REFERENCE)}
+    changed |= {
+        "magnetization": np.broadcast_to(np.int16(0), (count, 81, 81)),
+        "mean_density": np.full(count, REFERENCE),
+    }
     assert rows.same_task(dataset.Run(**changed))
-    assert not rows.same_task(dataset.Run(**{**changed, "mean_density": np.full(count - 1, REFERENCE)}))
+    assert not rows.same_task(
+        dataset.Run(**{**changed, "mean_density": np.full(count - 1, REFERENCE)})
+    )
     other = {**run.config, "system": {**run.config["system"], "self_propulsion": 0.5}}
     assert not rows.same_task(dataset.Run(**{**changed, "config": other}))
     assert not rows.same_task(run)
@@ -329,80 +452,152 @@ def test_what_is_comparable_with_the_paper(run):
 
 def test_the_critical_point_needs_temperatures_above_it(run, numbers):
     text = "all phase boundaries lie below T_c = 1"
-    assert the(claims.phase_diagram(run, numbers.truth), text).by_rule == "undecided", "temperatures end at 1"
-    hotter = dataset.Run(**{**run.__dict__, "temperature": np.where(run.temperature == 1, 1.2, run.temperature)})
+    assert the(claims.phase_diagram(run, numbers.truth), text).by_rule == "undecided", (
+        "temperatures end at 1"
+    )
+    hotter = dataset.Run(
+        **{**run.__dict__, "temperature": np.where(run.temperature == 1, 1.2, run.temperature)}
+    )
     assert the(claims.phase_diagram(hotter, numbers.truth), text).by_rule == "yes"
-    unseen = [*numbers.truth, physical.Boundaries(9.0, (numbers.truth[0].estimates[0], Estimate(np.nan, np.nan)), np.zeros(2), 0.0)]
-    assert the(claims.phase_diagram(hotter, unseen), text).by_rule == "undecided", "where is the gas?"
+    unseen = [
+        *numbers.truth,
+        physical.Boundaries(
+            9.0, (numbers.truth[0].estimates[0], Estimate(np.nan, np.nan)), np.zeros(2), 0.0
+        ),
+    ]
+    assert the(claims.phase_diagram(hotter, unseen), text).by_rule == "undecided", (
+        "where is the gas?"
+    )
 
 
 def test_notes_say_what_is_counted(run, judged):
     perfect = the(judged, "without regularization unseen configurations")
-    tested = len(np.unique(np.concatenate([t.index for n, t in run.trained.items() if (n.set, n.regularization) == ("reference", 0.0)])))
+    tested = len(
+        np.unique(
+            np.concatenate(
+                [
+                    t.index
+                    for n, t in run.trained.items()
+                    if (n.set, n.regularization) == ("reference", 0.0)
+                ]
+            )
+        )
+    )
     assert perfect.data == f"3 networks, {tested} configurations tested"
     assert perfect.note.startswith("0.0% of the slice's configurations are in no phase")
-    assert "over 3 boundaries that all networks draw" in the(judged, "regularized extrapolation is more robust").note
-    assert "0 of 3 networks draw a boundary where there is no physical one" in the(judged, "lambda = 0: share").note
-    assert "1 boundaries not counted, their physical error is above 0.025" in the(judged, "lambda = 0.01: share").note
+    assert (
+        "over 3 boundaries that all networks draw"
+        in the(judged, "regularized extrapolation is more robust").note
+    )
+    assert (
+        "0 of 3 networks draw a boundary where there is no physical one"
+        in the(judged, "lambda = 0: share").note
+    )
+    assert (
+        "1 boundaries not counted, their physical error is above 0.025"
+        in the(judged, "lambda = 0.01: share").note
+    )
 
 
 def test_accuracy_of_one_network_has_the_error_of_replicas(run):
     index = np.flatnonzero(np.isclose(run.mean_density, REFERENCE))
     wrong = run.replica[index] % 4 == 0
     right = {0.0: ~wrong, 0.01: np.ones(len(index), bool)}
-    networks = {Network("reference", lam, 0): answers.Trained(1, 1, index, right[lam], None) for lam in right}
+    networks = {
+        Network("reference", lam, 0): answers.Trained(1, 1, index, right[lam], None)
+        for lam in right
+    }
     one = dataset.Run(**{**run.__dict__, "trained": networks})
     replicas, share = len(np.unique(run.replica[index])), (~wrong).mean()
     found = network_claims.accuracy(one, 0.0)
     assert found.value == pytest.approx(share)
-    assert found.error == pytest.approx(np.sqrt(share * (1 - share) / replicas), rel=0.15), "not of single configurations"
+    assert found.error == pytest.approx(np.sqrt(share * (1 - share) / replicas), rel=0.15), (
+        "not of single configurations"
+    )
     change = network_claims.accuracy_change(one)
     assert change.value == pytest.approx(1 - share)
-    assert change.error == pytest.approx(found.error), "of the same configurations: the one that is always right adds none"
+    assert change.error == pytest.approx(found.error), (
+        "of the same configurations: the one that is always right adds none"
+    )
 
 
 # --- everything together ---
 
-FIGURES = ["figure-1-explained-variance", "figure-2-projections", "figure-3-phase-diagram", "figure-4-saliency", "figure-5-maps",
-           "figure-6-components", "figure-7-network", "figure-8-kernels", "relaxation"]  # fmt: skip
+FIGURES = [
+    "figure-1-explained-variance",
+    "figure-2-projections",
+    "figure-3-phase-diagram",
+    "figure-4-saliency",
+    "figure-5-maps",
+    "figure-6-components",
+    "figure-7-network",
+    "figure-8-kernels",
+    "relaxation",
+]
 
 
 def test_report_and_figures(whole, tmp_path, capsys):
     folder, _ = whole
     assert main(["flocking", str(folder), "--out", str(tmp_path)]) == 0
     figures = tmp_path / "figures"
-    assert {p.stem for p in figures.glob("*.png")} == {p.stem for p in figures.glob("*.pdf")} == set(FIGURES)
+    assert (
+        {p.stem for p in figures.glob("*.png")}
+        == {p.stem for p in figures.glob("*.pdf")}
+        == set(FIGURES)
+    )
     with Image.open(figures / "movie.gif") as movie:
         assert movie.n_frames == 17
-    text, found = (tmp_path / "report.md").read_text(), json.loads((tmp_path / "report.json").read_text())
-    assert {f["file"] for f in found["figures"]} == {f"figures/{name}.png" for name in FIGURES} | {"figures/movie.gif"}
+    text, found = (
+        (tmp_path / "report.md").read_text(),
+        json.loads((tmp_path / "report.json").read_text()),
+    )
+    assert {f["file"] for f in found["figures"]} == {f"figures/{name}.png" for name in FIGURES} | {
+        "figures/movie.gif"
+    }
     assert all(f["file"] in text for f in found["figures"])
     assert len(found["networks"]) == 4 * 3 * 3 * 2, "sets and lambdas, seeds, densities, boundaries"
     assert {row["observable"] for row in found["correlation_times"]} == set(relaxation.OBSERVABLES)
     assert found["starts"][0]["temperatures"] == 17
     assert not found["left_out"]
-    assert "the 10 strongest Fourier modes of the magnetization maps, and of 3 copies of each" in text
+    assert (
+        "the 10 strongest Fourier modes of the magnetization maps, and of 3 copies of each" in text
+    )
     assert not list(folder.glob("report*")), "runs are not written to"
     assert "figures/movie.gif" in capsys.readouterr().out
 
 
 def test_a_run_that_was_only_collected_says_not_run(tmp_path, capsys):
-    folder, _ = made.write_run(tmp_path / "run", temperatures=[0.3, 0.6, 0.9], others=(), replicas=3, samples=1)
+    folder, _ = made.write_run(
+        tmp_path / "run", temperatures=[0.3, 0.6, 0.9], others=(), replicas=3, samples=1
+    )
     assert main(["flocking", str(folder)]) == 0
     found = json.loads((folder / "report.json").read_text())
     by_start = {c["claim"]: c["agrees"] for c in found["claims"]}
-    for words in ("UMAP", "lambda", "saliency", "weights and biases", "first layer", "mean of (p_2"):
+    for words in (
+        "UMAP",
+        "lambda",
+        "saliency",
+        "weights and biases",
+        "first layer",
+        "mean of (p_2",
+    ):
         rows_ = [agrees for claim, agrees in by_start.items() if claim.startswith(words)]
         assert rows_
         assert set(rows_) == {"not run"}, words
-    assert "not run" not in [agrees for claim, agrees in by_start.items() if "principal components" in claim]
+    assert "not run" not in [
+        agrees for claim, agrees in by_start.items() if "principal components" in claim
+    ]
     drawn = {p.stem for p in (folder / "figures").glob("*.png")}
-    assert drawn == {name for name in FIGURES if not name.startswith(("figure-3", "figure-4", "figure-8"))}
+    assert drawn == {
+        name for name in FIGURES if not name.startswith(("figure-3", "figure-4", "figure-8"))
+    }
     assert "### Not run" in (folder / "report.md").read_text()
 
 
 def test_damaged_and_foreign_files_are_left_out(tmp_path):
-    folder, truth = made.write_run(tmp_path / "run", temperatures=[0.3, 0.6, 0.9], others=(), replicas=3, samples=1)
+    folder, truth = made.write_run(
+        tmp_path / "run", temperatures=[0.3, 0.6, 0.9], others=(), replicas=3, samples=1
+    )
     made.plant_phases(folder, truth)
     made.plant_predictions(folder, seeds=1)
     with h5py.File(folder / "phases.h5", "a") as file:
@@ -428,8 +623,13 @@ def test_damaged_and_foreign_files_are_left_out(tmp_path):
 
 
 def test_other_studies_and_bare_folders_are_refused(tmp_path, capsys):
-    folder, _ = made.write_run(tmp_path / "run", temperatures=[0.3, 0.9], others=(), replicas=3, samples=1)
-    for change, expected in (({"study": "segregation"}, "not a data set of the flocking study"), ({"config": "a: 1"}, "damaged config")):
+    folder, _ = made.write_run(
+        tmp_path / "run", temperatures=[0.3, 0.9], others=(), replicas=3, samples=1
+    )
+    for change, expected in (
+        ({"study": "segregation"}, "not a data set of the flocking study"),
+        ({"config": "a: 1"}, "damaged config"),
+    ):
         with h5py.File(folder / "dataset.h5", "a") as file:
             file.attrs.update({"study": "flocking", **change})
         assert main(["flocking", str(folder)]) == 2

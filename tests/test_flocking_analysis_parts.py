@@ -1,4 +1,6 @@
-"""analysis flocking, small parts: crossings, resampling, locality, kernels, the network's size, movies, pictures of predictions."""
+"""analysis flocking, small parts: crossings, resampling, locality, kernels, the network's size,
+movies, pictures of predictions.
+"""
 
 import numpy as np
 import pytest
@@ -6,7 +8,18 @@ from PIL import Image
 
 from analysis.__main__ import main
 from analysis.estimates import Estimate
-from analysis.flocking import architecture, component_claims, crossing, dataset, filters, locality, movie, network_claims, sampling, seeds
+from analysis.flocking import (
+    architecture,
+    component_claims,
+    crossing,
+    dataset,
+    filters,
+    locality,
+    movie,
+    network_claims,
+    sampling,
+    seeds,
+)
 from analysis.flocking.networks import Network
 from jobs import shards
 from tests import flocking_run as made
@@ -43,7 +56,9 @@ def test_zeros_above_do_not_move_it():
 def test_boundaries_of_shares():
     shares = np.array([[0, 0, 1], [0, 0, 1], [0, 1, 0], [0, 1, 0], [1, 0, 0], [1, 0, 0]], float)
     assert crossing.boundaries(T[:6], shares) == pytest.approx([0.35, 0.55])
-    direct = np.array([[0, 0.02, 0.98], [0, 0, 1], [0, 0.01, 0.99], [1, 0, 0], [0.99, 0.01, 0], [1, 0, 0]])
+    direct = np.array(
+        [[0, 0.02, 0.98], [0, 0, 1], [0, 0.01, 0.99], [1, 0, 0], [0.99, 0.01, 0], [1, 0, 0]]
+    )
     assert np.isnan(crossing.boundaries(T[:6], direct)).all(), "from L to G without L+G"
     assert crossing.spacing(T, 0.35) == pytest.approx(0.1)
     assert np.isnan(crossing.spacing(T, 1.2))
@@ -66,18 +81,24 @@ def test_replicas_are_drawn_within_their_group():
     drawn = sampling.draws(group)
     assert (drawn[:, :3].sum(1) == 3).all()
     values = np.array([0.0, 0, 0, 1, 1, 1])
-    assert sampling.ratio(np.arange(6), group, values, np.ones(6)).error == 0, "the groups' sizes are not left to chance"
+    assert sampling.ratio(np.arange(6), group, values, np.ones(6)).error == 0, (
+        "the groups' sizes are not left to chance"
+    )
 
 
 def test_difference_adds_errors_in_quadrature():
-    assert sampling.difference(Estimate(0.5, 0.03), Estimate(0.3, 0.04)) == Estimate(pytest.approx(0.2), pytest.approx(0.05))
+    assert sampling.difference(Estimate(0.5, 0.03), Estimate(0.3, 0.04)) == Estimate(
+        pytest.approx(0.2), pytest.approx(0.05)
+    )
 
 
 def test_few_seeds_have_students_errors():
     values = {0: 0.1, 1: 0.3, 2: 0.2, 3: np.nan}
     found = seeds.mean(values)
     assert found.value == pytest.approx(0.2)
-    assert found.error == pytest.approx(0.1 / np.sqrt(3) * 4.527 / 2, rel=1e-3), "2 errors: t of two degrees of freedom at 95.45%"
+    assert found.error == pytest.approx(0.1 / np.sqrt(3) * 4.527 / 2, rel=1e-3), (
+        "2 errors: t of two degrees of freedom at 95.45%"
+    )
     assert seeds.widening(1000) == pytest.approx(1, abs=0.01)
     assert np.isnan(seeds.mean({0: 0.1}).error)
     assert np.isnan(seeds.mean({}).value)
@@ -85,13 +106,22 @@ def test_few_seeds_have_students_errors():
 
 def test_differences_are_taken_seed_by_seed():
     found = seeds.minus({0: 0.5, 1: 0.9, 2: 0.1}, {0: 0.4, 1: 0.8, 2: 0.0, 7: 1.0})
-    assert (found.value, found.error) == (pytest.approx(0.1), pytest.approx(0, abs=1e-12)), "what a split does to both is no error"
+    assert (found.value, found.error) == (pytest.approx(0.1), pytest.approx(0, abs=1e-12)), (
+        "what a split does to both is no error"
+    )
 
 
 def test_saliency_is_averaged_by_seed_or_of_one_seed_by_configuration():
-    found = [locality.Locality(Network("all", 0.01, seed), row, 0.5, seed + row / 10) for seed in (0, 1) for row in (2, 4)]
+    found = [
+        locality.Locality(Network("all", 0.01, seed), row, 0.5, seed + row / 10)
+        for seed in (0, 1)
+        for row in (2, 4)
+    ]
     assert locality.values(found, 0.01, "edges") == {0: pytest.approx(0.3), 1: pytest.approx(1.3)}
-    assert locality.values(found[:2], 0.01, "edges") == {2: pytest.approx(0.2), 4: pytest.approx(0.4)}
+    assert locality.values(found[:2], 0.01, "edges") == {
+        2: pytest.approx(0.2),
+        4: pytest.approx(0.4),
+    }
     assert locality.values(found, 0.0, "edges") == {}
 
 
@@ -120,7 +150,9 @@ def test_saliency_on_the_edges_of_a_band():
 
 def test_roughness_of_known_kernels():
     generator = np.random.default_rng(0)
-    assert np.mean([filters.roughness(generator.normal(size=(5, 5))) for _ in range(2000)]) == pytest.approx(1, abs=0.05)
+    assert np.mean(
+        [filters.roughness(generator.normal(size=(5, 5))) for _ in range(2000)]
+    ) == pytest.approx(1, abs=0.05)
     assert filters.roughness(np.linspace(-1, 1, 5)[:, None] * np.ones(5)) < 0.15
     checkerboard = (-1.0) ** np.add.outer(np.arange(5), np.arange(5))
     assert filters.roughness(checkerboard) > 1.8
@@ -137,7 +169,15 @@ def test_ratio_of_two_participations():
 
 
 def test_layers_of_the_network():
-    assert [layer[1:] for layer in architecture.layers(81)] == [(2, 81), (6, 81), (6, 81), (6, 27), (6, 27), (6, 27), (6, 9)]
+    assert [layer[1:] for layer in architecture.layers(81)] == [
+        (2, 81),
+        (6, 81),
+        (6, 81),
+        (6, 27),
+        (6, 27),
+        (6, 27),
+        (6, 9),
+    ]
 
 
 def test_liquid_fraction_of_a_band():
@@ -160,14 +200,20 @@ def test_movie_of_frames_in_time(tmp_path):
 
 
 def test_only_the_runs_own_film_is_shown(tmp_path):
-    folder, _ = made.write_run(tmp_path / "run", temperatures=[0.3, 0.9], others=(), replicas=3, samples=1)
+    folder, _ = made.write_run(
+        tmp_path / "run", temperatures=[0.3, 0.9], others=(), replicas=3, samples=1
+    )
     run = dataset.load(folder)
     run.attributes["config_digest"] = "own"
     density = np.random.default_rng(0).poisson(3, (2, 12, 12))
     arrays = made.wrap({"magnetization": density - 3, "density": density, "time": np.arange(2.0)})
     about = {"temperature": 0.56, "mean_density": 3.0}
-    for change, shown in (({"study": "flocking", "config_digest": "own"}, True), ({"study": "flocking", "config_digest": "other"}, False),
-                          ({"study": "segregation", "config_digest": "own"}, False), ({}, False)):  # fmt: skip
+    for change, shown in (
+        ({"study": "flocking", "config_digest": "own"}, True),
+        ({"study": "flocking", "config_digest": "other"}, False),
+        ({"study": "segregation", "config_digest": "own"}, False),
+        ({}, False),
+    ):
         shards.write(folder / "film.h5", arrays, {**about, **change})
         assert (movie.band(run, tmp_path, "") is not None) == shown, change
     assert len(run.left_out) == 3
@@ -177,16 +223,25 @@ def test_bands_are_shifted_to_the_middle():
     density = np.ones((3, 30, 30), int)
     for k, at in enumerate((2, 14, 27)):
         density[k, [(at + i) % 30 for i in range(5)]] = 9
-    rolled = [np.roll(each, by, axis=0) for each, by in zip(density, movie.shifts(density), strict=True)]
-    assert all(np.array_equal(np.flatnonzero(each[:, 0] == 9), np.arange(13, 18)) for each in rolled)
+    rolled = [
+        np.roll(each, by, axis=0) for each, by in zip(density, movie.shifts(density), strict=True)
+    ]
+    assert all(
+        np.array_equal(np.flatnonzero(each[:, 0] == 9), np.arange(13, 18)) for each in rolled
+    )
 
 
 def test_picture_of_predictions(tmp_path, capsys):
     generator = np.random.default_rng(0)
     file = tmp_path / "mine-phases.h5"
     density = generator.poisson(3, (3, 18, 18))
-    arrays = {"probabilities": np.eye(3, dtype=np.float32), "spread": np.full((3, 3), 0.1), "phase": np.arange(3),
-              "density": density, "magnetization": density - 3}  # fmt: skip
+    arrays = {
+        "probabilities": np.eye(3, dtype=np.float32),
+        "spread": np.full((3, 3), 0.1),
+        "phase": np.arange(3),
+        "density": density,
+        "magnetization": density - 3,
+    }
     shards.write(file, made.wrap(arrays), {"study": "flocking", "model": "reference/lambda-0.01"})
     assert main(["flocking", str(file)]) == 0
     assert (tmp_path / "mine-phases.png").exists()

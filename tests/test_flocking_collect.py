@@ -1,4 +1,6 @@
-"""The data set of the flocking study: every configuration beside its run's history, and the phases beside them."""
+"""The data set of the flocking study: every configuration beside its run's history, and the phases
+beside them.
+"""
 
 import shutil
 
@@ -25,7 +27,22 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("flocking")
     (folder / "small.yaml").write_text(SMALL)
     for stage in ("generate", "collect"):
-        assert main(["flocking", stage, str(folder / "small.yaml"), "--run", str(folder / "run"), "--device", "cpu", "--workers", "1"]) == 0
+        assert (
+            main(
+                [
+                    "flocking",
+                    stage,
+                    str(folder / "small.yaml"),
+                    "--run",
+                    str(folder / "run"),
+                    "--device",
+                    "cpu",
+                    "--workers",
+                    "1",
+                ]
+            )
+            == 0
+        )
     return folder / "run"
 
 
@@ -66,13 +83,20 @@ def test_every_configuration_is_its_replicas(made):
         for name in ("density_histogram", "particles", "attempts", "start"):
             assert np.array_equal(data[f"series/{name}"][replica], shard[name][local])
     others = data["series/unit"] >= 3
-    assert np.isnan(data["series/density_modes"][others][:, -2:]).all()  # two samples a replica: their runs are shorter
+    assert np.isnan(
+        data["series/density_modes"][others][:, -2:]
+    ).all()  # two samples a replica: their runs are shorter
     assert np.isfinite(data["series/density_modes"][~others]).all()
     assert data["series/temperature"].tolist() == [0.2, 0.6, 1.0, 0.2, 1.0]
     assert data["series/mean_density"].tolist() == [2, 2, 2, 1, 1]
     assert about["study"] == "flocking"
     with h5py.File(made / "dataset.h5") as file:
-        file.visititems(lambda _, item: isinstance(item, h5py.Group) or (item.attrs["unit"], item.attrs["axes"], item.attrs["about"]))
+        file.visititems(
+            lambda _, item: (
+                isinstance(item, h5py.Group)
+                or (item.attrs["unit"], item.attrs["axes"], item.attrs["about"])
+            )
+        )
 
 
 def test_too_few_configurations_have_no_phases(made):
@@ -94,7 +118,10 @@ def test_what_is_there_is_kept_and_what_is_lost_or_damaged_is_made_again(collect
         file["temperature"][3] += 0.1
     code, lines = collected(run)
     assert code == 0
-    assert any("damaged: its arrays do not match their checksum; moved aside to dataset.h5.bad" in line for line in lines)
+    assert any(
+        "damaged: its arrays do not match their checksum; moved aside to dataset.h5.bad" in line
+        for line in lines
+    )
     assert any("truncated or not HDF5; moved aside to phases.h5.bad" in line for line in lines)
     assert [shards.check(run / name) for name in ("dataset.h5", "phases.h5")] == digests
 
@@ -121,21 +148,35 @@ def test_replicas_that_started_anew_are_counted(quench, made, tmp_path, monkeypa
 
     def piled(model, *rest):
         for unit, data in plain(model, *rest):
-            data["start"].values[2:3] = 1  # of the two replicas at the other density there is no third
+            data["start"].values[2:3] = (
+                1  # of the two replicas at the other density there is no third
+            )
             yield unit, data
 
     monkeypatch.setattr(generate, "simulate", piled)
     for stage in ("generate", "collect"):
-        code, lines = quench("flocking", stage, made.parent / "small.yaml", "--run", tmp_path / "run")
+        code, lines = quench(
+            "flocking", stage, made.parent / "small.yaml", "--run", tmp_path / "run"
+        )
         assert code == 0
-    assert sum("3 replicas from disorder piled up more particles on a site than can be counted" in line for line in lines) == 1
+    assert (
+        sum(
+            "3 replicas from disorder piled up more particles on a site than can be counted" in line
+            for line in lines
+        )
+        == 1
+    )
 
 
 def test_shards_are_read_one_at_a_time(made, monkeypatch):
     """What is alive while a shard is read: the arrays of the data set, and one shard."""
     reads = []
     plain = shards.read
-    monkeypatch.setattr(collect.shards, "read", lambda path, **attributes: reads.append(path.name) or plain(path, **attributes))
+    monkeypatch.setattr(
+        collect.shards,
+        "read",
+        lambda path, **attributes: reads.append(path.name) or plain(path, **attributes),
+    )
     from jobs import rundir
     from jobs.flocking.config import Flocking
     from jobs.progress import Progress

@@ -39,7 +39,9 @@ def test_film(quench, run, tmp_path):
     code, _ = quench("flocking", "collect", tmp_path / "small.yaml", "--run", run)
     assert code == 0
     assert (run / "film.h5").stat().st_mtime_ns == made  # kept
-    code, _ = quench("flocking", "collect", tmp_path / "small.yaml", "--run", run, "--set", "film.frames=2")
+    code, _ = quench(
+        "flocking", "collect", tmp_path / "small.yaml", "--run", run, "--set", "film.frames=2"
+    )
     assert code == 0
     assert len(shards.read(run / "film.h5")[0]["time"]) == 2  # asked for anew
 
@@ -56,6 +58,8 @@ def test_without_a_film(quench, run, tmp_path):
     assert any("film.h5" in line for line in loaded.left_out)
     (run / "film.h5").unlink()
     assert movie.band(load(run), tmp_path, "") is None
-    code, _ = quench("flocking", "collect", tmp_path / "small.yaml", "--run", run, "--set", "film.frames=0")
+    code, _ = quench(
+        "flocking", "collect", tmp_path / "small.yaml", "--run", run, "--set", "film.frames=0"
+    )
     assert code == 0
     assert not (run / "film.h5").exists()

@@ -1,4 +1,6 @@
-"""Units of the flocking study: whose randomness is whose, what a shard holds, what goes wrong and how it is said."""
+"""Units of the flocking study: whose randomness is whose, what a shard holds, what goes wrong and
+how it is said.
+"""
 
 import numpy as np
 import pytest
@@ -10,20 +12,37 @@ from jobs.work import UnitError
 from kernels.active_ising import CountersFull
 from kernels.device import select
 
-GENERATE = {"temperature_step": 0.4, "replicas": 4, "samples": 2, "equilibration": 6.0, "interval": 2.5, "observe": 1.0,
-            "other_densities": [1.0], "other_temperature_step": 0.8, "other_replicas": 2, "other_samples": 1}  # fmt: skip
+GENERATE = {
+    "temperature_step": 0.4,
+    "replicas": 4,
+    "samples": 2,
+    "equilibration": 6.0,
+    "interval": 2.5,
+    "observe": 1.0,
+    "other_densities": [1.0],
+    "other_temperature_step": 0.8,
+    "other_replicas": 2,
+    "other_samples": 1,
+}
 
 
 def configured(size=9, **changes) -> Flocking:
-    raw = {"study": "flocking", "seed": 3, "system": {"size": size, "density": 2.0}, "generate": {**GENERATE, **changes}}
+    raw = {
+        "study": "flocking",
+        "seed": 3,
+        "system": {"size": size, "density": 2.0},
+        "generate": {**GENERATE, **changes},
+    }
     return config.systems(raw, Flocking, "test")[""]
 
 
 def simulated(settings, *units):
     model = generate.build(settings, select("cpu", workers=1))
     reports = []
-    found = {unit: {name: item.values for name, item in data.items()}
-             for unit, data in generate.simulate(model, settings, units, reports.append)}  # fmt: skip
+    found = {
+        unit: {name: item.values for name, item in data.items()}
+        for unit, data in generate.simulate(model, settings, units, reports.append)
+    }
     assert reports[-1] == len(units)
     assert (np.diff(reports) >= 0).all()
     return found
@@ -56,11 +75,16 @@ def test_a_shard(data):
             wave = np.exp(-2j * np.pi * np.outer([1, 2, 3], np.arange(9)) / 9)
             wanted = np.einsum("rsxy,kx->rsk", maps, wave) / found["particles"][:, None, None]
             assert found[name].dtype == np.float32
-            assert np.allclose(found[name][:, kept][..., 0] + 1j * found[name][:, kept][..., 1], wanted, atol=1e-6)
+            assert np.allclose(
+                found[name][:, kept][..., 0] + 1j * found[name][:, kept][..., 1], wanted, atol=1e-6
+            )
         settled = np.sum(found["time"] >= 6)
         assert (found["density_histogram"].sum(1) == settled * 81).all()
         assert (found["density_histogram"] @ np.arange(65) == settled * found["particles"]).all()
-        assert found["magnetization"][:, 0][:2].tolist() == [found["particles"][0], -found["particles"][0]]
+        assert found["magnetization"][:, 0][:2].tolist() == [
+            found["particles"][0],
+            -found["particles"][0],
+        ]
         assert (found["attempts"] > 0).all()
 
 
@@ -109,7 +133,10 @@ def test_a_pile_from_disorder_starts_anew_in_order():
 def test_a_pile_from_order_is_the_units_failure():
     settings = configured()
     model = Piled(generate.build(settings, select("cpu", workers=1)), {4: "always"})
-    with pytest.raises(UnitError, match=r"density 2, T = 0.6: a site holds more particles than the model can count, also from an ordered"):
+    with pytest.raises(
+        UnitError,
+        match=r"density 2, T = 0.6: a site holds more particles than the model can count, also from an ordered",
+    ):
         list(generate.simulate(model, settings, [0, 1], lambda done: None))
 
 
@@ -133,19 +160,42 @@ def test_shards_are_the_same_from_any_task(quench, small_flocking, tmp_path):
 
     assert quench("flocking", "generate", small_flocking, "--run", tmp_path / "one")[0] == 0
     for task in ("0/2", "1/2"):
-        assert quench("flocking", "generate", small_flocking, "--run", tmp_path / "two", "--task", task, "--workers", 2)[0] == 0
+        assert (
+            quench(
+                "flocking",
+                "generate",
+                small_flocking,
+                "--run",
+                tmp_path / "two",
+                "--task",
+                task,
+                "--workers",
+                2,
+            )[0]
+            == 0
+        )
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
     lines = quench("flocking", "generate", small_flocking, "--run", tmp_path / "one")[1]
     assert any("3 of 3 units are mine, 3 of them finished before" in line for line in lines)
 
 
 def test_warnings_and_mistakes_are_a_line_each(quench, small_flocking, tmp_path):
-    code, lines = quench("flocking", "generate", small_flocking, "--run", tmp_path / "run", "--set", "system.size=20")
+    code, lines = quench(
+        "flocking", "generate", small_flocking, "--run", tmp_path / "run", "--set", "system.size=20"
+    )
     assert code == 0
     said = [line for line in lines if line.startswith("warning:")]
     assert len(said) == 2
     assert "system.size = 20: no network can learn from it: they need a multiple of 9" in said[0]
     assert "generate.equilibration = 5: particles take 10 to spread over the lattice" in said[1]
-    code, lines = quench("flocking", "generate", small_flocking, "--run", tmp_path / "cold", "--set", "generate.first_temperature=0.03")
+    code, lines = quench(
+        "flocking",
+        "generate",
+        small_flocking,
+        "--run",
+        tmp_path / "cold",
+        "--set",
+        "generate.first_temperature=0.03",
+    )
     assert (code, len(lines)) == (2, 3), lines  # the first ones name the device and the share
     assert "system: temperature is 0.03; too low: the standard algorithm would try" in lines[-1]

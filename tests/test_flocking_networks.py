@@ -1,4 +1,6 @@
-"""The network of the flocking study: the paper's number of weights, what goes in and comes out, what is penalised."""
+"""The network of the flocking study: the paper's number of weights, what goes in and comes out,
+what is penalised.
+"""
 
 import numpy as np
 import pytest
@@ -26,35 +28,68 @@ def test_it_is_the_papers_network():
     """Layer by layer, as the paper puts it: ReLU before the pool, borders of zeros."""
     network = PhaseNetwork(27)
     a, b, c, d = network.convolutions
-    assert [tuple(each.weight.shape) for each in network.convolutions] == [(6, 2, 5, 5), (6, 6, 5, 5), (6, 6, 3, 3), (6, 6, 3, 3)]
-    plain = nn.Sequential(a, nn.ReLU(), b, nn.ReLU(), nn.MaxPool2d(3), c, nn.ReLU(), d, nn.ReLU(), nn.MaxPool2d(3), nn.Flatten(),
-                          network.hidden, nn.ReLU(), network.scores)  # fmt: skip
+    assert [tuple(each.weight.shape) for each in network.convolutions] == [
+        (6, 2, 5, 5),
+        (6, 6, 5, 5),
+        (6, 6, 3, 3),
+        (6, 6, 3, 3),
+    ]
+    plain = nn.Sequential(
+        a,
+        nn.ReLU(),
+        b,
+        nn.ReLU(),
+        nn.MaxPool2d(3),
+        c,
+        nn.ReLU(),
+        d,
+        nn.ReLU(),
+        nn.MaxPool2d(3),
+        nn.Flatten(),
+        network.hidden,
+        nn.ReLU(),
+        network.scores,
+    )
     maps = torch.randn(5, 2, 27, 27)
     assert network(maps).shape == (5, 3)
     assert torch.allclose(network(maps), plain(maps), atol=1e-5)
-    assert all((each.bias == 0).all() for each in (*network.convolutions, network.hidden, network.scores))
+    assert all(
+        (each.bias == 0).all() for each in (*network.convolutions, network.hidden, network.scores)
+    )
     with torch.autocast("cpu", torch.bfloat16):
         assert network(maps).dtype == torch.float32
 
 
 def test_the_penalty_leaves_biases_out():
     network = PhaseNetwork(9)
-    wanted = sum(float((p.detach().double() ** 2).sum()) for name, p in network.named_parameters() if name.endswith("weight"))
+    wanted = sum(
+        float((p.detach().double() ** 2).sum())
+        for name, p in network.named_parameters()
+        if name.endswith("weight")
+    )
     for name, p in network.named_parameters():
         if name.endswith("bias"):
             nn.init.constant_(p, 100.0)
     assert float(network.penalty()) == pytest.approx(wanted, rel=1e-5)
 
 
-@pytest.mark.parametrize(("size", "said"), [(80, "such as 72 or 81"), (10, "such as 9 or 18"), (3, "such as 9 or 18")])
+@pytest.mark.parametrize(
+    ("size", "said"), [(80, "such as 72 or 81"), (10, "such as 9 or 18"), (3, "such as 9 or 18")]
+)
 def test_a_side_that_cannot_be_pooled(size, said):
-    with pytest.raises(UserError, match=rf"system.size = {size}: the networks pool twice by 3; expected a multiple of 9, {said} \[lattice"):
+    with pytest.raises(
+        UserError,
+        match=rf"system.size = {size}: the networks pool twice by 3; expected a multiple of 9, {said} \[lattice",
+    ):
         PhaseNetwork(size)
 
 
 def test_maps_are_packed_and_unpacked():
     random = np.random.default_rng(1)
-    m, rho = random.integers(-300, 300, (4, 9, 9)).astype(np.int16), random.integers(0, 700, (4, 9, 9)).astype(np.uint16)
+    m, rho = (
+        random.integers(-300, 300, (4, 9, 9)).astype(np.int16),
+        random.integers(0, 700, (4, 9, 9)).astype(np.uint16),
+    )
     maps = epochs.packed(m, rho)
     assert (maps.shape, maps.dtype) == ((4, 9, 9), torch.int32)
     found = epochs.unpacked(maps)

@@ -1,4 +1,6 @@
-"""The phases found without labels: planted groups are found and named, and their borders in T with errors that are true."""
+"""The phases found without labels: planted groups are found and named, and their borders in T with
+errors that are true.
+"""
 
 import numpy as np
 import pytest
@@ -9,15 +11,24 @@ from jobs.flocking.config_train import Unsupervised
 SIDE = 27
 
 
-def poisson(kind: str, count: int, random, side=SIDE, density=3.0, fraction=0.5, order=0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Magnetisation and density int64 (n, side, side) of Poisson particles: "G", "L+", "L-", or bands at random places, "B+", "B-"."""
+def poisson(
+    kind: str, count: int, random, side=SIDE, density=3.0, fraction=0.5, order=0.95
+) -> tuple[np.ndarray, np.ndarray]:
+    """Magnetisation and density int64 (n, side, side) of Poisson particles: "G", "L+", "L-", or
+    bands at random places, "B+", "B-".
+    """
     share = np.full((count, side, 1), 0.0 if kind == "G" else 1.0)
     local = np.full((count, side, 1), density)
     if kind[0] == "B":
-        inside = (np.arange(side)[None] - random.integers(side, size=(count, 1))) % side < fraction * side
+        inside = (
+            np.arange(side)[None] - random.integers(side, size=(count, 1))
+        ) % side < fraction * side
         share, local = inside[..., None] * 1.0, np.where(inside, 1.6, 0.4)[..., None] * density
     m = share * (order if kind[-1] != "-" else -order)
-    up, down = (random.poisson(np.broadcast_to(local * (1 + s * m) / 2, (count, side, side))) for s in (1, -1))
+    up, down = (
+        random.poisson(np.broadcast_to(local * (1 + s * m) / 2, (count, side, side)))
+        for s in (1, -1)
+    )
     return up - down, up + down
 
 
@@ -25,17 +36,25 @@ def five_groups(each=90, seed=1, side=SIDE):
     random = np.random.default_rng(seed)
     kinds = ("G", "L+", "L-", "B+", "B-")
     maps = [poisson(kind, each, random, side) for kind in kinds]
-    return np.concatenate([m for m, _ in maps]), np.concatenate([rho for _, rho in maps]), np.repeat(kinds, each)
+    return (
+        np.concatenate([m for m, _ in maps]),
+        np.concatenate([rho for _, rho in maps]),
+        np.repeat(kinds, each),
+    )
 
 
 def test_modes_are_the_maps_turned():
-    """All modes: the same distances.  The first ones: those with most power.  A shift of the map turns their phases."""
+    """All modes: the same distances.  The first ones: those with most power.  A shift of the map
+    turns their phases.
+    """
     random = np.random.default_rng(1)
     for side in (9, 8):
         maps = random.integers(-5, 6, (6, side, side))
         found, k = phases.strongest_modes(maps, None)
         distance = np.abs(found[:, None] - found[None]) ** 2
-        assert np.allclose(distance.sum(-1), ((maps[:, None] - maps[None]) ** 2).sum((2, 3)) * 1.0, rtol=1e-5)
+        assert np.allclose(
+            distance.sum(-1), ((maps[:, None] - maps[None]) ** 2).sum((2, 3)) * 1.0, rtol=1e-5
+        )
         moved, _ = phases.strongest_modes(np.roll(maps, (2, 5), (1, 2)), None)
         assert np.allclose(moved, found * np.exp(-2j * np.pi * (k @ [2, 5]) / side), atol=1e-4)
     wave = np.cos(2 * np.pi * np.arange(9) / 9)[:, None] * np.ones(9) * 5 + 1
@@ -61,14 +80,22 @@ class Said:
 @pytest.mark.slow
 def test_five_planted_groups_are_found_and_named():
     m, rho, kind = five_groups()
-    rows = {"magnetization": m, "temperature": np.zeros(len(m)), "mean_density": np.full(len(m), 3, np.float32),
-            "replica": np.arange(len(m))}  # fmt: skip
+    rows = {
+        "magnetization": m,
+        "temperature": np.zeros(len(m)),
+        "mean_density": np.full(len(m), 3, np.float32),
+        "replica": np.arange(len(m)),
+    }
     said = Said()
     found = phases.of_all(rows, rho.sum((1, 2)), Unsupervised(), 1, said)
     wanted = np.array([{"G": 0, "B": 1, "L": 2}[each[0]] for each in kind])
     assert np.mean(found["phase"] == wanted) > 0.9
     assert np.mean((found["phase"] != wanted) & (found["phase"] >= 0)) < 0.05
-    for each, which in (("G", 0), ("L+", 2), ("L-", 2)):  # each a group of its own; the rings of bands may come in pieces
+    for each, which in (
+        ("G", 0),
+        ("L+", 2),
+        ("L-", 2),
+    ):  # each a group of its own; the rings of bands may come in pieces
         (group, count) = np.unique(found["cluster"][kind == each], return_counts=True)
         main = group[count.argmax()]
         assert found["clusters/phase"][main] == which
@@ -100,7 +127,9 @@ def test_domains_of_both_spins_are_no_phase(axis):
     m, rho = poisson("L+", 30, np.random.default_rng(3))
     half = np.moveaxis(m, axis, 0)
     half[: SIDE // 2] *= -1
-    assert phases.name_groups(np.zeros(30, int), *phases.order_parameters(m, rho.sum((1, 2)))) == [-1]
+    assert phases.name_groups(np.zeros(30, int), *phases.order_parameters(m, rho.sum((1, 2)))) == [
+        -1
+    ]
 
 
 def test_noise_belongs_to_no_group():
@@ -112,8 +141,12 @@ def test_noise_belongs_to_no_group():
 # ---- transition temperatures
 
 
-def planted(seed, replicas=8, samples=3, width=0.03, step=0.02) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Phases of replicas whose own borders scatter by `width` about T = 0.45 and 0.65; the samples of one agree."""
+def planted(
+    seed, replicas=8, samples=3, width=0.03, step=0.02
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Phases of replicas whose own borders scatter by `width` about T = 0.45 and 0.65; the samples
+    of one agree.
+    """
     random = np.random.default_rng(seed)
     t = np.repeat(np.round(np.arange(0.2, 1.0001, step), 6), replicas)
     low, high = random.normal(0.45, width, len(t)), random.normal(0.65, width, len(t))
@@ -135,31 +168,50 @@ def test_borders_are_found_with_their_errors():
 
 
 def test_a_sharp_border_is_known_to_the_spacing():
-    best, error = transitions.boundaries(*planted(1, width=1e-9, step=0.04), 50, np.random.default_rng(1))
+    best, error = transitions.boundaries(
+        *planted(1, width=1e-9, step=0.04), 50, np.random.default_rng(1)
+    )
     assert best == pytest.approx([0.46, 0.66], abs=0.021)
     assert error == pytest.approx([0.04 / np.sqrt(12)] * 2)
 
 
 def test_a_border_that_is_not_seen_is_nan():
     phase, t, replica = planted(1)
-    best, error = transitions.boundaries(np.where(phase == 0, 1, phase), t, replica, 50, np.random.default_rng(1))
+    best, error = transitions.boundaries(
+        np.where(phase == 0, 1, phase), t, replica, 50, np.random.default_rng(1)
+    )
     assert best[0] == pytest.approx(0.45, abs=0.03)
     assert np.isnan([best[1], error[1]]).all()
-    best, error = transitions.boundaries(np.zeros(3, int), np.full(3, 0.5), np.arange(3), 50, np.random.default_rng(1))
+    best, error = transitions.boundaries(
+        np.zeros(3, int), np.full(3, 0.5), np.arange(3), 50, np.random.default_rng(1)
+    )
     assert np.isnan([*best, *error]).all()
 
 
-@pytest.mark.parametrize(("share", "rises", "at"), [
-    ([0, 0, 1, 1], True, 2.5), ([1, 1, 0, 0], False, 2.5), ([0, 0.25, 0.75, 1], True, 2.5), ([0, 0.5, 0.5, 1], True, 2.5),
-    ([0, 1, 0, 1], True, 2.5), ([0, 0, 0.2, 0.6], True, 3.75), ([0, 0, 0, 0], True, np.nan), ([1, 1, 1, 1], False, np.nan),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("share", "rises", "at"),
+    [
+        ([0, 0, 1, 1], True, 2.5),
+        ([1, 1, 0, 0], False, 2.5),
+        ([0, 0.25, 0.75, 1], True, 2.5),
+        ([0, 0.5, 0.5, 1], True, 2.5),
+        ([0, 1, 0, 1], True, 2.5),
+        ([0, 0, 0.2, 0.6], True, 3.75),
+        ([0, 0, 0, 0], True, np.nan),
+        ([1, 1, 1, 1], False, np.nan),
+    ],
+)
 def test_crossing(share, rises, at):
-    found = transitions.crossing(np.array([1.0, 2, 3, 4]), np.array(share, float), np.ones(4), rises)
+    found = transitions.crossing(
+        np.array([1.0, 2, 3, 4]), np.array(share, float), np.ones(4), rises
+    )
     assert found == pytest.approx(at, nan_ok=True)
 
 
 def test_nothing_in_any_group():
-    best, error = transitions.boundaries(np.zeros(0, int), np.zeros(0), np.zeros(0, int), 50, np.random.default_rng(1))
+    best, error = transitions.boundaries(
+        np.zeros(0, int), np.zeros(0), np.zeros(0, int), 50, np.random.default_rng(1)
+    )
     assert np.isnan([*best, *error]).all()
 
 

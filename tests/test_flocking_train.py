@@ -1,4 +1,6 @@
-"""Training of the flocking networks: planted phases are told apart, parts equal the whole, splits leak nothing, misfortunes."""
+"""Training of the flocking networks: planted phases are told apart, parts equal the whole, splits
+leak nothing, misfortunes.
+"""
 
 import csv
 import hashlib
@@ -29,7 +31,9 @@ def _one_thread():
     torch.rand(7)  # whoever ran before leaves another generator
 
 
-def configurations(each=30, side=18, seed=1, density=3.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def configurations(
+    each=30, side=18, seed=1, density=3.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Magnetisation, density and phase of gas, bands and liquid."""
     random = np.random.default_rng(seed)
     maps = [poisson(kind, each, random, side, density) for kind in KINDS]
@@ -37,25 +41,49 @@ def configurations(each=30, side=18, seed=1, density=3.0) -> tuple[np.ndarray, n
     return np.concatenate([m for m, _ in maps]), np.concatenate([rho for _, rho in maps]), phase
 
 
-def planted(run: Path, m, rho, phase, *, density=None, samples=1, replica=None, seed=5, other=(), system=None, predict=None, **settings):
-    """A run directory whose dataset.h5 and phases.h5 have these maps (n, L, L) and phases, and run.yaml beside it; settings: of train."""
+def planted(
+    run: Path,
+    m,
+    rho,
+    phase,
+    *,
+    density=None,
+    samples=1,
+    replica=None,
+    seed=5,
+    other=(),
+    system=None,
+    predict=None,
+    **settings,
+):
+    """A run directory whose dataset.h5 and phases.h5 have these maps (n, L, L) and phases, and
+    run.yaml beside it; settings: of train.
+    """
     count, side = len(m), m.shape[-1]
     raw = {
-        "study": "flocking", "seed": seed, "system": {"size": side, **(system or {})},
-        "generate": {"temperature_step": 0.4, "other_densities": list(other)}, "predict": predict or {},
+        "study": "flocking",
+        "seed": seed,
+        "system": {"size": side, **(system or {})},
+        "generate": {"temperature_step": 0.4, "other_densities": list(other)},
+        "predict": predict or {},
         "train": {"batch": 16, "seeds": 1, "max_epochs": 6, **settings},
-    }  # fmt: skip
+    }
     Path(f"{run}.yaml").write_text(yaml.safe_dump(raw))
     made = rundir.prepare(run, raw, Flocking, "planted")[0]
     replica = np.arange(count) // samples if replica is None else replica
     density = np.full(count, 3.0) if density is None else density
     columns = {
-        "magnetization": m.astype(np.int16), "density": rho.astype(np.uint16), "replica": replica.astype(np.int32),
-        "temperature": np.array([0.9, 0.55, 0.3], np.float32)[phase], "mean_density": density.astype(np.float32),
+        "magnetization": m.astype(np.int16),
+        "density": rho.astype(np.uint16),
+        "replica": replica.astype(np.int32),
+        "temperature": np.array([0.9, 0.55, 0.3], np.float32)[phase],
+        "mean_density": density.astype(np.float32),
         "unit": (density != 3).astype(np.int32),
-    }  # fmt: skip
+    }
     about = {"study": "flocking", "config_digest": digest(made.config), "made_from": "planted"}
-    shards.write(run / "dataset.h5", {name: Data(values, "", "") for name, values in columns.items()}, about)
+    shards.write(
+        run / "dataset.h5", {name: Data(values, "", "") for name, values in columns.items()}, about
+    )
     shards.write(run / "phases.h5", {"phase": Data(phase.astype(np.int8), "", "")}, about)
     return made
 
@@ -73,12 +101,25 @@ def fit(system: System, name=NAME) -> tuple[dict, dict]:
 def test_gas_bands_and_liquid_are_told_apart(tmp_path, precision):
     """And not where the phases are dealt anew."""
     m, rho, phase = configurations(80)
-    found, about = fit(planted(tmp_path / "run", m, rho, phase, max_epochs=12, learning_rate=3e-3, precision=precision))
-    assert about["accuracy"] == np.mean(found["probabilities"].argmax(1) == phase[found["index"]]) > 0.95
+    found, about = fit(
+        planted(
+            tmp_path / "run", m, rho, phase, max_epochs=12, learning_rate=3e-3, precision=precision
+        )
+    )
+    assert (
+        about["accuracy"]
+        == np.mean(found["probabilities"].argmax(1) == phase[found["index"]])
+        > 0.95
+    )
     assert np.array_equal(found["phase"], phase[found["index"]])
     assert found["probabilities"].sum(1) == pytest.approx(1, abs=1e-5)
     assert found["first_layer"].shape == (6, 2, 5, 5)
-    assert (about["parameters"], about["set"], about["lambda"], about["seed_index"]) == (32 * 18**2 // 27 + 1939, "reference", 0.0, 0)
+    assert (about["parameters"], about["set"], about["lambda"], about["seed_index"]) == (
+        32 * 18**2 // 27 + 1939,
+        "reference",
+        0.0,
+        0,
+    )
     if precision == "float32":
         other = np.random.default_rng(1).permutation(phase)
         assert fit(planted(tmp_path / "dealt", m, rho, other, max_epochs=4))[1]["accuracy"] < 0.55
@@ -92,9 +133,13 @@ def test_regularisation_shrinks_the_weights_and_is_in_the_loss(tmp_path):
         name = f"reference/lambda-{strength}/seed-0"
         found, about = fit(system, name)
         state = torch.load(system.training(name) / "checkpoint.pt", weights_only=True)["best"]
-        size[strength] = sum(float(w.square().sum()) for key, w in state.items() if key.endswith("weight"))
+        size[strength] = sum(
+            float(w.square().sum()) for key, w in state.items() if key.endswith("weight")
+        )
         best = about["best_epoch"] - 1
-        extra = found["history/validation_loss"][best] - found["history/validation_cross_entropy"][best]
+        extra = (
+            found["history/validation_loss"][best] - found["history/validation_cross_entropy"][best]
+        )
         assert extra == pytest.approx(float(strength) * size[strength], rel=1e-4, abs=1e-7)
     assert size["0.01"] < 0.8 * size["0"]
 
@@ -102,7 +147,18 @@ def test_regularisation_shrinks_the_weights_and_is_in_the_loss(tmp_path):
 def test_what_is_kept_is_the_network_of_the_best_epoch(tmp_path):
     m, rho, phase = configurations(20)
     phase = np.random.default_rng(2).permutation(phase)
-    found, about = fit(planted(tmp_path / "run", m, rho, phase, patience=3, max_epochs=60, learning_rate=5e-3, augmentation=False))
+    found, about = fit(
+        planted(
+            tmp_path / "run",
+            m,
+            rho,
+            phase,
+            patience=3,
+            max_epochs=60,
+            learning_rate=5e-3,
+            augmentation=False,
+        )
+    )
     losses = found["history/validation_loss"]
     assert about["best_epoch"] == int(np.argmin(losses)) + 1
     assert about["epochs"] == len(losses) == about["best_epoch"] + 3
@@ -117,15 +173,31 @@ def test_the_split_leaks_nothing_and_is_60_20_20(tmp_path):
     density = np.where(np.arange(360) < 240, 3.0, 5.0)
     replica = np.arange(360) // 4
     phase[order[:5]] = -1
-    system = planted(tmp_path / "run", m, rho, phase * 1, density=density, replica=replica, other=[5.0], sets=["reference", "all"], seeds=2)
+    system = planted(
+        tmp_path / "run",
+        m,
+        rho,
+        phase * 1,
+        density=density,
+        replica=replica,
+        other=[5.0],
+        sets=["reference", "all"],
+        seeds=2,
+    )
     data = train.dataset_of(system)
-    splits = {(which, seed): train.split(data, which, seed, system.config) for which in ("reference", "all") for seed in (0, 1)}
+    splits = {
+        (which, seed): train.split(data, which, seed, system.config)
+        for which in ("reference", "all")
+        for seed in (0, 1)
+    }
     for (which, _), rows in splits.items():
         parts = [set(replica[each]) for each in rows]
         assert sum(map(len, parts)) == len(set.union(*parts))
         mine = (phase >= 0) & ((density == 3) | (which == "all"))
         assert np.array_equal(np.sort(np.concatenate(rows)), np.flatnonzero(mine))
-        assert [len(part) / sum(map(len, parts)) for part in parts] == pytest.approx([0.6, 0.2, 0.2], abs=0.02)
+        assert [len(part) / sum(map(len, parts)) for part in parts] == pytest.approx(
+            [0.6, 0.2, 0.2], abs=0.02
+        )
     for part in range(3):
         both = splits["all", 0][part]
         assert np.array_equal(both[density[both] == 3], splits["reference", 0][part])
@@ -168,17 +240,28 @@ def outcome(system, name=NAME) -> tuple:
     with (folder / "metrics.csv").open() as file:
         metrics = [line[:-1] for line in csv.reader(file)]
     left = sorted(p.name for p in folder.iterdir() if ".bad" not in p.name)
-    whole = hashlib.sha256(b"".join(weights[key].numpy().tobytes() for key in sorted(weights))).hexdigest()
+    whole = hashlib.sha256(
+        b"".join(weights[key].numpy().tobytes() for key in sorted(weights))
+    ).hexdigest()
     return shards.check(folder / "test.h5"), whole, metrics, left
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_training_in_parts_equals_one(tmp_path, precision):
-    whole, parts = (planted(tmp_path / run, *configurations(10), precision=precision, max_epochs=4) for run in ("whole", "parts"))
+    whole, parts = (
+        planted(tmp_path / run, *configurations(10), precision=precision, max_epochs=4)
+        for run in ("whole", "parts")
+    )
     assert go_on(whole) == []
     wanted = outcome(whole)
     assert wanted[-1] == ["checkpoint.pt", "metrics.csv", "test.h5"]
-    assert wanted[2][0] == ["epoch", "training_loss", "validation_loss", "validation_cross_entropy", "validation_accuracy"]
+    assert wanted[2][0] == [
+        "epoch",
+        "training_loss",
+        "validation_loss",
+        "validation_cross_entropy",
+        "validation_accuracy",
+    ]
     assert [line[0] for line in wanted[2][1:]] == ["1", "2", "3", "4"]
     for more in (1, 2, 1):
         assert go_on(parts, rounds=more) == []
@@ -187,7 +270,9 @@ def test_a_training_in_parts_equals_one(tmp_path, precision):
 
 
 def test_a_damaged_checkpoint_costs_an_epoch_and_not_the_result(tmp_path):
-    whole, parts = (planted(tmp_path / run, *configurations(10), max_epochs=4) for run in ("whole", "parts"))
+    whole, parts = (
+        planted(tmp_path / run, *configurations(10), max_epochs=4) for run in ("whole", "parts")
+    )
     go_on(whole)
     path = parts.training(NAME) / "checkpoint.pt"
     go_on(parts, rounds=3)
@@ -203,8 +288,16 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_not_the_result(tmp_path):
 
 def test_every_network_has_its_own_randomness(tmp_path):
     config = planted(tmp_path / "run", *configurations(5)).config
-    seeds = {epochs.epoch_seed(config, name, epoch) for name in ("reference/lambda-0/seed-0", "reference/lambda-0/seed-1",
-             "reference/lambda-0.01/seed-0", "all/lambda-0/seed-0") for epoch in range(5)}  # fmt: skip
+    seeds = {
+        epochs.epoch_seed(config, name, epoch)
+        for name in (
+            "reference/lambda-0/seed-0",
+            "reference/lambda-0/seed-1",
+            "reference/lambda-0.01/seed-0",
+            "all/lambda-0/seed-0",
+        )
+        for epoch in range(5)
+    }
     assert len(seeds) == 20
 
 
@@ -221,13 +314,22 @@ def test_the_stage_trains_all_and_status_tells(quench, tmp_path):
     assert [line.split(":")[0] for line in lines if "test accuracy" in line] == names
     assert "    networks: 4 of 4 trained" in quench("status", run)[1]
     assert "4 of 4 networks are mine, 4 of them trained before" in quench(*call)[1]
-    assert any("6 of 6 networks are mine, 4 of them" in line for line in quench(*call, "--set", "train.seeds=3")[1])
+    assert any(
+        "6 of 6 networks are mine, 4 of them" in line
+        for line in quench(*call, "--set", "train.seeds=3")[1]
+    )
     with h5py.File(run / "phases.h5", "r+") as file:
         phase = file["phase"][...]
         phase[0] = -1
         file["phase"][...] = phase
         file.attrs["content_digest"] = shards.content_digest({"phase": phase})
-    assert sum("made from another phases_digest; moved aside" in line for line in quench(*call, "--set", "train.seeds=1")[1]) == 2
+    assert (
+        sum(
+            "made from another phases_digest; moved aside" in line
+            for line in quench(*call, "--set", "train.seeds=1")[1]
+        )
+        == 2
+    )
 
 
 def of_another_length(run):
@@ -246,14 +348,29 @@ def one_phase(run):
 
 
 BAD = {
-    "missing": (lambda run: (run / "dataset.h5").unlink(), "dataset.h5 is not there: run generate and collect first"),
-    "no phases": (lambda run: (run / "phases.h5").unlink(), "phases.h5 is not there: run generate and collect first"),
-    "truncated": (lambda run: (run / "dataset.h5").write_text("words"), "truncated or not HDF5; run collect again"),
-    "another study": (lambda run: h5py.File(run / "dataset.h5", "r+").attrs.update(study="nucleation"), "not of the study flocking"),
+    "missing": (
+        lambda run: (run / "dataset.h5").unlink(),
+        "dataset.h5 is not there: run generate and collect first",
+    ),
+    "no phases": (
+        lambda run: (run / "phases.h5").unlink(),
+        "phases.h5 is not there: run generate and collect first",
+    ),
+    "truncated": (
+        lambda run: (run / "dataset.h5").write_text("words"),
+        "truncated or not HDF5; run collect again",
+    ),
+    "another study": (
+        lambda run: h5py.File(run / "dataset.h5", "r+").attrs.update(study="nucleation"),
+        "not of the study flocking",
+    ),
     "another L": (of_another_length, "configurations of L = 27, and system.size is 18"),
     "another config": (of_another_config, "made with another config than"),
     "one phase": (one_phase, "only the phase G is there to train on"),
-    "few replicas": (lambda run: planted(run, *configurations(10), samples=30), "2 replicas with a phase are too few for the split"),
+    "few replicas": (
+        lambda run: planted(run, *configurations(10), samples=30),
+        "2 replicas with a phase are too few for the split",
+    ),
 }
 
 
@@ -273,6 +390,10 @@ def test_a_side_that_cannot_be_pooled_is_refused(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_ends_the_training(tmp_path, monkeypatch):
-    monkeypatch.setattr(epochs, "scores_of", lambda network, maps, rows: torch.full((len(rows), 3), torch.nan))
-    with pytest.raises(FloatingPointError, match=r"the loss is not finite in epoch 1: lower train\.learning_rate"):
+    monkeypatch.setattr(
+        epochs, "scores_of", lambda network, maps, rows: torch.full((len(rows), 3), torch.nan)
+    )
+    with pytest.raises(
+        FloatingPointError, match=r"the loss is not finite in epoch 1: lower train\.learning_rate"
+    ):
         fit(planted(tmp_path / "run", *configurations(5)))

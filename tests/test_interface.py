@@ -1,4 +1,6 @@
-"""Area and length of level sets: closed forms, polygons made one by one, and what does not depend on the field."""
+"""Area and length of level sets: closed forms, polygons made one by one, and what does not depend
+on the field.
+"""
 
 import numpy as np
 import pytest
@@ -21,13 +23,22 @@ def ball(cells, radius, width=1.5, dimensions=2):
 
 def sphere(radius, dimensions):
     """Length (area) of a circle (sphere), and its area (volume)."""
-    return (2 * np.pi * radius, np.pi * radius**2) if dimensions == 2 else (4 * np.pi * radius**2, 4 / 3 * np.pi * radius**3)
+    return (
+        (2 * np.pi * radius, np.pi * radius**2)
+        if dimensions == 2
+        else (4 * np.pi * radius**2, 4 / 3 * np.pi * radius**3)
+    )
 
 
-@pytest.mark.parametrize(("shape", "axis"), [((8, 12), 0), ((8, 12), 1), ((8, 10, 12), 0), ((8, 10, 12), 1), ((8, 10, 12), 2)])
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [((8, 12), 0), ((8, 12), 1), ((8, 10, 12), 0), ((8, 10, 12), 1), ((8, 10, 12), 2)],
+)
 @pytest.mark.parametrize("offset", [0.0, 0.25, 0.5])
 def test_flat_layer(shape, axis, offset):
-    """A layer has two sides, wherever they lie between the grid points and also on them (offset 0)."""
+    """A layer has two sides, wherever they lie between the grid points and also on them
+    (offset 0).
+    """
     x = np.abs(np.arange(shape[axis]) - shape[axis] / 2) - 2 - offset
     field = np.broadcast_to(np.expand_dims(x, [a for a in range(len(shape)) if a != axis]), shape)
     side = np.prod(shape) / shape[axis]
@@ -36,10 +47,19 @@ def test_flat_layer(shape, axis, offset):
     )
 
 
-@pytest.mark.parametrize(("slope", "length"), [((1, 1), 2 * np.sqrt(2)), ((1, -1), 2 * np.sqrt(2)), ((1, 2), 2 * np.sqrt(5)),
-                                               ((2, -3), 2 * np.sqrt(13))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("slope", "length"),
+    [
+        ((1, 1), 2 * np.sqrt(2)),
+        ((1, -1), 2 * np.sqrt(2)),
+        ((1, 2), 2 * np.sqrt(5)),
+        ((2, -3), 2 * np.sqrt(13)),
+    ],
+)
 def test_tilted_lines(slope, length):
-    """cos(2 pi (a x + b y) / L) vanishes on 2 lines that wind around the torus; their length converges as 1 / cells^2."""
+    """cos(2 pi (a x + b y) / L) vanishes on 2 lines that wind around the torus; their length
+    converges as 1 / cells^2.
+    """
     errors = []
     for cells in [32, 64, 128]:
         x = np.arange(cells) / cells
@@ -49,22 +69,38 @@ def test_tilted_lines(slope, length):
     assert abs(errors[-1]) < 1e-12 or np.log2(np.abs(errors[0] / errors[2])) / 2 > 1.8
 
 
-@pytest.mark.parametrize(("dimensions", "sizes", "tolerance"), [(2, (32, 64, 128), 2e-4), (3, (16, 32, 64), 2e-3)])
+@pytest.mark.parametrize(
+    ("dimensions", "sizes", "tolerance"), [(2, (32, 64, 128), 2e-4), (3, (16, 32, 64), 2e-3)]
+)
 @pytest.mark.parametrize("radius", [0.2, 0.31])
 def test_circle_and_sphere(dimensions, sizes, tolerance, radius):
     """Length and area of a smooth ball: second order in the cell."""
     length, area = sphere(radius, dimensions)
-    errors = np.array([interface.perimeter(ball(n, radius, dimensions=dimensions), 0.5, 1 / n, dimensions) / length - 1
-                       for n in sizes])  # fmt: skip
+    errors = np.array(
+        [
+            interface.perimeter(ball(n, radius, dimensions=dimensions), 0.5, 1 / n, dimensions)
+            / length
+            - 1
+            for n in sizes
+        ]
+    )
     assert abs(errors[-1]) < tolerance
     assert 1.8 < np.log2(np.abs(errors[0] / errors[2])) / 2 < 2.2
-    found = interface.area(ball(sizes[-1], radius, dimensions=dimensions), 0.5, 1 / sizes[-1], dimensions)
-    assert found == pytest.approx(area, rel=0.01)  # cells are counted: the error is that of the circle problem
+    found = interface.area(
+        ball(sizes[-1], radius, dimensions=dimensions), 0.5, 1 / sizes[-1], dimensions
+    )
+    assert found == pytest.approx(
+        area, rel=0.01
+    )  # cells are counted: the error is that of the circle problem
 
 
-@pytest.mark.parametrize(("shape", "level"), [((12, 10), 0.5), ((9, 7), 0.2), ((6, 5, 4), 0.5), ((3, 4, 5), 0.8)])
+@pytest.mark.parametrize(
+    ("shape", "level"), [((12, 10), 0.5), ((9, 7), 0.2), ((6, 5, 4), 0.5), ((3, 4, 5), 0.8)]
+)
 def test_random_fields_against_polygons(shape, level):
-    """White noise, the roughest field: every way in which a level can cut a cell, with the corners made one by one."""
+    """White noise, the roughest field: every way in which a level can cut a cell, with the corners
+    made one by one.
+    """
     fields = np.random.default_rng(1).random((3, *shape))
     found = interface.perimeter(fields, level, spacing=0.7, dimensions=len(shape))
     expected = [reference.marching_simplices(field, level, spacing=0.7) for field in fields]
@@ -79,11 +115,15 @@ def test_marching_squares(level):
     """On a smooth field triangles and squares differ by the square of a cell."""
     x = 2 * np.pi * np.arange(64) / 64
     field = 0.5 + 0.2 * np.sin(x[:, None] + 0.4) * np.cos(2 * x + 0.1) + 0.2 * np.cos(x)
-    assert interface.perimeter(field, level) == pytest.approx(reference.marching_squares(field, level), rel=2e-3)
+    assert interface.perimeter(field, level) == pytest.approx(
+        reference.marching_squares(field, level), rel=2e-3
+    )
 
 
 def test_integral_over_levels():
-    """Co-area: lengths of all level lines add up to the integral of |gradient|, here of a cosine: 4 amplitudes x width."""
+    """Co-area: lengths of all level lines add up to the integral of |gradient|, here of a cosine: 4
+    amplitudes x width.
+    """
     field = np.broadcast_to(np.cos(2 * np.pi * np.arange(16) / 16)[:, None], (16, 12))
     levels = np.linspace(-1, 1, 2001)[:-1] + 0.5e-3
     total = sum(interface.perimeter(field, level) for level in levels) * 1e-3
@@ -92,23 +132,38 @@ def test_integral_over_levels():
 
 @pytest.mark.parametrize("shape", [(10, 12), (6, 8, 10)])
 def test_symmetries(shape):
-    """Shifts, exchanged phases, exchanged axes, a scaled field, leading dimensions, single precision."""
+    """Shifts, exchanged phases, exchanged axes, a scaled field, leading dimensions, single
+    precision.
+    """
     d = len(shape)
     field = np.random.default_rng(2).random(shape)
     length = interface.perimeter(field, 0.4, dimensions=d)
-    others = {"shift": (np.roll(field, (3, 5), (0, 1)), 0.4), "phases": (1 - field, 0.6), "axes": (field.T, 0.4),
-              "point": (field[(slice(None, None, -1),) * d], 0.4), "scale": (3 * field - 1, 0.2)}  # fmt: skip
+    others = {
+        "shift": (np.roll(field, (3, 5), (0, 1)), 0.4),
+        "phases": (1 - field, 0.6),
+        "axes": (field.T, 0.4),
+        "point": (field[(slice(None, None, -1),) * d], 0.4),
+        "scale": (3 * field - 1, 0.2),
+    }
     for name, (other, level) in others.items():
-        assert interface.perimeter(other, level, dimensions=d) == pytest.approx(length, rel=1e-12), name
+        assert interface.perimeter(other, level, dimensions=d) == pytest.approx(
+            length, rel=1e-12
+        ), name
     many = np.broadcast_to(field, (2, 3, *shape))
-    assert interface.perimeter(many, 0.4, dimensions=d) == pytest.approx(np.full((2, 3), length), rel=1e-12)
-    assert interface.perimeter(field.astype(np.float32), 0.4, dimensions=d) == pytest.approx(length, rel=1e-5)
+    assert interface.perimeter(many, 0.4, dimensions=d) == pytest.approx(
+        np.full((2, 3), length), rel=1e-12
+    )
+    assert interface.perimeter(field.astype(np.float32), 0.4, dimensions=d) == pytest.approx(
+        length, rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 8)])
 def test_degenerate_fields(shape):
-    """No line in a uniform field, also at its own level; a step through grid points that equal the level has its length;
-    a field on two values (the level strictly between) is finite and does not depend on rounding."""
+    """No line in a uniform field, also at its own level; a step through grid points that equal the
+    level has its length; a field on two values (the level strictly between) is finite and does not
+    depend on rounding.
+    """
     d = len(shape)
     for value in [0.0, 0.5, 1.0]:
         assert interface.perimeter(np.full(shape, value), 0.5, dimensions=d) == 0
@@ -118,4 +173,6 @@ def test_degenerate_fields(shape):
     step[2], step[3:6], step[6] = 0.5, 1.0, 0.5
     assert interface.perimeter(step, 0.5, dimensions=d) == pytest.approx(2 * np.prod(shape[1:]))
     rough = (np.random.default_rng(3).random(shape) > 0.5).astype(float)
-    assert interface.perimeter(rough, 0.5, dimensions=d) == pytest.approx(reference.marching_simplices(rough, 0.5))
+    assert interface.perimeter(rough, 0.5, dimensions=d) == pytest.approx(
+        reference.marching_simplices(rough, 0.5)
+    )

@@ -1,8 +1,10 @@
-"""Any coupling J(r) by convolution: fields and energies against direct sums, the kernel against a replay in plain Python.
+"""Any coupling J(r) by convolution: fields and energies against direct sums, the kernel against a
+replay in plain Python.
 
-The replay knows only what ising_fft.py says: J and h in multiples of QUANTUM, attempt k of an MCS takes half k % 2 of Philox
-call k / 2, acceptance is a product of four tabulated factors. It sums every local field anew, so it also shows that the
-kernel's fields, which are only ever added to, stay exact.
+The replay knows only what ising_fft.py says: J and h in multiples of QUANTUM, attempt k of an MCS
+takes half k % 2 of Philox call k / 2, acceptance is a product of four tabulated factors. It sums
+every local field anew, so it also shows that the kernel's fields, which are only ever added to,
+stay exact.
 """
 
 import math
@@ -20,12 +22,25 @@ from tests.test_device import RANDOM123, check_max_lifetime
 
 QUANTUM = 2.0**-26
 COUPLINGS = [  # interaction, range, exponent
-    ("nearest", 1, None), ("square", 2, None), ("disk", 2.5, None), ("kac", 1.5, None), ("power_law", 1, 3.0), ("power_law", 1, 1.0)]
+    ("nearest", 1, None),
+    ("square", 2, None),
+    ("disk", 2.5, None),
+    ("kac", 1.5, None),
+    ("power_law", 1, 3.0),
+    ("power_law", 1, 1.0),
+]
 
 
 def build(device, size, interaction, range=2, exponent=None, temperature=16 / 9, field=1.4):
-    return ising.Ising(size=size, range=range, temperature=temperature, field=field, interaction=interaction,
-                       exponent=exponent, device=device)
+    return ising.Ising(
+        size=size,
+        range=range,
+        temperature=temperature,
+        field=field,
+        interaction=interaction,
+        exponent=exponent,
+        device=device,
+    )
 
 
 def random_spins(size, count, seed=41):
@@ -35,7 +50,9 @@ def random_spins(size, count, seed=41):
 @pytest.mark.parametrize(("interaction", "range", "exponent"), COUPLINGS)
 @pytest.mark.parametrize("size", [5, 8, 11, 12])
 def test_fields_and_energies_equal_direct_sums(device, interaction, range, exponent, size):
-    """Exactly, in whole quanta, for J rounded to them; else within half a quantum for each of the N - 1 couplings."""
+    """Exactly, in whole quanta, for J rounded to them; else within half a quantum for each of the N
+    - 1 couplings.
+    """
     table = reference.couplings(size, interaction, range, exponent)
     spins = random_spins(size, 6)
     fields = ising_fft.local_fields(spins, table, device)
@@ -49,7 +66,9 @@ def test_fields_and_energies_equal_direct_sums(device, interaction, range, expon
 
 
 def test_the_farthest_pair_of_an_even_lattice_interacts_once(device):
-    """Displacements L/2 are their own opposites: r^-2 at L = 8, one spin down, seen from (4, 0) and (4, 4)."""
+    """Displacements L/2 are their own opposites: r^-2 at L = 8, one spin down, seen from (4, 0) and
+    (4, 4).
+    """
     spins = np.ones((8, 8), np.int8)
     spins[0, 0] = -1
     table = build(device, 8, "power_law", 1, exponent=2.0).coupling_table()
@@ -57,7 +76,9 @@ def test_the_farthest_pair_of_an_even_lattice_interacts_once(device):
     step = np.minimum(np.arange(8), 8 - np.arange(8))
     squares = step[:, None] ** 2 + step**2
     total = np.sum(1 / squares[squares > 0])
-    assert [fields[4, 0], fields[4, 4]] == pytest.approx([4 - 2 * 4 / 16 / total, 4 - 2 * 4 / 32 / total], abs=64 * QUANTUM)
+    assert [fields[4, 0], fields[4, 4]] == pytest.approx(
+        [4 - 2 * 4 / 16 / total, 4 - 2 * 4 / 32 / total], abs=64 * QUANTUM
+    )
 
 
 def test_fields_of_strong_couplings(device):
@@ -70,11 +91,18 @@ def test_fields_of_strong_couplings(device):
 
 
 def philox(counter, key):
-    """Philox4x32-10 (Salmon et al., SC 2011): four 32-bit words from a counter of four and a key of two."""
+    """Philox4x32-10 (Salmon et al., SC 2011): four 32-bit words from a counter of four and a key of
+    two.
+    """
     (a, b, c, d), (k0, k1) = counter, key
     for _ in range(10):
         first, second = 0xD2511F53 * a, 0xCD9E8D57 * c
-        a, b, c, d = second >> 32 ^ b ^ k0, second & 0xFFFFFFFF, first >> 32 ^ d ^ k1, first & 0xFFFFFFFF
+        a, b, c, d = (
+            second >> 32 ^ b ^ k0,
+            second & 0xFFFFFFFF,
+            first >> 32 ^ d ^ k1,
+            first & 0xFFFFFFFF,
+        )
         k0, k1 = k0 + 0x9E3779B9 & 0xFFFFFFFF, k1 + 0xBB67AE85 & 0xFFFFFFFF
     return a, b, c, d
 
@@ -85,10 +113,15 @@ def test_philox_replay_gives_the_known_answers():
 
 
 def accepts(change, temperature, random):
-    """Whether 32 random bits accept a change of energy in quanta: 31 of them against a product of four factors."""
+    """Whether 32 random bits accept a change of energy in quanta: 31 of them against a product of
+    four factors.
+    """
     if change <= 0:
         return True
-    factors = [round(math.exp(-(256**k) * (change >> 8 * k & 255) * QUANTUM / temperature) * 2**31) for k in range(4)]
+    factors = [
+        round(math.exp(-(256**k) * (change >> 8 * k & 255) * QUANTUM / temperature) * 2**31)
+        for k in range(4)
+    ]
     p = ((factors[0] * factors[1] >> 31) * (factors[2] * factors[3] >> 31)) >> 31
     return random >> 1 < p
 
@@ -99,25 +132,44 @@ def replay(spins, model, fields, seed, unit, stream, replica, copy=0):
     spins, frames = spins.astype(int), []
     for time, field in enumerate(fields):
         for attempt in range(sites):
-            counter = (time * ((sites + 1) // 2) + attempt // 2, replica, unit, 1 << 31 | STREAMS[stream] << 24 | copy)
+            counter = (
+                time * ((sites + 1) // 2) + attempt // 2,
+                replica,
+                unit,
+                1 << 31 | STREAMS[stream] << 24 | copy,
+            )
             words = philox(counter, (seed & 0xFFFFFFFF, seed >> 32))[2 * (attempt % 2) :]
             x, y = divmod(words[0] * sites >> 32, model.size)
             local_field = np.sum(np.roll(table, (x, y), axis=(0, 1)) * spins)  # J is even
-            if accepts(int(2 * spins[x, y] * (local_field + round(field / QUANTUM))), model.temperature, words[1]):
+            if accepts(
+                int(2 * spins[x, y] * (local_field + round(field / QUANTUM))),
+                model.temperature,
+                words[1],
+            ):
                 spins[x, y] *= -1
         frames.append(spins.copy())
     return np.array(frames)
 
 
-@pytest.mark.parametrize(("interaction", "range", "exponent", "size"), [
-    ("disk", 2, None, 5), ("disk", 2, None, 6), ("kac", 1.5, None, 5), ("kac", 1.5, None, 6), ("power_law", 1, 2.5, 6)])
+@pytest.mark.parametrize(
+    ("interaction", "range", "exponent", "size"),
+    [
+        ("disk", 2, None, 5),
+        ("disk", 2, None, 6),
+        ("kac", 1.5, None, 5),
+        ("kac", 1.5, None, 6),
+        ("power_law", 1, 2.5, 6),
+    ],
+)
 def test_evolve_equals_its_replay(device, interaction, range, exponent, size):
     """Three configurations, 6 MCS at T = 3, bit for bit; seed of more than 32 bits."""
     model = build(device, size, interaction, range, exponent, temperature=3.0)
     spins, seed = random_spins(size, 3), 2**40 + 5
     found = model.unpack(model.evolve(model.pack(spins), 6, seed=seed, unit=7, field=0.4))
     for replica, start in enumerate(spins):
-        assert np.array_equal(found[replica], replay(start, model, [0.4] * 6, seed, 7, "evolve", replica)[-1])
+        assert np.array_equal(
+            found[replica], replay(start, model, [0.4] * 6, seed, 7, "evolve", replica)[-1]
+        )
         assert not np.array_equal(found[replica], start)
 
 
@@ -127,9 +179,19 @@ def test_intervene_equals_its_replay(device):
     spins = random_spins(6, 2)
     spins[:, :3] = 1
     duration = np.array([3, 6], np.int32)
-    found = model.intervene(seed=9, unit=2, spins=model.pack(spins), duration=duration, copies=6, first_copy=30, stream="pilot")
+    found = model.intervene(
+        seed=9,
+        unit=2,
+        spins=model.pack(spins),
+        duration=duration,
+        copies=6,
+        first_copy=30,
+        stream="pilot",
+    )
     for copy, replica in np.ndindex(found.shape):
-        frames = replay(spins[replica], model, [-0.1] * duration[replica], 9, 2, "pilot", replica, 30 + copy)
+        frames = replay(
+            spins[replica], model, [-0.1] * duration[replica], 9, 2, "pilot", replica, 30 + copy
+        )
         over = np.flatnonzero(frames.sum((1, 2)) <= 0)
         assert found[copy, replica] == (over[0] + 1 if len(over) else -1)
     assert -1 in found
@@ -141,7 +203,9 @@ def test_nucleate_equals_its_replay(device):
     model = build(device, 6, "power_law", 1, 2.5, temperature=2.0, field=1.0)
     (events,) = model.nucleate(seed=3, units=[5], events=4, history=3, equilibration=4)
     for event, lifetime in enumerate(events.lifetime.tolist()):
-        frames = replay(np.ones((6, 6)), model, [1.0] * 4 + [-1.0] * lifetime, 3, 5, "nucleation", event)
+        frames = replay(
+            np.ones((6, 6)), model, [1.0] * 4 + [-1.0] * lifetime, 3, 5, "nucleation", event
+        )
         up = frames.sum((1, 2))[4:]
         assert up[-1] <= 0 < min([1, *up[:-1]])
         assert np.array_equal(model.unpack(events.history[event]), frames[-4:])
@@ -150,10 +214,14 @@ def test_nucleate_equals_its_replay(device):
 # ---- statistics ----
 
 
-@pytest.mark.parametrize(("interaction", "range", "exponent", "temperature", "field"), [
-    ("kac", 1, None, 3.5, 0.0), ("kac", 2, None, 3.0, -0.2), ("power_law", 1, 3.0, 3.0, 0.3)])
+@pytest.mark.parametrize(
+    ("interaction", "range", "exponent", "temperature", "field"),
+    [("kac", 1, None, 3.5, 0.0), ("kac", 2, None, 3.0, -0.2), ("power_law", 1, 3.0, 3.0, 0.3)],
+)
 def test_4x4_has_the_law_of_enumeration(device, interaction, range, exponent, temperature, field):
-    """The law of M on 4x4 against all 65536 states, 8192 samples from random starts, chi-square with false alarm 1e-5; seed 42."""
+    """The law of M on 4x4 against all 65536 states, 8192 samples from random starts, chi-square
+    with false alarm 1e-5; seed 42.
+    """
     table = reference.couplings(4, interaction, range, exponent)
     model = build(device, 4, interaction, range, exponent, temperature)
     spins = model.evolve(model.pack(random_spins(4, 8192)), 60, seed=42, field=field)
@@ -167,9 +235,12 @@ def test_4x4_has_the_law_of_enumeration(device, interaction, range, exponent, te
 
 
 def test_the_square_by_convolution_has_the_lifetimes_of_the_bit_sliced_kernel(device):
-    """R = 2, L = 10, h = 1, 3000 events by convolution and 24 x 256 bit-sliced; mean within 4 standard errors, seed 43.
+    """R = 2, L = 10, h = 1, 3000 events by convolution and 24 x 256 bit-sliced; mean within 4
+    standard errors, seed 43.
 
-    Replicas of a bit-sliced unit share the order of sites, so its error is that of the means of units."""
+    Replicas of a bit-sliced unit share the order of sites, so its error is that of the means of
+    units.
+    """
     model = build(device, 10, "square", 2, field=1.0)
     units = model.nucleate(seed=43, units=list(range(24)), events=256, history=1, equilibration=10)
     bit_sliced = np.array([unit.lifetime.mean() for unit in units])
@@ -177,7 +248,9 @@ def test_the_square_by_convolution_has_the_lifetimes_of_the_bit_sliced_kernel(de
     (events,) = model.nucleate(seed=43, units=[0], events=3000, history=1, equilibration=10)
     difference = events.lifetime.mean() - bit_sliced.mean()
     assert 10 < bit_sliced.mean() < 100
-    assert abs(difference) < 4 * math.hypot(stats.sem(events.lifetime), stats.sem(bit_sliced)), difference
+    assert abs(difference) < 4 * math.hypot(stats.sem(events.lifetime), stats.sem(bit_sliced)), (
+        difference
+    )
 
 
 # ---- units, workers ----
@@ -207,7 +280,9 @@ def test_same_bytes_alone_together_and_with_two_workers(kac, monkeypatch, histor
     assert not np.array_equal(together[0].lifetime, together[1].lifetime)
 
 
-def test_intervene_and_evolve_do_not_depend_on_workers_launches_or_batches_of_copies(kac, monkeypatch):
+def test_intervene_and_evolve_do_not_depend_on_workers_launches_or_batches_of_copies(
+    kac, monkeypatch
+):
     spins = kac.pack(np.where(np.random.default_rng(45).random((30, 12, 12)) < 0.75, 1, -1))
     options = dict(seed=45, unit=1, spins=spins, duration=np.arange(30) // 3)
     whole = kac.intervene(copies=9, **options)
@@ -224,7 +299,13 @@ def test_intervene_and_evolve_do_not_depend_on_workers_launches_or_batches_of_co
 
 def test_a_duration_of_the_wrong_length_is_an_error(kac):
     with pytest.raises(ValueError, match=r"duration|shape"):
-        kac.intervene(seed=45, unit=0, spins=kac.pack(random_spins(12, 3)), duration=np.array([2, 2]), copies=1)
+        kac.intervene(
+            seed=45,
+            unit=0,
+            spins=kac.pack(random_spins(12, 3)),
+            duration=np.array([2, 2]),
+            copies=1,
+        )
 
 
 def test_max_lifetime_is_exact(kac):

@@ -1,4 +1,6 @@
-"""The Ising model's door: what it refuses, what it knows without running, and the acceptance tables of the kernels."""
+"""The Ising model's door: what it refuses, what it knows without running, and the acceptance tables
+of the kernels.
+"""
 
 import math
 from types import SimpleNamespace
@@ -25,7 +27,10 @@ REFUSED = [  # arguments, what the message names
     (dict(temperature=NAN), r"temperature is nan"),
     (dict(field=NAN), r"field is nan"),
     (dict(field=INF), r"field is inf"),
-    (dict(interaction="cubic"), r"interaction is 'cubic'; it must be one of nearest, square, disk, kac, power_law"),
+    (
+        dict(interaction="cubic"),
+        r"interaction is 'cubic'; it must be one of nearest, square, disk, kac, power_law",
+    ),
     (dict(interaction="power_law"), r"exponent is None; power_law needs a positive one"),
     (dict(interaction="power_law", exponent=-2.0), r"exponent is -2.0"),
     (dict(interaction="power_law", exponent=NAN), r"exponent is nan"),
@@ -52,8 +57,15 @@ def test_values_out_of_range_are_one_line(arguments, message):
 
 
 def build(interaction, size=12, range=2, temperature=16 / 9, field=1.1):
-    return ising.Ising(size=size, range=1 if interaction == "nearest" else range, temperature=temperature, field=field,
-                       interaction=interaction, exponent=3.0 if interaction == "power_law" else None, device=CPU)
+    return ising.Ising(
+        size=size,
+        range=1 if interaction == "nearest" else range,
+        temperature=temperature,
+        field=field,
+        interaction=interaction,
+        exponent=3.0 if interaction == "power_law" else None,
+        device=CPU,
+    )
 
 
 @pytest.mark.parametrize("interaction", ising.INTERACTIONS)
@@ -67,12 +79,18 @@ def test_couplings(interaction, range):
     assert np.array_equal(table, np.roll(table[::-1, ::-1], (1, 1), axis=(0, 1)))
     assert np.array_equal(table, table.T)
     if interaction in ("nearest", "square"):
-        assert (np.count_nonzero(table), table.max()) == (model.neighbours, pytest.approx(model.coupling))
+        assert (np.count_nonzero(table), table.max()) == (
+            model.neighbours,
+            pytest.approx(model.coupling),
+        )
 
 
 def test_default_interaction():
     assert ising.Ising(size=12, temperature=1.0, field=0.5, device=CPU).interaction == "nearest"
-    assert ising.Ising(size=12, range=2, temperature=1.0, field=0.5, device=CPU).interaction == "square"
+    assert (
+        ising.Ising(size=12, range=2, temperature=1.0, field=0.5, device=CPU).interaction
+        == "square"
+    )
 
 
 def test_critical_temperature_and_spinodal():
@@ -82,7 +100,9 @@ def test_critical_temperature_and_spinodal():
     assert model.spinodal_field == pytest.approx(1.270449, abs=5e-7)
     assert build("nearest").critical_temperature == pytest.approx(2.269185, abs=5e-7)
     for temperature in (0.5, 1.0, 3.0, 3.9):
-        assert build("square", temperature=temperature).spinodal_field == pytest.approx(exact.spinodal(temperature)[1], rel=1e-12)
+        assert build("square", temperature=temperature).spinodal_field == pytest.approx(
+            exact.spinodal(temperature)[1], rel=1e-12
+        )
     assert build("square", temperature=4.0).spinodal_field == 0
     assert model.is_metastable()
     assert not build("square", field=1.28).is_metastable()
@@ -111,7 +131,9 @@ def test_packing(size):
 
 
 def probabilities(system, field):
-    """Acceptance by the digits' trials as in metropolis.h: (2, q + 1), spins up and down by their number of up neighbours."""
+    """Acceptance by the digits' trials as in metropolis.h: (2, q + 1), spins up and down by their
+    number of up neighbours.
+    """
     table, edge = ising.acceptance_table(system, field)
     assert set(np.unique(table)) <= {0, 0xFFFFFFFF}
     q = system.neighbours
@@ -139,12 +161,18 @@ def probabilities(system, field):
 @pytest.mark.parametrize("field", [0.0, 0.57, -0.57, 1.215, -1.215, 4.0, -4.0, 1000.0, -1000.0])
 @pytest.mark.parametrize("range", [0, 1, 2, 3, 5, 10, 20, 32])
 def test_acceptance_is_metropolis(range, field, temperature):
-    """min(1, exp(-dE/T)) for both spins and every number of up neighbours, to 1e-8; range 0 stands for nearest.
+    """min(1, exp(-dE/T)) for both spins and every number of up neighbours, to 1e-8; range 0 stands
+    for nearest.
 
     At |h| = 1000 and 4 the edge lies outside 0..q, or at its ends: one direction is always free.
     """
     q = 4 if range == 0 else 4 * range * (range + 1)
-    system = SimpleNamespace(interaction="square" if range else "nearest", neighbours=q, coupling=4 / q, temperature=temperature)
+    system = SimpleNamespace(
+        interaction="square" if range else "nearest",
+        neighbours=q,
+        coupling=4 / q,
+        temperature=temperature,
+    )
     local_field = 4 / q * (2 * np.arange(q + 1) - q) + field
     for found, spin in zip(probabilities(system, field), (1, -1), strict=True):
         expected = [math.exp(min(0.0, -2 * spin * f / temperature)) for f in local_field.tolist()]

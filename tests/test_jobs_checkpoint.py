@@ -1,4 +1,6 @@
-"""Checkpoints are complete or not there, damage is noticed, and a training in parts equals one in one."""
+"""Checkpoints are complete or not there, damage is noticed, and a training in parts equals one in
+one.
+"""
 
 import csv
 import hashlib
@@ -38,7 +40,9 @@ def names(path) -> list[str]:
 
 
 def same(found, epoch) -> bool:
-    return found["epoch"] == epoch and torch.equal(found["weights"]["a"], state(epoch)["weights"]["a"])
+    return found["epoch"] == epoch and torch.equal(
+        found["weights"]["a"], state(epoch)["weights"]["a"]
+    )
 
 
 def test_the_newest_is_used_and_the_one_before_kept(path):
@@ -71,21 +75,38 @@ def flip(path, at, bit=1) -> None:
 def flip_weights(path) -> None:
     """A bit of a number, which torch.load itself does not notice."""
     sound = torch.load(path, weights_only=True)
-    tensor = next(each for each in (sound.get("network") or sound["weights"]).values() if each.numel() > 10)
+    tensor = next(
+        each for each in (sound.get("network") or sound["weights"]).values() if each.numel() > 10
+    )
     flip(path, path.read_bytes().index(tensor.contiguous().numpy().tobytes()) + 20)
     assert torch.load(path, weights_only=True)["epoch"] == sound["epoch"]
 
 
 DAMAGES = {
-    "truncated": (lambda path: path.write_bytes(path.read_bytes()[:-200]), "truncated or not a checkpoint"),
+    "truncated": (
+        lambda path: path.write_bytes(path.read_bytes()[:-200]),
+        "truncated or not a checkpoint",
+    ),
     "empty": (lambda path: path.write_bytes(b""), "truncated or not a checkpoint"),
     "text": (lambda path: path.write_text("words"), "truncated or not a checkpoint"),
     "flipped": (flip_weights, "does not match its checksum"),
-    "code": (lambda path: torch.save({"epoch": Code(path.with_name("ran"))}, path), "not a checkpoint of this program (UnpicklingError)"),
-    "plain pickle": (lambda path: path.write_bytes(pickle.dumps(Code(path.with_name("ran")))), "truncated or not a checkpoint"),
+    "code": (
+        lambda path: torch.save({"epoch": Code(path.with_name("ran"))}, path),
+        "not a checkpoint of this program (UnpicklingError)",
+    ),
+    "plain pickle": (
+        lambda path: path.write_bytes(pickle.dumps(Code(path.with_name("ran")))),
+        "truncated or not a checkpoint",
+    ),
     "a list": (lambda path: torch.save([1, 2], path), "'list' object has no attribute 'get'"),
-    "another data set": (lambda path: edit(path, dataset_digest="xyz"), "made with another dataset_digest"),
-    "other settings": (lambda path: edit(path, train_digest="xyz"), "made with another train_digest"),
+    "another data set": (
+        lambda path: edit(path, dataset_digest="xyz"),
+        "made with another dataset_digest",
+    ),
+    "other settings": (
+        lambda path: edit(path, train_digest="xyz"),
+        "made with another train_digest",
+    ),
 }
 
 
@@ -114,7 +135,10 @@ def test_a_bad_one_is_moved_aside_and_said_and_the_one_before_used(path, kind):
     assert said[1:] == [f"{path}: continuing from the checkpoint before it, epoch 1"]
     damage(previous(path))
     assert checkpoint.load(path, said.append, dataset_digest="abc", train_digest="abc") is None
-    assert names(path) == ["checkpoint-previous.pt.bad", "checkpoint.pt.bad"]  # nothing deleted, and no code run
+    assert names(path) == [
+        "checkpoint-previous.pt.bad",
+        "checkpoint.pt.bad",
+    ]  # nothing deleted, and no code run
 
 
 def test_no_flipped_bit_goes_unnoticed_or_unhandled(path):
@@ -147,7 +171,12 @@ def beneath(state, file):
         raise RuntimeError("unexpected pos 128 vs 0")  # noqa: B904
 
 
-FAILURES = [(shards, "sync", no_space), (torch, "save", no_space), (torch, "save", half), (torch, "save", beneath)]
+FAILURES = [
+    (shards, "sync", no_space),
+    (torch, "save", no_space),
+    (torch, "save", half),
+    (torch, "save", beneath),
+]
 
 
 @pytest.mark.parametrize(("module", "name", "how"), FAILURES)
@@ -161,7 +190,9 @@ def test_a_failed_write_leaves_the_old_ones(path, monkeypatch, module, name, how
 
 def test_killed_between_the_two_renames_the_one_before_is_there(path, monkeypatch):
     replace, said = os.replace, []
-    monkeypatch.setattr(os, "replace", lambda a, b: replace(a, b) if "previous" in b.name else no_space())
+    monkeypatch.setattr(
+        os, "replace", lambda a, b: replace(a, b) if "previous" in b.name else no_space()
+    )
     with pytest.raises(OSError, match="No space"):
         checkpoint.save(path, state(3))
     assert same(checkpoint.load(path, said.append), 2)
@@ -179,10 +210,17 @@ def outcome(system, name) -> tuple:
     """All that a training leaves, but for the clock."""
     folder = system.training(name)
     best = torch.load(folder / "checkpoint.pt", weights_only=True)["best"]
-    weights = hashlib.sha256(b"".join(best[key].numpy().tobytes() for key in sorted(best))).hexdigest()
+    weights = hashlib.sha256(
+        b"".join(best[key].numpy().tobytes() for key in sorted(best))
+    ).hexdigest()
     with (folder / "metrics.csv").open() as file:
         metrics = [line[:-1] for line in csv.reader(file)]
-    return shards.check(folder / "test.h5"), weights, metrics, [p for p in names(folder / "test.h5") if ".bad" not in p]
+    return (
+        shards.check(folder / "test.h5"),
+        weights,
+        metrics,
+        [p for p in names(folder / "test.h5") if ".bad" not in p],
+    )
 
 
 def go_on(system, name, epochs=None) -> list[str]:
@@ -210,16 +248,38 @@ def go_on(system, name, epochs=None) -> list[str]:
 
 def small(run, **settings):
     """110 configurations of L = 10 with random labels."""
-    settings = {"training": 70, "validation": 20, "test": 20, "batch": 16, "max_epochs": 5, "patience": 4, "kernel": 3, **settings}
+    settings = {
+        "training": 70,
+        "validation": 20,
+        "test": 20,
+        "batch": 16,
+        "max_epochs": 5,
+        "patience": 4,
+        "kernel": 3,
+        **settings,
+    }
     return planted(run, noise(110, 10), np.random.default_rng(1).random(110), **settings)
 
 
-MODELS = ["spins", "features", "features_converged", "cnn_2layer", "cnn_4layer", "notebook", "torus", "torus_window"]
+MODELS = [
+    "spins",
+    "features",
+    "features_converged",
+    "cnn_2layer",
+    "cnn_4layer",
+    "notebook",
+    "torus",
+    "torus_window",
+]
 
 
-@pytest.mark.parametrize(("model", "precision"), [*[(model, "float32") for model in MODELS], ("cnn_2layer", "bfloat16")])
+@pytest.mark.parametrize(
+    ("model", "precision"), [*[(model, "float32") for model in MODELS], ("cnn_2layer", "bfloat16")]
+)
 def test_a_training_in_parts_equals_one(tmp_path, model, precision):
-    """Dropout, augmentation, the optimiser's memory, the learning rate and the best weights so far all go on exactly."""
+    """Dropout, augmentation, the optimiser's memory, the learning rate and the best weights so far
+    all go on exactly.
+    """
     name = f"event/{model}/fold-0"
     whole, parts = (small(tmp_path / run, precision=precision) for run in ("whole", "parts"))
     assert go_on(whole, name) == []
@@ -227,7 +287,9 @@ def test_a_training_in_parts_equals_one(tmp_path, model, precision):
     assert wanted[-1] == ["checkpoint.pt", "metrics.csv", "test.h5"]
     epochs = len(wanted[2]) - 1
     assert epochs == 1 if model == "features_converged" else epochs >= 4
-    for more in (1, 2, epochs - 3) if epochs > 3 else (1,):  # after the last of these nothing is missing but test.h5
+    for more in (
+        (1, 2, epochs - 3) if epochs > 3 else (1,)
+    ):  # after the last of these nothing is missing but test.h5
         assert go_on(parts, name, more) == []
     assert go_on(parts, name) == []
     assert outcome(parts, name) == wanted
@@ -236,7 +298,9 @@ def test_a_training_in_parts_equals_one(tmp_path, model, precision):
     assert outcome(parts, name) == wanted
 
 
-@pytest.mark.parametrize("kind", ["truncated", "flipped", "code", "another data set", "other settings"])
+@pytest.mark.parametrize(
+    "kind", ["truncated", "flipped", "code", "another data set", "other settings"]
+)
 def test_whatever_happens_to_a_checkpoint_the_bytes_are_the_same(tmp_path, kind):
     name, (damage, reason) = "event/cnn_2layer/fold-0", DAMAGES[kind]
     whole, parts = (small(tmp_path / run) for run in ("whole", "parts"))
@@ -252,7 +316,10 @@ def test_whatever_happens_to_a_checkpoint_the_bytes_are_the_same(tmp_path, kind)
     for each in (path, previous(path)):
         damage(each)
     said = go_on(parts, name)
-    assert [line.split("; ")[1] for line in said] == ["moved aside to checkpoint.pt.bad-2", "moved aside to checkpoint-previous.pt.bad"]
+    assert [line.split("; ")[1] for line in said] == [
+        "moved aside to checkpoint.pt.bad-2",
+        "moved aside to checkpoint-previous.pt.bad",
+    ]
     assert outcome(parts, name) == outcome(whole, name)
     assert len(list(path.parent.glob("*.bad*"))) == 3
     assert not (path.parent / "ran").exists()
@@ -272,7 +339,9 @@ def test_a_network_that_another_process_finished_meanwhile_is_left_alone(tmp_pat
 
     assert train.fit(slow, name, "cpu", report) == "trained by another process meanwhile"
     assert epochs.count("epoch") == 2
-    assert shards.check(slow.training(name) / "test.h5") == shards.check(quick.training(name) / "test.h5")
+    assert shards.check(slow.training(name) / "test.h5") == shards.check(
+        quick.training(name) / "test.h5"
+    )
 
 
 def test_a_full_disk_fails_the_unit_and_a_rerun_gives_the_same_bytes(quench, tmp_path, monkeypatch):
@@ -284,7 +353,10 @@ def test_a_full_disk_fails_the_unit_and_a_rerun_gives_the_same_bytes(quench, tmp
     monkeypatch.setattr(checkpoint.torch, "save", no_space)
     code, lines = quench(*call)
     assert code == 1
-    assert any("event/spins/fold-0: failed: OSError: [Errno 28] No space left on device; see" in line for line in lines)
+    assert any(
+        "event/spins/fold-0: failed: OSError: [Errno 28] No space left on device; see" in line
+        for line in lines
+    )
     monkeypatch.undo()
     assert quench(*call)[0] == 0
     assert outcome(parts, name) == outcome(whole, name)
@@ -296,9 +368,22 @@ def test_killed_for_real_in_the_middle(quench, tmp_path):
     whole, parts = (small(tmp_path / run, **settings) for run in ("whole", "parts"))
     name = "event/cnn_2layer/fold-0"
     go_on(whole, name)
-    process = command("nucleation", "train", f"{parts.folder}.yaml", "--run", parts.folder, "--device", "cpu", "--workers", "1")
+    process = command(
+        "nucleation",
+        "train",
+        f"{parts.folder}.yaml",
+        "--run",
+        parts.folder,
+        "--device",
+        "cpu",
+        "--workers",
+        "1",
+    )
     metrics, deadline = parts.training(name) / "metrics.csv", time.monotonic() + 60
-    while not (metrics.exists() and len(metrics.read_text().splitlines()) > 3) and time.monotonic() < deadline:
+    while (
+        not (metrics.exists() and len(metrics.read_text().splitlines()) > 3)
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.communicate()

@@ -34,7 +34,9 @@ def test_defaults():
     assert (short.generate.equilibration, short.collect.bins) == (50, 33)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "jobs/nucleation").glob("*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "jobs/nucleation").glob("*.yaml")), ids=lambda p: p.stem
+)
 def test_shipped_configs(path):
     assert path.read_text().startswith("# ")
     systems = config.systems(config.read(path, [], "nucleation"), Nucleation, str(path))
@@ -86,7 +88,9 @@ MISTAKES = [
 def test_mistakes_are_one_line_and_cost_nothing(quench, tmp_path, setting, words):
     path = tmp_path / "c.yaml"
     path.write_text(yaml.safe_dump(PLAIN))
-    code, lines = quench("nucleation", "generate", path, "--run", tmp_path / "run", "--set", setting)
+    code, lines = quench(
+        "nucleation", "generate", path, "--run", tmp_path / "run", "--set", setting
+    )
     assert (code, len(lines)) == (2, 1), lines
     for word in [str(path), *words]:
         assert word in lines[0]
@@ -148,8 +152,11 @@ def test_help_teaches(quench):
 
 
 def test_sweep_is_the_product_of_lists():
-    raw = {"study": "nucleation", "system": {"range": [1, 3], "size": 12, "field": [0.6, 0.9]},
-           "generate": {"units": 1, "events": 8}}  # fmt: skip
+    raw = {
+        "study": "nucleation",
+        "system": {"range": [1, 3], "size": 12, "field": [0.6, 0.9]},
+        "generate": {"units": 1, "events": 8},
+    }
     found = config.systems(raw, Nucleation, "test")
     assert list(found) == [f"system.range={r},system.field={h}" for r in (1, 3) for h in (0.6, 0.9)]
     assert [s.system.interaction for s in found.values()] == ["nearest"] * 2 + ["square"] * 2

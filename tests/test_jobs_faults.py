@@ -1,4 +1,6 @@
-"""The faults of fault_study.py, each tried once on a small run of nucleation; the study tries them on all studies, and many times."""
+"""The faults of fault_study.py, each tried once on a small run of nucleation; the study tries them
+on all studies, and many times.
+"""
 
 import sys
 import time
@@ -38,7 +40,11 @@ def test_nothing_is_lost(nucleation, fault, request, tmp_path):
     said = fault_study.FAULTS[fault](nucleation, 2)
     if said.startswith("not tried"):
         pytest.skip(said)
-    expected = {"kills": ", 0 files lost, 0 left over", "full": "No space left on device", "read_only": "Read-only file system"}
+    expected = {
+        "kills": ", 0 files lost, 0 left over",
+        "full": "No space left on device",
+        "read_only": "Read-only file system",
+    }
     assert expected.get(fault, "") in said
     assert results(nucleation.whole) == nucleation.wanted
 

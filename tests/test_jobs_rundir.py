@@ -40,11 +40,22 @@ def test_run_directory(quench, small, tmp_path):
     assert resolved["study"] == "nucleation"
     assert resolved["system"]["interaction"] == "nearest"
     with h5py.File(run / "generate/unit-00001.h5") as file:
-        for name in ("config", "seed", "git_revision", "packages", "device", "host", "date", "config_digest"):
+        for name in (
+            "config",
+            "seed",
+            "git_revision",
+            "packages",
+            "device",
+            "host",
+            "date",
+            "config_digest",
+        ):
             assert name in file.attrs
         assert file.attrs["unit_index"] == 1
         file.visititems(
-            lambda _, item: None if isinstance(item, h5py.Group) else item.attrs["axes"] + item.attrs["unit"]
+            lambda _, item: (
+                None if isinstance(item, h5py.Group) else item.attrs["axes"] + item.attrs["unit"]
+            )
         )
 
 
@@ -127,7 +138,9 @@ def test_log_folder_of_slurm_is_no_stranger(quench, small, tmp_path):
     (tmp_path / "run/log").mkdir(parents=True)
     (tmp_path / "run/log/slurm-1.out").write_text("")
     assert (
-        quench("nucleation", "generate", small, "--run", tmp_path / "run", "--set", "generate.units=1")[0]
+        quench(
+            "nucleation", "generate", small, "--run", tmp_path / "run", "--set", "generate.units=1"
+        )[0]
         == 0
     )
 
@@ -195,13 +208,24 @@ def test_damaged_dataset_is_set_aside_and_made_again(quench, small, tmp_path):
 def test_tasks_share_and_agree(quench, small, tmp_path):
     one, three = tmp_path / "one", tmp_path / "three"
     quench("nucleation", "all", small, "--run", one, "--set", "system.field=[0.9, 1.0]")
-    for stage in ("all", "train", "predict"):  # an array's tasks do not wait for one another: all stops at the data set
+    for stage in (
+        "all",
+        "train",
+        "predict",
+    ):  # an array's tasks do not wait for one another: all stops at the data set
         for k in (2, 0, 1):
             settings = ("--set", "system.field=[0.9, 1.0]", "--task", f"{k}/3")
             assert quench("nucleation", stage, small, "--run", three, *settings)[0] == 0
     assert digests(one) == digests(three)
-    assert len(digests(one)) == 2 * (3 + 1 + 1 + 1)  # units, data set, test.h5 of a network, occlusion map
-    assert {p.name for p in three.iterdir()} == {"config.yaml", "log", "system.field=0.9", "system.field=1.0"}
+    assert len(digests(one)) == 2 * (
+        3 + 1 + 1 + 1
+    )  # units, data set, test.h5 of a network, occlusion map
+    assert {p.name for p in three.iterdir()} == {
+        "config.yaml",
+        "log",
+        "system.field=0.9",
+        "system.field=1.0",
+    }
     # each system is a run directory of its own
     assert "3 of 3 done" in "\n".join(quench("status", three / "system.field=1.0")[1])
 
@@ -258,7 +282,9 @@ def test_a_full_disk_is_not_tried_again(quench, small, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(generate, "simulate", full)
-    code, lines = quench("nucleation", "generate", small, "--run", tmp_path / "run", "--workers", "3")
+    code, lines = quench(
+        "nucleation", "generate", small, "--run", tmp_path / "run", "--workers", "3"
+    )
     assert code == 1
     assert asked == [[0, 1, 2]]
     assert "3 failed" in "\n".join(lines)
@@ -291,7 +317,9 @@ def test_telemetry_never_costs_results(tmp_path, monkeypatch):
 def test_a_refused_system_does_not_claim_the_run_directory(quench, tmp_path):
     path, run = tmp_path / "kac.yaml", tmp_path / "run"
     system = "system: {interaction: kac, range: 1.0, size: 8, field: FIELD}\n"
-    rest = "generate: {units: 1, events: 32, history: 5, copies: 10, window: 2}\ncollect: {bins: 2}\n"
+    rest = (
+        "generate: {units: 1, events: 32, history: 5, copies: 10, window: 2}\ncollect: {bins: 2}\n"
+    )
     path.write_text(system.replace("FIELD", "20.0") + rest)
     code, lines = quench("nucleation", "generate", path, "--run", run)
     assert (code, len(lines)) == (2, 1)
@@ -316,9 +344,19 @@ def test_mixed_versions_of_the_code_are_a_warning(quench, small, tmp_path):
 def test_status_of_a_running_and_a_killed_process(quench, small, tmp_path):
     run = tmp_path / "run"
     quench("nucleation", "generate", small, "--run", run, "--set", "generate.units=1")
-    quench("nucleation", "generate", small, "--run", run, "--task", "0/3")  # units grow to 3, two are left
-    beat = {"stage": "generate", "done": 0.5, "total": 2, "units_per_second": 0.1, "host": "n1", "pid": 4,
-            "time": time.time(), "log": "somewhere.log"}  # fmt: skip
+    quench(
+        "nucleation", "generate", small, "--run", run, "--task", "0/3"
+    )  # units grow to 3, two are left
+    beat = {
+        "stage": "generate",
+        "done": 0.5,
+        "total": 2,
+        "units_per_second": 0.1,
+        "host": "n1",
+        "pid": 4,
+        "time": time.time(),
+        "log": "somewhere.log",
+    }
     (run / "log/generate-task-0001-rank-0000.json").write_text(json.dumps(beat))
     report = "\n".join(quench("status", run)[1])
     assert "1 of 3 done" in report
@@ -352,7 +390,9 @@ def test_killed_and_resumed_gives_the_same_bytes(quench, small, tmp_path):
     sizes = ("--set", "generate.units=4", "--set", "generate.copies=400")
     quench("nucleation", "all", small, "--run", tmp_path / "whole", *sizes)
     run = tmp_path / "run"
-    process = command("nucleation", "all", small, "--run", run, "--device", "cpu", "--workers", "1", *sizes)
+    process = command(
+        "nucleation", "all", small, "--run", run, "--device", "cpu", "--workers", "1", *sizes
+    )
     deadline = time.monotonic() + 60
     while not (run / "generate/unit-00001.h5").exists() and time.monotonic() < deadline:
         time.sleep(0.002)
@@ -371,14 +411,19 @@ def test_killed_and_resumed_gives_the_same_bytes(quench, small, tmp_path):
 @pytest.mark.slow
 def test_ranks_give_the_same_bytes(quench, small, tmp_path):
     pytest.importorskip("mpi4py")
-    mpiexec = shutil.which("mpiexec", path=os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"])
+    mpiexec = shutil.which(
+        "mpiexec", path=os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+    )
     if mpiexec is None:
         pytest.skip("no mpiexec")
     quench("nucleation", "all", small, "--run", tmp_path / "one")
     start = [mpiexec, "-n", "2", sys.executable, "-m", "mpi4py", "-m", "jobs", "nucleation", "all"]
     rest = ["--device", "cpu", "--workers", "1"]
     done = subprocess.run(
-        [*start, small, "--run", tmp_path / "two", *rest], capture_output=True, text=True, timeout=300
+        [*start, small, "--run", tmp_path / "two", *rest],
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert "rank 1" in done.stderr

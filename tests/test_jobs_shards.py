@@ -17,7 +17,10 @@ ATTRIBUTES = {"config_digest": "abc", "unit_index": 3, "seed": 1}
 @pytest.fixture
 def shard(tmp_path):
     path = tmp_path / "unit-00003.h5"
-    data = {"a/b": Data(np.arange(1000), "MCS", "event", "words"), "c": Data(np.zeros((0, 4)), "", "x, y")}
+    data = {
+        "a/b": Data(np.arange(1000), "MCS", "event", "words"),
+        "c": Data(np.zeros((0, 4)), "", "x, y"),
+    }
     shards.write(path, data, ATTRIBUTES)
     return path
 
@@ -49,11 +52,14 @@ def test_flipped_byte(shard):
         shards.check(shard)
 
 
-@pytest.mark.parametrize(("wanted", "words"), [
-    ({"config_digest": "xyz"}, "another config"),
-    ({"unit_index": 4}, "another unit"),
-    ({"x": 1}, "not written by"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({"config_digest": "xyz"}, "another config"),
+        ({"unit_index": 4}, "another unit"),
+        ({"x": 1}, "not written by"),
+    ],
+)
 def test_foreign(shard, wanted, words):
     with pytest.raises(BadFileError, match=words):
         shards.check(shard, **wanted)
@@ -73,8 +79,15 @@ def test_a_failed_write_leaves_the_old_file(shard, monkeypatch):
 def test_left_overs_of_dead_writers_go_and_those_of_the_living_stay(shard):
     here, dead = platform.node(), subprocess.Popen(["true"])
     dead.wait()
-    names = {f"{here}-{dead.pid}": False, f"{here}-1": True, "elsewhere-1": True, "long-ago-1": False}
-    left_over = {shard.with_name(f".{shard.name}.{name}.tmp"): stays for name, stays in names.items()}
+    names = {
+        f"{here}-{dead.pid}": False,
+        f"{here}-1": True,
+        "elsewhere-1": True,
+        "long-ago-1": False,
+    }
+    left_over = {
+        shard.with_name(f".{shard.name}.{name}.tmp"): stays for name, stays in names.items()
+    }
     for path in left_over:
         path.write_bytes(b"half")
     os.utime(shard.with_name(f".{shard.name}.long-ago-1.tmp"), (0, 0))
@@ -86,7 +99,9 @@ def test_a_temporary_file_swept_away_is_harmless_if_the_shard_is_there(shard, mo
     """Two processes on one unit: the other has renamed its own and this one's is gone."""
     data = {"c": Data(np.ones(3), "", "x")}
     shards.write(shard, data, ATTRIBUTES)
-    monkeypatch.setattr(shards, "sync", lambda path: path.unlink() if path.suffix == ".tmp" else None)
+    monkeypatch.setattr(
+        shards, "sync", lambda path: path.unlink() if path.suffix == ".tmp" else None
+    )
     with pytest.raises(FileNotFoundError):
         shards.write(shard.with_name("unit-00009.h5"), data, ATTRIBUTES)
     shards.write(shard, data, ATTRIBUTES)

@@ -1,4 +1,6 @@
-"""SIGUSR1 ends a stage after the unit or epoch in progress; the same command goes on, to the same bytes."""
+"""SIGUSR1 ends a stage after the unit or epoch in progress; the same command goes on, to the same
+bytes.
+"""
 
 import os
 import re
@@ -41,9 +43,13 @@ def until(condition, process, seconds=90) -> None:
         time.sleep(0.01)
 
 
-def interrupted(stage: str, long: Path, run: Path, condition, workers: int, number=signal.SIGUSR1) -> str:
+def interrupted(
+    stage: str, long: Path, run: Path, condition, workers: int, number=signal.SIGUSR1
+) -> str:
     """Start a stage, signal it once `condition`; what it said."""
-    process = command("nucleation", stage, long, "--run", run, "--device", "cpu", "--workers", workers)
+    process = command(
+        "nucleation", stage, long, "--run", run, "--device", "cpu", "--workers", workers
+    )
     until(condition, process)
     process.send_signal(number)
     said = process.communicate(timeout=60)[1]
@@ -66,7 +72,9 @@ def test_stages_stop_and_go_on(quench, long, tmp_path):
     assert quench("nucleation", "collect", long, "--run", run)[0] == 0
     for fold, workers in ((0, 1), (1, 2)):  # in this process, and side by side
         folder = run / f"train/event/cnn_2layer/fold-{fold}"
-        said = interrupted("train", long, run, lambda folder=folder: (folder / "metrics.csv").exists(), workers)
+        said = interrupted(
+            "train", long, run, lambda folder=folder: (folder / "metrics.csv").exists(), workers
+        )
         assert "networks left" in said or "after epoch" in said
         assert not (folder / "test.h5").exists()
         assert (folder / "checkpoint.pt").exists()
@@ -74,7 +82,9 @@ def test_stages_stop_and_go_on(quench, long, tmp_path):
     assert quench("nucleation", "predict", long, "--run", run)[0] == 0
     assert digests(run) == digests(whole)
     for folder in sorted((run / "train").rglob("fold-*")):  # no epoch was done twice, none left out
-        epochs = [line.split(",")[0] for line in (folder / "metrics.csv").read_text().splitlines()[1:]]
+        epochs = [
+            line.split(",")[0] for line in (folder / "metrics.csv").read_text().splitlines()[1:]
+        ]
         assert epochs == [str(number + 1) for number in range(12)]
 
 
@@ -82,13 +92,34 @@ def test_stages_stop_and_go_on(quench, long, tmp_path):
 @pytest.mark.slow
 def test_ranks_agree_to_stop(quench, long, tmp_path):
     """One rank is told; all end at the end of the stage, and nobody goes on to the next."""
-    mpiexec = shutil.which("mpiexec", path=os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"])
+    mpiexec = shutil.which(
+        "mpiexec", path=os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+    )
     if mpiexec is None:
         pytest.skip("no mpiexec")
     run, sizes = tmp_path / "run", ("--set", "generate.units=8")
-    start = [mpiexec, "-n", "2", sys.executable, "-m", "jobs", "nucleation", "all", long, "--run", run, *sizes]
+    start = [
+        mpiexec,
+        "-n",
+        "2",
+        sys.executable,
+        "-m",
+        "jobs",
+        "nucleation",
+        "all",
+        long,
+        "--run",
+        run,
+        *sizes,
+    ]
     start += ["--device", "cpu", "--workers", "1"]
-    process = subprocess.Popen([str(word) for word in start], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [str(word) for word in start],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     until(lambda: (run / "generate/unit-00001.h5").exists(), process)
     told = [int(path.name) for path in Path("/proc").glob("[0-9]*") if is_rank(path, str(run), "1")]
     os.kill(told[0], signal.SIGUSR1)
@@ -130,15 +161,22 @@ def complain():
     raise UserError("wrong")
 
 
-@pytest.mark.parametrize(("act", "other", "expected"), [
-    (lambda: 5, (None, None), (5, [])),
-    (complain, (None, None), (0, ["wrong"])),
-    (complain, ("wrong", None), (0, ["wrong"])),
-    (leave, ("wrong", None), (0, ["wrong"])),  # what is wrong will not get better in another life
-    (leave, (None, "4 units left"), "3 units left; 4 units left"),
-    (leave, (None, None), "3 units left"),
-    (lambda: 5, (None, "3 units left"), "3 units left"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("act", "other", "expected"),
+    [
+        (lambda: 5, (None, None), (5, [])),
+        (complain, (None, None), (0, ["wrong"])),
+        (complain, ("wrong", None), (0, ["wrong"])),
+        (
+            leave,
+            ("wrong", None),
+            (0, ["wrong"]),
+        ),  # what is wrong will not get better in another life
+        (leave, (None, "4 units left"), "3 units left; 4 units left"),
+        (leave, (None, None), "3 units left"),
+        (lambda: 5, (None, "3 units left"), "3 units left"),
+    ],
+)
 def test_agreement(act, other, expected):
     place = Place(rank=0, ranks=2, communicator=Two(other))
     if isinstance(expected, str):
@@ -175,11 +213,15 @@ def test_status_shows_requeues(quench, small, tmp_path):
     for life in ("0", "1", "2"):
         for rank in (0, 1):
             slurm = {"SLURM_RESTART_COUNT": life, "SLURMD_NODENAME": "n2", "SLURM_JOB_ID": "17"}
-            requeues.note(run / "log", "generate", Place(task=3, tasks=4, rank=rank, ranks=2), slurm)
+            requeues.note(
+                run / "log", "generate", Place(task=3, tasks=4, rank=rank, ranks=2), slurm
+            )
     (run / "log/train-task-0001.requeued").touch()  # the disk was full
     lines = [line for line in quench("status", run)[1] if "requeued" in line]
     assert len(lines) == 1
-    assert re.fullmatch(r"  requeued: generate task 3: 2 times, last 20\S+ \S+ on n2, job 17", lines[0])
+    assert re.fullmatch(
+        r"  requeued: generate task 3: 2 times, last 20\S+ \S+ on n2, job 17", lines[0]
+    )
 
 
 def test_networks_of_one_process_refuse_torchrun(tmp_path):
@@ -189,7 +231,9 @@ def test_networks_of_one_process_refuse_torchrun(tmp_path):
 
 @pytest.mark.slow
 def test_a_stage_stops_between_the_units_of_a_batch(long, tmp_path):
-    """On five threads all five units nucleate together; their copies, which take longer, are run one unit after another."""
+    """On five threads all five units nucleate together; their copies, which take longer, are run
+    one unit after another.
+    """
     run = tmp_path / "run"
     said = interrupted("generate", long, run, lambda: (run / "generate/unit-00000.h5").exists(), 5)
     assert 1 <= len(units(run)) < 5
@@ -199,7 +243,9 @@ def test_a_stage_stops_between_the_units_of_a_batch(long, tmp_path):
 @pytest.mark.slow
 def test_a_life_that_is_told_to_end_as_it_begins_does_some_work(long, tmp_path):
     run = tmp_path / "run"
-    interrupted("generate", long, run, lambda: list(run.glob("log/*.json")), 1)  # its first heartbeat
+    interrupted(
+        "generate", long, run, lambda: list(run.glob("log/*.json")), 1
+    )  # its first heartbeat
     assert 1 <= len(units(run)) < 5
 
 
@@ -208,7 +254,18 @@ def test_the_compiler_is_not_disturbed(long, tmp_path, monkeypatch):
     """Slurm signals every process of a step, those that compile a kernel among them."""
     cache, run = tmp_path / "cache", tmp_path / "run"
     monkeypatch.setenv("QUENCH_CACHE", str(cache))
-    process = command("nucleation", "generate", long, "--run", run, "--device", "cpu", "--workers", "1", start_new_session=True)
+    process = command(
+        "nucleation",
+        "generate",
+        long,
+        "--run",
+        run,
+        "--device",
+        "cpu",
+        "--workers",
+        "1",
+        start_new_session=True,
+    )
     until(lambda: list(cache.glob("*/")), process)  # where it is built
     time.sleep(0.3)
     os.killpg(process.pid, signal.SIGUSR1)
@@ -233,13 +290,35 @@ def test_a_template_without_slurm_passes_it_on_to_all_ranks(quench, tmp_path, nu
     path.write_text(TOGETHER)
     for stage in ("generate", "collect"):
         assert quench("coarsening", stage, path, "--run", run)[0] == 0
-    environment = {"PATH": os.environ["PATH"], "PYTHON": sys.executable, "HOME": str(tmp_path), "RANKS": "2", "OMP_NUM_THREADS": "1"}
-    start = ["bash", ROOT / "slurm/coarsening_train.sh", path, "--run", run, "--device", "cpu", "--workers", "1"]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHON": sys.executable,
+        "HOME": str(tmp_path),
+        "RANKS": "2",
+        "OMP_NUM_THREADS": "1",
+    }
+    start = [
+        "bash",
+        ROOT / "slurm/coarsening_train.sh",
+        path,
+        "--run",
+        run,
+        "--device",
+        "cpu",
+        "--workers",
+        "1",
+    ]
     history = run / "train/staggered/seed-0/metrics.csv"
 
     def begin():
-        return subprocess.Popen([*map(str, start)], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                start_new_session=True)  # fmt: skip
+        return subprocess.Popen(
+            [*map(str, start)],
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     process = begin()
     until(lambda: history.exists() and len(history.read_text().splitlines()) > 4, process)

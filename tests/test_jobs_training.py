@@ -17,7 +17,14 @@ from test_nucleation_train import noise, planted
 from jobs import UserError, progress, shards, training
 
 NAMES = [f"event/{model}/fold-{fold}" for fold in (0, 1) for model in ("spins", "features")]
-SETTINGS = {"training": 60, "validation": 20, "test": 20, "max_epochs": 3, "folds": 2, "models": ["spins", "features"]}
+SETTINGS = {
+    "training": 60,
+    "validation": 20,
+    "test": 20,
+    "max_epochs": 3,
+    "folds": 2,
+    "models": ["spins", "features"],
+}
 
 
 @pytest.fixture
@@ -59,8 +66,20 @@ def test_progress_shows_the_validation_loss_of_every_epoch(trained, monkeypatch)
         assert len(losses) == 3
         for epoch, loss in enumerate(losses, start=1):
             news = f"{name}: epoch {epoch}, validation loss {loss:.5f}"
-            assert sum(f"{news}, best {min(losses[:epoch]):.5f} at " in line for line in log.splitlines()) == 2
-            assert sum(line.startswith("train ") and " of 4 networks, " in line and news in line for line in lines) == 1
+            assert (
+                sum(
+                    f"{news}, best {min(losses[:epoch]):.5f} at " in line
+                    for line in log.splitlines()
+                )
+                == 2
+            )
+            assert (
+                sum(
+                    line.startswith("train ") and " of 4 networks, " in line and news in line
+                    for line in lines
+                )
+                == 1
+            )
 
 
 def test_metrics_have_a_line_an_epoch(trained):
@@ -73,7 +92,9 @@ def test_metrics_have_a_line_an_epoch(trained):
         assert len(lines) == attributes["epochs"] >= 1
         assert [int(line[0]) for line in lines] == list(range(1, len(lines) + 1))
         for column, what in enumerate(head[1:4], start=1):
-            assert np.array_equal([float(line[column]) for line in lines], arrays[f"history/{what}"])
+            assert np.array_equal(
+                [float(line[column]) for line in lines], arrays[f"history/{what}"]
+            )
         assert all(0 < float(line[3]) < 1 for line in lines)
         assert all(float(line[4]) > 0 for line in lines)
 
@@ -99,12 +120,26 @@ def test_tasks_and_a_second_run_give_the_same_bytes(trained):
 @pytest.mark.slow
 def test_ranks_give_the_same_bytes(trained, tmp_path):
     pytest.importorskip("mpi4py")
-    mpiexec = shutil.which("mpiexec", path=os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"])
+    mpiexec = shutil.which(
+        "mpiexec", path=os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+    )
     if mpiexec is None:
         pytest.skip("no mpiexec")
     one, _ = trained("one")
     planted(tmp_path / "two", noise(110, 8), np.random.default_rng(1).random(110), **SETTINGS)
-    start = [mpiexec, "-n", "2", sys.executable, "-m", "mpi4py", "-m", "jobs", "nucleation", "train", tmp_path / "two.yaml"]
+    start = [
+        mpiexec,
+        "-n",
+        "2",
+        sys.executable,
+        "-m",
+        "mpi4py",
+        "-m",
+        "jobs",
+        "nucleation",
+        "train",
+        tmp_path / "two.yaml",
+    ]
     rest = ["--run", tmp_path / "two", "--device", "cpu", "--workers", "1"]
     done = subprocess.run([*start, *rest], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -114,7 +149,7 @@ def test_ranks_give_the_same_bytes(trained, tmp_path):
 
 # ---- misfortunes, in a stage made for it
 
-STAGE = '''
+STAGE = """
 import multiprocessing, os, signal, time
 
 if multiprocessing.parent_process() is not None and os.path.exists({stop!r}):
@@ -126,9 +161,9 @@ def fit(system, name, device, report):
     if name.endswith("spins/fold-1") and not os.path.exists({mended!r}):
         {misfortune}
     return well(system, name, device, report)
-'''
+"""
 
-TOY = '''
+TOY = """
 def check(system):
     pass
 
@@ -139,16 +174,20 @@ def well(system, name, device, report):
     system.training(name).mkdir(parents=True)
     (system.training(name) / "test.h5").touch()
     return "test MSE 0"
-'''
+"""
 
 
 @pytest.fixture
 def stage(monkeypatch, tmp_path):
-    """stage(misfortune, name): put a train stage into the study's place whose network spins/fold-1 meets it."""
+    """stage(misfortune, name): put a train stage into the study's place whose network spins/fold-1
+    meets it.
+    """
 
     def make(misfortune, name, imports=TOY):
         places = {"stop": str(tmp_path / "stop"), "mended": str(tmp_path / "mended")}
-        (tmp_path / f"{name}.py").write_text(STAGE.format(misfortune=misfortune, imports=imports, **places))
+        (tmp_path / f"{name}.py").write_text(
+            STAGE.format(misfortune=misfortune, imports=imports, **places)
+        )
         monkeypatch.syspath_prepend(tmp_path)
         monkeypatch.setitem(sys.modules, "jobs.nucleation.train", importlib.import_module(name))
 
@@ -156,15 +195,21 @@ def stage(monkeypatch, tmp_path):
 
 
 def check_misfortune(trained, tmp_path, reason, *arguments):
-    """Only its own network is lost, a note says why, and a rerun trains only that and takes the note away."""
+    """Only its own network is lost, a note says why, and a rerun trains only that and takes the
+    note away.
+    """
     run, lines = trained("run", *arguments, status=1)
     note = run / "log/train-event-spins-fold-1.failed"
     assert reason in note.read_text()
     assert any(line.startswith(f"event/spins/fold-1: failed: {reason}") for line in lines)
     assert sum("test MSE" in line for line in lines) == 3
-    assert {p.parent for p in run.rglob("test.h5")} == {run / "train" / name for name in NAMES if name != "event/spins/fold-1"}
+    assert {p.parent for p in run.rglob("test.h5")} == {
+        run / "train" / name for name in NAMES if name != "event/spins/fold-1"
+    }
     assert [p.name for p in (run / "log").glob("*.failed")] == [note.name]
-    assert any(line.startswith("3 networks trained in ") and line.endswith(", 1 failed") for line in lines)
+    assert any(
+        line.startswith("3 networks trained in ") and line.endswith(", 1 failed") for line in lines
+    )
     (tmp_path / "mended").touch()
     _, lines = trained("run")
     assert "4 of 4 networks are mine, 3 of them trained before" in lines
@@ -182,10 +227,18 @@ def test_a_training_that_raises_fails_alone(trained, stage, quench, tmp_path):
 
 
 @pytest.mark.slow
-def test_side_by_side_gives_the_same_bytes_and_a_process_that_dies_costs_its_own_network(trained, stage, tmp_path):
+def test_side_by_side_gives_the_same_bytes_and_a_process_that_dies_costs_its_own_network(
+    trained, stage, tmp_path
+):
     one, _ = trained("one")
-    stage("os.kill(os.getpid(), signal.SIGKILL)", "dying_stage", "from jobs.nucleation.train import check, finished, fit as well\n")
-    check_misfortune(trained, tmp_path, "its process ended with status -9 (out of memory?)", "--workers", "2")
+    stage(
+        "os.kill(os.getpid(), signal.SIGKILL)",
+        "dying_stage",
+        "from jobs.nucleation.train import check, finished, fit as well\n",
+    )
+    check_misfortune(
+        trained, tmp_path, "its process ended with status -9 (out of memory?)", "--workers", "2"
+    )
     assert digests(one) == digests(tmp_path / "run")
     assert len(digests(one)) == 4
 
@@ -206,7 +259,9 @@ def test_a_gpu_that_torch_cannot_use(monkeypatch):
     """Asked for, it is a mistake; found by itself, the networks use the CPU and it is said."""
     gpu, said = SimpleNamespace(kind="gpu", index=1, name="H200"), []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(UserError, match=r"cannot use H200 .*install one that does, or use --device cpu"):
+    with pytest.raises(
+        UserError, match=r"cannot use H200 .*install one that does, or use --device cpu"
+    ):
         training.torch_device(gpu, "gpu", said.append)
     assert said == []
     assert training.torch_device(gpu, "auto", said.append) == "cpu"
@@ -251,7 +306,13 @@ def test_a_sweep_trains_every_system(quench, tmp_path):
     """Two systems below one run directory, each with a data set of its own."""
     run, path = tmp_path / "run", tmp_path / "sweep.yaml"
     for field in (0.9, 1.0):
-        planted(tmp_path / str(field), noise(110, 8), np.random.default_rng(1).random(110), field=field, **SETTINGS)
+        planted(
+            tmp_path / str(field),
+            noise(110, 8),
+            np.random.default_rng(1).random(110),
+            field=field,
+            **SETTINGS,
+        )
     raw = yaml.safe_load((tmp_path / "0.9.yaml").read_text())
     raw["system"]["field"] = [0.9, 1.0]
     path.write_text(yaml.safe_dump(raw))
@@ -263,4 +324,7 @@ def test_a_sweep_trains_every_system(quench, tmp_path):
     code, lines = quench("nucleation", "train", path, "--run", run)
     assert code == 0
     assert sum("test MSE" in line for line in lines) == 8
-    assert sum(line.startswith("system.field=1.0: event/spins/fold-0: test MSE") for line in lines) == 1
+    assert (
+        sum(line.startswith("system.field=1.0: event/spins/fold-0: test MSE") for line in lines)
+        == 1
+    )

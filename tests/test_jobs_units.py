@@ -13,11 +13,14 @@ from jobs.units import Place
     ("tasks", "ranks", "count"), list(itertools.product((1, 2, 3, 7), (1, 2, 5), (0, 1, 6, 100)))
 )
 def test_every_unit_is_done_once(tasks, ranks, count):
-    shares = [Place(k, tasks, r, ranks).share(range(count)) for k in range(tasks) for r in range(ranks)]
+    shares = [
+        Place(k, tasks, r, ranks).share(range(count)) for k in range(tasks) for r in range(ranks)
+    ]
     assert sorted(itertools.chain(*shares)) == list(range(count))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
     assert Place(1 % tasks, tasks, ranks - 1, ranks).share(range(count)) == list(
-        range((1 % tasks) * ranks + ranks - 1, count, tasks * ranks))  # fmt: skip
+        range((1 % tasks) * ranks + ranks - 1, count, tasks * ranks)
+    )
 
 
 SLURM = {"SLURM_ARRAY_TASK_ID": "5", "SLURM_ARRAY_TASK_MIN": "3", "SLURM_ARRAY_TASK_COUNT": "4"}
@@ -28,7 +31,11 @@ PLACES = [
     (None, SLURM, (2, 4)),
     (None, {"QUENCH_TASK": "1", "QUENCH_TASKS": "2", **SLURM}, (1, 2)),
     (None, {**SLURM, "SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_STEP": "2"}, (2, 4)),
-    (None, {"SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_TASK_MIN": "3", "SLURM_ARRAY_TASK_COUNT": "1"}, (0, 1)),
+    (
+        None,
+        {"SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_TASK_MIN": "3", "SLURM_ARRAY_TASK_COUNT": "1"},
+        (0, 1),
+    ),
 ]
 
 
@@ -37,13 +44,19 @@ def test_array_task(task, environment, expected):
     assert units.array_task(task, environment) == expected
 
 
-@pytest.mark.parametrize(("task", "environment"), [
-    ("4/4", {}), ("-1/4", {}), ("1", {}), ("1/0", {}),
-    (None, {"QUENCH_TASK": "4", "QUENCH_TASKS": "4"}),
-    (None, {"QUENCH_TASK": "x", "QUENCH_TASKS": "4"}),
-    (None, {**SLURM, "SLURM_ARRAY_TASK_ID": "9"}),  # --array=3,4,5,9 has a gap
-    (None, {"SLURM_ARRAY_TASK_ID": "9"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("task", "environment"),
+    [
+        ("4/4", {}),
+        ("-1/4", {}),
+        ("1", {}),
+        ("1/0", {}),
+        (None, {"QUENCH_TASK": "4", "QUENCH_TASKS": "4"}),
+        (None, {"QUENCH_TASK": "x", "QUENCH_TASKS": "4"}),
+        (None, {**SLURM, "SLURM_ARRAY_TASK_ID": "9"}),  # --array=3,4,5,9 has a gap
+        (None, {"SLURM_ARRAY_TASK_ID": "9"}),
+    ],
+)
 def test_array_task_that_does_not_exist(task, environment):
     with pytest.raises(UserError):
         units.array_task(task, environment)
@@ -52,7 +65,9 @@ def test_array_task_that_does_not_exist(task, environment):
 def test_mpi_stays_out_unless_launched(monkeypatch):
     monkeypatch.delitem(sys.modules, "mpi4py", raising=False)
     assert units.world({}) is None
-    assert units.world({"SLURM_NTASKS": "4", "SLURM_PROCID": "0"}) is None  # a batch script, not a step
+    assert (
+        units.world({"SLURM_NTASKS": "4", "SLURM_PROCID": "0"}) is None
+    )  # a batch script, not a step
     assert "mpi4py" not in sys.modules
 
 

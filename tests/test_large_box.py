@@ -1,6 +1,8 @@
-"""A box in slabs over 1, 2 and 4 ranks is what one device makes of it, and the stage that follows it survives what may happen.
+"""A box in slabs over 1, 2 and 4 ranks is what one device makes of it, and the stage that follows
+it survives what may happen.
 
-Bounds on differences from the one-device solver, after some hundred steps: 1e-12 in float64 (seen: 2e-13), 2e-4 in float32 (4e-5).
+Bounds on differences from the one-device solver, after some hundred steps: 1e-12 in float64 (seen:
+2e-13), 2e-4 in float32 (4e-5).
 """
 
 import json
@@ -29,7 +31,19 @@ from jobs.units import Place
 from kernels import interface
 from kernels.device import select
 from tests.conftest import ROOT
-from tests.large_box_run import REST, RUNS, SHAPE, TIMES, WAVE, ask, box_of, model_of, noise, until, whole
+from tests.large_box_run import (
+    REST,
+    RUNS,
+    SHAPE,
+    TIMES,
+    WAVE,
+    ask,
+    box_of,
+    model_of,
+    noise,
+    until,
+    whole,
+)
 
 ROUND_OFF = {"float64": 1e-12, "float32": 2e-4}
 CUBE = (32, 32, 32)
@@ -38,11 +52,21 @@ RANKS = [1, pytest.param(2, marks=pytest.mark.mpi), pytest.param(4, marks=pytest
 
 def launch(ranks: int, *words, **options) -> subprocess.Popen:
     pytest.importorskip("mpi4py")
-    mpiexec = shutil.which("mpiexec", path=os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"])
+    mpiexec = shutil.which(
+        "mpiexec", path=os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+    )
     if mpiexec is None:
         pytest.skip("no mpiexec")
     start = [mpiexec, "-n", str(ranks), sys.executable, "-m", "mpi4py", "-m", *map(str, words)]
-    return subprocess.Popen(start, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **options)
+    return subprocess.Popen(
+        start,
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        **options,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +91,12 @@ def answers(tmp_path_factory):
 @pytest.fixture(scope="module")
 def expected():
     """Of each of RUNS by the solver on one device."""
-    return {name: model_of(precision).run(noise(), TIMES, scheme=scheme, step=step, tolerance=tolerance, steady_state=None)
-            for name, (scheme, precision, step, tolerance) in RUNS.items()}  # fmt: skip
+    return {
+        name: model_of(precision).run(
+            noise(), TIMES, scheme=scheme, step=step, tolerance=tolerance, steady_state=None
+        )
+        for name, (scheme, precision, step, tolerance) in RUNS.items()
+    }
 
 
 @pytest.mark.parametrize("ranks", RANKS)
@@ -81,15 +109,34 @@ def test_fields_and_numbers_are_those_of_one_device(answers, expected, name, ran
     for i in range(len(TIMES)):
         assert np.abs(found[f"{name} fields {i}"] - one.fields[0, i]).max() < bound
         fields = found[f"{name} fields {i}"]
-        numbers = dict(zip(("area", "chemical_energy", "maximum", "mean", "minimum", "surface_energy", "volume"),
-                           found[f"{name} numbers {i}"], strict=True))  # fmt: skip
+        numbers = dict(
+            zip(
+                (
+                    "area",
+                    "chemical_energy",
+                    "maximum",
+                    "mean",
+                    "minimum",
+                    "surface_energy",
+                    "volume",
+                ),
+                found[f"{name} numbers {i}"],
+                strict=True,
+            )
+        )
         close = dict(rel=10 * bound, abs=10 * bound)
         assert numbers["chemical_energy"] == pytest.approx(one.chemical_energy[0, i], **close)
         assert numbers["surface_energy"] == pytest.approx(one.surface_energy[0, i], **close)
         assert numbers["area"] == pytest.approx(one.perimeter[0, i], **close)
-        assert numbers["volume"] == pytest.approx(one.area[0, i], abs=1e-6 if precision == "float64" else 3)
-        assert (numbers["minimum"], numbers["maximum"]) == pytest.approx((fields.min(), fields.max()), abs=1e-6)
-        assert numbers["mean"] == pytest.approx(noise().mean(dtype=np.float64), abs=1e-14 if precision == "float64" else 3e-8)
+        assert numbers["volume"] == pytest.approx(
+            one.area[0, i], abs=1e-6 if precision == "float64" else 3
+        )
+        assert (numbers["minimum"], numbers["maximum"]) == pytest.approx(
+            (fields.min(), fields.max()), abs=1e-6
+        )
+        assert numbers["mean"] == pytest.approx(
+            noise().mean(dtype=np.float64), abs=1e-14 if precision == "float64" else 3e-8
+        )
     assert one.fields[0, -1].std() > 0.3  # it has separated
 
 
@@ -106,7 +153,11 @@ def test_a_cube_in_one_process(name):
         until(box, moment)
         assert np.abs(whole(box) - one.fields[0, i]).max() < bound
         found, close = box.numbers(area=True), dict(rel=10 * bound, abs=10 * bound)
-        for name_found, name_there in (("chemical_energy",) * 2, ("surface_energy",) * 2, ("area", "perimeter")):
+        for name_found, name_there in (
+            ("chemical_energy",) * 2,
+            ("surface_energy",) * 2,
+            ("area", "perimeter"),
+        ):
             assert found[name_found] == pytest.approx(getattr(one, name_there)[0, i], **close)
     assert box.clock.steps == one.steps[0]
     slabs.put(slice(None), box.spectrum.planes(slice(None)))
@@ -130,8 +181,12 @@ def test_a_wave_grows_as_it_should(answers, ranks):
 
 @pytest.mark.parametrize("ranks", RANKS)
 def test_it_comes_to_rest(answers, ranks):
-    one = model_of("float64", REST["shape"]).run(noise(REST["shape"]), [np.inf], tolerance=REST["tolerance"],
-                                                 steady_state=REST["steady_state"])  # fmt: skip
+    one = model_of("float64", REST["shape"]).run(
+        noise(REST["shape"]),
+        [np.inf],
+        tolerance=REST["tolerance"],
+        steady_state=REST["steady_state"],
+    )
     found = answers(ranks)
     assert found["rest time"] == pytest.approx(one.steady_time[0], rel=1e-9)
     assert np.abs(found["rest"] - one.fields[0, 0]).max() < 1e-10
@@ -142,7 +197,10 @@ def test_blocks_by_way_of_the_host(answers, expected, ranks):
     """The GPU's branch, on a device that only says that it is one."""
     found = answers(ranks)
     assert found["is staged"] == (ranks > 1)
-    assert np.abs(found["staged"] - expected["adaptive, float32"].fields[0, 1]).max() < ROUND_OFF["float32"]
+    assert (
+        np.abs(found["staged"] - expected["adaptive, float32"].fields[0, 1]).max()
+        < ROUND_OFF["float32"]
+    )
 
 
 @pytest.mark.parametrize("ranks", RANKS)
@@ -158,11 +216,19 @@ def test_area_of_a_part():
     assert total == pytest.approx(interface.perimeter(field, 0.45, 1.1, 3), rel=1e-13)
 
 
-@pytest.mark.parametrize(("kinds", "environment", "takes"), [
-    (None, {}, False), ("mpi,system", {}, False), ("system,mpi,cuda:device", {}, True), ("mpi,cuda", {}, True),
-    ("mpi,cuda", {"QUENCH_GPU_AWARE_MPI": "0"}, False), (None, {"QUENCH_GPU_AWARE_MPI": "1"}, True),
-    (None, {"MPICH_GPU_SUPPORT_ENABLED": "1"}, True), (None, {"MPICH_GPU_SUPPORT_ENABLED": "0"}, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kinds", "environment", "takes"),
+    [
+        (None, {}, False),
+        ("mpi,system", {}, False),
+        ("system,mpi,cuda:device", {}, True),
+        ("mpi,cuda", {}, True),
+        ("mpi,cuda", {"QUENCH_GPU_AWARE_MPI": "0"}, False),
+        (None, {"QUENCH_GPU_AWARE_MPI": "1"}, True),
+        (None, {"MPICH_GPU_SUPPORT_ENABLED": "1"}, True),
+        (None, {"MPICH_GPU_SUPPORT_ENABLED": "0"}, False),
+    ],
+)
 def test_whether_mpi_takes_gpu_memory(kinds, environment, takes):
     info = SimpleNamespace(Get={"mpi_memory_alloc_kinds": kinds}.get)
     assert takes_gpu_memory(SimpleNamespace(Get_info=lambda: info), environment) is takes
@@ -189,7 +255,11 @@ def config(tmp_path) -> Path:
 
 def read(run: Path) -> dict:
     with h5py.File(run / "large" / "box.h5") as file:
-        return {"phi": file["phi"][...], "kept": file["time"][...], **{k: v[...] for k, v in file["series"].items()}}
+        return {
+            "phi": file["phi"][...],
+            "kept": file["time"][...],
+            **{k: v[...] for k, v in file["series"].items()},
+        }
 
 
 def same(one: dict, other: dict) -> bool:
@@ -221,7 +291,9 @@ def test_the_stage(quench, config, tmp_path):
     assert found["kept"].tolist() == [0, 4, 7, 11]
     assert found["time"].tolist() == list(range(12))
     assert np.array_equal(np.isfinite(found["area"]), np.isin(found["time"], found["kept"]))
-    (start,) = starts.perlin(32, [8], [0.5], 0.1, 5, [starts.identity(starts.CASE, 0, "large")], select("cpu", workers=1))
+    (start,) = starts.perlin(
+        32, [8], [0.5], 0.1, 5, [starts.identity(starts.CASE, 0, "large")], select("cpu", workers=1)
+    )
     assert np.abs(found["phi"][0] - start).max() < 2e-7
     assert np.abs(found["mean"] - 0.5).max() < 1e-7
     free = found["chemical_energy"] + found["surface_energy"]
@@ -232,14 +304,26 @@ def test_the_stage(quench, config, tmp_path):
     code, lines = quench("coarsening", "large", config, "--run", run)
     assert code == 0
     assert "finished before" in "\n".join(lines)
-    code, lines = quench("coarsening", "large", config, "--run", run, "--set", "large.frames=13", *OFTEN)
+    code, lines = quench(
+        "coarsening", "large", config, "--run", run, "--set", "large.frames=13", *OFTEN
+    )
     assert code == 2
     assert "large.frames is 12 there and 13 here; choose another --run, or remove" in lines[-1]
 
 
 def test_the_stage_ends_at_rest(quench, config, tmp_path):
-    run, words = tmp_path / "run", ("size=16", "frames=1000", "steady_state=1.0e-5", "precision=float64")
-    code, lines = quench("coarsening", "large", config, "--run", run, *(w for s in words for w in ("--set", f"large.{s}")))
+    run, words = (
+        tmp_path / "run",
+        ("size=16", "frames=1000", "steady_state=1.0e-5", "precision=float64"),
+    )
+    code, lines = quench(
+        "coarsening",
+        "large",
+        config,
+        "--run",
+        run,
+        *(w for s in words for w in ("--set", f"large.{s}")),
+    )
     assert code == 0, lines
     found = read(run)
     with h5py.File(run / "large/box.h5") as file:
@@ -252,7 +336,9 @@ def test_the_stage_ends_at_rest(quench, config, tmp_path):
 
 @pytest.mark.parametrize("damage", [None, "newest", "all"])
 def test_going_on(quench, config, tmp_path, monkeypatch, damage):
-    """Of a run that ended after three states the rest is the same bytes, from the state before where the newest is damaged."""
+    """Of a run that ended after three states the rest is the same bytes, from the state before
+    where the newest is damaged.
+    """
     quench("coarsening", "large", config, "--run", tmp_path / "whole")
     with monkeypatch.context() as patch:
         interrupted(patch, 3)
@@ -267,7 +353,10 @@ def test_going_on(quench, config, tmp_path, monkeypatch, damage):
         part.write_bytes(content)
     code, lines = quench("coarsening", "large", config, "--run", tmp_path / "run")
     assert code == 0
-    assert sum("this state is not used" in line for line in lines) == {None: 0, "newest": 1, "all": 2}[damage]
+    assert (
+        sum("this state is not used" in line for line in lines)
+        == {None: 0, "newest": 1, "all": 2}[damage]
+    )
     assert sum("going on at t = " in line for line in lines) == (damage != "all")
     assert same(read(tmp_path / "whole"), read(tmp_path / "run"))
     assert not (tmp_path / "run/large/.state").exists()
@@ -280,7 +369,9 @@ def test_a_damaged_state_does_not_cost_the_one_before(quench, config, tmp_path, 
     for lives in (3, 1):
         with monkeypatch.context() as patch:
             interrupted(patch, lives)
-            assert quench("coarsening", "large", config, "--run", tmp_path / "run", *OFTEN)[0] == 130
+            assert (
+                quench("coarsening", "large", config, "--run", tmp_path / "run", *OFTEN)[0] == 130
+            )
         if lives == 3:
             sound, damaged = states()
             (damaged / "part-0000-of-0001.h5").write_bytes(b"words")
@@ -289,20 +380,33 @@ def test_a_damaged_state_does_not_cost_the_one_before(quench, config, tmp_path, 
     assert damaged not in states() or states()[1] == damaged  # made again
 
 
-@pytest.mark.parametrize(("environment", "megabytes"), [
-    ({"SLURM_MEM_PER_NODE": "100"}, 100), ({"SLURM_MEM_PER_CPU": "50", "SLURM_CPUS_ON_NODE": "3"}, 150),
-    ({"SLURM_MEM_PER_NODE": "0"}, None), ({}, None), ({"SLURM_MEM_PER_NODE": "what"}, None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("environment", "megabytes"),
+    [
+        ({"SLURM_MEM_PER_NODE": "100"}, 100),
+        ({"SLURM_MEM_PER_CPU": "50", "SLURM_CPUS_ON_NODE": "3"}, 150),
+        ({"SLURM_MEM_PER_NODE": "0"}, None),
+        ({}, None),
+        ({"SLURM_MEM_PER_NODE": "what"}, None),
+    ],
+)
 def test_memory_of_a_job(environment, megabytes):
     found, free = available_memory(environment), available_memory({})
     assert free > 2**30
     assert found == megabytes * 2**20 if megabytes else found == pytest.approx(free, rel=0.2)
 
 
-@pytest.mark.parametrize(("others", "share"), [([], 1), ([("here", "bus 1")], 1), ([("here", "bus 0"), ("there", "bus 0")], 2)])
+@pytest.mark.parametrize(
+    ("others", "share"),
+    [([], 1), ([("here", "bus 1")], 1), ([("here", "bus 0"), ("there", "bus 0")], 2)],
+)
 def test_memory_of_a_gpu_is_shared_by_those_that_see_the_same_one(monkeypatch, others, share):
     """Whatever their indices of it are: a rank may be shown no other."""
-    runtime = SimpleNamespace(getDevice=lambda: 0, deviceGetPCIBusId=lambda device: "bus 0", memGetInfo=lambda: (600.0, 1000.0))
+    runtime = SimpleNamespace(
+        getDevice=lambda: 0,
+        deviceGetPCIBusId=lambda device: "bus 0",
+        memGetInfo=lambda: (600.0, 1000.0),
+    )
     slabs = object.__new__(Slabs)
     slabs.gpu, slabs.xp = True, SimpleNamespace(cuda=SimpleNamespace(runtime=runtime))
     slabs.shared = lambda mine: [mine, *others]
@@ -313,7 +417,9 @@ def test_memory_of_a_gpu_is_shared_by_those_that_see_the_same_one(monkeypatch, o
 @pytest.mark.mpi
 @pytest.mark.slow
 def test_ranks_that_are_killed_go_on(quench, config, tmp_path):
-    """On as many ranks to the same bytes, on one to round-off; frames and states of either number of ranks go together."""
+    """On as many ranks to the same bytes, on one to round-off; frames and states of either number
+    of ranks go together.
+    """
     words = ["jobs", "coarsening", "large", config, "--device", "cpu", "--workers", "1", "--run"]
     whole = launch(2, *words, tmp_path / "whole")
     said = whole.communicate(timeout=120)
@@ -345,11 +451,26 @@ def test_ranks_that_are_killed_go_on(quench, config, tmp_path):
 @pytest.mark.mpi
 @pytest.mark.slow
 def test_ranks_that_are_signalled_leave_a_state(quench, config, tmp_path):
-    """One of them hears it; all end with the status that says so, and the rest is the same bytes."""
-    words = ["jobs", "coarsening", "large", config, "--device", "cpu", "--workers", "1", "--run", tmp_path / "run"]
+    """One of them hears it; all end with the status that says so, and the rest is the same
+    bytes.
+    """
+    words = [
+        "jobs",
+        "coarsening",
+        "large",
+        config,
+        "--device",
+        "cpu",
+        "--workers",
+        "1",
+        "--run",
+        tmp_path / "run",
+    ]
     process = launch(2, *words)
     limit, rank = time.monotonic() + 60, None
-    while rank is None or not list((tmp_path / "run").glob("large/frames/frame-00000004/part-0001*")):
+    while rank is None or not list(
+        (tmp_path / "run").glob("large/frames/frame-00000004/part-0001*")
+    ):
         assert time.monotonic() < limit
         assert process.poll() is None, process.communicate()
         beats = list((tmp_path / "run").glob("log/*.json"))
@@ -372,7 +493,9 @@ def test_one_rank_that_cannot_write_stops_all(config, tmp_path):
     said = ready.communicate(timeout=60)
     assert ready.returncode == 2, said
     assert said[1].count("large.size = 32: 3 ranks cannot share it in equal slabs, 2 can") == 1
-    (run / "large/frames/frame-00000000/part-0001-of-0002.h5").mkdir(parents=True)  # a folder where rank 1 wants its file
+    (run / "large/frames/frame-00000000/part-0001-of-0002.h5").mkdir(
+        parents=True
+    )  # a folder where rank 1 wants its file
     stopped = launch(2, "jobs", "coarsening", "large", *start)
     said = stopped.communicate(timeout=60)
     assert stopped.returncode == 2, said
@@ -380,19 +503,41 @@ def test_one_rank_that_cannot_write_stops_all(config, tmp_path):
 
 
 BAD = {  # settings, what the one line says
-    "odd": (["large.size=33"], "large.size = 33"), "feature": (["large.feature_size=24"], "large.feature_size = 24"),
-    "points": (["large.size=16384", "large.feature_size=8"], "large.feature_size = 8: expected at least large.size / 1024 = 16"),
-    "fine": (["large.feature_size=4"], "large.feature_size = 4"), "kept": (["large.kept=13"], "large.kept = 13"),
-    "step": (["large.step=0.1"], "large.step = 0.1: expected null"), "no step": (["large.scheme=first_order"], "large.step = None: exp"),
-    "scheme": (["large.scheme=explicit"], "large.scheme = 'explicit'"), "unknown": (["large.sizes=8"], "did you mean size?"),
-    "blow up": (["large.scheme=first_order", "large.step=100.0", "large.noise=0.5", "system.mobility=1000.0"], "blew up"),
-}  # fmt: skip
+    "odd": (["large.size=33"], "large.size = 33"),
+    "feature": (["large.feature_size=24"], "large.feature_size = 24"),
+    "points": (
+        ["large.size=16384", "large.feature_size=8"],
+        "large.feature_size = 8: expected at least large.size / 1024 = 16",
+    ),
+    "fine": (["large.feature_size=4"], "large.feature_size = 4"),
+    "kept": (["large.kept=13"], "large.kept = 13"),
+    "step": (["large.step=0.1"], "large.step = 0.1: expected null"),
+    "no step": (["large.scheme=first_order"], "large.step = None: exp"),
+    "scheme": (["large.scheme=explicit"], "large.scheme = 'explicit'"),
+    "unknown": (["large.sizes=8"], "did you mean size?"),
+    "blow up": (
+        [
+            "large.scheme=first_order",
+            "large.step=100.0",
+            "large.noise=0.5",
+            "system.mobility=1000.0",
+        ],
+        "blew up",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input(quench, config, tmp_path, name):
     settings, message = BAD[name]
-    code, lines = quench("coarsening", "large", config, "--run", tmp_path / "run", *(w for s in settings for w in ("--set", s)))
+    code, lines = quench(
+        "coarsening",
+        "large",
+        config,
+        "--run",
+        tmp_path / "run",
+        *(w for s in settings for w in ("--set", s)),
+    )
     assert code == 2
     assert message in lines[-1]
     assert len(lines) == 1 or name == "blow up"
@@ -407,7 +552,9 @@ def test_what_cannot_be_shared(quench, config, tmp_path, monkeypatch):
     assert code == 2
     assert lines[-1].startswith("large.size = 32: a rank of 1 needs ")
     one = select("cpu", workers=1)
-    asked = systems({"study": "coarsening", "system": {"size": 16}, "large": {"size": 48}}, Coarsening, "")[""]
+    asked = systems(
+        {"study": "coarsening", "system": {"size": 16}, "large": {"size": 48}}, Coarsening, ""
+    )[""]
     with pytest.raises(UserError, match="48: 32 ranks cannot share it in equal slabs, 24 can"):
         cut(asked, Place(ranks=32), one)
     with pytest.raises(ValueError, match="24 x 16 x 20 cells cannot be cut into 3 equal slabs"):

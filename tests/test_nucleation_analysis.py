@@ -1,4 +1,6 @@
-"""analysis nucleation: a tiny simulated data set for the pictures, a hand-made one for the numbers."""
+"""analysis nucleation: a tiny simulated data set for the pictures, a hand-made one for the
+numbers.
+"""
 
 import dataclasses
 import json
@@ -19,7 +21,8 @@ TEMPERATURE = 4 / 9 * 2.269185
 
 
 def metropolis(spins, sweeps, field, rng, on_sweep):
-    """Random-site nearest-neighbour Metropolis, J = 1, all replicas (n, L, L) at once; on_sweep(t) -> go on?
+    """Random-site nearest-neighbour Metropolis, J = 1, all replicas (n, L, L) at once; on_sweep(t)
+    -> go on?
     """
     n, size, _ = spins.shape
     rows = np.arange(n)
@@ -75,7 +78,10 @@ def simulate(folder, events=12, copies=10, history=14, field=1.0, size=10):
     """Nucleation events and real interventions, all labels kept in the balanced part too."""
     rng = np.random.default_rng(7)
     spins = np.ones((events, size, size), np.int8)
-    lifetime, record = np.zeros(events, int), np.zeros((events, history + 1, -(-size * size // 8)), np.uint8)
+    lifetime, record = (
+        np.zeros(events, int),
+        np.zeros((events, history + 1, -(-size * size // 8)), np.uint8),
+    )
 
     def keep(t):
         alive = lifetime == 0
@@ -88,7 +94,9 @@ def simulate(folder, events=12, copies=10, history=14, field=1.0, size=10):
     pairs = [(e, t) for e in range(events) for t in range(-history, 0, 2) if t > -lifetime[e]]
     event, time = np.array(pairs).T
     packed = record[event, time + history]
-    replicas = np.repeat(unpack(packed, size) * np.int8(2) - np.int8(1), copies, axis=0).astype(np.int8)
+    replicas = np.repeat(unpack(packed, size) * np.int8(2) - np.int8(1), copies, axis=0).astype(
+        np.int8
+    )
     due, passed = np.repeat(10 - time, copies), np.zeros(len(event) * copies, bool)
 
     def passage(t):
@@ -125,14 +133,16 @@ def simulate(folder, events=12, copies=10, history=14, field=1.0, size=10):
 
 
 def planted(folder, reach=10, size=200, field=1.21, **config):
-    """Four events, two of them labelled, whose lifetimes, radii, p_nuc and m give every number of the report
-    by hand.
+    """Four events, two of them labelled, whose lifetimes, radii, p_nuc and m give every number of
+    the report by hand.
     """
     event, time = np.array([0, 0, 0, 1]), np.array([-10, -5, -2, -5])
     nucleated = np.array([25, 75, 75, 40], np.int32)
     width = -(-size * size // 8)
     raw = np.full((4, width), 255, np.uint8)
-    for row, empty in enumerate((100, 300, 300, 160)):  # bytes of down spins: m falls linearly with p_nuc
+    for row, empty in enumerate(
+        (100, 300, 300, 160)
+    ):  # bytes of down spins: m falls linearly with p_nuc
         raw[row, :empty] = 0
     return write(
         folder,
@@ -170,7 +180,9 @@ def plain_clusters(monkeypatch):
         members = []
         for down in ~unpack(run.history[row, first:], run.system.size):
             labels, count = ndimage.label(down)
-            members.append(labels == np.bincount(labels.ravel())[1:].argmax() + 1 if count else down)
+            members.append(
+                labels == np.bincount(labels.ravel())[1:].argmax() + 1 if count else down
+            )
         centre = [np.argwhere(m).mean(axis=0) if m.any() else (0, 0) for m in members]
         return droplet.Droplets(
             np.array(members), np.array(centre), np.full(len(members), 2.0), "coniglio_klein"
@@ -181,7 +193,10 @@ def plain_clusters(monkeypatch):
 
 def rows(folder):
     """{(system, quantity): row} of a report.json."""
-    return {(r["system"], r["quantity"]): r for r in json.loads((folder / "report.json").read_text())["rows"]}
+    return {
+        (r["system"], r["quantity"]): r
+        for r in json.loads((folder / "report.json").read_text())["rows"]
+    }
 
 
 def numbers(*folders):
@@ -192,7 +207,9 @@ def numbers(*folders):
 
 
 def value(table, system, start):
-    (row,) = [r for (name, quantity), r in table.items() if name == system and quantity.startswith(start)]
+    (row,) = [
+        r for (name, quantity), r in table.items() if name == system and quantity.startswith(start)
+    ]
     return row
 
 
@@ -215,7 +232,9 @@ def test_figures_movie_and_report_of_a_simulated_run(tmp_path, plain_clusters):
     assert "0123abc" in text
     assert "coniglio-klein" in text
     assert "12" in text
-    before = {path: path.read_bytes() for path in [*(run / "figures").iterdir(), run / "report.json"]}
+    before = {
+        path: path.read_bytes() for path in [*(run / "figures").iterdir(), run / "report.json"]
+    }
     assert main(["nucleation", str(run)]) == 0
     assert all(path.read_bytes() == content for path, content in before.items()), (
         "a second run gives other bytes"
@@ -225,15 +244,23 @@ def test_figures_movie_and_report_of_a_simulated_run(tmp_path, plain_clusters):
 def test_planted_numbers(tmp_path):
     table, name = numbers(planted(tmp_path / "run")), "R = 10, L = 200, h = 1.21"
     lifetime = value(table, name, "mean lifetime")
-    assert (lifetime["ours"], lifetime["paper"], lifetime["status"]) == (2500, "at least 1e4", "run")
+    assert (lifetime["ours"], lifetime["paper"], lifetime["status"]) == (
+        2500,
+        "at least 1e4",
+        "run",
+    )
     assert lifetime["error"] == pytest.approx(np.std([1, 2, 3, 4], ddof=1) * 1000 / 2)
     radius = value(table, name, "mean radius")
     assert radius["ours"] == 20
     assert radius["paper"] == "19.42"
     naive = np.std([18, 18, 18, 26], ddof=1) / 2
     assert radius["error"] > 1.2 * naive, "three configurations of one event counted as independent"
-    assert value(table, name, "growth time, p_nuc = 1/2")["ours"] == pytest.approx((7.5 + 5 - 5 / 6) / 2)
-    assert value(table, name, "label noise floor")["ours"] == pytest.approx((3 * 0.1875 + 0.24) / 99 / 4)
+    assert value(table, name, "growth time, p_nuc = 1/2")["ours"] == pytest.approx(
+        (7.5 + 5 - 5 / 6) / 2
+    )
+    assert value(table, name, "label noise floor")["ours"] == pytest.approx(
+        (3 * 0.1875 + 0.24) / 99 / 4
+    )
     assert value(table, name, "correlation of p_nuc with m, balanced")["ours"] == pytest.approx(-1)
     assert value(table, name, "correlation of p_nuc with m, all")["ours"] == pytest.approx(-1)
     size = value(table, name, "balanced configurations")
@@ -268,7 +295,10 @@ def test_several_runs_and_sweeps(tmp_path, plain_clusters, capsys):
     (tmp_path / "sweep" / "system.field=0.7").mkdir()
     (tmp_path / "sweep" / "system.field=0.7" / "config.yaml").write_text("{}")
     other = planted(tmp_path / "other", reach=3, size=30, field=0.89)
-    assert main(["nucleation", str(tmp_path / "sweep"), str(other), "--out", str(tmp_path / "out")]) == 0
+    assert (
+        main(["nucleation", str(tmp_path / "sweep"), str(other), "--out", str(tmp_path / "out")])
+        == 0
+    )
     assert "system.field=0.7: no dataset.h5 yet" in capsys.readouterr().err
     systems = json.loads((tmp_path / "out" / "report.json").read_text())["systems"]
     assert [s["system"] for s in systems] == [
@@ -370,7 +400,9 @@ def test_usage(tmp_path, capsys):
 def test_noise_floor_of_uniform_labels():
     p = np.random.default_rng(0).random(200_000)
     nucleated = np.random.default_rng(1).binomial(100, p)
-    assert estimates.noise_floor(nucleated, np.full(len(p), 100)) == pytest.approx(1 / 600, rel=0.01)
+    assert estimates.noise_floor(nucleated, np.full(len(p), 100)) == pytest.approx(
+        1 / 600, rel=0.01
+    )
 
 
 def test_bootstrap_over_events_sees_their_correlation():
@@ -390,7 +422,11 @@ def test_correlation_and_variance_explained_of_a_parabola():
 
 @pytest.mark.parametrize(
     ("time", "p", "age"),
-    [([-4, -2], [0.0, 0.25], 2 - 2 / 3), ([-4, -2], [0.6, 0.9], np.inf), ([-6, -4, -2], [0.9, 0.4, 0.6], 3)],
+    [
+        ([-4, -2], [0.0, 0.25], 2 - 2 / 3),
+        ([-4, -2], [0.6, 0.9], np.inf),
+        ([-6, -4, -2], [0.9, 0.4, 0.6], 3),
+    ],
 )
 def test_age_at_half_probability(time, p, age):
     _, ages = estimates.crossing_ages(np.zeros(len(time), int), np.array(time), np.array(p), 0.5)

@@ -24,7 +24,10 @@ def test_balance_is_uniform_and_deterministic():
     nucleated = random.binomial(100, random.beta(0.3, 0.6, len(copies)))
     chosen = collect.balance(nucleated, copies, 33, seed=5)
     filling = np.bincount(collect.bin_of(nucleated, copies, 33))
-    assert np.bincount(collect.bin_of(nucleated[chosen], copies[chosen], 33)).tolist() == [filling.min()] * 33
+    assert (
+        np.bincount(collect.bin_of(nucleated[chosen], copies[chosen], 33)).tolist()
+        == [filling.min()] * 33
+    )
     assert len(set(chosen)) == len(chosen)
     assert (np.diff(chosen) > 0).all()
     assert np.array_equal(chosen, collect.balance(nucleated, copies, 33, seed=5))
@@ -34,14 +37,17 @@ def test_balance_is_uniform_and_deterministic():
 def test_balance_is_fair():
     """Within a bin every configuration is as likely to stay."""
     nucleated, copies = np.repeat([0, 10], [30, 10]), np.full(40, 10)
-    kept = sum(np.isin(np.arange(40), collect.balance(nucleated, copies, 2, seed)) for seed in range(900))
+    kept = sum(
+        np.isin(np.arange(40), collect.balance(nucleated, copies, 2, seed)) for seed in range(900)
+    )
     assert (kept[30:] == 900).all()
     assert np.abs(kept[:30] - 300).max() < 4.5 * np.sqrt(900 * 2 / 9)
 
 
 def test_empty_bins_are_named():
     with pytest.raises(
-        UserError, match=r"2 of 4 bins .* 1 \(0.25 to 0.50\), 2 \(0.50 to 0.75\); raise generate.units"
+        UserError,
+        match=r"2 of 4 bins .* 1 \(0.25 to 0.50\), 2 \(0.50 to 0.75\); raise generate.units",
     ):
         collect.balance(np.array([0, 0, 10]), np.full(3, 10), 4, seed=1)
 
@@ -85,7 +91,11 @@ def test_dataset(data):
     assert len(filling) == 4
     assert len(set(filling)) == 1
     assert {k: v.dtype for k, v in data["events"].items()} == {
-        "lifetime": np.float32, "unit": np.int32, "seed": np.uint64, "start": np.int8}  # fmt: skip
+        "lifetime": np.float32,
+        "unit": np.int32,
+        "seed": np.uint64,
+        "start": np.int8,
+    }
     assert all(len(v) == events for v in data["events"].values())
     assert np.bincount(data["events/unit"]).tolist() == [512] * 3
     assert data["raw/history"].shape == (8, 13, 8)
@@ -95,12 +105,17 @@ def test_dataset(data):
     for name in ("config", "seed", "git_revision", "packages", "device", "host", "date"):
         assert name in data.attrs
     data.visititems(
-        lambda _, item: None if isinstance(item, h5py.Group) else (item.attrs["unit"], item.attrs["axes"])
+        lambda _, item: (
+            None if isinstance(item, h5py.Group) else (item.attrs["unit"], item.attrs["axes"])
+        )
     )
 
 
 def test_balanced_configurations_are_raw_ones_shifted(data):
-    raw = {(e, t): i for i, (e, t) in enumerate(zip(data["raw/event"][:], data["raw/time"][:], strict=True))}
+    raw = {
+        (e, t): i
+        for i, (e, t) in enumerate(zip(data["raw/event"][:], data["raw/time"][:], strict=True))
+    }
     for i in range(0, len(data["spins"]), max(1, len(data["spins"]) // 20)):
         row = raw[data["event"][i], data["time"][i]]
         spins = 2 * np.unpackbits(data["raw/spins"][row]).reshape(8, 8).astype(int) - 1
@@ -110,8 +125,9 @@ def test_balanced_configurations_are_raw_ones_shifted(data):
 
 
 def test_the_largest_cluster_is_in_the_middle(data):
-    """Nearest neighbours and the largest cluster of stable spins: its centre of mass is within a site of the
-    middle."""
+    """Nearest neighbours and the largest cluster of stable spins: its centre of mass is within a
+    site of the middle.
+    """
     big = data["cluster_size"][:] > 8
     stable = data["spins"][:] == -1
     assert big.any()
@@ -119,8 +135,19 @@ def test_the_largest_cluster_is_in_the_middle(data):
 
 
 def test_nothing_to_balance_is_one_line(quench, small, tmp_path):
-    code, lines = quench("nucleation", "all", small, "--run", tmp_path / "run", "--set", "generate.history=1",
-                         "--set", "generate.units=1", "--set", "collect.bins=20")  # fmt: skip
+    code, lines = quench(
+        "nucleation",
+        "all",
+        small,
+        "--run",
+        tmp_path / "run",
+        "--set",
+        "generate.history=1",
+        "--set",
+        "generate.units=1",
+        "--set",
+        "collect.bins=20",
+    )
     assert code == 2
     assert "balancing leaves nothing" in lines[-1]
     assert "generate.units" in lines[-1]

@@ -30,7 +30,11 @@ def test_the_three_sets_have_their_sizes_and_share_nothing(by, test, validation,
     for fold in range(25):  # most of them wrap around the ring
         sets = split(event, by, fold, test=test, validation=validation, training=training, seed=5)
         assert [len(rows) for rows in sets[:2]] == [test, validation]
-        assert len(sets[2]) == training if training else len(sets[2]) > len(event) - test - validation - 2 * 9
+        assert (
+            len(sets[2]) == training
+            if training
+            else len(sets[2]) > len(event) - test - validation - 2 * 9
+        )
         everything = np.concatenate(sets)
         assert len(np.unique(everything)) == len(everything)
         assert all(np.array_equal(rows, np.sort(rows)) for rows in sets)
@@ -46,7 +50,9 @@ def test_the_three_sets_have_their_sizes_and_share_nothing(by, test, validation,
 def test_by_configuration_events_are_shared():
     """As the paper splits: what the test above forbids does happen here."""
     event = events(60, 9)
-    test, _, training = split(event, "configuration", 0, test=50, validation=20, training=None, seed=5)
+    test, _, training = split(
+        event, "configuration", 0, test=50, validation=20, training=None, seed=5
+    )
     assert len(set(event[test]) & set(event[training])) > 20
 
 
@@ -54,15 +60,25 @@ def test_by_configuration_events_are_shared():
 def test_the_test_sets_of_the_folds_are_disjoint(by):
     event = events(300, 7)
     size = (len(event) - 10 * 6) // 10  # an event of 7 costs a fold 6 rows at most
-    tested = [split(event, by, fold, test=size, validation=20, training=50, seed=1)[0] for fold in range(10)]
+    tested = [
+        split(event, by, fold, test=size, validation=20, training=50, seed=1)[0]
+        for fold in range(10)
+    ]
     together = np.concatenate(tested)
     assert len(np.unique(together)) == len(together) == 10 * size
     if by == "event":
-        assert sum(len(np.unique(event[rows])) for rows in tested) == len(np.unique(event[together]))
+        assert sum(len(np.unique(event[rows])) for rows in tested) == len(
+            np.unique(event[together])
+        )
 
 
 def test_every_configuration_is_tested_once_where_the_folds_fill_the_data_set():
-    tested = [split(np.zeros(200, int), "configuration", fold, test=20, validation=10, training=170, seed=4)[0] for fold in range(10)]
+    tested = [
+        split(
+            np.zeros(200, int), "configuration", fold, test=20, validation=10, training=170, seed=4
+        )[0]
+        for fold in range(10)
+    ]
     assert np.array_equal(np.sort(np.concatenate(tested)), np.arange(200))
 
 
@@ -71,7 +87,10 @@ def test_every_event_is_tested_once_around_the_ring(seed):
     """By event the rest of an event that a border cuts is left out, at most 5 rows of 6 a fold."""
     event = events(40, 6)
     size, folds = 11, -(-len(event) // 11)
-    tested = [split(event, "event", fold, test=size, validation=5, training=20, seed=seed)[0] for fold in range(folds)]
+    tested = [
+        split(event, "event", fold, test=size, validation=5, training=20, seed=seed)[0]
+        for fold in range(folds)
+    ]
     rows = np.unique(np.concatenate(tested))
     assert set(event[rows]) == set(event)
     assert len(event) - len(rows) <= 5 * folds
@@ -81,13 +100,23 @@ def test_a_fold_is_the_same_however_many_there_are_and_whoever_trains_on_it():
     def config(**settings):
         sizes = {"training": 50, "validation": 10, "test": 20, **settings}
         return Nucleation.model_validate(
-            {"seed": 3, "system": {"size": 8, "field": 0.9}, "generate": {"units": 1, "events": 9}, "train": sizes}
+            {
+                "seed": 3,
+                "system": {"size": 8, "field": 0.9},
+                "generate": {"units": 1, "events": 9},
+                "train": sizes,
+            }
         )
 
     event = events(60, 9)
     for fold in range(3):
         few = train.rows(event, "event", fold, config(folds=3))
-        many = train.rows(event, "event", fold, config(folds=10, models=["spins"], splits=["configuration", "event"]))
+        many = train.rows(
+            event,
+            "event",
+            fold,
+            config(folds=10, models=["spins"], splits=["configuration", "event"]),
+        )
         assert all(np.array_equal(a, b) for a, b in zip(few, many, strict=True))
         other = train.rows(event, "event", fold, config(folds=3, test=21))
         assert not np.array_equal(few[0], other[0])
@@ -96,15 +125,20 @@ def test_a_fold_is_the_same_however_many_there_are_and_whoever_trains_on_it():
 def test_another_seed_or_another_way_to_split_deals_otherwise():
     event = np.arange(200)  # each its own event: only the random numbers differ
     sets = {
-        (by, seed): split(event, by, 0, test=50, validation=50, training=100, seed=seed)[0].tobytes()
-        for by in ("event", "configuration") for seed in (1, 2, 2**64 - 1)
-    }  # fmt: skip
+        (by, seed): split(event, by, 0, test=50, validation=50, training=100, seed=seed)[
+            0
+        ].tobytes()
+        for by in ("event", "configuration")
+        for seed in (1, 2, 2**64 - 1)
+    }
     assert len(set(sets.values())) == 6
 
 
 @pytest.mark.parametrize("by", ["event", "configuration"])
 def test_the_deal_is_fair(by):
-    """Over 900 seeds each of 40 rows is tested a quarter of the time, within 5 standard errors (40 x 6e-7)."""
+    """Over 900 seeds each of 40 rows is tested a quarter of the time, within 5 standard errors (40
+    x 6e-7).
+    """
     event = np.repeat(np.arange(10), 4)
     count = np.zeros(40)
     for seed in range(900):
@@ -115,7 +149,10 @@ def test_the_deal_is_fair(by):
 @pytest.mark.parametrize("by", ["event", "configuration"])
 def test_too_few_configurations_are_named(by):
     event = np.repeat(np.arange(20), 5)
-    with pytest.raises(UserError, match=r"100, and each fold needs 101 \(train.test = 30.*= 21.*= 50\); raise generate.units"):
+    with pytest.raises(
+        UserError,
+        match=r"100, and each fold needs 101 \(train.test = 30.*= 21.*= 50\); raise generate.units",
+    ):
         split(event, by, 0, test=30, validation=21, training=50, seed=1)
     with pytest.raises(UserError, match="100, and each fold needs 101"):
         split(event, by, 0, test=80, validation=20, training=None, seed=1)
@@ -124,13 +161,17 @@ def test_too_few_configurations_are_named(by):
 
 def test_too_few_for_whole_events_are_named():
     event = np.repeat(np.arange(20), 5)
-    with pytest.raises(UserError, match=r"100 do not hold 31 \+ 19 \+ 50 of whole events; raise generate.units"):
+    with pytest.raises(
+        UserError, match=r"100 do not hold 31 \+ 19 \+ 50 of whole events; raise generate.units"
+    ):
         split(event, "event", 0, test=31, validation=19, training=50, seed=1)
 
 
 def test_nothing_left_to_train_on_is_named():
     with pytest.raises(UserError, match="too few configurations"):
-        split(np.repeat(np.arange(10), 10), "event", 0, test=45, validation=45, training=None, seed=1)
+        split(
+            np.repeat(np.arange(10), 10), "event", 0, test=45, validation=45, training=None, seed=1
+        )
 
 
 # ---- features
@@ -151,7 +192,9 @@ def slow(spins) -> list[float]:
 @pytest.mark.parametrize("size", [3, 8, 11, 20])
 def test_features_are_the_papers(size):
     random = np.random.default_rng(size)
-    spins = np.where(random.random((12, size, size)) < random.uniform(0.05, 1, (12, 1, 1)), -1, 1).astype(np.int8)
+    spins = np.where(
+        random.random((12, size, size)) < random.uniform(0.05, 1, (12, 1, 1)), -1, 1
+    ).astype(np.int8)
     spins[:, 0, 0] = -1  # none without a stable spin
     found = features(spins)
     assert found.shape == (12, 10)
@@ -160,7 +203,10 @@ def test_features_are_the_papers(size):
     assert NAMES == ("m", "R(1)", "R(2)", "R(3)", "R(4)", "R(5)", "R(6)", "R(7)", "R(8)", "R(9)")
 
 
-@pytest.mark.parametrize(("x", "y", "r"), [(100, 100, 0), (103, 96, 5), (0, 0, 100 * 2**0.5), (0, 100, 100), (199, 100, 99)])
+@pytest.mark.parametrize(
+    ("x", "y", "r"),
+    [(100, 100, 0), (103, 96, 5), (0, 0, 100 * 2**0.5), (0, 100, 100), (199, 100, 99)],
+)
 def test_a_single_stable_spin_is_all_its_moments(x, y, r):
     spins = np.ones((1, 200, 200), np.int8)
     spins[0, x, y] = -1
@@ -173,7 +219,9 @@ def test_none_and_all_stable():
     found = features(spins)
     assert found[0].tolist() == [-1, *[0] * 9]
     assert found[1, 0] == 1
-    assert found[1, 2] == pytest.approx(np.sqrt(2 * (16 + 9 + 4 + 1) * 2 / 9))  # <x^2> + <y^2> over -4..4
+    assert found[1, 2] == pytest.approx(
+        np.sqrt(2 * (16 + 9 + 4 + 1) * 2 / 9)
+    )  # <x^2> + <y^2> over -4..4
 
 
 @pytest.mark.parametrize("rows", [1, 3, 7, 8, 100])

@@ -10,20 +10,35 @@ from jobs.nucleation import generate
 from jobs.nucleation.config import Nucleation
 from kernels.device import select
 
-GENERATE = {"units": 2, "events": 512, "history": 10, "copies": 20, "window": 4, "equilibration": 10}
+GENERATE = {
+    "units": 2,
+    "events": 512,
+    "history": 10,
+    "copies": 20,
+    "window": 4,
+    "equilibration": 10,
+}
 
 
 def configured(**changes) -> Nucleation:
     system, generate = {"size": 8, "field": 0.9}, {**GENERATE, **changes}
-    raw = {"study": "nucleation", "seed": 3, "system": system, "generate": generate, "collect": {"bins": 5}}
+    raw = {
+        "study": "nucleation",
+        "seed": 3,
+        "system": system,
+        "generate": generate,
+        "collect": {"bins": 5},
+    }
     return config.systems(raw, Nucleation, "test")[""]
 
 
 def simulated(settings, units=(0,)):
     device = select("cpu", workers=1)
     model = generate.build(settings, device)
-    return {unit: {name: item.values for name, item in data.items()}
-            for unit, data in generate.simulate(model, settings, list(units), lambda done: None)}  # fmt: skip
+    return {
+        unit: {name: item.values for name, item in data.items()}
+        for unit, data in generate.simulate(model, settings, list(units), lambda done: None)
+    }
 
 
 def test_hits():
@@ -59,7 +74,9 @@ def test_a_shard():
     assert data["lifetime"].min() >= 1
     assert data["history"].shape == (512, 11, 8)
     assert data["history"].dtype == np.uint8
-    expected = np.minimum(data["lifetime"], 10).sum()  # every time from -10 to -1, none before the field flip
+    expected = np.minimum(
+        data["lifetime"], 10
+    ).sum()  # every time from -10 to -1, none before the field flip
     assert len(event) == expected == len(time)
     assert (time >= -data["lifetime"][event]).all()
     assert time.max() == -1
@@ -89,7 +106,9 @@ def test_a_unit_is_a_function_of_its_number_alone():
 
 
 def test_calls_are_cut_without_sharing_copies(monkeypatch):
-    """A unit that needs several calls: every call has copies of its own, and all durations are right."""
+    """A unit that needs several calls: every call has copies of its own, and all durations are
+    right.
+    """
     seen = []
 
     class Model:
@@ -101,7 +120,9 @@ def test_calls_are_cut_without_sharing_copies(monkeypatch):
 
     settings = configured(events=300)
     monkeypatch.setattr(generate, "CALL_BYTES", 512 * 8)
-    found = type("Found", (), {"lifetime": np.full(300, 1000), "history": np.zeros((300, 11, 8), np.uint8)})
+    found = type(
+        "Found", (), {"lifetime": np.full(300, 1000), "history": np.zeros((300, 11, 8), np.uint8)}
+    )
     event, _, copies, nucleated = generate.label(Model(), settings, 0, found, lambda done: None)
     assert len(event) == 3000
     assert (nucleated == 20).all()
@@ -114,7 +135,9 @@ def test_calls_are_cut_without_sharing_copies(monkeypatch):
 
 def test_worth_copies():
     settings = configured(
-        events=2, history=10, adaptive={"enabled": True, "margin": 1, "extremes": 0.0, "pilot_copies": 8}
+        events=2,
+        history=10,
+        adaptive={"enabled": True, "margin": 1, "extremes": 0.0, "pilot_copies": 8},
     )
     event = np.repeat([0, 1], 10)
     time = np.tile(np.arange(-10, 0), 2)
@@ -148,12 +171,16 @@ def test_copies_go_on_until_the_standard_error():
 
 
 def test_adaptive_labels_agree_with_plain_ones():
-    """p_nuc of the same configurations, labelled by either way, differs by no more than binomial noise."""
+    """p_nuc of the same configurations, labelled by either way, differs by no more than binomial
+    noise.
+    """
     plain, adaptive = (
         simulated(configured(copies=100))[0],
         simulated(configured(copies=100, adaptive={"enabled": True}))[0],
     )
-    key = [data["configuration/event"] * 100 - data["configuration/time"] for data in (plain, adaptive)]
+    key = [
+        data["configuration/event"] * 100 - data["configuration/time"] for data in (plain, adaptive)
+    ]
     common = np.isin(key[0], key[1])
     assert np.array_equal(np.sort(key[0][common]), np.sort(key[1]))
     p, q = plain["configuration/nucleated"][common] / 100, adaptive["configuration/nucleated"] / 100
@@ -174,7 +201,14 @@ SYSTEMS = {
 
 
 TRAIN = {
-    "train": {"models": ["torus"], "folds": 1, "training": 1, "validation": 1, "test": 1, "max_epochs": 1},
+    "train": {
+        "models": ["torus"],
+        "folds": 1,
+        "training": 1,
+        "validation": 1,
+        "test": 1,
+        "max_epochs": 1,
+    },
     "predict": {"models": ["torus"], "occlusion": {"stride": 4}},
 }
 
@@ -184,7 +218,9 @@ def test_every_interaction_runs_the_whole_pipeline(quench, tmp_path, interaction
     path = tmp_path / "c.yaml"
     generate = {**GENERATE, "units": 1, "history": 8, "copies": 10}
     path.write_text(
-        yaml.safe_dump({"system": SYSTEMS[interaction], "generate": generate, "collect": {"bins": 3}, **TRAIN})
+        yaml.safe_dump(
+            {"system": SYSTEMS[interaction], "generate": generate, "collect": {"bins": 3}, **TRAIN}
+        )
     )
     code, lines = quench("nucleation", "all", path, "--run", tmp_path / "run")
     assert code == 0, lines
@@ -198,7 +234,12 @@ def test_every_interaction_runs_the_whole_pipeline(quench, tmp_path, interaction
 def test_a_gpu_gives_the_same_bytes(quench, small, tmp_path, adaptive):
     digests = []
     for device in ("cpu", "gpu"):
-        settings = ["--set", f"generate.adaptive.enabled={str(adaptive).lower()}", "--device", device]
+        settings = [
+            "--set",
+            f"generate.adaptive.enabled={str(adaptive).lower()}",
+            "--device",
+            device,
+        ]
         for stage in ("generate", "collect"):  # trained networks differ in their last bits
             code, lines = quench("nucleation", stage, small, "--run", tmp_path / device, *settings)
             assert code == 0, lines
@@ -223,7 +264,9 @@ def test_a_gpu_batch_counts_whole_words():
 
     frame = 11 * 8  # bytes: history 10, L = 8
     for events, replicas in ((1, 32), (33, 64), (512, 512), (700, 700)):
-        assert generate.batch(configured(events=events), Gpu()) == generate.HISTORY_BYTES // (replicas * frame)
+        assert generate.batch(configured(events=events), Gpu()) == generate.HISTORY_BYTES // (
+            replicas * frame
+        )
 
 
 def test_an_event_that_takes_too_long_fails_its_unit(quench, small, tmp_path):
@@ -235,7 +278,9 @@ def test_an_event_that_takes_too_long_fails_its_unit(quench, small, tmp_path):
 
 def test_only_the_unit_of_an_event_that_lives_too_long_fails(quench, small, tmp_path):
     """Units nucleate together, two at a time; one that hits max_lifetime takes no other with it."""
-    assert quench("nucleation", "generate", small, "--run", tmp_path / "free", "--workers", 2)[0] == 0
+    assert (
+        quench("nucleation", "generate", small, "--run", tmp_path / "free", "--workers", 2)[0] == 0
+    )
     longest = []
     for unit in range(3):
         with h5py.File(tmp_path / "free" / "generate" / f"unit-{unit:05d}.h5") as file:
@@ -243,7 +288,15 @@ def test_only_the_unit_of_an_event_that_lives_too_long_fails(quench, small, tmp_
     limit = sorted(longest)[1]
     run = tmp_path / "limited"
     code, lines = quench(
-        "nucleation", "generate", small, "--run", run, "--workers", 2, "--set", f"generate.max_lifetime={limit}"
+        "nucleation",
+        "generate",
+        small,
+        "--run",
+        run,
+        "--workers",
+        2,
+        "--set",
+        f"generate.max_lifetime={limit}",
     )
     assert code == 1
     assert any(f"max_lifetime = {limit} MCS" in line for line in lines)

@@ -1,4 +1,6 @@
-"""analysis nucleation, trained models: planted predictions and occlusion maps whose numbers are known in closed form."""
+"""analysis nucleation, trained models: planted predictions and occlusion maps whose numbers are
+known in closed form.
+"""
 
 import json
 import subprocess
@@ -11,7 +13,16 @@ import yaml
 from analysis import verdicts
 from analysis.__main__ import main
 from analysis.estimates import Estimate
-from analysis.nucleation import claims, density, droplet_claims, estimates, model_tables, occlusion, skill, study
+from analysis.nucleation import (
+    claims,
+    density,
+    droplet_claims,
+    estimates,
+    model_tables,
+    occlusion,
+    skill,
+    study,
+)
 from analysis.nucleation.dataset import load
 from analysis.nucleation.training import CONFIGURATION, EVENT, read
 from jobs import shards
@@ -21,25 +32,43 @@ WIDTH, BACKGROUND, EXCESS = 0.12, 0.1, 0.5  # of the planted droplet: width in L
 
 
 def gaussian(size, width=WIDTH, excess=EXCESS):
-    """Density BACKGROUND + excess exp(-r^2 / 2 w^2), w = width L, on the sites of a torus (L, L)."""
-    step = np.minimum(np.abs(np.arange(size) - size // 2), size - np.abs(np.arange(size) - size // 2))
+    """Density BACKGROUND + excess exp(-r^2 / 2 w^2), w = width L, on the sites of a torus
+    (L, L).
+    """
+    step = np.minimum(
+        np.abs(np.arange(size) - size // 2), size - np.abs(np.arange(size) - size // 2)
+    )
     r2 = step[:, None] ** 2.0 + step[None, :] ** 2.0
     return BACKGROUND + excess * np.exp(-r2 / (2 * (width * size) ** 2))
 
 
-def dataset(folder, *, reach=10, size=20, field=1.215, events=50, each=8, copies=100, seed=0, **droplet):
-    """A run directory whose dataset.h5 has n = events x each configurations, p_nuc uniform, droplets Gaussian."""
+def dataset(
+    folder, *, reach=10, size=20, field=1.215, events=50, each=8, copies=100, seed=0, **droplet
+):
+    """A run directory whose dataset.h5 has n = events x each configurations, p_nuc uniform,
+    droplets Gaussian.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     rng, n = np.random.default_rng(seed), events * each
     nucleated = rng.binomial(copies, rng.random(n)).astype(np.int32)
     interaction, critical = ("nearest", 2.269185314213022) if reach == 1 else ("square", 4.0)
-    system = {"interaction": interaction, "range": reach, "size": size, "temperature": 4 / 9 * critical, "field": field}
-    config = yaml.safe_dump({"study": "nucleation", "seed": 1, "system": system, "collect": {"bins": 33}})
+    system = {
+        "interaction": interaction,
+        "range": reach,
+        "size": size,
+        "temperature": 4 / 9 * critical,
+        "field": field,
+    }
+    config = yaml.safe_dump(
+        {"study": "nucleation", "seed": 1, "system": system, "collect": {"bins": 33}}
+    )
     event = np.repeat(np.arange(events), each)
     packed = np.full((4, -(-size * size // 8)), 255, np.uint8)
     radius = np.full(n, WIDTH * size)
     arrays = {
-        "spins": np.where(rng.random((n, size, size)) < gaussian(size, **droplet), -1, 1).astype(np.int8),
+        "spins": np.where(rng.random((n, size, size)) < gaussian(size, **droplet), -1, 1).astype(
+            np.int8
+        ),
         "p_nuc": (nucleated / copies).astype(np.float32),
         "magnetization": (0.8 - 0.2 * rng.random(n)).astype(np.float32),
         "radius_of_gyration": (radius * rng.uniform(0.9, 1.1, n)).astype(np.float32),
@@ -58,7 +87,9 @@ def dataset(folder, *, reach=10, size=20, field=1.215, events=50, each=8, copies
         "raw/history": np.zeros((0, 11, packed.shape[1]), np.uint8),
     }
     (folder / "config.yaml").write_text(config)
-    shards.write(folder / "dataset.h5", wrap(arrays), {"study": "nucleation", "config": config, "seed": 1})
+    shards.write(
+        folder / "dataset.h5", wrap(arrays), {"study": "nucleation", "config": config, "seed": 1}
+    )
     return folder
 
 
@@ -66,7 +97,18 @@ def wrap(arrays):
     return {name: Data(np.asarray(values), "", "") for name, values in arrays.items()}
 
 
-def plant(folder, model, fold=0, split=CONFIGURATION, *, error, rows=None, training=12000, weights=None, **attributes):
+def plant(
+    folder,
+    model,
+    fold=0,
+    split=CONFIGURATION,
+    *,
+    error,
+    rows=None,
+    training=12000,
+    weights=None,
+    **attributes,
+):
     """test.h5 of a fold that predicts p_nuc + error on its test rows (all by default)."""
     run = load(folder)
     rows = np.arange(len(run.p_nuc)) if rows is None else np.asarray(rows)
@@ -86,16 +128,36 @@ def plant(folder, model, fold=0, split=CONFIGURATION, *, error, rows=None, train
     if weights is not None:
         arrays["weights"] = np.asarray(weights, float)
     about = {
-        "study": "nucleation", "dataset_digest": run.attributes["content_digest"], "split": split, "model": model,
-        "fold": fold, "parameters": 1234, "epochs": 12, "best_epoch": 7, **attributes,
-    }  # fmt: skip
+        "study": "nucleation",
+        "dataset_digest": run.attributes["content_digest"],
+        "split": split,
+        "model": model,
+        "fold": fold,
+        "parameters": 1234,
+        "epochs": 12,
+        "best_epoch": 7,
+        **attributes,
+    }
     target = folder / "train" / split / model / f"fold-{fold}" / "test.h5"
     shards.write(target, wrap(arrays), about)
     return target
 
 
-def plant_maps(folder, sensitivity, model="cnn_2layer", *, x=None, rho=None, folds=2, blocks=3, noise=0.0, **attributes):
-    """occlusion-MODEL.h5; sensitivity(x, y) -> map on the patch centres x, one for all blocks but for relative noise."""
+def plant_maps(
+    folder,
+    sensitivity,
+    model="cnn_2layer",
+    *,
+    x=None,
+    rho=None,
+    folds=2,
+    blocks=3,
+    noise=0.0,
+    **attributes,
+):
+    """occlusion-MODEL.h5; sensitivity(x, y) -> map on the patch centres x, one for all blocks but
+    for relative noise.
+    """
     run, rng = load(folder), np.random.default_rng(5)
     size = run.system.size
     x = np.arange(size, dtype=np.float32) if x is None else np.asarray(x, np.float32)
@@ -112,9 +174,15 @@ def plant_maps(folder, sensitivity, model="cnn_2layer", *, x=None, rho=None, fol
         "configurations": np.full((folds, blocks), 50, np.int32),
     }
     about = {
-        "study": "nucleation", "model": model, "split": EVENT, "patch": 4, "stride": int(x[1] - x[0]), "fill": "zeros",
-        "dataset_digest": run.attributes["content_digest"], **attributes,
-    }  # fmt: skip
+        "study": "nucleation",
+        "model": model,
+        "split": EVENT,
+        "patch": 4,
+        "stride": int(x[1] - x[0]),
+        "fill": "zeros",
+        "dataset_digest": run.attributes["content_digest"],
+        **attributes,
+    }
     (folder / "predict").mkdir(exist_ok=True)
     shards.write(folder / "predict" / f"occlusion-{model}.h5", wrap(arrays), about)
 
@@ -125,7 +193,11 @@ def reading(folder):
 
 def the(rows, start, system=None):
     """The one claim whose text starts so."""
-    (row,) = [r for r in rows if r.claim.startswith(start) and (system is None or r.system.startswith(system))]
+    (row,) = [
+        r
+        for r in rows
+        if r.claim.startswith(start) and (system is None or r.system.startswith(system))
+    ]
     return row
 
 
@@ -137,16 +209,31 @@ def test_mse_and_its_corrected_error_over_folds(tmp_path):
     sizes = (0.1, 0.12, 0.08, 0.1)
     for k, size in enumerate(sizes):
         sign = np.where(np.arange(100) % 2, 1, -1)
-        plant(folder, "cnn_2layer", k, error=size * sign, rows=np.arange(100 * k, 100 * (k + 1)), training=400)
+        plant(
+            folder,
+            "cnn_2layer",
+            k,
+            error=size * sign,
+            rows=np.arange(100 * k, 100 * (k + 1)),
+            training=400,
+        )
     s = reading(folder)
     found = skill.mse(s.run, s.folds(CONFIGURATION, "cnn_2layer"))
     squares = np.square(sizes)
     assert found.value == pytest.approx(squares.mean(), rel=1e-5)
-    assert found.fold_error == pytest.approx(squares.std(ddof=1) * np.sqrt(1 / 4 + 100 / 400), rel=1e-5)
-    assert found.fold_error > 1.2 * squares.std(ddof=1) / 2, "the naive error of the mean is too small"
+    assert found.fold_error == pytest.approx(
+        squares.std(ddof=1) * np.sqrt(1 / 4 + 100 / 400), rel=1e-5
+    )
+    assert found.fold_error > 1.2 * squares.std(ddof=1) / 2, (
+        "the naive error of the mean is too small"
+    )
     assert found.error == max(found.fold_error, found.event_error)
-    assert skill.root_mse(s.run, s.folds(CONFIGURATION, "cnn_2layer")).value == pytest.approx(np.sqrt(squares.mean()), rel=1e-5)
-    assert skill.absolute_error(s.run, s.folds(CONFIGURATION, "cnn_2layer")).value == pytest.approx(np.mean(sizes), rel=1e-5)
+    assert skill.root_mse(s.run, s.folds(CONFIGURATION, "cnn_2layer")).value == pytest.approx(
+        np.sqrt(squares.mean()), rel=1e-5
+    )
+    assert skill.absolute_error(s.run, s.folds(CONFIGURATION, "cnn_2layer")).value == pytest.approx(
+        np.mean(sizes), rel=1e-5
+    )
 
 
 def test_one_fold_has_the_error_of_its_events(tmp_path):
@@ -161,7 +248,9 @@ def test_one_fold_has_the_error_of_its_events(tmp_path):
 
 
 def test_difference_is_paired(tmp_path):
-    """Both models err alike but for a constant: the difference is exact, though each MSE is noisy."""
+    """Both models err alike but for a constant: the difference is exact, though each MSE is
+    noisy.
+    """
     folder = dataset(tmp_path / "run", size=8)
     rng = np.random.default_rng(2)
     for k, more in enumerate((0.001, 0.003)):
@@ -172,7 +261,9 @@ def test_difference_is_paired(tmp_path):
     cnn, features = (s.folds(CONFIGURATION, m) for m in ("cnn_2layer", "features"))
     found = skill.difference(s.run, features, cnn)
     assert found.value == pytest.approx(0.002, rel=1e-4)
-    assert found.fold_error == pytest.approx(np.std([0.001, 0.003], ddof=1) * np.sqrt(1 / 2 + 200 / 400), rel=1e-4)
+    assert found.fold_error == pytest.approx(
+        np.std([0.001, 0.003], ddof=1) * np.sqrt(1 / 2 + 200 / 400), rel=1e-4
+    )
     mixing = 0.001 / np.sqrt(50)  # draws of 50 events hold more of one fold or the other
     assert found.event_error == pytest.approx(mixing, rel=0.1)
     assert found.event_error < 0.3 * skill.mse(s.run, cnn).event_error
@@ -185,13 +276,17 @@ def test_folds_with_other_test_rows_are_not_paired(tmp_path):
         plant(folder, "cnn_2layer", k, error=0.1, rows=np.arange(100))
         plant(folder, "features", k, error=0.2, rows=np.arange(100) + 50 * k)
     s = reading(folder)
-    found = skill.difference(s.run, *(s.folds(CONFIGURATION, m) for m in ("cnn_2layer", "features")))
+    found = skill.difference(
+        s.run, *(s.folds(CONFIGURATION, m) for m in ("cnn_2layer", "features"))
+    )
     assert found.folds == 1
     assert skill.difference(s.run, s.folds(CONFIGURATION, "cnn_2layer"), []) is None
 
 
 def test_floor_excess_and_explained_variance(tmp_path):
-    """A predictor that knows the true p stays at the floor and explains all; one that says 1/2 explains nothing."""
+    """A predictor that knows the true p stays at the floor and explains all; one that says 1/2
+    explains nothing.
+    """
     folder = dataset(tmp_path / "run", events=1000, each=10, size=4, copies=20, seed=3)
     run, rng = load(folder), np.random.default_rng(3)
     rng_p = rng.random(10000)  # the generator's own first draw: the true p of each label
@@ -200,7 +295,9 @@ def test_floor_excess_and_explained_variance(tmp_path):
     s = reading(folder)
     perfect, blind = (s.folds(CONFIGURATION, m) for m in ("torus", "spins"))
     assert skill.floor(run, perfect) == pytest.approx(1 / 120, rel=0.02)  # 1/(6 n)
-    assert skill.label_noise(run, perfect[0].index).mean() == pytest.approx(skill.floor(run, perfect), rel=1e-9)
+    assert skill.label_noise(run, perfect[0].index).mean() == pytest.approx(
+        skill.floor(run, perfect), rel=1e-9
+    )
     excess = skill.excess(run, perfect)
     assert abs(excess.value) < 4 * excess.error
     assert 0 < excess.error < 5e-4
@@ -229,22 +326,35 @@ def test_label_entropy():
 def test_what_belongs_to_other_data_or_is_unfinished_is_left_out_and_named(tmp_path, capsys):
     folder, other = dataset(tmp_path / "run", size=8), dataset(tmp_path / "other", size=8, seed=1)
     plant(folder, "cnn_2layer", 0, error=0.1)
-    plant(folder, "cnn_2layer", 1, error=0.3, dataset_digest=load(other).attributes["content_digest"])
+    plant(
+        folder, "cnn_2layer", 1, error=0.3, dataset_digest=load(other).attributes["content_digest"]
+    )
     (folder / "train" / CONFIGURATION / "cnn_2layer" / "fold-2").mkdir()
     damaged = plant(folder, "cnn_2layer", 3, error=0.3)
     damaged.write_bytes(damaged.read_bytes()[:-500])
     wrong = shards.read(plant(folder, "cnn_2layer", 4, error=0.3))
     wrong[0]["index"] = wrong[0]["index"][::-1]
-    shards.write(folder / "train" / CONFIGURATION / "cnn_2layer" / "fold-4" / "test.h5", wrap(wrong[0]), wrong[1])
+    shards.write(
+        folder / "train" / CONFIGURATION / "cnn_2layer" / "fold-4" / "test.h5",
+        wrap(wrong[0]),
+        wrong[1],
+    )
     plant(folder, "cnn_2layer", 10, error=0.1)
     plant_maps(folder, lambda x, y: 0 * x + 1, dataset_digest="another")
     found = read(load(folder))
-    assert [fold.number for fold in found.folds[CONFIGURATION, "cnn_2layer"]] == [0, 10], "in order of number, not of name"
+    assert [fold.number for fold in found.folds[CONFIGURATION, "cnn_2layer"]] == [0, 10], (
+        "in order of number, not of name"
+    )
     assert main(["nucleation", str(folder)]) == 0
     said = capsys.readouterr().out
     report = (folder / "report.md").read_text()
-    for place, reason in (("fold-1", "another data set"), ("fold-2", "not finished"), ("fold-3", "truncated"),
-                          ("fold-4", "labels"), ("occlusion-cnn_2layer.h5", "another data set")):  # fmt: skip
+    for place, reason in (
+        ("fold-1", "another data set"),
+        ("fold-2", "not finished"),
+        ("fold-3", "truncated"),
+        ("fold-4", "labels"),
+        ("occlusion-cnn_2layer.h5", "another data set"),
+    ):
         (line,) = [line for line in said.splitlines() if place in line]
         assert reason in line
         assert line.removeprefix("left out: ") in report
@@ -260,7 +370,9 @@ def test_gaussian_droplet_is_recovered(tmp_path):
     found = density.measure(load(dataset(tmp_path / "run", size=size)))
     truth = gaussian(size).ravel()
     r = density.distance(np.arange(size), np.arange(size), size).ravel()
-    assert r[0] == pytest.approx(size / np.sqrt(2)), "the corner of the torus is farthest from its centre"
+    assert r[0] == pytest.approx(size / np.sqrt(2)), (
+        "the corner of the torus is farthest from its centre"
+    )
     for k in range(size // 2):
         ring = (r >= k - 0.5) & (r < k + 0.5) & (r <= size / 2)
         assert abs(found.profile[k] - truth[ring].mean()) < 5 * found.error[k]
@@ -268,7 +380,9 @@ def test_gaussian_droplet_is_recovered(tmp_path):
     assert found.error.max() < 0.03
     assert found.background.value == pytest.approx(BACKGROUND, abs=4 * found.background.error)
     half = WIDTH * size * np.sqrt(2 * np.log(2))
-    assert found.half_radius.value == pytest.approx(half, abs=max(0.15, 4 * found.half_radius.error))
+    assert found.half_radius.value == pytest.approx(
+        half, abs=max(0.15, 4 * found.half_radius.error)
+    )
     core = truth[r < 1.5].mean() - truth[(r >= 18) & (r <= 20)].mean()
     assert found.core.value == pytest.approx(core, abs=4 * found.core.error)
     assert 0 < found.core.error < 0.02
@@ -279,10 +393,14 @@ def test_density_is_read_in_blocks(tmp_path, monkeypatch):
     whole = density.ring_counts(run)
     monkeypatch.setattr(density, "BLOCK", 12 * 12 * 7)
     np.testing.assert_array_equal(density.ring_counts(run), whole)
-    assert whole.sum(axis=1).max() <= (density.distance(np.arange(12), np.arange(12), 12) <= 6).sum()
+    assert (
+        whole.sum(axis=1).max() <= (density.distance(np.arange(12), np.arange(12), 12) <= 6).sum()
+    )
 
 
-@pytest.mark.parametrize("x", [np.arange(40.0), np.arange(0.5, 40, 2), np.roll(np.arange(0, 40, 4.0), 3)])
+@pytest.mark.parametrize(
+    "x", [np.arange(40.0), np.arange(0.5, 40, 2), np.roll(np.arange(0, 40, 4.0), 3)]
+)
 def test_proportional_maps_correlate_perfectly(tmp_path, x):
     """Sites, half-integer centres of even patches, and positions in any order."""
     folder = dataset(tmp_path / "run", size=40)
@@ -290,7 +408,9 @@ def test_proportional_maps_correlate_perfectly(tmp_path, x):
     w = WIDTH * 40
 
     def proportional(x, y):
-        return 0.3 * BACKGROUND + 0.3 * EXCESS * np.exp(-((x - 20) ** 2 + (y - 20) ** 2) / (2 * w**2))
+        return 0.3 * BACKGROUND + 0.3 * EXCESS * np.exp(
+            -((x - 20) ** 2 + (y - 20) ** 2) / (2 * w**2)
+        )
 
     plant_maps(folder, proportional, x=x, stride=int(abs(x[1] - x[0])) if step[0] != step[1] else 4)
     maps = reading(folder).maps["cnn_2layer"]
@@ -314,10 +434,14 @@ def test_a_network_that_looks_elsewhere_does_not_correlate(tmp_path):
 
 
 def test_the_torus_has_no_rim(tmp_path):
-    """Half-integer centres at the border lie between the last and the first site; distances go the shorter way."""
+    """Half-integer centres at the border lie between the last and the first site; distances go the
+    shorter way.
+    """
     folder = dataset(tmp_path / "run", size=20)
     plant_maps(folder, lambda x, y: 0 * x + 1, x=np.arange(0.5, 20), rho=np.full((20, 20), 0.3))
-    np.testing.assert_allclose(occlusion.profiles(reading(folder).maps["cnn_2layer"]).density, 0.3, rtol=1e-6)
+    np.testing.assert_allclose(
+        occlusion.profiles(reading(folder).maps["cnn_2layer"]).density, 0.3, rtol=1e-6
+    )
     np.testing.assert_allclose(density.distance([-9.5, 10, 21], [10], 20)[:, 0], [0.5, 0, 9])
 
 
@@ -334,7 +458,9 @@ def test_patches_inside_the_box_leave_the_rim_out(tmp_path):
 
 
 def test_gaps_of_random_places_and_empty_blocks(tmp_path):
-    """NaN where no patch fell in a block, and a block without any configuration: the rest gives the same numbers."""
+    """NaN where no patch fell in a block, and a block without any configuration: the rest gives the
+    same numbers.
+    """
     folder = dataset(tmp_path / "run", size=40)
 
     def blob(x, y):
@@ -354,7 +480,12 @@ def test_gaps_of_random_places_and_empty_blocks(tmp_path):
     holed = reading(folder).maps["cnn_2layer"]
     assert np.isnan(holed.mean(holed.sensitivity)[5, 5])
     assert np.isfinite(occlusion.ring_errors(holed)).all()
-    for measure, near in ((occlusion.half_width, 0.05), (occlusion.peak, 0.01), (occlusion.correlation, 0.01), (occlusion.gyration, 1e-6)):
+    for measure, near in (
+        (occlusion.half_width, 0.05),
+        (occlusion.peak, 0.01),
+        (occlusion.correlation, 0.01),
+        (occlusion.gyration, 1e-6),
+    ):
         assert measure(holed).value == pytest.approx(measure(whole).value, rel=near)
         assert np.isfinite(measure(holed).error)
 
@@ -366,7 +497,9 @@ def test_proportional_exactly(tmp_path):
     maps = reading(folder).maps["cnn_2layer"]
     assert occlusion.correlation(maps).value == pytest.approx(1, abs=1e-9)
     plant_maps(folder, lambda x, y: 1 - 0.2 * rho, rho=rho)
-    assert occlusion.correlation(reading(folder).maps["cnn_2layer"]).value == pytest.approx(-1, abs=1e-9)
+    assert occlusion.correlation(reading(folder).maps["cnn_2layer"]).value == pytest.approx(
+        -1, abs=1e-9
+    )
 
 
 def test_error_of_a_map_is_that_of_its_blocks(tmp_path):
@@ -418,7 +551,14 @@ def test_error_of_a_map_is_that_of_its_blocks(tmp_path):
 )
 def test_rules(rule, value, error, verdict):
     assert rule.judge(Estimate(value, error)) == verdict
-    assert rule.text in ("< 0.1", "> 0", "0.5 to 2", "5000 to 20000, ours alone", "0.00565 ± 0.00056", "0.4 ± 0.05")
+    assert rule.text in (
+        "< 0.1",
+        "> 0",
+        "0.5 to 2",
+        "5000 to 20000, ours alone",
+        "0.00565 ± 0.00056",
+        "0.4 ± 0.05",
+    )
 
 
 def skilled(folder, cnn, features, spins=0.3, weights=(2, -1, *[0.1] * 8), **options):
@@ -426,12 +566,23 @@ def skilled(folder, cnn, features, spins=0.3, weights=(2, -1, *[0.1] * 8), **opt
     n = len(load(folder).p_nuc)
     sign = np.where(np.arange(n) % 2, 1.0, -1.0)
     for model, error in (("cnn_2layer", cnn), ("features", features), ("spins", spins)):
-        plant(folder, model, error=error * sign, weights=weights if model == "features" else None, **options)
+        plant(
+            folder,
+            model,
+            error=error * sign,
+            weights=weights if model == "features" else None,
+            **options,
+        )
 
 
 @pytest.mark.parametrize(
     ("cnn", "features", "order", "forty"),
-    [(0.06, 0.0775, "yes", "yes"), (0.06, 0.065, "yes", "no"), (0.07, 0.065, "no", "no"), (0.04, 0.08, "yes", "no")],
+    [
+        (0.06, 0.0775, "yes", "yes"),
+        (0.06, 0.065, "yes", "no"),
+        (0.07, 0.065, "no", "no"),
+        (0.04, 0.08, "yes", "no"),
+    ],
 )
 def test_cnn_beats_features_by_forty_percent(tmp_path, cnn, features, order, forty):
     skilled(dataset(tmp_path / "run", reach=1, size=10, field=0.57), cnn, features)
@@ -447,10 +598,16 @@ def test_cnn_beats_features_by_forty_percent(tmp_path, cnn, features, order, for
 
 
 def test_one_row_a_claim_and_nothing_guessed(tmp_path):
-    rows = claims.all_claims([reading(dataset(tmp_path / "run", reach=10, size=100, events=4, each=2))])
+    rows = claims.all_claims(
+        [reading(dataset(tmp_path / "run", reach=10, size=100, events=4, each=2))]
+    )
     keys = [(row.system, row.claim) for row in rows]
     assert len(keys) == len(set(keys))
-    trained = [row for row in rows if "MSE" in row.claim or "weight" in row.claim or "sensitivity" in row.claim]
+    trained = [
+        row
+        for row in rows
+        if "MSE" in row.claim or "weight" in row.claim or "sensitivity" in row.claim
+    ]
     assert len(trained) > 30
     assert all(row.agrees == "not run" and row.ours is None for row in trained)
     assert {row.agrees for row in rows if not row.system.startswith("run")} == {"not run"}
@@ -458,7 +615,11 @@ def test_one_row_a_claim_and_nothing_guessed(tmp_path):
 
 def test_small_training_sets_and_noisy_labels_are_not_compared(tmp_path):
     """The numbers are given all the same."""
-    verdicts_ = {("a", 100, 6000): "yes", ("b", 100, 5999): "not comparable", ("c", 50, 12000): "not comparable"}
+    verdicts_ = {
+        ("a", 100, 6000): "yes",
+        ("b", 100, 5999): "not comparable",
+        ("c", 50, 12000): "not comparable",
+    }
     for (name, copies, training), verdict in verdicts_.items():
         folder = dataset(tmp_path / name, reach=1, size=10, field=0.57, copies=copies)
         skilled(folder, 0.06, 0.0775, training=training)
@@ -479,13 +640,23 @@ def test_the_papers_split_is_judged_and_the_other_stands_beside(tmp_path):
 def test_weights(tmp_path):
     folder = dataset(tmp_path / "run", reach=1, size=10, field=0.57)
     for k, extra in enumerate((0.0, 0.2)):
-        plant(folder, "features", k, error=0.08, weights=(2 + extra, -1.5, 0.3, *[0.1] * 7), training=4000)
+        plant(
+            folder,
+            "features",
+            k,
+            error=0.08,
+            weights=(2 + extra, -1.5, 0.3, *[0.1] * 7),
+            training=4000,
+        )
     rows = claims.all_claims([reading(folder)])
     m = the(rows, "weight of m", "run")
     assert m.ours == pytest.approx(2.1)
-    # two folds: Student with one degree of freedom, the Cauchy law, whose 97.7% quantile is tan(pi (0.977 - 1/2))
+    # two folds: Student with one degree of freedom, the Cauchy law, whose 97.7% quantile is tan(pi
+    # (0.977 - 1/2))
     widening = np.tan(np.pi * (0.9772498680518208 - 0.5)) / 2
-    assert m.error == pytest.approx(np.std([0, 0.2], ddof=1) * np.sqrt(1 / 2 + 400 / 4000) * widening)
+    assert m.error == pytest.approx(
+        np.std([0, 0.2], ddof=1) * np.sqrt(1 / 2 + 400 / 4000) * widening
+    )
     assert the(rows, "m and R(1) weigh most", "run").ours == pytest.approx(1.5 - 0.3)
     other = dataset(tmp_path / "long", reach=10, size=100, field=1.215, events=3, each=2)
     for k in range(2):
@@ -501,7 +672,10 @@ def test_weights(tmp_path):
     assert higher.agrees == "yes"
 
 
-@pytest.mark.parametrize(("reach", "size", "field", "delta"), [(10, 100, 1.215, 0.055), (1, 10, 0.57, 0.70), (20, 200, 1.255, 0.015)])
+@pytest.mark.parametrize(
+    ("reach", "size", "field", "delta"),
+    [(10, 100, 1.215, 0.055), (1, 10, 0.57, 0.70), (20, 200, 1.255, 0.015)],
+)
 def test_distance_to_the_spinodal_is_the_papers(tmp_path, reach, size, field, delta):
     run = load(dataset(tmp_path / "run", reach=reach, size=size, field=field, events=2, each=1))
     assert study.distance_to_spinodal(run.system) == pytest.approx(delta, abs=6e-4)
@@ -510,8 +684,26 @@ def test_distance_to_the_spinodal_is_the_papers(tmp_path, reach, size, field, de
 def test_droplets_towards_the_spinodal(tmp_path):
     """Data sets alone decide Rg, core and halo; the networks' rows stay not run."""
     folders = [
-        dataset(tmp_path / "far", reach=10, size=200, field=1.210, width=0.10, excess=0.5, events=12, each=2),
-        dataset(tmp_path / "near", reach=20, size=200, field=1.255, width=0.14, excess=0.3, events=12, each=2),
+        dataset(
+            tmp_path / "far",
+            reach=10,
+            size=200,
+            field=1.210,
+            width=0.10,
+            excess=0.5,
+            events=12,
+            each=2,
+        ),
+        dataset(
+            tmp_path / "near",
+            reach=20,
+            size=200,
+            field=1.255,
+            width=0.14,
+            excess=0.3,
+            events=12,
+            each=2,
+        ),
     ]
     rows = claims.all_claims([reading(folder) for folder in folders])
     core, halo = the(rows, "droplet core thins"), the(rows, "halo expands")
@@ -532,7 +724,9 @@ def test_claims_on_occlusion(tmp_path):
     far = dataset(tmp_path / "far", reach=10, size=200, field=1.210, events=2, each=1)
 
     def blob(height, width):
-        return lambda x, y: height * np.exp(-((x - 100) ** 2 + (y - 100) ** 2) / (2 * (width * 200) ** 2))
+        return lambda x, y: (
+            height * np.exp(-((x - 100) ** 2 + (y - 100) ** 2) / (2 * (width * 200) ** 2))
+        )
 
     places = np.arange(0, 200, 5)
     plant_maps(far, blob(0.1, 0.12), "cnn_4layer", x=places, noise=0.02)
@@ -542,7 +736,11 @@ def test_claims_on_occlusion(tmp_path):
     assert the(rows, "important region overlaps", "far").agrees == "yes"
     correlation = the(rows, "correlation of sensitivity", "far")
     assert (correlation.agrees, correlation.split) == ("yes", "event")
-    assert the(rows, "sensitivity decreases").agrees == the(rows, "region of importance expands").agrees == "yes"
+    assert (
+        the(rows, "sensitivity decreases").agrees
+        == the(rows, "region of importance expands").agrees
+        == "yes"
+    )
     assert the(rows, "sensitivity decreases").ours == pytest.approx(0.05, rel=0.1)
     plant_maps(near, blob(0.05, 0.15), "cnn_4layer", x=places, noise=0.02, patch=8)
     rows = droplet_claims.across([reading(near), reading(far)])
@@ -554,22 +752,42 @@ def test_claims_on_occlusion(tmp_path):
 
 @pytest.mark.slow
 def test_every_figure_and_the_report(tmp_path):
-    """A generic system with all models and both splits, two L = 200 systems with maps: figures 3 to 9."""
+    """A generic system with all models and both splits, two L = 200 systems with maps: figures 3 to
+    9.
+    """
     generic = dataset(tmp_path / "r1", reach=1, size=10, field=0.57)
     rng = np.random.default_rng(0)
     for split in (EVENT, CONFIGURATION):
         for k in range(2):
             rows = np.arange(200 * k, 200 * (k + 1))
-            for model, size in (("spins", 0.2), ("features", 0.09), ("cnn_2layer", 0.07), ("torus", 0.06)):
+            for model, size in (
+                ("spins", 0.2),
+                ("features", 0.09),
+                ("cnn_2layer", 0.07),
+                ("torus", 0.06),
+            ):
                 weights = rng.normal(size=10) if model == "features" else None
-                plant(generic, model, k, split, error=rng.normal(0, size, 200), rows=rows, weights=weights)
+                plant(
+                    generic,
+                    model,
+                    k,
+                    split,
+                    error=rng.normal(0, size, 200),
+                    rows=rows,
+                    weights=weights,
+                )
     plant_maps(generic, lambda x, y: np.exp(-((x - 5) ** 2 + (y - 5) ** 2) / 4), noise=0.1)
     plant_maps(generic, lambda x, y: np.exp(-((x - 5) ** 2 + (y - 5) ** 2) / 4), "torus", noise=0.1)
     folders = [generic]
     for reach, field in ((12, 1.2283), (20, 1.255)):
         near = dataset(tmp_path / f"r{reach}", reach=reach, size=200, field=field, events=6, each=2)
         plant(near, "cnn_4layer", error=rng.normal(0, 0.1, 12), training=7000)
-        plant_maps(near, lambda x, y: np.exp(-((x - 100) ** 2 + (y - 100) ** 2) / 1800), "cnn_4layer", x=np.arange(0, 200, 10))
+        plant_maps(
+            near,
+            lambda x, y: np.exp(-((x - 100) ** 2 + (y - 100) ** 2) / 1800),
+            "cnn_4layer",
+            x=np.arange(0, 200, 10),
+        )
         folders.append(near)
     out = tmp_path / "out"
     words = ["nucleation", *map(str, folders), "--out", str(out)]
@@ -582,7 +800,10 @@ def test_every_figure_and_the_report(tmp_path):
         assert (out / file).with_suffix(".pdf").exists()
     assert sum(name.startswith("figures/learning-") for name in drawn) == 3
     text = (out / "report.md").read_text()
-    assert "| R = 1, L = 10, h = 0.57 | CNN's MSE is lower than features LR's by (2 folds) | around 40% |" in text
+    assert (
+        "| R = 1, L = 10, h = 0.57 | CNN's MSE is lower than features LR's by (2 folds) | around 40% |"
+        in text
+    )
     assert "Nadeau and Bengio" in text
     assert len(report["models"]) == 2 * 4 + 2
     pairs = {(d["first"], d["second"], d["split"]) for d in report["differences"]}
@@ -590,7 +811,12 @@ def test_every_figure_and_the_report(tmp_path):
     assert ("ours (torus)", "CNN, 2 layers", "configuration") in pairs
     assert ("features LR", "spins LR", "event") in pairs
     table = [line for line in text.splitlines() if line.startswith("| ")]
-    assert {line.replace("\\|", "").count("|") for line in table if "CNN" in line} <= {6, 8, 11, 16}, "every row has its cells"
+    assert {line.replace("\\|", "").count("|") for line in table if "CNN" in line} <= {
+        6,
+        8,
+        11,
+        16,
+    }, "every row has its cells"
 
 
 def test_a_run_without_models_has_no_figures_of_them(tmp_path):

@@ -15,7 +15,14 @@ from jobs.nucleation.trained import FEWEST, held_out_error, network_of, networks
 from jobs.rundir import System
 
 MODELS = ["spins", "features", "cnn_2layer", "torus", "torus_window"]
-SIZES = {"training": 60, "validation": 20, "test": 40, "max_epochs": 2, "learning_rate": 1e-2, "models": MODELS}
+SIZES = {
+    "training": 60,
+    "validation": 20,
+    "test": 40,
+    "max_epochs": 2,
+    "learning_rate": 1e-2,
+    "models": MODELS,
+}
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +31,15 @@ def system(tmp_path_factory) -> System:
     spins, p = droplets(150, 10)
     measured = np.random.default_rng(1).binomial(100, p) / 100
     time = np.random.default_rng(2).integers(-40, 1, 150)  # windows of 5 to 45 MCS
-    made = planted(tmp_path_factory.mktemp("trained") / "run", spins, measured, time=time, copies=100, folds=2, **SIZES)
+    made = planted(
+        tmp_path_factory.mktemp("trained") / "run",
+        spins,
+        measured,
+        time=time,
+        copies=100,
+        folds=2,
+        **SIZES,
+    )
     for model in MODELS:
         fit(made, model)
     fit(made, "spins", fold=1)
@@ -33,7 +48,9 @@ def system(tmp_path_factory) -> System:
 
 @pytest.fixture
 def predict(quench, system, tmp_path):
-    """predict(spins, *arguments, as_="npy") -> (arrays of the output, lines): python -m jobs nucleation predict --input."""
+    """predict(spins, *arguments, as_="npy") -> (arrays of the output, lines): python -m jobs
+    nucleation predict --input.
+    """
 
     def call(spins, *arguments, as_="npy"):
         path, output = tmp_path / f"mine.{as_}", tmp_path / "mine-p_nuc.h5"
@@ -50,7 +67,9 @@ def predict(quench, system, tmp_path):
 
 
 def run(quench, system, *arguments):
-    return quench("nucleation", "predict", f"{system.folder}.yaml", "--run", system.folder, *arguments)
+    return quench(
+        "nucleation", "predict", f"{system.folder}.yaml", "--run", system.folder, *arguments
+    )
 
 
 def droplet(*shifts) -> np.ndarray:
@@ -64,24 +83,45 @@ def droplet(*shifts) -> np.ndarray:
 
 
 @pytest.mark.parametrize("model", ["spins", "features", "cnn_2layer", "torus"])
-def test_the_answer_is_the_folds_mean_on_the_centred_configuration(predict, system, tmp_path, model):
+def test_the_answer_is_the_folds_mean_on_the_centred_configuration(
+    predict, system, tmp_path, model
+):
     found, lines = predict(droplet((0, 0)), "--model", model)
     folds = 2 if model == "spins" else 1
     centred = droplet((3, 3))
     assert np.array_equal(found["spins"], centred)
     inputs = epochs.Inputs(model, centred, np.zeros(1), "cpu")
-    each = [epochs.predict(network_of(system, "event", model, fold, "cpu", print), inputs, np.arange(1)) for fold in range(folds)]
+    each = [
+        epochs.predict(network_of(system, "event", model, fold, "cpu", print), inputs, np.arange(1))
+        for fold in range(folds)
+    ]
     assert np.allclose(found["p_nuc"], np.mean(each, 0), atol=1e-6)
     assert np.allclose(found["fold_spread"], np.std(each, 0), atol=1e-6)
     assert found["p_nuc"].dtype == found["standard_error"].dtype == np.float32
-    assert np.allclose(found["standard_error"], held_out_error(found["p_nuc"], networks_of(system, "event", model, None, print), system))
+    assert np.allclose(
+        found["standard_error"],
+        held_out_error(found["p_nuc"], networks_of(system, "event", model, None, print), system),
+    )
     assert found["standard_error"][0] > 0
-    assert any(f"configuration 0: p_nuc = {found['p_nuc'][0]:.3f} +- {found['standard_error'][0]:.3f}" in line for line in lines)
+    assert any(
+        f"configuration 0: p_nuc = {found['p_nuc'][0]:.3f} +- {found['standard_error'][0]:.3f}"
+        in line
+        for line in lines
+    )
     _, attributes = shards.read(tmp_path / "mine-p_nuc.h5")
     assert attributes["study"] == "nucleation"
     assert attributes["model"] == model
     assert attributes["input"] == "mine.npy"
-    assert {"config", "seed", "git_revision", "packages", "device", "host", "date", "config_digest"} <= set(attributes)
+    assert {
+        "config",
+        "seed",
+        "git_revision",
+        "packages",
+        "device",
+        "host",
+        "date",
+        "config_digest",
+    } <= set(attributes)
 
 
 @pytest.mark.parametrize("model", ["spins", "features", "cnn_2layer", "torus"])
@@ -117,7 +157,9 @@ def test_the_output_goes_where_it_is_asked_to(predict, quench, system, tmp_path)
 def test_the_window_is_told_to_torus_window(predict, system, tmp_path):
     found, _ = predict(droplet((3, 3)), "--window", "12.5")
     inputs = epochs.Inputs("torus_window", droplet((3, 3)), np.array([12.5]), "cpu")
-    wanted = epochs.predict(network_of(system, "event", "torus_window", 0, "cpu", print), inputs, np.arange(1))
+    wanted = epochs.predict(
+        network_of(system, "event", "torus_window", 0, "cpu", print), inputs, np.arange(1)
+    )
     assert found["p_nuc"] == pytest.approx(wanted, abs=1e-6)
     assert shards.read(tmp_path / "mine-p_nuc.h5")[1]["window"] == 12.5
     longer, _ = predict(droplet((3, 3)), "--window", "40", "--model", "torus_window")
@@ -130,7 +172,17 @@ def test_the_map_of_one_configuration(predict, system):
     tensor, each = torch.from_numpy(droplet((3, 3))), []
     for fold in range(2):
         network = network_of(system, "event", "spins", fold, "cpu", print)
-        each.append(occlusion.changes(network, tensor, torch.zeros(1), patch=2, stride=1, fill="zeros", report=lambda _: None)[0])
+        each.append(
+            occlusion.changes(
+                network,
+                tensor,
+                torch.zeros(1),
+                patch=2,
+                stride=1,
+                fill="zeros",
+                report=lambda _: None,
+            )[0]
+        )
     assert found["map/shift"].shape == (9, 9)  # a square of L / 5
     assert np.allclose(found["map/shift"], np.mean(each, 0), atol=1e-6)
     assert found["map/x"].tolist() == [i + 0.5 for i in range(9)]
@@ -141,17 +193,27 @@ def test_the_map_of_one_configuration(predict, system):
 
 
 def test_standard_error_is_the_rms_error_of_like_predictions_without_label_noise(tmp_path):
-    """Bin i of p: predictions 0.01 i off, labels of 100 copies, n = 2000.  The square of the error is a mean of known standard
-    error plus that standard error: within 5 of them; with the label noise it would be 30 off."""
+    """Bin i of p: predictions 0.01 i off, labels of 100 copies, n = 2000.  The square of the error
+    is a mean of known standard error plus that standard error: within 5 of them; with the label
+    noise it would be 30 off.
+    """
     random = np.random.default_rng(1)
     bin_, n = np.repeat(np.arange(9), 2000), 18_000
     p = (bin_ + 0.5) / 10
-    said = p + 0.01 * bin_ * random.choice([-1, 1], n) * (bin_ < 5)  # at most 0.04: stays in its bin
+    said = p + 0.01 * bin_ * random.choice([-1, 1], n) * (
+        bin_ < 5
+    )  # at most 0.04: stays in its bin
     measured = random.binomial(100, p) / 100
     system = planted(tmp_path / "run", np.ones((n, 3, 3)), measured, copies=100)
     half = n // 2
-    found = {fold: {"index": rows, "predicted": said[rows].astype(np.float32), "p_nuc": measured[rows].astype(np.float32)}
-             for fold, rows in enumerate((np.arange(half), np.arange(half, n)))}  # fmt: skip
+    found = {
+        fold: {
+            "index": rows,
+            "predicted": said[rows].astype(np.float32),
+            "p_nuc": measured[rows].astype(np.float32),
+        }
+        for fold, rows in enumerate((np.arange(half), np.arange(half, n)))
+    }
     error = held_out_error(np.append((np.arange(10) + 0.5) / 10, 1.0), found, system)
     assert (error > 0).all()
     for i in range(9):
@@ -162,7 +224,9 @@ def test_standard_error_is_the_rms_error_of_like_predictions_without_label_noise
         assert abs(error[i] ** 2 - planted_square - own) < 5 * own
         assert (i + 0.5) / 10 * (1 - (i + 0.5) / 10) / 100 > 8 * own  # the noise is not in it
         assert error[i] == pytest.approx(np.sqrt(max(square.mean(), 0) + own), rel=1e-3)
-    assert error[9] == error[10] != error[8]  # nothing was predicted there: all predictions together
+    assert (
+        error[9] == error[10] != error[8]
+    )  # nothing was predicted there: all predictions together
 
 
 def test_bins_with_too_few_predictions_use_all_of_them(tmp_path):
@@ -192,24 +256,68 @@ def with_nan():
 
 BAD_FILES = {
     "missing": ("mine.npy", lambda path: None, "no such file"),
-    "zeros and ones": ("mine.npy", lambda path: np.save(path, (droplet((0, 0)) + 1) // 2), "must be -1 (stable, along the final field)"),
+    "zeros and ones": (
+        "mine.npy",
+        lambda path: np.save(path, (droplet((0, 0)) + 1) // 2),
+        "must be -1 (stable, along the final field)",
+    ),
     "booleans": ("mine.npy", lambda path: np.save(path, droplet((0, 0)) > 0), "must be -1 (stable"),
-    "a zero": ("mine.npy", lambda path: np.save(path, droplet((0, 0)) * (np.arange(100).reshape(10, 10) != 77)), "must be -1 (stable"),
+    "a zero": (
+        "mine.npy",
+        lambda path: np.save(path, droplet((0, 0)) * (np.arange(100).reshape(10, 10) != 77)),
+        "must be -1 (stable",
+    ),
     "nan": ("mine.npy", lambda path: np.save(path, with_nan()), "must be -1 (stable"),
-    "two late in the file": ("mine.npy", lambda path: np.save(path, np.append(noise(1001, 10), 2 * noise(1, 10), 0)), "must be -1"),
-    "another L": ("mine.npy", lambda path: np.save(path, noise(2, 12)), "spins of shape (2, 12, 12); this run's networks know (n, 10, 10)"),
-    "not square": ("mine.h5", lambda path: h5(path, spins=np.ones((2, 10, 11))), "spins of shape (2, 10, 11)"),
+    "two late in the file": (
+        "mine.npy",
+        lambda path: np.save(path, np.append(noise(1001, 10), 2 * noise(1, 10), 0)),
+        "must be -1",
+    ),
+    "another L": (
+        "mine.npy",
+        lambda path: np.save(path, noise(2, 12)),
+        "spins of shape (2, 12, 12); this run's networks know (n, 10, 10)",
+    ),
+    "not square": (
+        "mine.h5",
+        lambda path: h5(path, spins=np.ones((2, 10, 11))),
+        "spins of shape (2, 10, 11)",
+    ),
     "a row": ("mine.npy", lambda path: np.save(path, np.ones(100)), "spins of shape (100,)"),
     "a number": ("mine.h5", lambda path: h5(path, spins=1), "spins of shape ()"),
-    "none": ("mine.npy", lambda path: np.save(path, np.ones((0, 10, 10))), "spins of shape (0, 10, 10)"),
+    "none": (
+        "mine.npy",
+        lambda path: np.save(path, np.ones((0, 10, 10))),
+        "spins of shape (0, 10, 10)",
+    ),
     "text": ("mine.h5", lambda path: path.write_text("words"), "neither a .npy file nor HDF5"),
-    "text as npy": ("mine.npy", lambda path: path.write_text("words"), "neither a .npy file nor HDF5"),
-    "objects": ("mine.npy", lambda path: np.save(path, np.array([{}])), "neither a .npy file nor HDF5"),
-    "no spins": ("mine.h5", lambda path: h5(path, sigma=np.ones((2, 10, 10)), m=[1]), "holds m, sigma, and no dataset `spins`"),
-    "a group": ("mine.h5", lambda path: h5(path, **{"spins/a": [1]}), "neither a .npy file nor HDF5"),
+    "text as npy": (
+        "mine.npy",
+        lambda path: path.write_text("words"),
+        "neither a .npy file nor HDF5",
+    ),
+    "objects": (
+        "mine.npy",
+        lambda path: np.save(path, np.array([{}])),
+        "neither a .npy file nor HDF5",
+    ),
+    "no spins": (
+        "mine.h5",
+        lambda path: h5(path, sigma=np.ones((2, 10, 10)), m=[1]),
+        "holds m, sigma, and no dataset `spins`",
+    ),
+    "a group": (
+        "mine.h5",
+        lambda path: h5(path, **{"spins/a": [1]}),
+        "neither a .npy file nor HDF5",
+    ),
     "a folder": ("mine.npy", lambda path: path.mkdir(), "neither a .npy file nor HDF5"),
     "empty npy": ("mine.npy", lambda path: path.write_bytes(b""), "neither a .npy file nor HDF5"),
-    "npz": ("mine.npy", lambda path: np.savez(path.open("wb"), spins=droplet((0, 0))), "neither a .npy file nor HDF5"),
+    "npz": (
+        "mine.npy",
+        lambda path: np.savez(path.open("wb"), spins=droplet((0, 0))),
+        "neither a .npy file nor HDF5",
+    ),
 }
 
 
@@ -230,7 +338,10 @@ BAD_ARGUMENTS = [
     (["--map", "0", "--model", "features"], "--map: the features have no place on the lattice"),
     (["--window", "5", "--model", "torus"], "--window MCS goes with --model torus_window"),
     (["--model", "torus_window"], "--window MCS goes with --model torus_window"),
-    (["--model", "cnn_4layer"], "no trained cnn_4layer on folds by event: run train first (or --model)"),
+    (
+        ["--model", "cnn_4layer"],
+        "no trained cnn_4layer on folds by event: run train first (or --model)",
+    ),
     (["--model", "gpt"], "no trained gpt on folds by event"),
     (["--output", "INPUT"], "would overwrite the input"),
     (["--set", "predict.split=configuration"], "no trained torus on folds by configuration"),
@@ -244,7 +355,9 @@ BAD_ARGUMENTS = [
 def test_a_bad_argument_is_one_line(quench, system, tmp_path, arguments, words):
     path = tmp_path / "mine.npy"
     np.save(path, droplet((0, 0), (1, 1)))
-    code, lines = run(quench, system, "--input", path, *[path if word == "INPUT" else word for word in arguments])
+    code, lines = run(
+        quench, system, "--input", path, *[path if word == "INPUT" else word for word in arguments]
+    )
     assert (code, len(lines)) == (2, 2), lines
     assert words in lines[1]
     assert np.array_equal(np.load(path), droplet((0, 0), (1, 1)))
@@ -267,10 +380,21 @@ def test_one_system_at_a_time(quench, tmp_path):
     raw["system"]["field"] = [0.9, 1.0]
     (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(raw))
     np.save(tmp_path / "mine.npy", droplet((0, 0)))
-    call = ["nucleation", "predict", tmp_path / "sweep.yaml", "--run", tmp_path / "sweep", "--input", tmp_path / "mine.npy"]
+    call = [
+        "nucleation",
+        "predict",
+        tmp_path / "sweep.yaml",
+        "--run",
+        tmp_path / "sweep",
+        "--input",
+        tmp_path / "mine.npy",
+    ]
     quench(*call)
     for field in (0.9, 1.0):
-        shutil.copy(tmp_path / str(field) / "dataset.h5", tmp_path / f"sweep/system.field={field}/dataset.h5")
+        shutil.copy(
+            tmp_path / str(field) / "dataset.h5",
+            tmp_path / f"sweep/system.field={field}/dataset.h5",
+        )
     code, lines = quench(*call)
     assert (code, len(lines)) == (2, 2)
     assert "sweep holds 2 systems; give one of them as --run" in lines[1]
@@ -285,7 +409,10 @@ STRAY = [
 @pytest.mark.parametrize(("words", "line"), STRAY)
 def test_options_without_their_stage_are_one_line(quench, system, tmp_path, words, line):
     stage, *rest = [tmp_path / "mine.npy" if word == "INPUT" else word for word in words]
-    assert quench("nucleation", stage, f"{system.folder}.yaml", "--run", system.folder, *rest) == (2, [line])
+    assert quench("nucleation", stage, f"{system.folder}.yaml", "--run", system.folder, *rest) == (
+        2,
+        [line],
+    )
 
 
 def test_a_run_without_a_data_set_is_one_line(quench, tmp_path):

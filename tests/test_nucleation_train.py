@@ -19,8 +19,21 @@ from jobs.rundir import System
 from jobs.shards import Data
 
 
-def planted(run: Path, spins, p, *, event=None, time=None, copies=10**6, predict=None, seed=7, field=0.9, **settings) -> System:
-    """A run directory whose dataset.h5 has these configurations (n, L, L) and labels, and run.yaml beside it, its config.
+def planted(
+    run: Path,
+    spins,
+    p,
+    *,
+    event=None,
+    time=None,
+    copies=10**6,
+    predict=None,
+    seed=7,
+    field=0.9,
+    **settings,
+) -> System:
+    """A run directory whose dataset.h5 has these configurations (n, L, L) and labels, and run.yaml
+    beside it, its config.
 
     settings: of train.  copies: large means labels without noise.
     """
@@ -44,21 +57,33 @@ def planted(run: Path, spins, p, *, event=None, time=None, copies=10**6, predict
         "event": np.asarray(np.arange(n) if event is None else event, np.int32),
     }
     attributes = {"study": "nucleation", "config_digest": digest(system.config)}
-    shards.write(run / "dataset.h5", {name: Data(values, "", "") for name, values in columns.items()}, attributes)
+    shards.write(
+        run / "dataset.h5",
+        {name: Data(values, "", "") for name, values in columns.items()},
+        attributes,
+    )
     return system
 
 
 def noise(count, size, seed=1, stable=0.35) -> np.ndarray:
-    return np.where(np.random.default_rng(seed).random((count, size, size)) < stable, -1, 1).astype(np.int8)
+    return np.where(np.random.default_rng(seed).random((count, size, size)) < stable, -1, 1).astype(
+        np.int8
+    )
 
 
 def droplets(count, size, seed=1) -> tuple[np.ndarray, np.ndarray]:
-    """Noisy discs of stable spins in the middle, and p_nuc, logistic in the stable spins of the middle and m."""
+    """Noisy discs of stable spins in the middle, and p_nuc, logistic in the stable spins of the
+    middle and m.
+    """
     random = np.random.default_rng(seed)
     step = np.abs(np.arange(size) - size // 2)
     r = np.hypot(step[:, None], step[None, :])
     disc = r < random.uniform(0, 0.42 * size, (count, 1, 1))
-    spins = np.where(disc ^ (random.random((count, size, size)) < random.uniform(0.02, 0.2, (count, 1, 1))), -1, 1)
+    spins = np.where(
+        disc ^ (random.random((count, size, size)) < random.uniform(0.02, 0.2, (count, 1, 1))),
+        -1,
+        1,
+    )
     middle, m = (spins[:, r < 0.35 * size] < 0).mean(1), -spins.mean((1, 2))
     return spins.astype(np.int8), 1 / (1 + np.exp(-6 * (middle - 0.45) - 2 * (m + 0.4)))
 
@@ -72,8 +97,13 @@ def fit(system, model, by="event", fold=0) -> dict:
 
 
 def excess(found: dict, group=None) -> tuple[float, float]:
-    """How much worse than the mean label the predictions are, in variances: value and standard error, by `group`."""
-    p, group = found["p_nuc"].astype(float), np.arange(len(found["p_nuc"])) if group is None else group[found["index"]]
+    """How much worse than the mean label the predictions are, in variances: value and standard
+    error, by `group`.
+    """
+    p, group = (
+        found["p_nuc"].astype(float),
+        np.arange(len(found["p_nuc"])) if group is None else group[found["index"]],
+    )
     difference = ((found["predicted"] - p) ** 2 - (p - p.mean()) ** 2) / p.var()
     of_group = np.bincount(group, difference)[np.unique(group)]
     return difference.mean(), of_group.std() * len(of_group) ** 0.5 / len(p)
@@ -82,13 +112,28 @@ def excess(found: dict, group=None) -> tuple[float, float]:
 # ---- learning
 
 
-@pytest.mark.parametrize(("model", "left", "rate", "epochs"), [
-    ("features", 0.1, 1e-2, 20), ("features_converged", 0.1, 1e-3, 1), ("cnn_2layer", 0.03, 2e-3, 5), ("torus", 0.03, 1e-3, 6),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("model", "left", "rate", "epochs"),
+    [
+        ("features", 0.1, 1e-2, 20),
+        ("features_converged", 0.1, 1e-3, 1),
+        ("cnn_2layer", 0.03, 2e-3, 5),
+        ("torus", 0.03, 1e-3, 6),
+    ],
+)
 def test_a_known_function_is_learnt(tmp_path, model, left, rate, epochs):
     """Labels without noise: what is left of the test set's variance is the model's alone."""
     spins, p = droplets(2200, 10)
-    system = planted(tmp_path / "run", spins, p, training=1600, validation=200, test=400, learning_rate=rate, max_epochs=epochs)
+    system = planted(
+        tmp_path / "run",
+        spins,
+        p,
+        training=1600,
+        validation=200,
+        test=400,
+        learning_rate=rate,
+        max_epochs=epochs,
+    )
     found = fit(system, model)
     assert found["p_nuc"].var() > 0.08
     assert np.mean((found["predicted"] - found["p_nuc"]) ** 2) < left * found["p_nuc"].var()
@@ -101,18 +146,36 @@ def test_a_known_function_is_learnt(tmp_path, model, left, rate, epochs):
 def test_only_torus_window_learns_what_depends_on_the_time(tmp_path):
     time = np.random.default_rng(3).integers(-30, 1, 1000)
     p = 1 / (1 + np.exp(-(5 - time - 20) / 4))
-    system = planted(tmp_path / "run", noise(1000, 6), p, time=time, training=700, validation=100, test=200,
-                     learning_rate=3e-3, max_epochs=7)  # fmt: skip
+    system = planted(
+        tmp_path / "run",
+        noise(1000, 6),
+        p,
+        time=time,
+        training=700,
+        validation=100,
+        test=200,
+        learning_rate=3e-3,
+        max_epochs=7,
+    )
     assert excess(fit(system, "torus_window"))[0] < -0.9
     blind, error = excess(fit(system, "torus"))
     assert abs(blind) < 0.1 + 4 * error
 
 
-@pytest.mark.parametrize(("model", "rate", "epochs"), [("features", 1e-2, 20), ("spins", 1e-2, 20), ("cnn_2layer", 2e-3, 4)])
+@pytest.mark.parametrize(
+    ("model", "rate", "epochs"),
+    [("features", 1e-2, 20), ("spins", 1e-2, 20), ("cnn_2layer", 2e-3, 4)],
+)
 def test_permuted_labels_leave_no_skill(tmp_path, model, rate, epochs):
     """With the true labels the same passes leave less than half of the variance."""
     spins, p = droplets(900, 8)
-    sizes = {"training": 500, "validation": 100, "test": 300, "learning_rate": rate, "max_epochs": epochs}
+    sizes = {
+        "training": 500,
+        "validation": 100,
+        "test": 300,
+        "learning_rate": rate,
+        "max_epochs": epochs,
+    }
     skill, error = excess(fit(planted(tmp_path / "true", spins, p, **sizes), model))
     assert skill < -0.5
     shuffled = np.random.default_rng(5).permutation(p)
@@ -121,12 +184,25 @@ def test_permuted_labels_leave_no_skill(tmp_path, model, rate, epochs):
 
 
 def test_copies_of_one_event_leak_by_configuration_and_not_by_event(tmp_path):
-    """150 events of 6 near-copies each and a random label an event: whoever knows a copy knows the label."""
+    """150 events of 6 near-copies each and a random label an event: whoever knows a copy knows the
+    label.
+    """
     random = np.random.default_rng(2)
-    spins = np.repeat(noise(150, 10), 6, axis=0) * np.where(random.random((900, 10, 10)) < 0.02, -1, 1)
+    spins = np.repeat(noise(150, 10), 6, axis=0) * np.where(
+        random.random((900, 10, 10)) < 0.02, -1, 1
+    )
     event = np.repeat(np.arange(150), 6)
-    system = planted(tmp_path / "run", spins, random.random(150)[event], event=event, training=None, validation=90, test=240,
-                     learning_rate=2e-3, max_epochs=10)  # fmt: skip
+    system = planted(
+        tmp_path / "run",
+        spins,
+        random.random(150)[event],
+        event=event,
+        training=None,
+        validation=90,
+        test=240,
+        learning_rate=2e-3,
+        max_epochs=10,
+    )
     assert excess(fit(system, "cnn_2layer", "configuration"), event)[0] < -0.4
     chance, error = excess(fit(system, "cnn_2layer", "event"), event)
     assert chance > -4.5 * error
@@ -136,7 +212,17 @@ def test_what_is_kept_is_the_network_of_the_best_epoch(tmp_path):
     """Random labels: later epochs only learn the training set by heart."""
     spins = noise(300, 8)
     p = np.random.default_rng(4).random(300)
-    system = planted(tmp_path / "run", spins, p, training=150, validation=50, test=100, patience=4, max_epochs=50, learning_rate=0.02)
+    system = planted(
+        tmp_path / "run",
+        spins,
+        p,
+        training=150,
+        validation=50,
+        test=100,
+        patience=4,
+        max_epochs=50,
+        learning_rate=0.02,
+    )
     found = fit(system, "spins")
     losses = found["history/validation_loss"]
     best = int(np.argmin(losses))
@@ -147,7 +233,9 @@ def test_what_is_kept_is_the_network_of_the_best_epoch(tmp_path):
     loss = float(binary_cross_entropy(kept, torch.from_numpy(p[found["validation"]]).float()))
     assert loss == pytest.approx(losses[best], abs=1e-5)
     assert loss < losses[-1] - 1e-3
-    assert np.allclose(epochs.predict(network, inputs, found["index"]), found["predicted"], atol=1e-6)
+    assert np.allclose(
+        epochs.predict(network, inputs, found["index"]), found["predicted"], atol=1e-6
+    )
 
 
 # ---- bad input
@@ -172,7 +260,12 @@ def of_another_study(path):
 
 
 def of_a_network(path):
-    train.fit(rundir.load(path.parent, {"nucleation": Nucleation})[1][0], "event/spins/fold-0", "cpu", lambda *_: None)
+    train.fit(
+        rundir.load(path.parent, {"nucleation": Nucleation})[1][0],
+        "event/spins/fold-0",
+        "cpu",
+        lambda *_: None,
+    )
     shutil.copy(path.parent / "train/event/spins/fold-0/test.h5", path)
 
 
@@ -184,7 +277,10 @@ def flipped(path):
 
 BAD = {
     "missing": (Path.unlink, "dataset.h5 is not there: run generate and collect first"),
-    "truncated": (lambda path: path.write_bytes(path.read_bytes()[:-500]), "truncated or not HDF5; run collect again"),
+    "truncated": (
+        lambda path: path.write_bytes(path.read_bytes()[:-500]),
+        "truncated or not HDF5; run collect again",
+    ),
     "text": (lambda path: path.write_text("words"), "truncated or not HDF5; run collect again"),
     "flipped": (flipped, "do not match their checksum; run collect again"),
     "another L": (of_another_length, "configurations of L = 12, and system.size is 8"),
@@ -243,7 +339,9 @@ def test_how_to_train_is_settled_by_the_first_network(quench, tmp_path):
     assert "train.batch is 7 there and 8 here, train.patience is 10 there and 3 here" in lines[0]
     assert "link this run's" in lines[0]
     more = ["train.models=[features,spins]", "train.splits=[event,configuration]", "train.folds=2"]
-    code, lines = quench(*call, "--set", "train.batch=7", *[word for setting in more for word in ("--set", setting)])
+    code, lines = quench(
+        *call, "--set", "train.batch=7", *[word for setting in more for word in ("--set", setting)]
+    )
     assert code == 0
     assert any("8 of 8 networks are mine, 1 of them trained before" in line for line in lines)
     assert len(list(run.rglob("test.h5"))) == 8
@@ -257,18 +355,35 @@ def test_networks_of_another_data_set_are_set_aside_and_trained_again(quench, tm
     planted(run, noise(110, 8), p[::-1], **SIZES)
     code, lines = quench(*call)
     assert code == 0
-    assert sum("made from another dataset_digest; moved aside to test.h5.bad" in line for line in lines) == 1
-    assert sum("made with another dataset_digest; moved aside to checkpoint.pt.bad" in line for line in lines) == 1
+    assert (
+        sum(
+            "made from another dataset_digest; moved aside to test.h5.bad" in line for line in lines
+        )
+        == 1
+    )
+    assert (
+        sum(
+            "made with another dataset_digest; moved aside to checkpoint.pt.bad" in line
+            for line in lines
+        )
+        == 1
+    )
     fit(planted(tmp_path / "fresh", noise(110, 8), p[::-1], **SIZES), "spins")
-    assert shards.check(run / "train" / name / "test.h5") == shards.check(tmp_path / "fresh/train" / name / "test.h5")
+    assert shards.check(run / "train" / name / "test.h5") == shards.check(
+        tmp_path / "fresh/train" / name / "test.h5"
+    )
 
 
 def test_a_loss_that_is_not_finite_ends_the_training(tmp_path):
-    system = planted(tmp_path / "run", noise(110, 8), np.full(110, 0.5), **{**SIZES, "learning_rate": 0.99})
+    system = planted(
+        tmp_path / "run", noise(110, 8), np.full(110, 0.5), **{**SIZES, "learning_rate": 0.99}
+    )
     with h5py.File(system.folder / "dataset.h5", "r+") as file:
         file["p_nuc"][:] = np.nan
     train.load.cache_clear()
-    with pytest.raises(FloatingPointError, match=r"the loss is not finite in epoch 1: lower train.learning_rate"):
+    with pytest.raises(
+        FloatingPointError, match=r"the loss is not finite in epoch 1: lower train.learning_rate"
+    ):
         train.fit(system, "event/spins/fold-0", "cpu", lambda *_: None)
     with pytest.raises(UserError, match="checksum"):
         train.check(system)

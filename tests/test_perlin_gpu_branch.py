@@ -1,4 +1,6 @@
-"""The Perlin kernel's GPU branch, run thread by thread on a CPU and built for no CPU in particular, gives the same bytes."""
+"""The Perlin kernel's GPU branch, run thread by thread on a CPU and built for no CPU in particular,
+gives the same bytes.
+"""
 
 import ctypes
 import subprocess
@@ -28,9 +30,23 @@ extern "C" void emulate(int threads, const unsigned* identity, float* gradient, 
 
 @pytest.mark.parametrize(("size", "points", "threads"), [(12, 3, 64), (8, 8, 32), (16, 2, 128)])
 def test_same_bytes(tmp_path, size, points, threads):
-    (tmp_path / "gpu.cpp").write_text('#include "cuda_threads.h"\n' + source_of("perlin.cu") + ENTRY)
-    options = ["-std=c++20", "-O1", "-w", "-shared", "-fPIC", "-pthread", f"-I{ROOT / 'tests/reference'}", f"-DSIZE={size}",
-               f"-DPOINTS={points}", str(tmp_path / "gpu.cpp"), "-o", str(tmp_path / "gpu.so")]  # fmt: skip
+    (tmp_path / "gpu.cpp").write_text(
+        '#include "cuda_threads.h"\n' + source_of("perlin.cu") + ENTRY
+    )
+    options = [
+        "-std=c++20",
+        "-O1",
+        "-w",
+        "-shared",
+        "-fPIC",
+        "-pthread",
+        f"-I{ROOT / 'tests/reference'}",
+        f"-DSIZE={size}",
+        f"-DPOINTS={points}",
+        str(tmp_path / "gpu.cpp"),
+        "-o",
+        str(tmp_path / "gpu.so"),
+    ]
     built = subprocess.run([*compiler()[0], *options], capture_output=True, text=True)
     if "barrier" in built.stderr and "No such file" in built.stderr:
         pytest.skip("the C++ compiler has no <barrier>")
@@ -39,8 +55,20 @@ def test_same_bytes(tmp_path, size, points, threads):
     expected = perlin_noise((size,) * 3, [points] * 2, seed, index, device=select("cpu", workers=1))
     offset = np.arange(size // points) / (size // points)
     noise = np.zeros_like(expected)
-    arrays = [np.array([[5, 0], [3, 2**8]], np.uint32), np.zeros((2, points**3, 3), np.float32), offset.astype(np.float32),
-              fade(offset).astype(np.float32), noise]  # fmt: skip
-    ctypes.CDLL(str(tmp_path / "gpu.so")).emulate(threads, *(ctypes.c_void_p(a.ctypes.data) for a in arrays), 2 * size, 5, 1, 2,
-                                                  STREAMS["perlin"])  # fmt: skip
+    arrays = [
+        np.array([[5, 0], [3, 2**8]], np.uint32),
+        np.zeros((2, points**3, 3), np.float32),
+        offset.astype(np.float32),
+        fade(offset).astype(np.float32),
+        noise,
+    ]
+    ctypes.CDLL(str(tmp_path / "gpu.so")).emulate(
+        threads,
+        *(ctypes.c_void_p(a.ctypes.data) for a in arrays),
+        2 * size,
+        5,
+        1,
+        2,
+        STREAMS["perlin"],
+    )
     assert np.array_equal(noise, expected)

@@ -1,4 +1,6 @@
-"""The references against each other and against closed forms. No kernel is involved. Seeds are fixed."""
+"""The references against each other and against closed forms. No kernel is involved. Seeds are
+fixed.
+"""
 
 import numpy as np
 import pytest
@@ -10,9 +12,17 @@ from tests.reference import exact, ising, metropolis, percolation
 FOUR_SIGMA = 2 * stats.norm.sf(4)
 
 
-@pytest.mark.parametrize(("interaction", "range", "exponent", "count"),
-                         [("nearest", 1, None, 4), ("square", 1, None, 8), ("square", 3, None, 48),
-                          ("disk", 3, None, 28), ("kac", 2, None, 80), ("power_law", 1, 3.0, 80)])
+@pytest.mark.parametrize(
+    ("interaction", "range", "exponent", "count"),
+    [
+        ("nearest", 1, None, 4),
+        ("square", 1, None, 8),
+        ("square", 3, None, 48),
+        ("disk", 3, None, 28),
+        ("kac", 2, None, 80),
+        ("power_law", 1, 3.0, 80),
+    ],
+)
 def test_couplings(interaction, range, exponent, count):
     table = ising.couplings(9, interaction, range, exponent)
     assert np.count_nonzero(table) == count
@@ -58,9 +68,13 @@ def test_kaufman_equals_enumeration(size, temperature):
 
 def test_kaufman_is_symmetric_and_reaches_onsager():
     assert exact.kaufman(6, 10, 2.2) == pytest.approx(exact.kaufman(10, 6, 2.2), rel=1e-12)
-    # Ferdinand, Fisher 1969: u(Tc) = -sqrt(2) - 2 c/L, c = t2 t3 t4/(t2 + t3 + t4), thetas at q = exp(-pi).
+    # Ferdinand, Fisher 1969: u(Tc) = -sqrt(2) - 2 c/L, c = t2 t3 t4/(t2 + t3 + t4), thetas at q =
+    # exp(-pi).
     terms = np.exp(-np.pi * np.arange(1, 6) ** 2)
-    theta3, theta4 = 1 + 2 * terms.sum(), 1 + 2 * (terms * (-1.0) ** np.arange(1, 6)).sum()  # t2 = t4 here
+    theta3, theta4 = (
+        1 + 2 * terms.sum(),
+        1 + 2 * (terms * (-1.0) ** np.arange(1, 6)).sum(),
+    )  # t2 = t4 here
     amplitude = 2 * theta3 * theta4**2 / (theta3 + 2 * theta4)
     energy = exact.kaufman(128, 128, exact.ONSAGER_TEMPERATURE)[1]
     assert energy == pytest.approx(-np.sqrt(2) - amplitude / 128, abs=2e-7)
@@ -103,12 +117,18 @@ def test_mean_field():
         assert root == pytest.approx(np.tanh((4 * root - 1) / (16 / 9)), abs=1e-12)
 
 
-@pytest.mark.parametrize(("interaction", "temperature", "field"),
-                         [("nearest", 2.5, 0.0), ("nearest", 2.0, 0.3), ("square", 3.5, 0.1)])
+@pytest.mark.parametrize(
+    ("interaction", "temperature", "field"),
+    [("nearest", 2.5, 0.0), ("nearest", 2.0, 0.3), ("square", 3.5, 0.1)],
+)
 def test_cpp_equilibrium_equals_enumeration(interaction, temperature, field):
-    """A chain of the C++ code on 4x4: <m>, <|m|>, <E> within 4 standard errors from 50 blocks (Student)."""
+    """A chain of the C++ code on 4x4: <m>, <|m|>, <E> within 4 standard errors from 50 blocks
+    (Student).
+    """
     table = ising.couplings(4, interaction, 1)
-    frames = metropolis.chain(4, 1, temperature, field, interaction, frames=50 * 2000, steps=10, seed=3)
+    frames = metropolis.chain(
+        4, 1, temperature, field, interaction, frames=50 * 2000, steps=10, seed=3
+    )
     bonds = np.argwhere(table > 0)
     spin = frames.sum((1, 2))
     coupled = sum(frames * np.roll(frames, tuple(bond), axis=(1, 2)) for bond in bonds).sum((1, 2))
@@ -119,29 +139,40 @@ def test_cpp_equilibrium_equals_enumeration(interaction, temperature, field):
         assert stats.ttest_1samp(blocks, expected).pvalue > FOUR_SIGMA
 
 
-@pytest.mark.parametrize(("size", "interaction", "range"),
-                         [(5, "nearest", 1), (7, "square", 3), (8, "square", 2)])
+@pytest.mark.parametrize(
+    ("size", "interaction", "range"), [(5, "nearest", 1), (7, "square", 3), (8, "square", 2)]
+)
 def test_cpp_lifetimes_equal_numpy(size, interaction, range):
-    """Lifetimes of a few MCS, 60 events in NumPy against 20000 in C++: Welch t, 4 standard errors."""
+    """Lifetimes of a few MCS, 60 events in NumPy against 20000 in C++: Welch t, 4 standard
+    errors.
+    """
     temperature, field = 2.0, 1.5
     random = np.random.default_rng(4)
     table = ising.couplings(size, interaction, range)
-    slow = [ising.nucleate(size, table, temperature, field, random, equilibration=2)[0]
-            for _ in np.arange(60)]
-    fast = metropolis.lifetimes(size, range, temperature, field, interaction, 20000, seed=4, equilibration=2)
+    slow = [
+        ising.nucleate(size, table, temperature, field, random, equilibration=2)[0]
+        for _ in np.arange(60)
+    ]
+    fast = metropolis.lifetimes(
+        size, range, temperature, field, interaction, 20000, seed=4, equilibration=2
+    )
     assert stats.ttest_ind(slow, fast, equal_var=False).pvalue > FOUR_SIGMA
     assert np.std(slow) == pytest.approx(np.std(fast), rel=0.5)
 
 
 @pytest.mark.parametrize(("size", "interaction", "range"), [(6, "nearest", 1), (7, "square", 2)])
 def test_cpp_passages_equal_numpy(size, interaction, range):
-    """Copies of one random start: the same fraction within 4 standard errors (Fisher's exact test)."""
+    """Copies of one random start: the same fraction within 4 standard errors (Fisher's exact
+    test).
+    """
     temperature, field, duration = 2.0, 0.7, 4
     random = np.random.default_rng(5)
     start = np.where(random.random((size, size)) < 0.75, 1, -1).astype(np.int8)
     table = ising.couplings(size, interaction, range)
     slow = ising.copies(start, table, temperature, field, duration, 150, random)
-    fast = metropolis.passage(size, range, temperature, field, interaction, start, 20000, duration, seed=5)
+    fast = metropolis.passage(
+        size, range, temperature, field, interaction, start, 20000, duration, seed=5
+    )
     reached = [[np.sum(x > 0), np.sum(x < 0)] for x in (slow, fast)]
     assert 0.1 < reached[1][0] / 20000 < 0.9
     assert stats.fisher_exact(reached).pvalue > FOUR_SIGMA
@@ -177,7 +208,9 @@ def test_bench_counts_whole_sweeps():
 
 def test_clusters_by_hand():
     spins = np.ones((4, 4), int)
-    spins[[0, 3, 3, 1], [0, 0, 3, 2]] = -1  # sites 0, 12, 15 touch through the edges, site 6 is alone
+    spins[
+        [0, 3, 3, 1], [0, 0, 3, 2]
+    ] = -1  # sites 0, 12, 15 touch through the edges, site 6 is alone
     bonds, coupling = percolation.candidate_bonds(spins, ising.couplings(4, "nearest"))
     assert sorted(map(tuple, bonds.tolist())) == [(0, 12), (12, 15)]
     assert np.all(coupling == 1)
@@ -186,14 +219,18 @@ def test_clusters_by_hand():
     assert labels[1, 2] == 6
     assert labels[2, 2] == -1
     assert percolation.largest(labels) == (0, 3)
-    assert percolation.largest(percolation.label(spins, [])) == (0, 1)  # four of size one: the smallest label
+    assert percolation.largest(percolation.label(spins, [])) == (
+        0,
+        1,
+    )  # four of size one: the smallest label
     assert np.max(percolation.label(np.ones((3, 3)), [])) == -1
 
 
 def test_centre_and_radius_on_the_torus():
     line = [[5, 1], [5, 0], [5, 7]]  # three sites through the edge of an 8 x 8 torus
     assert percolation.centre(line, 8) == pytest.approx([5, 0], abs=1e-12) or (
-        percolation.centre(line, 8) == pytest.approx([5, 8], abs=1e-12))
+        percolation.centre(line, 8) == pytest.approx([5, 8], abs=1e-12)
+    )
     assert percolation.radius_of_gyration(line, 8) == pytest.approx(np.sqrt(2 / 3))
 
 
@@ -204,4 +241,6 @@ def test_bond_probabilities():
     # Density-corrected bonds percolate at the spinodal: stable density times sum of p is 1 there.
     spin, _ = exact.spinodal(16 / 9)
     density, q = (1 - spin) / 2, 40000
-    assert q * percolation.bond_probability(4 / q, 16 / 9, density) * density == pytest.approx(1, abs=1e-3)
+    assert q * percolation.bond_probability(4 / q, 16 / 9, density) * density == pytest.approx(
+        1, abs=1e-3
+    )

@@ -1,4 +1,6 @@
-"""The data set of the segregation study: The Well's layout, the index, and the fields that the networks get."""
+"""The data set of the segregation study: The Well's layout, the index, and the fields that the
+networks get.
+"""
 
 import shutil
 
@@ -30,7 +32,17 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("segregation")
     (folder / "small.yaml").write_text(SMALL)
     for stage in ("generate", "collect"):
-        arguments = ["segregation", stage, str(folder / "small.yaml"), "--run", str(folder / "run"), "--device", "cpu", "--workers", "1"]
+        arguments = [
+            "segregation",
+            stage,
+            str(folder / "small.yaml"),
+            "--run",
+            str(folder / "run"),
+            "--device",
+            "cpu",
+            "--workers",
+            "1",
+        ]
         assert main(arguments) == 0
     return folder / "run"
 
@@ -62,7 +74,13 @@ def test_the_well_opens_it(made, split):
     assert data.metadata.field_names[0] == ["concentration"]
     assert data.metadata.spatial_resolution == (16, 16)
     assert data.metadata.boundary_condition_types == ["PERIODIC"]
-    assert data.metadata.constant_scalar_names == ["mean_concentration", "epsilon", "well_depth", "mobility", "noise"]
+    assert data.metadata.constant_scalar_names == [
+        "mean_concentration",
+        "epsilon",
+        "well_depth",
+        "mobility",
+        "noise",
+    ]
     assert len(data) == COUNTS[split]
     for i in range(len(data)):
         sample, found = data[i], shard(made, i // count)
@@ -71,14 +89,19 @@ def test_the_well_opens_it(made, split):
         assert sample["output_fields"].shape == (2, 16, 16, 1)
         assert np.array_equal(sample["input_fields"][0, ..., 0], expected[0])
         assert np.array_equal(sample["output_fields"][..., 0], expected[1:])
-        assert np.allclose(sample["constant_scalars"], [(0.1, 0.3, 0.5)[i // count], 1.5, 1.0, 0.5, 0.1])
+        assert np.allclose(
+            sample["constant_scalars"], [(0.1, 0.3, 0.5)[i // count], 1.5, 1.0, 0.5, 0.1]
+        )
         assert (sample["boundary_conditions"] == 2).all()
         assert np.allclose(sample["space_grid"][3, 5], [3.5 * 1.25, 5.5 * 1.25])
         assert sample["output_time_grid"][0] == 10
 
 
 def test_the_last_time_is_finite_and_later_than_all(made):
-    with h5py.File(made / "data/test/segregation.h5") as file, h5py.File(made / "dataset.h5") as index:
+    with (
+        h5py.File(made / "data/test/segregation.h5") as file,
+        h5py.File(made / "dataset.h5") as index,
+    ):
         times, steady = file["dimensions/time"][:], index["steady_time"][:]
         assert times[:2].tolist() == [0, 10]
         assert steady.max() < times[2] <= 10 * steady.max()
@@ -86,21 +109,38 @@ def test_the_last_time_is_finite_and_later_than_all(made):
         assert index["times"][-1] == np.inf
 
 
-@pytest.mark.parametrize(("steady", "last", "end"), [(41.0, 10, 100), (99.9, 1000.0, 10_000), (1000.0, 10, 10_000), (0.0, 0.0, 1e-5)])
+@pytest.mark.parametrize(
+    ("steady", "last", "end"),
+    [(41.0, 10, 100), (99.9, 1000.0, 10_000), (1000.0, 10, 10_000), (0.0, 0.0, 1e-5)],
+)
 def test_stand_in(steady, last, end):
     assert collect.stand_in(steady, last) == pytest.approx(end)
 
 
 def test_the_layout_is_the_wells(made):
-    """What scripts/check_thewell_formatting.py of The Well's repository asks of a file; its package does not ship it."""
+    """What scripts/check_thewell_formatting.py of The Well's repository asks of a file; its package
+    does not ship it.
+    """
     with h5py.File(made / "data/train/segregation.h5") as file:
-        assert {"dataset_name", "grid_type", "n_spatial_dims", "n_trajectories", "simulation_parameters"} <= set(file.attrs)
+        assert {
+            "dataset_name",
+            "grid_type",
+            "n_spatial_dims",
+            "n_trajectories",
+            "simulation_parameters",
+        } <= set(file.attrs)
         assert file.attrs["n_trajectories"] == 9
         for name in file.attrs["simulation_parameters"]:
             assert file.attrs[name] == pytest.approx(float(file["scalars"][name][()]))
         assert list(file["dimensions"].attrs["spatial_dims"]) == ["x", "y"]
-        expected = {"dimensions/time": (3,), "dimensions/x": (16,), "dimensions/y": (16,), "scalars/mean_concentration": (9,),
-                    "scalars/epsilon": (), "t0_fields/concentration": (9, 3, 16, 16)}  # fmt: skip
+        expected = {
+            "dimensions/time": (3,),
+            "dimensions/x": (16,),
+            "dimensions/y": (16,),
+            "scalars/mean_concentration": (9,),
+            "scalars/epsilon": (),
+            "t0_fields/concentration": (9, 3, 16, 16),
+        }
         for name, shape in expected.items():
             assert file[name].shape == shape
             assert file[name].dtype == np.float32
@@ -108,14 +148,25 @@ def test_the_layout_is_the_wells(made):
                 assert isinstance(file[name].attrs[flag], np.bool_)
         assert file["t0_fields/concentration"].attrs["dim_varying"].tolist() == [True, True]
         for order in range(3):
-            assert list(file[f"t{order}_fields"].attrs["field_names"]) == ["concentration"] * (order == 0)
+            assert list(file[f"t{order}_fields"].attrs["field_names"]) == ["concentration"] * (
+                order == 0
+            )
         for axis in "xy":
             side = file[f"boundary_conditions/{axis}_periodic"]
             assert side.attrs["bc_type"] == "PERIODIC"
             assert list(side.attrs["associated_dims"]) == [axis]
             assert len(side.attrs["associated_fields"]) == 0
             assert side["mask"].shape == (16,)
-        for name in ("config", "seed", "git_revision", "packages", "device", "host", "date", "made_from"):
+        for name in (
+            "config",
+            "seed",
+            "git_revision",
+            "packages",
+            "device",
+            "host",
+            "date",
+            "made_from",
+        ):
             assert name in file.attrs
 
 
@@ -127,9 +178,20 @@ def test_statistics_normalise_the_training_set(made):
         assert found[f"mean{key}"]["concentration"] == pytest.approx(values.mean(), abs=1e-12)
         assert found[f"std{key}"]["concentration"] == pytest.approx(values.std())
         assert found[f"rms{key}"]["concentration"] == pytest.approx(np.sqrt((values**2).mean()))
-    data = WellDataset(path=str(made), well_split_name="train", use_normalization=True, normalization_type=ZScoreNormalization,
-                       n_steps_input=1, n_steps_output=2)  # fmt: skip
-    scaled = np.concatenate([np.concatenate([data[i]["input_fields"], data[i]["output_fields"]]) for i in range(len(data))])
+    data = WellDataset(
+        path=str(made),
+        well_split_name="train",
+        use_normalization=True,
+        normalization_type=ZScoreNormalization,
+        n_steps_input=1,
+        n_steps_output=2,
+    )
+    scaled = np.concatenate(
+        [
+            np.concatenate([data[i]["input_fields"], data[i]["output_fields"]])
+            for i in range(len(data))
+        ]
+    )
     assert scaled.mean() == pytest.approx(0, abs=1e-4)
     assert scaled.std() == pytest.approx(1, abs=1e-4)
 
@@ -140,13 +202,29 @@ def test_the_index(made):
         assert np.unique(file["mean_concentration"][:]).tolist() == [0.1, 0.3, 0.5]
         for i in range(18):
             found = shard(made, file["unit"][i])
-            at = np.flatnonzero((found["split"] == file["split"][i]) & (found["sample"] == file["sample"][i]))[0]
+            at = np.flatnonzero(
+                (found["split"] == file["split"][i]) & (found["sample"] == file["sample"][i])
+            )[0]
             with h5py.File(made / file["file"][i].decode()) as data:
-                assert np.array_equal(data["t0_fields/concentration"][file["row"][i]], found["fields"][at])
-                assert data["scalars/mean_concentration"][file["row"][i]] == np.float32(file["mean_concentration"][i])
-            for name in ("chemical_energy", "surface_energy", "mean", "area", "perimeter", "steady_time", "steps"):
+                assert np.array_equal(
+                    data["t0_fields/concentration"][file["row"][i]], found["fields"][at]
+                )
+                assert data["scalars/mean_concentration"][file["row"][i]] == np.float32(
+                    file["mean_concentration"][i]
+                )
+            for name in (
+                "chemical_energy",
+                "surface_energy",
+                "mean",
+                "area",
+                "perimeter",
+                "steady_time",
+                "steps",
+            ):
                 assert np.array_equal(file[name][i], found[name][at])
-        file.visititems(lambda _, item: (item.attrs["unit"], item.attrs["axes"], item.attrs["about"]))
+        file.visititems(
+            lambda _, item: (item.attrs["unit"], item.attrs["axes"], item.attrs["about"])
+        )
 
 
 def test_fields(made):
@@ -160,17 +238,24 @@ def test_fields(made):
         assert np.array_equal(found.all[:, 2], found.last)
         assert np.allclose(found.first.mean((1, 2)), found.mean_concentration, atol=1e-6)
         with h5py.File(made / "dataset.h5") as file:
-            assert np.array_equal(file["area"][:][found.row, -1], fields.measure(MODEL, found.last)["area"])
+            assert np.array_equal(
+                file["area"][:][found.row, -1], fields.measure(MODEL, found.last)["area"]
+            )
 
 
 MODEL = CahnHilliard((16, 16), epsilon=1.5, spacing=1.25, device=select("cpu", workers=1))
 
 
 def test_quantities_are_the_simulations(made, monkeypatch):
-    """measure() on the stored fields gives what the solver recorded, however the fields are batched."""
+    """measure() on the stored fields gives what the solver recorded, however the fields are
+    batched.
+    """
     found = fields.read(made, "train")
     with h5py.File(made / "dataset.h5") as file:
-        recorded = {name: file[name][:][found.row, -1] for name in ("mean", "area", "perimeter", "chemical_energy", "surface_energy")}
+        recorded = {
+            name: file[name][:][found.row, -1]
+            for name in ("mean", "area", "perimeter", "chemical_energy", "surface_energy")
+        }
     recorded["mean_concentration"] = recorded.pop("mean")
     recorded["free_energy"] = recorded["chemical_energy"] + recorded["surface_energy"]
     for batch in (4, 512):
@@ -222,7 +307,10 @@ def test_a_damaged_file_is_set_aside_and_made_again(collected, run):
         file["t0_fields/concentration"][2, 1, 3, 3] += 0.5
     code, lines = collected(run)
     assert code == 0
-    assert "damaged: its arrays do not match their checksum; moved aside to segregation.h5.bad" in "\n".join(lines)
+    assert (
+        "damaged: its arrays do not match their checksum; moved aside to segregation.h5.bad"
+        in "\n".join(lines)
+    )
     with h5py.File(run / "dataset.h5") as file:
         well.check(path, made_from=file.attrs["made_from"])
     assert (run / "data/test/segregation.h5.bad").exists()
@@ -231,12 +319,19 @@ def test_a_damaged_file_is_set_aside_and_made_again(collected, run):
 def test_another_runs_fields_are_refused(quench, run, made, tmp_path):
     other = tmp_path / "other"
     for stage in ("generate", "collect"):
-        assert quench("segregation", stage, made.parent / "small.yaml", "--run", other, "--set", "seed=4")[0] == 0
+        assert (
+            quench(
+                "segregation", stage, made.parent / "small.yaml", "--run", other, "--set", "seed=4"
+            )[0]
+            == 0
+        )
     shutil.copy(other / "data/test/segregation.h5", run / "data/test/segregation.h5")
     with pytest.raises(UserError, match=r"not made from the same units as .*; run collect again"):
         fields.read(run, "test")
     (run / "data/train/segregation.h5").unlink()
-    with pytest.raises(UserError, match=r"train/segregation.h5 is not there: run generate and collect first"):
+    with pytest.raises(
+        UserError, match=r"train/segregation.h5 is not there: run generate and collect first"
+    ):
         fields.read(run, "train")
     (run / "data/valid/segregation.h5").write_bytes(b"no")
     with pytest.raises(UserError, match="truncated"):
@@ -267,7 +362,9 @@ def test_fields_that_are_not_steady_are_counted(quench, made, tmp_path, monkeypa
 
     monkeypatch.setattr(generate, "simulate", impatient)
     for stage in ("generate", "collect"):
-        code, lines = quench("segregation", stage, made.parent / "small.yaml", "--run", tmp_path / "run")
+        code, lines = quench(
+            "segregation", stage, made.parent / "small.yaml", "--run", tmp_path / "run"
+        )
         assert code == 0
     assert "6 of 18 fields did not get to their steady state" in lines[-1]
 

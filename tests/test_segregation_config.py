@@ -21,7 +21,13 @@ def test_defaults_are_the_papers():
     assert (g.means[0], g.means[1], g.means[-1]) == (0.05, 0.06, 0.94)
     assert g.units * (g.training + g.test) == 17_280
     assert g.samples == {"train": 96, "valid": 8, "test": 96}
-    assert read().train.networks == ["l1_forward", "gan_forward", "l1_reverse", "gan_reverse", "gan_forward_conserving"]
+    assert read().train.networks == [
+        "l1_forward",
+        "gan_forward",
+        "l1_reverse",
+        "gan_reverse",
+        "gan_forward_conserving",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -34,10 +40,15 @@ def test_defaults_are_the_papers():
     ],
 )
 def test_means(first, last, step, means):
-    assert read(generate={"first_mean": first, "last_mean": last, "mean_step": step}).generate.means == means
+    assert (
+        read(generate={"first_mean": first, "last_mean": last, "mean_step": step}).generate.means
+        == means
+    )
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "jobs/segregation").glob("*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "jobs/segregation").glob("*.yaml")), ids=lambda p: p.stem
+)
 def test_shipped_configs(path):
     assert path.read_text().startswith("# ")
     found = config.systems(config.read(path, [], "segregation"), Segregation, str(path))[""]
@@ -50,7 +61,10 @@ def test_shipped_configs(path):
 MISTAKES = [
     ("generate.first_mean=0", ["generate.first_mean = 0", "above 0 and below 1"]),
     ("generate.last_mean=1.0", ["generate.last_mean = 1.0", "above 0 and below 1"]),
-    ("generate.last_mean=0.01", ["generate.last_mean = 0.01", "at least generate.first_mean = 0.05"]),
+    (
+        "generate.last_mean=0.01",
+        ["generate.last_mean = 0.01", "at least generate.first_mean = 0.05"],
+    ),
     ("generate.mean_step=0", ["generate.mean_step = 0", "at least"]),
     ("generate.noise=0", ["generate.noise = 0", "above 0 and at most 0.5"]),
     ("generate.noise=-0.1", ["generate.noise = -0.1", "above 0"]),
@@ -61,8 +75,14 @@ MISTAKES = [
     ("system.epsilom=1", ["system.epsilom = 1", "unknown key", "epsilon"]),
     ("generate.training=0", ["generate.training = 0", "at least 1", "[samples]"]),
     ("generate.test=0", ["generate.test = 0", "at least 1"]),
-    ("train.samples=9000", ["train.samples = 9000", "there are 8640 samples", "raise generate.training"]),
-    ("predict.samples=9000", ["predict.samples = 9000", "there are 8640 samples", "raise generate.test"]),
+    (
+        "train.samples=9000",
+        ["train.samples = 9000", "there are 8640 samples", "raise generate.training"],
+    ),
+    (
+        "predict.samples=9000",
+        ["predict.samples = 9000", "there are 8640 samples", "raise generate.test"],
+    ),
     ("train.batch=9000", ["train.batch = 9000", "at most the 8640 samples", "[samples]"]),
     ("generate.times=[1,10]", ["generate.times = [1", "increasing numbers from 0 on"]),
     ("generate.times=[0,10,10]", ["increasing numbers from 0 on"]),

@@ -1,4 +1,6 @@
-"""Samples of a segregating mixture: whose noise is whose, what a shard holds, what goes wrong and how it is said."""
+"""Samples of a segregating mixture: whose noise is whose, what a shard holds, what goes wrong and
+how it is said.
+"""
 
 import h5py
 import numpy as np
@@ -11,11 +13,25 @@ from jobs.segregation.fields import segregated
 from kernels import cahn_hilliard_fft, cahn_hilliard_paths
 from kernels.device import select
 
-GENERATE = {"first_mean": 0.1, "last_mean": 0.5, "mean_step": 0.2, "training": 3, "validation": 1, "test": 2, "times": [0, 10]}
+GENERATE = {
+    "first_mean": 0.1,
+    "last_mean": 0.5,
+    "mean_step": 0.2,
+    "training": 3,
+    "validation": 1,
+    "test": 2,
+    "times": [0, 10],
+}
 
 
 def configured(size=16, **changes) -> Segregation:
-    raw = {"study": "segregation", "seed": 3, "system": {"size": size}, "generate": {**GENERATE, **changes}, "train": {"batch": 1}}
+    raw = {
+        "study": "segregation",
+        "seed": 3,
+        "system": {"size": size},
+        "generate": {**GENERATE, **changes},
+        "train": {"batch": 1},
+    }
     return config.systems(raw, Segregation, "test")[""]
 
 
@@ -23,8 +39,10 @@ def simulated(settings, *units):
     device = select("cpu", workers=1)
     model = generate.build(settings, device)
     reports = []
-    found = {unit: {name: item.values for name, item in data.items()}
-             for unit, data in generate.simulate(model, settings, units, reports.append)}  # fmt: skip
+    found = {
+        unit: {name: item.values for name, item in data.items()}
+        for unit, data in generate.simulate(model, settings, units, reports.append)
+    }
     assert reports[-1] == len(units)
     return found
 
@@ -66,14 +84,20 @@ def test_no_two_samples_share_noise(data):
     means = np.array([0.1, 0.3, 0.5])[:, None, None, None]
     noise = np.stack([data[unit]["fields"][:, 0] for unit in range(3)]) - means
     likeness = np.corrcoef(noise.reshape(18, -1))
-    assert np.abs(likeness - np.eye(18)).max() < 0.35  # 256 cells: a chance likeness is 0.06 x 4.5 at most
+    assert (
+        np.abs(likeness - np.eye(18)).max() < 0.35
+    )  # 256 cells: a chance likeness is 0.06 x 4.5 at most
 
 
 def test_identities_are_unique():
     settings = configured(training=40, validation=7, test=33)
     split, sample, kept = generate.rows(settings)
     assert kept.sum() == 80
-    found = [i for unit in range(5) for i in np.array(generate.identity(unit, split, sample), np.uint64)[kept]]
+    found = [
+        i
+        for unit in range(5)
+        for i in np.array(generate.identity(unit, split, sample), np.uint64)[kept]
+    ]
     assert len(set(found)) == 400
     assert (split[::2] == split[1::2]).all()  # neighbours, who share steps, are of one split
 
@@ -88,10 +112,15 @@ def test_a_unit_is_the_same_alone_and_beside_others(size):
 
 @pytest.mark.parametrize("size", [16, 32])
 def test_more_samples_leave_the_others_as_they_are(size):
-    few, many = simulated(configured(size, training=2), 1)[1], simulated(configured(size, training=5, validation=2), 1)[1]
+    few, many = (
+        simulated(configured(size, training=2), 1)[1],
+        simulated(configured(size, training=5, validation=2), 1)[1],
+    )
     for k, count in ((0, 2), (2, 2)):
         for name in ("fields", "chemical_energy", "steady_time", "steps"):
-            assert np.array_equal(few[name][few["split"] == k], many[name][many["split"] == k][:count]), name
+            assert np.array_equal(
+                few[name][few["split"] == k], many[name][many["split"] == k][:count]
+            ), name
 
 
 def test_units_in_a_call():
@@ -102,7 +131,10 @@ def test_units_in_a_call():
 @pytest.mark.gpu
 def test_units_in_a_call_on_a_gpu():
     device = select("gpu")
-    fused = cahn_hilliard_paths.choose(generate.build(configured(64), device), "adaptive") is not cahn_hilliard_paths.by_fft
+    fused = (
+        cahn_hilliard_paths.choose(generate.build(configured(64), device), "adaptive")
+        is not cahn_hilliard_paths.by_fft
+    )
     assert (generate.batch(configured(64), device) > 1) == fused
     assert generate.batch(configured(48), device) == 1
 
@@ -128,12 +160,29 @@ def test_shards_are_the_same_from_any_task(quench, small_segregation, tmp_path):
 
     assert quench("segregation", "generate", small_segregation, "--run", tmp_path / "one")[0] == 0
     for task in ("0/2", "1/2"):
-        assert quench("segregation", "generate", small_segregation, "--run", tmp_path / "two", "--task", task, "--workers", 2)[0] == 0
+        assert (
+            quench(
+                "segregation",
+                "generate",
+                small_segregation,
+                "--run",
+                tmp_path / "two",
+                "--task",
+                task,
+                "--workers",
+                2,
+            )[0]
+            == 0
+        )
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
 
 
-def test_a_field_that_blows_up_costs_its_unit_only(quench, small_segregation, tmp_path, monkeypatch):
-    """The stabilised scheme does not blow up, so the bound is lowered to what a segregated field has."""
+def test_a_field_that_blows_up_costs_its_unit_only(
+    quench, small_segregation, tmp_path, monkeypatch
+):
+    """The stabilised scheme does not blow up, so the bound is lowered to what a segregated field
+    has.
+    """
     run = tmp_path / "run"
     with monkeypatch.context() as lowered:
         lowered.setattr(cahn_hilliard_fft, "DIVERGED", 0.6)
@@ -154,28 +203,55 @@ def test_a_field_that_blows_up_costs_its_unit_only(quench, small_segregation, tm
         assert (rms < 0.6).all()
         assert (rms > 0.015).all()  # a later one than the first, whose rms is 0.0115
     assert quench("segregation", "collect", small_segregation, "--run", run)[0] == 2
-    assert quench("segregation", "generate", small_segregation, "--run", run)[0] == 0  # and it is done, its remains gone
+    assert (
+        quench("segregation", "generate", small_segregation, "--run", run)[0] == 0
+    )  # and it is done, its remains gone
     assert not list((run / "log").glob("unit*"))
     assert "failed" not in "\n".join(quench("status", run)[1])
 
 
 def test_warnings_name_what_is_unwise(quench, small_segregation, tmp_path):
-    code, lines = quench("segregation", "generate", small_segregation, "--run", tmp_path / "run", "--set", "system.epsilon=0.3",
-                         "--set", "generate.last_mean=0.21")  # fmt: skip
+    code, lines = quench(
+        "segregation",
+        "generate",
+        small_segregation,
+        "--run",
+        tmp_path / "run",
+        "--set",
+        "system.epsilon=0.3",
+        "--set",
+        "generate.last_mean=0.21",
+    )
     assert code == 0
     said = [line for line in lines if line.startswith("warning:")]
     assert len(said) == 2
-    assert "system.epsilon = 0.3: an interface is 1.2 cells wide (90% of the step), fewer than " in said[0]
-    assert "no mean concentration of 0.21 to 0.21 lies between the spinodals, 0.211 and 0.789" in said[1]
+    assert (
+        "system.epsilon = 0.3: an interface is 1.2 cells wide (90% of the step), fewer than "
+        in said[0]
+    )
+    assert (
+        "no mean concentration of 0.21 to 0.21 lies between the spinodals, 0.211 and 0.789"
+        in said[1]
+    )
     code, lines = quench("segregation", "generate", small_segregation, "--run", tmp_path / "fine")
     assert not [line for line in lines if "warning" in line]
 
 
 def test_a_mistake_is_one_line(quench, small_segregation, tmp_path):
-    code, lines = quench("segregation", "generate", small_segregation, "--run", tmp_path / "run", "--set", "generate.last_mean=1.2")
+    code, lines = quench(
+        "segregation",
+        "generate",
+        small_segregation,
+        "--run",
+        tmp_path / "run",
+        "--set",
+        "generate.last_mean=1.2",
+    )
     assert code == 2
     assert len(lines) == 1
     assert "generate.last_mean = 1.2: expected a number above 0 and below 1" in lines[0]
-    code, lines = quench("segregation", "predict", small_segregation, "--run", tmp_path / "run", "--window", "3")
+    code, lines = quench(
+        "segregation", "predict", small_segregation, "--run", tmp_path / "run", "--window", "3"
+    )
     assert code == 2
     assert "--window" in lines[-1]  # nucleation's alone

@@ -1,4 +1,6 @@
-"""The segregation study's networks: circular convolutions, a norm that keeps the mean, exact conservation, the patch discriminator."""
+"""The segregation study's networks: circular convolutions, a norm that keeps the mean, exact
+conservation, the patch discriminator.
+"""
 
 import numpy as np
 import pytest
@@ -49,36 +51,59 @@ def test_a_transposed_convolution_is_the_librarys_on_a_wrapped_field(side):
     layer, x = Transposed(3, 5, bias=True), random(2, side, 4, 3)
     torch.nn.init.normal_(layer.bias)
     weight = layer.weight.view(4, 4, 5, 3).permute(3, 2, 0, 1)
-    wanted = conv_transpose2d(pad(channels_first(x), (1, 1, 1, 1), mode="circular"), weight, layer.bias, stride=2, padding=3)
+    wanted = conv_transpose2d(
+        pad(channels_first(x), (1, 1, 1, 1), mode="circular"),
+        weight,
+        layer.bias,
+        stride=2,
+        padding=3,
+    )
     assert torch.allclose(channels_first(layer(x)), wanted, atol=1e-5)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
 def test_gather_and_scatter_are_each_others_gradient(stride):
     cells = random(2, 4, 6, 2, dtype=torch.float64).requires_grad_()
-    patches = random(2, 4 // stride, 6 // stride, 4, 4, 2, seed=2, dtype=torch.float64).requires_grad_()
+    patches = random(
+        2, 4 // stride, 6 // stride, 4, 4, 2, seed=2, dtype=torch.float64
+    ).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: Gather.apply(x, stride), cells)
     assert torch.autograd.gradcheck(lambda x: Scatter.apply(x, stride), patches)
-    assert torch.allclose((Gather.apply(cells, stride) * patches).sum(), (cells * Scatter.apply(patches, stride)).sum())
+    assert torch.allclose(
+        (Gather.apply(cells, stride) * patches).sum(),
+        (cells * Scatter.apply(patches, stride)).sum(),
+    )
 
 
 def test_the_norm_is_each_samples_own_and_gives_back_what_about_tells():
-    norm, x, about = Norm(4), random(3, 5, 6, 4) * torch.tensor([1.0, 2.0, 3.0, 4.0]) + 2, random(3, layers.ABOUT)
+    norm, x, about = (
+        Norm(4),
+        random(3, 5, 6, 4) * torch.tensor([1.0, 2.0, 3.0, 4.0]) + 2,
+        random(3, layers.ABOUT),
+    )
     plain = norm(x, about)
     assert torch.allclose(plain.mean((1, 2)), torch.zeros(3, 4), atol=1e-5)
     assert torch.allclose(plain.var((1, 2), correction=0), torch.ones(3, 4), atol=1e-4)
     torch.nn.init.normal_(norm.affine.weight)
     together = norm(x, about)
-    assert torch.allclose(together, torch.cat([norm(x[i : i + 1], about[i : i + 1]) for i in range(3)]), atol=1e-5)
+    assert torch.allclose(
+        together, torch.cat([norm(x[i : i + 1], about[i : i + 1]) for i in range(3)]), atol=1e-5
+    )
     scale, shift = norm.affine(about).chunk(2, -1)
-    assert torch.allclose(together, plain * (1 + scale[:, None, None]) + shift[:, None, None], atol=1e-5)
-    assert torch.allclose(norm(x[:, :1, :1], about)[:, 0, 0], x[:, 0, 0] * (1 + scale) + shift, atol=1e-5)
+    assert torch.allclose(
+        together, plain * (1 + scale[:, None, None]) + shift[:, None, None], atol=1e-5
+    )
+    assert torch.allclose(
+        norm(x[:, :1, :1], about)[:, 0, 0], x[:, 0, 0] * (1 + scale) + shift, atol=1e-5
+    )
 
 
 # ---- the generator
 
 
-@pytest.mark.parametrize(("size", "halvings"), [(64, 6), (256, 6), (96, 5), (48, 4), (16, 4), (18, 1)])
+@pytest.mark.parametrize(
+    ("size", "halvings"), [(64, 6), (256, 6), (96, 5), (48, 4), (16, 4), (18, 1)]
+)
 def test_depth(size, halvings):
     assert networks.depth(size) == halvings
 
@@ -107,13 +132,17 @@ def test_noise_changes_the_answer_and_without_it_there_is_one_answer():
 
 
 def test_the_torus_has_no_border():
-    """A core of 2 x 2 cells for 32: a shift by 16 shifts the answer; one by 8 falls between the core's cells."""
+    """A core of 2 x 2 cells for 32: a shift by 16 shifts the answer; one by 8 falls between the
+    core's cells.
+    """
     torch.manual_seed(1)
     network, fields = Generator(8, 16, LIMITS, conserving=False), mixed(2, 32)
     with torch.no_grad():
         answer = network(fields)
         for shift in ((16, 0), (0, 16), (16, 16)):
-            assert torch.allclose(network(fields.roll(shift, (1, 2))), answer.roll(shift, (1, 2)), atol=1e-4)
+            assert torch.allclose(
+                network(fields.roll(shift, (1, 2))), answer.roll(shift, (1, 2)), atol=1e-4
+            )
         assert not torch.allclose(network(fields.roll(8, 1)), answer.roll(8, 1), atol=1e-2)
     assert answer.std() > 1e-2
 
@@ -145,13 +174,18 @@ def test_the_mean_is_kept_to_round_off(size):
     assert found.min() >= np.float32(LIMITS[0])
     assert found.max() <= np.float32(LIMITS[1])
     if size == 50:
-        assert ((found < 0) | (found > 1)).float().mean() > 0.9  # the wells are where they were: no cell had to go between them
+        assert (
+            (found < 0) | (found > 1)
+        ).float().mean() > 0.9  # the wells are where they were: no cell had to go between them
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_the_network_keeps_the_mean_of_its_input(precision):
     network, fields = Generator(4, 16, LIMITS, conserving=True), mixed(7, 16)
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
+    with (
+        torch.no_grad(),
+        torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16),
+    ):
         answer = network(fields, network.draw(7, "cpu"))
         free = Generator(4, 16, LIMITS, conserving=False)(fields)
     means = [each.mean((1, 2), dtype=torch.float64) for each in (fields, answer, free)]
@@ -167,7 +201,9 @@ def test_the_gradient_knows_that_the_mean_is_kept():
     (gradient,) = torch.autograd.grad((conserved(logits, mean, LIMITS) * weight).sum(), logits)
     with torch.no_grad():
         up, down = (conserved(logits + step * direction, mean, LIMITS) for step in (1e-2, -1e-2))
-    assert float((gradient * direction).sum()) == pytest.approx(float(((up - down) * weight).sum() / 2e-2), rel=1e-3)
+    assert float((gradient * direction).sum()) == pytest.approx(
+        float(((up - down) * weight).sum() / 2e-2), rel=1e-3
+    )
     (gradient,) = torch.autograd.grad(conserved(logits, mean, LIMITS).sum(), logits)
     assert gradient.abs().max() < 1e-6
     assert torch.allclose(gradient.sum((1, 2)), torch.zeros(2), atol=1e-5)
@@ -183,11 +219,15 @@ def test_the_discriminator_has_no_border_either():
         shifted = network(given.roll(8, 2), answer.roll(8, 2))
         assert logits.shape == (2, 4, 4)
         assert torch.allclose(shifted, logits.roll(1, 2), atol=1e-4)
-        assert not torch.allclose(network(given.roll(8, 2), answer), logits.roll(1, 2), atol=1e-2)  # conditioned on the input
+        assert not torch.allclose(
+            network(given.roll(8, 2), answer), logits.roll(1, 2), atol=1e-2
+        )  # conditioned on the input
 
 
 def test_a_logit_sees_70_cells(monkeypatch):
-    """Without the norms, which look at the whole field, each of the first layers' patches counts."""
+    """Without the norms, which look at the whole field, each of the first layers' patches
+    counts.
+    """
     monkeypatch.setattr(Norm, "forward", lambda self, x, about: x)
     answer = mixed(1, 128).requires_grad_()
     Discriminator(4)(mixed(1, 128), answer)[0, 8, 8].backward()
@@ -196,22 +236,31 @@ def test_a_logit_sees_70_cells(monkeypatch):
 
 
 def test_the_discriminator_tells_true_from_blurred():
-    """True partners are sharp; the false ones are their means over 3 x 3 cells, with which it has never met these."""
+    """True partners are sharp; the false ones are their means over 3 x 3 cells, with which it has
+    never met these.
+    """
     torch.manual_seed(3)
 
     def sharp(count, seed):
         given = mixed(count, 16, seed)
-        smooth = torch.nn.functional.avg_pool2d(pad(given[:, None], (2, 2, 2, 2), mode="circular"), 5, 1)[:, 0]
+        smooth = torch.nn.functional.avg_pool2d(
+            pad(given[:, None], (2, 2, 2, 2), mode="circular"), 5, 1
+        )[:, 0]
         return given, (smooth > smooth.mean((1, 2), keepdim=True)).float()
 
     def blurred(fields):
-        return torch.nn.functional.avg_pool2d(pad(fields[:, None], (1, 1, 1, 1), mode="circular"), 3, 1)[:, 0]
+        return torch.nn.functional.avg_pool2d(
+            pad(fields[:, None], (1, 1, 1, 1), mode="circular"), 3, 1
+        )[:, 0]
 
     network = Discriminator(8)
     optimiser = torch.optim.Adam(network.parameters(), 2e-3, (0.5, 0.999))
     for step in range(150):
         given, answer = sharp(16, step)
-        loss = softplus(network(given, blurred(answer))).mean() + softplus(-network(given, answer)).mean()
+        loss = (
+            softplus(network(given, blurred(answer))).mean()
+            + softplus(-network(given, answer)).mean()
+        )
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -1,4 +1,6 @@
-"""What the segregation networks make of the test set and of a user's own fields: the files, the six quantities, the mistakes."""
+"""What the segregation networks make of the test set and of a user's own fields: the files, the six
+quantities, the mistakes.
+"""
 
 import h5py
 import numpy as np
@@ -21,7 +23,14 @@ MODELS = ["l1_forward", "gan_forward", "gan_reverse", "gan_forward_conserving"]
 def system(tmp_path_factory) -> System:
     """Four networks, an epoch each, 20 pairs of 16 x 16 to try them on."""
     torch.set_num_threads(1)
-    made = planted(tmp_path_factory.mktemp("trained") / "run", *pairs(60), splits=(0.5, 0.16), models=MODELS, width=4, epochs=1)
+    made = planted(
+        tmp_path_factory.mktemp("trained") / "run",
+        *pairs(60),
+        splits=(0.5, 0.16),
+        models=MODELS,
+        width=4,
+        epochs=1,
+    )
     for model in MODELS:
         train.fit(made, model, "cpu", lambda *_: None)
     return made
@@ -30,7 +39,9 @@ def system(tmp_path_factory) -> System:
 @pytest.fixture
 def predict(quench, system):
     def call(*arguments, status=0):
-        code, lines = quench("segregation", "predict", f"{system.folder}.yaml", "--run", system.folder, *arguments)
+        code, lines = quench(
+            "segregation", "predict", f"{system.folder}.yaml", "--run", system.folder, *arguments
+        )
         assert code == status, lines
         return lines
 
@@ -49,27 +60,46 @@ def test_the_files_hold_input_answer_truth_and_the_six_quantities(predict, syste
     test, physics = fields.read(system.folder, "test"), CahnHilliard((16, 16))
     for model in MODELS:
         found, attributes = predicted(system, model)
-        given, truth = (test.last, test.first) if model.endswith("reverse") else (test.first, test.last)
+        given, truth = (
+            (test.last, test.first) if model.endswith("reverse") else (test.first, test.last)
+        )
         assert np.array_equal(found["input"], given)
         assert np.array_equal(found["truth"], truth)
         assert np.array_equal(found["index"], np.arange(20))
         assert np.array_equal(found["mean_concentration"], test.mean_concentration)
-        assert np.allclose(found["prediction"], answers(network_of(system, model, "cpu", print), given), atol=1e-6)
-        assert np.abs(found["prediction"] - truth).mean() == pytest.approx(shards.read(system.training(model) / "test.h5")[0]["l1"].mean())
+        assert np.allclose(
+            found["prediction"], answers(network_of(system, model, "cpu", print), given), atol=1e-6
+        )
+        assert np.abs(found["prediction"] - truth).mean() == pytest.approx(
+            shards.read(system.training(model) / "test.h5")[0]["l1"].mean()
+        )
         for whose, c in (("truth", truth), ("predicted", found["prediction"])):
             chemical, surface = physics.energies(c)
             wanted = {
-                "mean_concentration": c.mean((1, 2), dtype=np.float64), "area": (c > 0.5).sum((1, 2)),
-                "perimeter": interface.perimeter(c, 0.5), "chemical_energy": chemical, "surface_energy": surface,
+                "mean_concentration": c.mean((1, 2), dtype=np.float64),
+                "area": (c > 0.5).sum((1, 2)),
+                "perimeter": interface.perimeter(c, 0.5),
+                "chemical_energy": chemical,
+                "surface_energy": surface,
                 "free_energy": chemical + surface,
-            }  # fmt: skip
+            }
             assert set(wanted) == set(QUANTITIES)
             for quantity, values in wanted.items():
                 assert found[f"{whose}_{quantity}"].dtype == np.float64
                 assert np.allclose(found[f"{whose}_{quantity}"], values), (model, whose, quantity)
         assert attributes["study"] == "segregation"
         assert attributes["model"] == model
-        assert {"config", "seed", "git_revision", "packages", "device", "host", "date", "config_digest", "train_digest"} <= set(attributes)
+        assert {
+            "config",
+            "seed",
+            "git_revision",
+            "packages",
+            "device",
+            "host",
+            "date",
+            "config_digest",
+            "train_digest",
+        } <= set(attributes)
 
 
 def test_the_conserving_network_alone_keeps_the_mean(predict, system):
@@ -77,12 +107,17 @@ def test_the_conserving_network_alone_keeps_the_mean(predict, system):
     error = {}
     for model in ("gan_forward", "gan_forward_conserving"):
         found, _ = predicted(system, model)
-        error[model] = np.abs(found["prediction"].mean((1, 2), dtype=np.float64) - found["input"].mean((1, 2), dtype=np.float64)).max()
+        error[model] = np.abs(
+            found["prediction"].mean((1, 2), dtype=np.float64)
+            - found["input"].mean((1, 2), dtype=np.float64)
+        ).max()
     assert error["gan_forward_conserving"] < 6e-8
     assert error["gan_forward"] > 1e-3
 
 
-def test_what_is_there_is_kept_and_what_is_damaged_or_asked_otherwise_is_made_again(predict, system):
+def test_what_is_there_is_kept_and_what_is_damaged_or_asked_otherwise_is_made_again(
+    predict, system
+):
     predict()
     path = system.folder / "predict/l1_forward.h5"
     before = path.stat().st_mtime_ns
@@ -91,7 +126,9 @@ def test_what_is_there_is_kept_and_what_is_damaged_or_asked_otherwise_is_made_ag
     path.write_text("words")
     assert any("l1_forward.h5: 20 samples" in line for line in predict())
     some = ("--set", "predict.models=[l1_forward]", "--set", "predict.samples=5")
-    assert next(line for line in predict(*some) if "samples" in line).startswith(f"{path}: 5 samples, L1 ")
+    assert next(line for line in predict(*some) if "samples" in line).startswith(
+        f"{path}: 5 samples, L1 "
+    )
     found, _ = predicted(system, "l1_forward")
     mean = fields.read(system.folder, "test").mean_concentration
     order = np.argsort(mean)
@@ -102,16 +139,30 @@ def test_what_is_there_is_kept_and_what_is_damaged_or_asked_otherwise_is_made_ag
 def test_activations_are_the_answers_own(predict, system):
     predict()
     for model in ("gan_forward", "gan_forward_conserving"):
-        network, (found, attributes) = network_of(system, model, "cpu", print), predicted(system, model, "-activations")
+        network, (found, attributes) = (
+            network_of(system, model, "cpu", print),
+            predicted(system, model, "-activations"),
+        )
         field = fields.read(system.folder, "test").first[attributes["index"]]
         assert np.array_equal(found["input"], field)
         maps = activations(network, field)
-        assert [m.shape for m in maps] == [(4, 8, 8), (8, 4, 4), (16, 2, 2), (32, 1, 1), (16, 2, 2), (8, 4, 4), (4, 8, 8), (1, 16, 16)]
+        assert [m.shape for m in maps] == [
+            (4, 8, 8),
+            (8, 4, 4),
+            (16, 2, 2),
+            (32, 1, 1),
+            (16, 2, 2),
+            (8, 4, 4),
+            (4, 8, 8),
+            (1, 16, 16),
+        ]
         assert all(m.dtype == np.float32 for m in maps)
         low, high = network.limits
         logits = maps[-1][0].astype(float)
         if model == "gan_forward":
-            assert np.allclose(low + (high - low) / (1 + np.exp(-logits)), found["prediction"], atol=1e-5)
+            assert np.allclose(
+                low + (high - low) / (1 + np.exp(-logits)), found["prediction"], atol=1e-5
+            )
         assert np.corrcoef(logits.ravel(), found["prediction"].ravel())[0, 1] > 0.95
         for number, layer in enumerate(maps):
             kept = found[f"layer_{number:02d}"]
@@ -120,7 +171,9 @@ def test_activations_are_the_answers_own(predict, system):
         assert f"layer_{len(maps):02d}" not in found
         # the first convolution's own arithmetic, at one cell
         patch = 2 * np.take(np.take(field, [5, 6, 7, 8], 0), [15, 0, 1, 2], 1, mode="wrap") - 1
-        weight, bias = (network.encoder[0].get_parameter(name).detach().numpy() for name in ("weight", "bias"))
+        weight, bias = (
+            network.encoder[0].get_parameter(name).detach().numpy() for name in ("weight", "bias")
+        )
         linear = weight @ patch.ravel() + bias
         assert np.allclose(maps[0][:, 3, 0], np.where(linear > 0, linear, 0.2 * linear), atol=1e-5)
 
@@ -149,15 +202,21 @@ def test_ones_own_fields_are_answered(predict, system, tmp_path, name):
     c = pairs(5)[0].astype(np.float64)
     lines = predict("--input", own(tmp_path / name, c))
     found, attributes = shards.read(tmp_path / "mine-segregated.h5")
-    assert np.allclose(found["prediction"], answers(network_of(system, "gan_forward", "cpu", print), c), atol=1e-6)
+    assert np.allclose(
+        found["prediction"], answers(network_of(system, "gan_forward", "cpu", print), c), atol=1e-6
+    )
     assert np.array_equal(found["input"], c.astype(np.float32))
     assert np.allclose(found["predicted_area"], (found["prediction"] > 0.5).sum((1, 2)))
     assert np.allclose(found["input_mean_concentration"], c.mean((1, 2)))
-    assert {f"{whose}_{quantity}" for whose in ("input", "predicted") for quantity in QUANTITIES} <= set(found)
+    assert {
+        f"{whose}_{quantity}" for whose in ("input", "predicted") for quantity in QUANTITIES
+    } <= set(found)
     assert (attributes["model"], attributes["input"]) == ("gan_forward", name)
     assert lines[-1] == f"{tmp_path / 'mine-segregated.h5'}: 5 fields, segregated by gan_forward"
     one = own(tmp_path / f"one{name[4:]}", c[2])
-    predict("--input", one, "--model", "gan_forward_conserving", "--output", tmp_path / "deep/answer.h5")
+    predict(
+        "--input", one, "--model", "gan_forward_conserving", "--output", tmp_path / "deep/answer.h5"
+    )
     found, _ = shards.read(tmp_path / "deep/answer.h5")
     assert found["prediction"].shape == (1, 16, 16)
     assert found["predicted_mean_concentration"] == pytest.approx(c[2].mean(), abs=1e-7)
@@ -168,8 +227,13 @@ def test_the_way_back_is_called_mixed_and_an_unseen_mean_is_warned_of(predict, t
     last[1] = 0.1
     lines = predict("--input", own(tmp_path / "mine.npy", last), "--model", "gan_reverse")
     assert (tmp_path / "mine-mixed.h5").exists()
-    assert sum("warning: 1 of 3 fields have a mean outside of 0.3 to 0.7" in line for line in lines) == 1
-    assert not any("warning" in line for line in predict("--input", own(tmp_path / "mine.npy", first)))
+    assert (
+        sum("warning: 1 of 3 fields have a mean outside of 0.3 to 0.7" in line for line in lines)
+        == 1
+    )
+    assert not any(
+        "warning" in line for line in predict("--input", own(tmp_path / "mine.npy", first))
+    )
 
 
 good = pairs(2)[0]
@@ -178,11 +242,19 @@ BAD = {
     "text": ("words", ".npy", "neither a .npy file nor HDF5 with a dataset `concentration`"),
     "text as h5": ("words", ".h5", "neither a .npy file nor HDF5 with a dataset `concentration`"),
     "strings": (np.array(["a"]), ".npy", "neither a .npy file nor HDF5"),
-    "another size": (good[:, :8, :8], ".npy", "concentrations of shape (2, 8, 8); this run's networks know (n, 16, 16)"),
+    "another size": (
+        good[:, :8, :8],
+        ".npy",
+        "concentrations of shape (2, 8, 8); this run's networks know (n, 16, 16)",
+    ),
     "none": (good[:0], ".npy", "concentrations of shape (0, 16, 16)"),
     "symmetric": (2 * good - 1 - 0.5, ".npy", "expected 0 to 1, where the two phases are"),
     "nan": (np.full_like(good, np.nan), ".npy", "concentrations from nan to nan; expected 0 to 1"),
-    "empty mixture": (np.zeros_like(good), ".npy", "mean concentrations from 0 to 0; expected above 0 and below 1"),
+    "empty mixture": (
+        np.zeros_like(good),
+        ".npy",
+        "mean concentrations from 0 to 0; expected above 0 and below 1",
+    ),
 }
 
 
@@ -204,7 +276,10 @@ def test_a_bad_input_is_one_line(predict, tmp_path, kind):
 def test_an_hdf5_file_without_concentration_says_what_it_holds(predict, tmp_path):
     with h5py.File(tmp_path / "mine.h5", "w") as file:
         file["spins"] = good
-    assert "holds spins, and no dataset `concentration`" in predict("--input", tmp_path / "mine.h5", status=2)[-1]
+    assert (
+        "holds spins, and no dataset `concentration`"
+        in predict("--input", tmp_path / "mine.h5", status=2)[-1]
+    )
 
 
 def test_models_that_are_not_there_and_files_that_are(predict, system, tmp_path):
@@ -214,7 +289,10 @@ def test_models_that_are_not_there_and_files_that_are(predict, system, tmp_path)
     assert "there are gan_forward, gan_forward_conserving, gan_reverse, l1_forward" in line
     assert "would overwrite the input" in predict("--input", path, "--output", path, status=2)[-1]
     (tmp_path / "other.h5").write_text("words")
-    assert "is not a prediction; nothing is overwritten" in predict("--input", path, "--output", tmp_path / "other.h5", status=2)[-1]
+    assert (
+        "is not a prediction; nothing is overwritten"
+        in predict("--input", path, "--output", tmp_path / "other.h5", status=2)[-1]
+    )
     predict("--input", path)
     predict("--input", path)  # its own answer is
 
@@ -223,7 +301,10 @@ def test_without_a_trained_network_there_is_no_answer(quench, tmp_path):
     made = planted(tmp_path / "run", *pairs(30))
     call = ["segregation", "predict", f"{made.folder}.yaml", "--run", made.folder]
     code, lines = quench(*call)
-    assert (code, lines[-1]) == (2, f"{made.folder}: none of the networks asked for is trained: run train first")
+    assert (code, lines[-1]) == (
+        2,
+        f"{made.folder}: none of the networks asked for is trained: run train first",
+    )
     code, lines = quench(*call, "--input", own(tmp_path / "mine.npy", good))
     assert (code, lines[-1]) == (2, f"{made.folder}: no network is trained: run train first")
     (made.training("gan_forward")).mkdir(parents=True)

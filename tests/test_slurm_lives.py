@@ -1,4 +1,6 @@
-"""Tasks that end before their work does: time limits, preemption, dead nodes and ranks; on a real Slurm."""
+"""Tasks that end before their work does: time limits, preemption, dead nodes and ranks; on a real
+Slurm.
+"""
 
 import re
 import time
@@ -39,7 +41,19 @@ def slow(tmp_path_factory) -> tuple[Path, Path, float]:
 
 
 def made(path: Path, run: Path, count: int) -> None:
-    process = command("nucleation", "generate", path, "--run", run, "--device", "cpu", "--workers", "1", "--set", f"generate.units={count}")
+    process = command(
+        "nucleation",
+        "generate",
+        path,
+        "--run",
+        run,
+        "--device",
+        "cpu",
+        "--workers",
+        "1",
+        "--set",
+        f"generate.units={count}",
+    )
     assert process.wait(300) == 0, process.stderr.read()
 
 
@@ -51,33 +65,73 @@ def seconds(run: Path) -> float:
 
 @pytest.fixture(scope="module")
 def limited(cluster, slow, tmp_path_factory) -> tuple[str, Path]:
-    """A task that meets its time limit while the other tests run: the signal comes within PERIOD seconds, the end after a minute or so."""
+    """A task that meets its time limit while the other tests run: the signal comes within PERIOD
+    seconds, the end after a minute or so.
+    """
     folder = tmp_path_factory.mktemp("limited")
     count = max(12, int(2.5 * PERIOD / slow[2]))
-    options = ("--array=0-0", "--time=1", "--signal=B:USR1@55", "--cpus-per-task=1", "--nodelist=n2", f"--output={folder}/out-%a")
+    options = (
+        "--array=0-0",
+        "--time=1",
+        "--signal=B:USR1@55",
+        "--cpus-per-task=1",
+        "--nodelist=n2",
+        f"--output={folder}/out-%a",
+    )
     words = (slow[0], "--run", folder / "run", "--set", f"generate.units={count}")
     return cluster.submit("nucleation_generate", *words, options=options), folder
 
 
 def start(cluster, slow, folder, tasks=1, cores=1, count=12, more=(), **environment) -> str:
-    options = (f"--array=0-{tasks - 1}", f"--cpus-per-task={cores}", f"--output={folder}/out-%a", *more)
-    words = (slow[0], "--run", folder / "run", "--device", "cpu", "--set", f"generate.units={count}")
+    options = (
+        f"--array=0-{tasks - 1}",
+        f"--cpus-per-task={cores}",
+        f"--output={folder}/out-%a",
+        *more,
+    )
+    words = (
+        slow[0],
+        "--run",
+        folder / "run",
+        "--device",
+        "cpu",
+        "--set",
+        f"generate.units={count}",
+    )
     return cluster.submit("nucleation_generate", *words, options=options, **environment)
 
 
 def begun(cluster, folder, count=1) -> None:
-    cluster.until(lambda: (folder / "run/generate").exists() and len(list((folder / "run/generate").glob("unit-*.h5"))) >= count, 60)
+    cluster.until(
+        lambda: (
+            (folder / "run/generate").exists()
+            and len(list((folder / "run/generate").glob("unit-*.h5"))) >= count
+        ),
+        60,
+    )
 
 
 def test_a_preempted_task_goes_on(limited, cluster, slow, tmp_path, quench):
     """And what depends on it waits for its last life."""
     count = max(12, int(15 / slow[2]))  # enough for Slurm to take its time
     job = start(cluster, slow, tmp_path, count=count, more=("--nodelist=n1",))
-    options = (f"--dependency=afterok:{job}", "--kill-on-invalid-dep=yes", "--cpus-per-task=1", f"--output={tmp_path}/collect")
+    options = (
+        f"--dependency=afterok:{job}",
+        "--kill-on-invalid-dep=yes",
+        "--cpus-per-task=1",
+        f"--output={tmp_path}/collect",
+    )
     words = (slow[0], "--run", tmp_path / "run", "--set", f"generate.units={count}")
     collect = cluster.submit("nucleation_collect", *words, options=options)
     begun(cluster, tmp_path, 2)
-    words = ("--partition=urgent", "--nodelist=n1", "--nodes=1", "--ntasks=8", f"--output={tmp_path}/urgent", "--wrap=true")
+    words = (
+        "--partition=urgent",
+        "--nodelist=n1",
+        "--nodes=1",
+        "--ntasks=8",
+        f"--output={tmp_path}/urgent",
+        "--wrap=true",
+    )
     urgent = cluster.run("sbatch", "--parsable", *words)
     cluster.until(lambda: "PENDING" in cluster.state(job), 30)
     assert 2 <= len(units(tmp_path / "run")) < count
@@ -92,7 +146,10 @@ def test_a_preempted_task_goes_on(limited, cluster, slow, tmp_path, quench):
     assert kept[0] == "0"
     assert f"{count - int(kept[1])} units left" in said  # in its first life
     assert "life 2" in said
-    assert any("requeued: generate task 0: 1 time, last" in line for line in quench("status", tmp_path / "run")[1])
+    assert any(
+        "requeued: generate task 0: 1 time, last" in line
+        for line in quench("status", tmp_path / "run")[1]
+    )
 
 
 def test_lives_are_counted_and_bounded(cluster, slow, tmp_path):
@@ -114,13 +171,19 @@ def test_a_unit_that_outlasts_its_grace_is_killed_and_begun_again(cluster, slow,
 
 
 def test_a_task_of_an_array_is_requeued_alone(cluster, slow, tmp_path):
-    """The last one, whose id is also that of the whole array, while the others run or have ended."""
+    """The last one, whose id is also that of the whole array, while the others run or have
+    ended.
+    """
     job = start(cluster, slow, tmp_path, tasks=3)
     begun(cluster, tmp_path, 3)
     cluster.run("scancel", "--signal=USR1", "--batch", f"{job}_2")
     cluster.until(lambda: "life 2" in (tmp_path / "out-2").read_text(), 60)
     assert cluster.ended(job) == [{"COMPLETED"}]
-    assert [re.findall(r"life (\d):", (tmp_path / f"out-{k}").read_text()) for k in range(3)] == [["1"], ["1"], ["1", "2"]]
+    assert [re.findall(r"life (\d):", (tmp_path / f"out-{k}").read_text()) for k in range(3)] == [
+        ["1"],
+        ["1"],
+        ["1", "2"],
+    ]
     assert digests(tmp_path / "run") == digests(slow[1])
 
 
@@ -156,8 +219,16 @@ def test_two_arrays_on_one_run(cluster, slow, tmp_path):
 @pytest.mark.skipif(gpu_problem() is None, reason="this machine has a GPU")
 @pytest.mark.parametrize("asked", ["--gpus-per-task=1", "--gres=gpu:1", "--gpus=1"])
 def test_a_gpu_that_is_not_there(cluster, slow, tmp_path, asked):
-    """The task says so at once, and which node it is; it does not do on cores what was to be done on a GPU."""
-    options = ("--array=0-0", asked, "--cpus-per-task=1", f"--output={tmp_path}/out-%a", "--nodelist=n2")
+    """The task says so at once, and which node it is; it does not do on cores what was to be done
+    on a GPU.
+    """
+    options = (
+        "--array=0-0",
+        asked,
+        "--cpus-per-task=1",
+        f"--output={tmp_path}/out-%a",
+        "--nodelist=n2",
+    )
     job = cluster.submit("nucleation_generate", slow[0], "--run", tmp_path / "run", options=options)
     assert cluster.ended(job) == [{"FAILED"}]
     first, *rest = (tmp_path / "out-0").read_text().splitlines()

@@ -14,14 +14,18 @@ from test_jobs_signals import TOGETHER
 from jobs import shards
 from jobs.options import STAGES
 
-TEMPLATES = [f"{study}_{stage}" for study, stages in STAGES.items() for stage in (*stages[:-1], "analysis")]
+TEMPLATES = [
+    f"{study}_{stage}" for study, stages in STAGES.items() for stage in (*stages[:-1], "analysis")
+]
 FRUGAL = ("--", "--cpus-per-task=1", "--mem=500M")
 
 
 @pytest.fixture
 def many(small) -> Path:
     """Work for several tasks of an array."""
-    small.write_text(small.read_text().replace("units: 3", "units: 6").replace("folds: 1", "folds: 2"))
+    small.write_text(
+        small.read_text().replace("units: 3", "units: 6").replace("folds: 1", "folds: 2")
+    )
     return small
 
 
@@ -34,13 +38,24 @@ def test_every_study_and_stage_has_its_template():
     for name in TEMPLATES:
         text = (ROOT / f"slurm/{name}.sh").read_text()
         study, _, stage = name.partition("_")
-        for words in (f"--job-name={study}-{stage}\n", f"STUDY={study} STAGE={stage}\n", "--signal=B:USR1@600\n", "# Runs:", "# Needs:",
-                      "# Costs:", "--open-mode=append\n"):  # fmt: skip
+        for words in (
+            f"--job-name={study}-{stage}\n",
+            f"STUDY={study} STAGE={stage}\n",
+            "--signal=B:USR1@600\n",
+            "# Runs:",
+            "# Needs:",
+            "# Costs:",
+            "--open-mode=append\n",
+        ):
             assert words in text, (name, words)
         assert ("--array" in text) == (stage in ("generate", "train"))
 
 
-@pytest.mark.parametrize("options", [(), ("--gpus-per-task=1",), ("--ntasks=2", "--ntasks-per-node=1")], ids=["one", "gpu", "ranks"])
+@pytest.mark.parametrize(
+    "options",
+    [(), ("--gpus-per-task=1",), ("--ntasks=2", "--ntasks-per-node=1")],
+    ids=["one", "gpu", "ranks"],
+)
 def test_slurm_would_take_every_template(cluster, options):
     for name in TEMPLATES:
         assert "to start at" in cluster.run("sbatch", "--test-only", *options, f"slurm/{name}.sh")
@@ -57,12 +72,23 @@ def test_a_study_from_submit_to_report(cluster, quench, many, tmp_path):
     assert digests(run) == digests(tmp_path / "local")
     assert "# " in (run / "report.md").read_text()
     logs = sorted(path.name for path in (run / "log").glob("slurm-*.out"))
-    assert logs == ["slurm-analysis.out", "slurm-collect.out", *(f"slurm-generate-{k}.out" for k in range(3)), "slurm-predict.out",
-                    "slurm-train-0.out", "slurm-train-1.out"]  # fmt: skip
+    assert logs == [
+        "slurm-analysis.out",
+        "slurm-collect.out",
+        *(f"slurm-generate-{k}.out" for k in range(3)),
+        "slurm-predict.out",
+        "slurm-train-0.out",
+        "slurm-train-1.out",
+    ]
     first = (run / "log/slurm-generate-1.out").read_text()
     assert "2 of 6 units are mine" in first
-    again = cluster.submit("nucleation_generate", many, "--run", run,
-                           options=("--array=0-2", "--cpus-per-task=1", f"--output={run}/log/slurm-generate-%a.out"))  # fmt: skip
+    again = cluster.submit(
+        "nucleation_generate",
+        many,
+        "--run",
+        run,
+        options=("--array=0-2", "--cpus-per-task=1", f"--output={run}/log/slurm-generate-%a.out"),
+    )
     assert cluster.ended(again) == [{"COMPLETED"}]
     text = (run / "log/slurm-generate-1.out").read_text()
     assert text.startswith(first)
@@ -71,14 +97,24 @@ def test_a_study_from_submit_to_report(cluster, quench, many, tmp_path):
 
 @pytest.mark.slow
 def test_ranks_on_two_nodes_train_one_network(cluster, quench, tmp_path):
-    """Told to stop, they end after an epoch and go on together: the bytes of two ranks on one machine, in one go."""
+    """Told to stop, they end after an epoch and go on together: the bytes of two ranks on one
+    machine, in one go.
+    """
     path = tmp_path / "together.yaml"
     path.write_text(TOGETHER)
     for run in ("run", "local"):
         for stage in ("generate", "collect"):
             assert quench("coarsening", stage, path, "--run", tmp_path / run)[0] == 0
-    options = ("--ntasks=2", "--ntasks-per-node=1", "--array=0-0", "--cpus-per-task=1", f"--output={tmp_path}/out-%a")
-    job = cluster.submit("coarsening_train", path, "--run", tmp_path / "run", "--device", "cpu", options=options)
+    options = (
+        "--ntasks=2",
+        "--ntasks-per-node=1",
+        "--array=0-0",
+        "--cpus-per-task=1",
+        f"--output={tmp_path}/out-%a",
+    )
+    job = cluster.submit(
+        "coarsening_train", path, "--run", tmp_path / "run", "--device", "cpu", options=options
+    )
     trained = Path("train/staggered/seed-0")
     history = tmp_path / "run" / trained / "metrics.csv"
     cluster.until(lambda: history.exists() and len(history.read_text().splitlines()) > 5, 60)
@@ -88,9 +124,34 @@ def test_ranks_on_two_nodes_train_one_network(cluster, quench, tmp_path):
     assert len(re.findall("stopped by a signal", said)) == 1
     assert cluster.ended(job) == [{"COMPLETED"}]
     assert "life 2" in (tmp_path / "out-0").read_text()
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--", "jobs", "coarsening",
-              "train", path, "--run", tmp_path / "local", "--device", "cpu", "--workers", "1"]  # fmt: skip
-    subprocess.run(launch, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, capture_output=True, timeout=240)
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "--",
+        "jobs",
+        "coarsening",
+        "train",
+        path,
+        "--run",
+        tmp_path / "local",
+        "--device",
+        "cpu",
+        "--workers",
+        "1",
+    ]
+    subprocess.run(
+        launch,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=True,
+        capture_output=True,
+        timeout=240,
+    )
     files = [tmp_path / run / trained / "test.h5" for run in ("run", "local")]
     assert shards.read(files[0])[1]["ranks"] == 2
     assert shards.check(files[0]) == shards.check(files[1])
@@ -99,7 +160,18 @@ def test_ranks_on_two_nodes_train_one_network(cluster, quench, tmp_path):
 @pytest.mark.slow
 def test_what_waits_for_a_failed_stage_is_removed(cluster, many, tmp_path):
     run = tmp_path / "run"
-    said = submit(cluster, "nucleation", many, "--run", run, "--set", "train.training=60000", *FRUGAL, GENERATE_TASKS="1", TRAIN_TASKS="1")
+    said = submit(
+        cluster,
+        "nucleation",
+        many,
+        "--run",
+        run,
+        "--set",
+        "train.training=60000",
+        *FRUGAL,
+        GENERATE_TASKS="1",
+        TRAIN_TASKS="1",
+    )
     ids = dict(re.findall(r"^(\w+) (\d+)$", said, re.M))
     states = dict(zip(ids, cluster.ended(*ids.values()), strict=True))
     assert states["collect"] == {"COMPLETED"}
@@ -120,22 +192,45 @@ def test_mistakes_are_said_before_anything_is_submitted(cluster, many, tmp_path)
         said = submit(cluster, *words, check=False).splitlines()
         assert len(said) == 1, said
         assert line in said[0]
-    assert "lacks Quench's packages" in submit(cluster, "nucleation", many, check=False, PYTHON="/usr/bin/false")
+    assert "lacks Quench's packages" in submit(
+        cluster, "nucleation", many, check=False, PYTHON="/usr/bin/false"
+    )
     assert len(cluster.jobs()) == before
     assert not (tmp_path / "run").exists()
 
 
 def test_dry_run(many, tmp_path):
     """Without Slurm, and touching nothing."""
-    environment = {"PATH": "/usr/bin:/bin", "PYTHON": sys.executable, "ACCOUNT": "ab12", "PARTITION": "cores", "GPU_PARTITION": "gpus",
-                   "GPU": "--gpus-per-task=1"}  # fmt: skip
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "PYTHON": sys.executable,
+        "ACCOUNT": "ab12",
+        "PARTITION": "cores",
+        "GPU_PARTITION": "gpus",
+        "GPU": "--gpus-per-task=1",
+    }
     study = ["coarsening", "jobs/coarsening/demo.yaml"]
-    words = ["bash", "slurm/submit.sh", *study, "--run", tmp_path / "50% run", "--dry-run", "--", "--mem=1G"]
-    lines = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+    words = [
+        "bash",
+        "slurm/submit.sh",
+        *study,
+        "--run",
+        tmp_path / "50% run",
+        "--dry-run",
+        "--",
+        "--mem=1G",
+    ]
+    lines = subprocess.run(
+        words, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     stages = [re.search(r"coarsening_(\w+)\.sh", line)[1] for line in lines]
     assert stages == ["generate", "collect", "train", "rollout", "analysis"]
     for line, stage in zip(lines, stages, strict=True):
-        assert ("--gpus-per-task=1" in line) == ("--partition=gpus" in line) == (stage not in ("collect", "analysis"))
+        assert (
+            ("--gpus-per-task=1" in line)
+            == ("--partition=gpus" in line)
+            == (stage not in ("collect", "analysis"))
+        )
         assert "--account=ab12" in line
         assert "--mem=1G" in line
         assert "50%%" in line  # of --output, where Slurm has patterns
@@ -146,7 +241,17 @@ def test_dry_run(many, tmp_path):
 
 def test_a_template_without_slurm(many, tmp_path):
     environment = {"PATH": "/usr/bin:/bin", "PYTHON": sys.executable, "HOME": str(tmp_path)}
-    command = ["bash", ROOT / "slurm/nucleation_generate.sh", many, "--run", tmp_path / "run", "--set", "generate.units=1"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    command = [
+        "bash",
+        ROOT / "slurm/nucleation_generate.sh",
+        many,
+        "--run",
+        tmp_path / "run",
+        "--set",
+        "generate.units=1",
+    ]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
     assert "1 units done" in done.stderr
     assert (tmp_path / "run/generate/unit-00000.h5").exists()

@@ -1,4 +1,6 @@
-"""Coarsening: figures 1 to 8 and S1, the honest table, a movie, and the report beside the paper's claims."""
+"""Coarsening: figures 1 to 8 and S1, the honest table, a movie, and the report beside the paper's
+claims.
+"""
 
 from pathlib import Path
 
@@ -20,7 +22,9 @@ from analysis.runs import named
 
 
 def pictures(run: Run, found: Numbers, folder: Path, prefix: str):
-    """Draw one by one all figures that this run has data for: (file name, caption), None for one it has none for."""
+    """Draw one by one all figures that this run has data for: (file name, caption), None for one it
+    has none for.
+    """
     network = run.main() or next(iter(run.networks), None)
     yield learning.learning(run, folder, prefix)
     if network is not None:
@@ -37,7 +41,8 @@ def pictures(run: Run, found: Numbers, folder: Path, prefix: str):
 
 
 def analyse(paths: list[Path], out: Path, progress) -> Path:
-    """Draw all figures of these runs into out/figures and write out/report.md and .json; return report.md's path.
+    """Draw all figures of these runs into out/figures and write out/report.md and .json; return
+    report.md's path.
 
     progress(text) is called with each file's name.  Raises BadInput for a run that cannot be read.
     """

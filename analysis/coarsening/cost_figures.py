@@ -1,4 +1,6 @@
-"""Figure 7, cost against size; and the honest table as a figure: time of a frame against error, each method a point or curve."""
+"""Figure 7, cost against size; and the honest table as a figure: time of a frame against error,
+each method a point or curve.
+"""
 
 from pathlib import Path
 
@@ -9,7 +11,12 @@ from analysis.coarsening import costs
 from analysis.coarsening.dataset import Run
 from analysis.coarsening.error_figures import decades
 
-SOLVER_COLOURS = {"explicit": "#222222", "first_order": style.PURPLE, "second_order": style.ORANGE, "adaptive": style.SKY}
+SOLVER_COLOURS = {
+    "explicit": "#222222",
+    "first_order": style.PURPLE,
+    "second_order": style.ORANGE,
+    "adaptive": style.SKY,
+}
 SOLVER_MARKERS = {"explicit": "X", "first_order": "v", "second_order": "D", "adaptive": "o"}
 
 
@@ -23,12 +30,28 @@ def against_size(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
     ax = fig.subplots()
     own = run.network_size**3
     for index, (network, (cells, seconds, _)) in enumerate(found.items()):
-        same = np.median(seconds[cells == own]) if (cells == own).any() else seconds[0] * own / cells[0]
+        same = (
+            np.median(seconds[cells == own])
+            if (cells == own).any()
+            else seconds[0] * own / cells[0]
+        )
         slope = costs.growth(cells, seconds)
-        ax.plot(cells / own, seconds / same, style.marker(index), color=network.colour, mfc="none", label=f"{network.title}: {slope}")
+        ax.plot(
+            cells / own,
+            seconds / same,
+            style.marker(index),
+            color=network.colour,
+            mfc="none",
+            label=f"{network.title}: {slope}",
+        )
         reach = np.array([min(cells) / own, max(cells) / own])
     ax.plot(reach, reach, label="linear", color=style.GREY, ls="--", lw=0.9)
-    ax.set(xscale="log", yscale="log", xlabel="cells / cells of the training box", ylabel="time of a frame / same")
+    ax.set(
+        xscale="log",
+        yscale="log",
+        xlabel="cells / cells of the training box",
+        ylabel="time of a frame / same",
+    )
     decades(ax.xaxis)
     decades(ax.yaxis)
     ax.legend(title="exponent", title_fontsize=7)
@@ -46,22 +69,45 @@ def time_and_error(run: Run, folder: Path, prefix: str) -> tuple[str, str] | Non
         return None
     fig = style.figure(style.PAGE, 3.1)
     axes = fig.subplots(1, 2, sharey=True)
-    for ax, name, label in zip(axes, ("rmse", "free_energy_error"), ("RMSE", "relative error of $F$"), strict=True):
+    for ax, name, label in zip(
+        axes, ("rmse", "free_energy_error"), ("RMSE", "relative error of $F$"), strict=True
+    ):
         for method, title in costs.SOLVERS.items():
             points = costs.solver(rows, method)
             if points:
                 errors = np.array([getattr(p, name) for p in points])
-                seconds = np.array([[p.seconds, p.seconds - p.least, p.most - p.seconds] for p in points]).T
-                ax.errorbar(errors, seconds[0], np.abs(seconds[1:]), fmt=SOLVER_MARKERS[method] + "-", color=SOLVER_COLOURS[method], lw=0.9,
-                            label=title)  # fmt: skip
+                seconds = np.array(
+                    [[p.seconds, p.seconds - p.least, p.most - p.seconds] for p in points]
+                ).T
+                ax.errorbar(
+                    errors,
+                    seconds[0],
+                    np.abs(seconds[1:]),
+                    fmt=SOLVER_MARKERS[method] + "-",
+                    color=SOLVER_COLOURS[method],
+                    lw=0.9,
+                    label=title,
+                )
         for row in rows:
             if row.network is not None:
-                ax.errorbar([getattr(row, name)], [row.seconds], [[row.seconds - row.least], [row.most - row.seconds]], fmt="*", ms=9,
-                            color=row.network.colour, label=row.title, zorder=4)  # fmt: skip
+                ax.errorbar(
+                    [getattr(row, name)],
+                    [row.seconds],
+                    [[row.seconds - row.least], [row.most - row.seconds]],
+                    fmt="*",
+                    ms=9,
+                    color=row.network.colour,
+                    label=row.title,
+                    zorder=4,
+                )
         still = run.costs.get(f"persistence_{name}")
         if still:
             ax.axvline(float(still), color=style.GREY, ls="--", lw=0.9, label="persistence")
-        ax.set(xscale="log", yscale="log", xlabel=f"{label} after {run.costs.get('frames', '?')} frames")
+        ax.set(
+            xscale="log",
+            yscale="log",
+            xlabel=f"{label} after {run.costs.get('frames', '?')} frames",
+        )
     axes[0].set_ylabel("seconds a frame")
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     device = str(run.costs.get("device", "a device not recorded"))

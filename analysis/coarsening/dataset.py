@@ -17,10 +17,12 @@ SPLITS = ("training", "validation", "test")
 
 @dataclass(frozen=True)
 class Trained:
-    """A network's training.  history: {column: (epochs,)}.  loss, persistence, extrapolation: (n, frames), None before it is finished.
+    """A network's training.  history: {column: (epochs,)}.  loss, persistence, extrapolation: (n,
+    frames), None before it is finished.
 
-    loss: mean squared error of each frame of test sequences that the network goes on alone with from their first frame; the others:
-    of the first frame itself, and of the straight line through the first two.
+    loss: mean squared error of each frame of test sequences that the network goes on alone with
+    from their first frame; the others: of the first frame itself, and of the straight line through
+    the first two.
     """
 
     history: dict[str, np.ndarray]
@@ -34,13 +36,19 @@ class Trained:
         """Of the epoch that was kept."""
         losses = self.history.get("validation_loss", np.array([np.nan]))
         best = self.attributes.get("best_epoch")
-        at = np.flatnonzero(self.history.get("epoch", np.array([])) == best) if best is not None else []
+        at = (
+            np.flatnonzero(self.history.get("epoch", np.array([])) == best)
+            if best is not None
+            else []
+        )
         return float(losses[at[0]] if len(at) else losses[-1])
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run.  split, mean_concentration: (n,) of all sequences.  costs: columns of rollout/costs.h5 (methods,), None without it."""
+    """One run.  split, mean_concentration: (n,) of all sequences.  costs: columns of
+    rollout/costs.h5 (methods,), None without it.
+    """
 
     path: Path
     name: str
@@ -88,7 +96,9 @@ class Run:
     @property
     def networks(self) -> list[Network]:
         """All there are, trained or in a rollout."""
-        return in_order({*self.trained, *(n for case in self.cases.values() for n in case.networks)})
+        return in_order(
+            {*self.trained, *(n for case in self.cases.values() for n in case.networks)}
+        )
 
     def case(self, name: str, truth: bool = True) -> Case | None:
         """A case with rollouts of networks, and with the truth if that is needed; else None."""
@@ -96,7 +106,9 @@ class Run:
         return None if case is None or not case.networks or (truth and case.truth is None) else case
 
     def main(self, among=None) -> Network | None:
-        """The network the paper's claims are judged by: conserving, staggered before central, the first seed."""
+        """The network the paper's claims are judged by: conserving, staggered before central, the
+        first seed.
+        """
         among = self.networks if among is None else in_order(among)
         return next((n for model in CONSERVING for n in among if n.model == model), None)
 
@@ -119,7 +131,14 @@ def load(path: Path) -> Run:
             raise BadInput(f"{file} is not a data set of the coarsening study")
         config = yaml.safe_load(attributes["config"])
         system, generate = config["system"], config["generate"]
-        system["size"], system["downscale"], system["spacing"], system["interface_width"], generate["interval"], generate["frames"]
+        (
+            system["size"],
+            system["downscale"],
+            system["spacing"],
+            system["interface_width"],
+            generate["interval"],
+            generate["frames"],
+        )
     except shards.BadFileError as error:
         raise BadInput(f"{file}: {error}") from None
     except (KeyError, TypeError, yaml.YAMLError):
@@ -129,13 +148,23 @@ def load(path: Path) -> Run:
         raise BadInput(f"{file} lacks {', '.join(missing)}; run collect again")
     left_out = []
     return Run(
-        path, path.name, config, attributes, arrays["split"], arrays["mean_concentration"].astype(float), read_trained(path, attributes,
-        left_out), read_cases(path, attributes.get("config_digest"), left_out), read_costs(path, left_out), left_out,
-    )  # fmt: skip
+        path,
+        path.name,
+        config,
+        attributes,
+        arrays["split"],
+        arrays["mean_concentration"].astype(float),
+        read_trained(path, attributes, left_out),
+        read_cases(path, attributes.get("config_digest"), left_out),
+        read_costs(path, left_out),
+        left_out,
+    )
 
 
 def read_trained(path: Path, attributes: dict, left_out: list[str]) -> dict[Network, Trained]:
-    """Every network below RUN/train that has begun: its metrics.csv, and its test.h5 once it is finished."""
+    """Every network below RUN/train that has begun: its metrics.csv, and its test.h5 once it is
+    finished.
+    """
     found = {}
     for folder in sorted((path / "train").glob("*/seed-*")):
         network = parse(f"{folder.parent.name}/{folder.name}")
@@ -145,10 +174,16 @@ def read_trained(path: Path, attributes: dict, left_out: list[str]) -> dict[Netw
         arrays, about = {}, {}
         try:
             arrays, about = shards.read(folder / "test.h5")
-            if about.get("config_digest", attributes.get("config_digest")) != attributes.get("config_digest"):
+            if about.get("config_digest", attributes.get("config_digest")) != attributes.get(
+                "config_digest"
+            ):
                 raise shards.BadFileError("made from another data set")
-            losses = [np.asarray(arrays[name], float) for name in ("loss", "persistence", "extrapolation")]
-            history = history or {key.split("/")[1]: v for key, v in arrays.items() if key.startswith("history/")}
+            losses = [
+                np.asarray(arrays[name], float) for name in ("loss", "persistence", "extrapolation")
+            ]
+            history = history or {
+                key.split("/")[1]: v for key, v in arrays.items() if key.startswith("history/")
+            }
         except FileNotFoundError:
             losses = [None] * 3
         except (shards.BadFileError, KeyError) as error:
@@ -166,7 +201,10 @@ def read_history(file: Path, path: Path, left_out: list[str]) -> dict[str, np.nd
     with file.open(newline="") as text:
         rows = list(csv.DictReader(text))
     try:
-        found = {name: np.array([float(row[name] or "nan") for row in rows]) for name in (rows[0] if rows else ())}
+        found = {
+            name: np.array([float(row[name] or "nan") for row in rows])
+            for name in (rows[0] if rows else ())
+        }
         if "epoch" not in found:
             raise ValueError
         return found

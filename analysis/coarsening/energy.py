@@ -12,11 +12,16 @@ LAW = -1 / 3  # of F in time: domains grow as t^(1/3)
 FIRST = 20.0  # time from which domains are far larger than their interfaces' width, and coarsen
 LAYERS = 1.5  # F / V above so many times that of two flat layers: the box is still large
 SPAN = 3.0  # the window must be at least so many times as late at its end as at its start
-POINTS, BLOCKS = 60, 6  # of a fit, evenly in log t; left out in turn for the error of a single start
+POINTS, BLOCKS = (
+    60,
+    6,
+)  # of a fit, evenly in log t; left out in turn for the error of a single start
 
 
 def at(rollout: Rollout, times: np.ndarray, name: str = "free_energy") -> np.ndarray:
-    """A series at `times` within the rollout's, (count, t): the very values where it has these times, else linear between."""
+    """A series at `times` within the rollout's, (count, t): the very values where it has these
+    times, else linear between.
+    """
     return np.stack([np.interp(times, rollout.series_time, row) for row in rollout.series[name]])
 
 
@@ -44,8 +49,11 @@ def gap(case: Case, rollout: Rollout) -> Gap | None:
         return Gap(times, np.where(own == true, 0, np.abs(own - true) / np.abs(true)))
 
 
-def window(time: np.ndarray, free_energy: np.ndarray, volume: float, side: float) -> tuple[float, float] | None:
-    """Times between which F is fitted, from the mean F (t,) of the truth; None: too short to tell an exponent.
+def window(
+    time: np.ndarray, free_energy: np.ndarray, volume: float, side: float
+) -> tuple[float, float] | None:
+    """Times between which F is fitted, from the mean F (t,) of the truth; None: too short to tell
+    an exponent.
 
     From FIRST until F / V first falls below LAYERS times 2 / side, what two flat layers have.
     """
@@ -54,8 +62,12 @@ def window(time: np.ndarray, free_energy: np.ndarray, volume: float, side: float
     return (FIRST, last) if last >= SPAN * FIRST else None
 
 
-def exponent(time: np.ndarray, free_energy: np.ndarray, between: tuple[float, float] | None) -> Estimate:
-    """d log F / d log t of F (n, t): mean over starts of straight lines by least squares, its error from starts, or from blocks of t."""
+def exponent(
+    time: np.ndarray, free_energy: np.ndarray, between: tuple[float, float] | None
+) -> Estimate:
+    """d log F / d log t of F (n, t): mean over starts of straight lines by least squares, its error
+    from starts, or from blocks of t.
+    """
     if between is None or between[1] > time[-1] * (1 + 1e-9):
         return UNDETERMINED
     x = np.linspace(*np.log(between), POINTS)
@@ -78,7 +90,8 @@ def slopes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 class Bands:
     """Mean and standard deviation over the starts of F / V of truth and network, (t,) each.
 
-    ratio: of the network's deviation to the truth's, both averaged over the frames after the first."""
+    ratio: of the network's deviation to the truth's, both averaged over the frames after the first.
+    """
 
     time: np.ndarray
     mean_truth: np.ndarray
@@ -89,7 +102,9 @@ class Bands:
 
     @property
     def off(self) -> np.ndarray:
-        """Mean of the network minus that of the truth, in the truth's standard deviations; after the first frame."""
+        """Mean of the network minus that of the truth, in the truth's standard deviations; after
+        the first frame.
+        """
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(self.time > 0, (self.mean - self.mean_truth) / self.spread_truth, 0)
 
@@ -101,11 +116,20 @@ def bands(case: Case, rollout: Rollout, volume: float) -> Bands | None:
     times = times[times <= rollout.series_time[-1] * (1 + 1e-9)]
     true, own = at(case.truth, times) / volume, at(rollout, times) / volume
     after = times > 0
-    return Bands(times, true.mean(0), true.std(0, ddof=1), own.mean(0), own.std(0, ddof=1), spread_ratio(true[:, after], own[:, after]))
+    return Bands(
+        times,
+        true.mean(0),
+        true.std(0, ddof=1),
+        own.mean(0),
+        own.std(0, ddof=1),
+        spread_ratio(true[:, after], own[:, after]),
+    )
 
 
 def spread_ratio(true: np.ndarray, own: np.ndarray) -> Estimate:
-    """Mean over time of the deviations over starts of own (n, t) over that of true; its error by leaving out the starts in turn."""
+    """Mean over time of the deviations over starts of own (n, t) over that of true; its error by
+    leaving out the starts in turn.
+    """
 
     def of(some) -> float:
         with np.errstate(divide="ignore", invalid="ignore"):

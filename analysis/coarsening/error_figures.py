@@ -1,4 +1,6 @@
-"""Figures 5 and 8: error and interface displacement in time; and the error on the test set by frame beside what needs no network."""
+"""Figures 5 and 8: error and interface displacement in time; and the error on the test set by frame
+beside what needs no network.
+"""
 
 from pathlib import Path
 
@@ -42,7 +44,9 @@ def decades(axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def errors_in_time(run: Run, network: Network, found: Found, folder: Path, prefix: str) -> tuple[str, str] | None:
+def errors_in_time(
+    run: Run, network: Network, found: Found, folder: Path, prefix: str
+) -> tuple[str, str] | None:
     """Figure 5: snapshots of the longest case with truth, RMSE and interface displacement."""
     name = next((n for n in ("long", "slice", "test") if (n, network) in found), None)
     if name is None:
@@ -50,27 +54,66 @@ def errors_in_time(run: Run, network: Network, found: Found, folder: Path, prefi
     errors, case = found[name, network], run.case(name)
     fig = style.figure(style.PAGE, 4.7)
     upper, lower = fig.subfigures(2, 1, height_ratios=(2.0, 1.9))
-    start, at = typical(errors), sorted({int(i) for i in np.linspace(0, len(errors.time) - 1, SNAPSHOTS).round()})
+    start, at = (
+        typical(errors),
+        sorted({int(i) for i in np.linspace(0, len(errors.time) - 1, SNAPSHOTS).round()}),
+    )
     axes = upper.subplots(2, len(at), squeeze=False)
     for column, k in zip(axes.T, at, strict=True):
         time = errors.time[k]
         surface.draw(column[0], case.truth.phi(frame_at(case.truth, time), start))
-        surface.draw(column[1], case.networks[network].phi(frame_at(case.networks[network], time), start))
+        surface.draw(
+            column[1], case.networks[network].phi(frame_at(case.networks[network], time), start)
+        )
         column[0].set_title(f"$t$ = {time:g}", fontsize=7)
     for line, text in zip(axes, ("truth", "prediction"), strict=True):
-        line[0].text(-0.05, 0.5, text, transform=line[0].transAxes, rotation=90, ha="right", va="center", fontsize=7)
+        line[0].text(
+            -0.05,
+            0.5,
+            text,
+            transform=line[0].transAxes,
+            rotation=90,
+            ha="right",
+            va="center",
+            fontsize=7,
+        )
     left, right = lower.subplots(1, 2)
     for other, e in of_case(found, name).items():
         left.plot(e.time[1:], e.rmse[1:], color=other.colour, ls=other.line, label=other.title)
-        right.plot(e.time[1:], np.sqrt((e.displacement[:, 1:] ** 2).mean(0)), color=other.colour, ls=other.line)
+        right.plot(
+            e.time[1:],
+            np.sqrt((e.displacement[:, 1:] ** 2).mean(0)),
+            color=other.colour,
+            ls=other.line,
+        )
     longest = max(of_case(found, name).values(), key=lambda e: len(e.time))
-    left.plot(longest.time[1:], np.sqrt(longest.persistence.mean(0)[1:]), label="persistence", **PERSISTENCE)
-    left.plot(longest.time[1:], np.sqrt(2 * longest.variance.mean(0)[1:]), label="two unrelated fields", **EXTRAPOLATION)
+    left.plot(
+        longest.time[1:],
+        np.sqrt(longest.persistence.mean(0)[1:]),
+        label="persistence",
+        **PERSISTENCE,
+    )
+    left.plot(
+        longest.time[1:],
+        np.sqrt(2 * longest.variance.mean(0)[1:]),
+        label="two unrelated fields",
+        **EXTRAPOLATION,
+    )
     right.axhline(run.interface_width, **PERSISTENCE)
-    right.annotate(r"$\epsilon$", (1, run.interface_width), xycoords=("axes fraction", "data"), xytext=(2, 0), textcoords="offset points",
-                   va="center", fontsize=7)  # fmt: skip
+    right.annotate(
+        r"$\epsilon$",
+        (1, run.interface_width),
+        xycoords=("axes fraction", "data"),
+        xytext=(2, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=7,
+    )
     left.set(ylabel="RMSE", ylim=(0, min(HIGHEST, 1.05 * left.dataLim.y1)))
-    right.set(ylabel=r"displacement $\delta$ (length)", ylim=(0, min(3 * run.interface_width, 1.05 * right.dataLim.y1)))
+    right.set(
+        ylabel=r"displacement $\delta$ (length)",
+        ylim=(0, min(3 * run.interface_width, 1.05 * right.dataLim.y1)),
+    )
     for ax in (left, right):
         log_time(ax, longest.time)
         ax.axvline(run.horizon, **HORIZON)
@@ -84,16 +127,29 @@ def errors_in_time(run: Run, network: Network, found: Found, folder: Path, prefi
     )
 
 
-def against_grids(run: Run, network: Network, found: Found, folder: Path, prefix: str) -> tuple[str, str] | None:
+def against_grids(
+    run: Run, network: Network, found: Found, folder: Path, prefix: str
+) -> tuple[str, str] | None:
     """Figure 8: the error on the network's grid and against the solver's."""
-    name = next((n for n in ("long", "slice", "test") if (n, network) in found and found[n, network].full is not None), None)
+    name = next(
+        (
+            n
+            for n in ("long", "slice", "test")
+            if (n, network) in found and found[n, network].full is not None
+        ),
+        None,
+    )
     if name is None:
         return None
     errors = found[name, network]
     fig = style.figure(style.COLUMN, 2.5)
     ax = fig.subplots()
-    shown = np.maximum(errors.time, 0.5 * errors.time[1]) if len(errors.time) > 1 else errors.time  # 0 has no place on a log axis
-    ax.plot(shown, np.sqrt(errors.full.mean(0)), color=style.BLUE, label="against the solver's grid")
+    shown = (
+        np.maximum(errors.time, 0.5 * errors.time[1]) if len(errors.time) > 1 else errors.time
+    )  # 0 has no place on a log axis
+    ax.plot(
+        shown, np.sqrt(errors.full.mean(0)), color=style.BLUE, label="against the solver's grid"
+    )
     ax.plot(shown, errors.rmse, color=style.VERMILION, label="after downscaling the truth")
     log_time(ax, shown)
     ax.plot(shown[:1], np.sqrt(errors.full.mean(0))[:1], "o", color=style.BLUE, clip_on=False)
@@ -123,7 +179,12 @@ def by_frame(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
         ax.fill_between(time[1:], low[1:], high[1:], color=network.colour, alpha=0.2, lw=0)
     first = next(iter(shown.values()))
     ax.plot(time[1:], np.sqrt(first.persistence.mean(0)[1:]), label="persistence", **PERSISTENCE)
-    ax.plot(time[2:], np.sqrt(first.extrapolation.mean(0)[2:]), label="linear extrapolation", **EXTRAPOLATION)
+    ax.plot(
+        time[2:],
+        np.sqrt(first.extrapolation.mean(0)[2:]),
+        label="linear extrapolation",
+        **EXTRAPOLATION,
+    )
     ax.set(yscale="log", xlabel="time since the first frame", ylabel="RMSE")
     decades(ax.yaxis)
     fig.legend(loc="outside upper center", ncols=2)

@@ -1,4 +1,6 @@
-"""Picture of RUN/large/box.h5, what `jobs coarsening large` wrote: slices of the kept frames, and how free energy and surface fall."""
+"""Picture of RUN/large/box.h5, what `jobs coarsening large` wrote: slices of the kept frames, and
+how free energy and surface fall.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,9 @@ HALF_WIDTH = 1.5  # local exponents are those of lines over this factor in time 
 
 @dataclass(frozen=True)
 class LargeBox:
-    """time (n,) of all looks; free_energy (n,); area (n,), nan where it was not taken; kept (m,): times of the slices (m, y, z)."""
+    """time (n,) of all looks; free_energy (n,); area (n,), nan where it was not taken; kept (m,):
+    times of the slices (m, y, z).
+    """
 
     time: np.ndarray
     free_energy: np.ndarray
@@ -49,7 +53,11 @@ class LargeBox:
         at = x[(x >= x[0] + reach) & (x <= x[-1] - reach)]
         near = [np.abs(x - centre) <= reach * (1 + 1e-9) for centre in at]
         enough = [some.sum() > 1 for some in near]
-        slopes = [energy.slopes(x[some], y[None, some])[0] for some, many in zip(near, enough, strict=True) if many]
+        slopes = [
+            energy.slopes(x[some], y[None, some])[0]
+            for some, many in zip(near, enough, strict=True)
+            if many
+        ]
         return np.exp(at[np.array(enough, bool)]), np.array(slopes)
 
 
@@ -75,12 +83,18 @@ def read(path: Path) -> LargeBox:
 
 
 def draw(path: Path, out: Path | None) -> Path:
-    """Write a PNG beside the file (or into `out`) and return its path.  Raises BadInput for a file of another kind."""
+    """Write a PNG beside the file (or into `out`) and return its path.  Raises BadInput for a file
+    of another kind.
+    """
     box = read(path)
     fig = style.figure(style.PAGE, 0.3 + style.PAGE / max(3, len(box.kept)) + 2.3)
     above, below = fig.subfigures(2, 1, height_ratios=[style.PAGE / max(3, len(box.kept)), 2.3])
-    for ax, time, field in zip(above.subplots(1, len(box.kept), squeeze=False)[0], box.kept, box.slices, strict=True):
-        ax.imshow(field.T, origin="lower", interpolation="nearest", cmap=style.PHASES, vmin=0, vmax=1)
+    for ax, time, field in zip(
+        above.subplots(1, len(box.kept), squeeze=False)[0], box.kept, box.slices, strict=True
+    ):
+        ax.imshow(
+            field.T, origin="lower", interpolation="nearest", cmap=style.PHASES, vmin=0, vmax=1
+        )
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(True)
         ax.set_title(f"$t$ = {time:g}", fontsize=7)
@@ -95,7 +109,14 @@ def draw(path: Path, out: Path | None) -> Path:
 def decay(ax, box: LargeBox) -> None:
     density, taken = box.free_energy / box.volume, np.isfinite(box.area) & (box.time > 0)
     ax.plot(box.time, density, color=style.BLUE, label="free energy" + fitted(box.exponent))
-    ax.plot(box.time[taken], box.area[taken] / box.volume, "o", color=style.VERMILION, mfc="none", label=r"area of $\phi$ = 1/2")
+    ax.plot(
+        box.time[taken],
+        box.area[taken] / box.volume,
+        "o",
+        color=style.VERMILION,
+        mfc="none",
+        label=r"area of $\phi$ = 1/2",
+    )
     law(ax, box.window, box.time, density)
     axes_of_decay(ax, box.time, density)
     ax.set(ylabel="per volume (1 / length)")

@@ -1,4 +1,6 @@
-"""Whether a field is layered, the stationary state of a periodic box, and whether it stands still."""
+"""Whether a field is layered, the stationary state of a periodic box, and whether it stands
+still.
+"""
 
 from dataclasses import dataclass
 
@@ -12,7 +14,9 @@ LAYERED = 0.95  # share of the variance that planes' means hold
 
 
 def layering(phi: np.ndarray) -> np.ndarray:
-    """Variance of the means of planes across the best of the three axes over the whole variance, of (n, x, y, z): (n,), 1 for layers."""
+    """Variance of the means of planes across the best of the three axes over the whole variance, of
+    (n, x, y, z): (n,), 1 for layers.
+    """
     phi = np.asarray(phi, float)
     axes = (1, 2, 3)
     planes = [phi.mean(tuple(a for a in axes if a != axis)).var(axis=1) for axis in axes]
@@ -22,9 +26,11 @@ def layering(phi: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class End:
-    """Of the last kept frame of a rollout: layering (n,); from when on all kept frames are layered (nan: never), (n,).
+    """Of the last kept frame of a rollout: layering (n,); from when on all kept frames are layered
+    (nan: never), (n,).
 
-    still: rms interface displacement since the kept frame nearest to half of the last time, length, (n,); half: its time.
+    still: rms interface displacement since the kept frame nearest to half of the last time, length,
+    (n,); half: its time.
     """
 
     time: float

@@ -41,16 +41,32 @@ def learning(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
 
 def panel(ax, network: Network, trained: Trained) -> None:
     history = trained.history
-    for name, colour, text in (("loss", style.BLUE, "training"), ("validation_loss", style.VERMILION, "validation")):
+    for name, colour, text in (
+        ("loss", style.BLUE, "training"),
+        ("validation_loss", style.VERMILION, "validation"),
+    ):
         if name in history:
             ax.plot(history["epoch"], history[name], color=colour, lw=0.9, label=text)
     end = curriculum(trained)
     if end is not None:
-        ax.axvspan(history["epoch"][0] - 0.5, end + 0.5, color="#E4E4E4", lw=0, zorder=-2, label="curriculum")
+        ax.axvspan(
+            history["epoch"][0] - 0.5,
+            end + 0.5,
+            color="#E4E4E4",
+            lw=0,
+            zorder=-2,
+            label="curriculum",
+        )
     best = trained.attributes.get("best_epoch")
     if best is not None:
         ax.plot([best], [trained.validation_loss], "o", mfc="none", color="black", ms=5)
     if trained.persistence is not None:
-        ax.axhline(trained.persistence[:, 1:].mean(), color=style.GREY, lw=0.8, ls="--", label="persistence")
+        ax.axhline(
+            trained.persistence[:, 1:].mean(),
+            color=style.GREY,
+            lw=0.8,
+            ls="--",
+            label="persistence",
+        )
     ax.set(yscale="log", xlabel="epoch", ylabel="mean squared error", title=network.title)
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))

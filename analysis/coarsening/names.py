@@ -25,9 +25,14 @@ TRUTH_COLOUR = "#222222"
 CONSERVING = tuple(name for name, model in MODELS.items() if model.conserves)
 SIGMOID = "sigmoid"
 CASES = {
-    "test": "test sequences", "larger": "larger box", "shape": "shape", "slice": "noise in a slice", "long": "long",
-    "ensemble": "ensemble", "ensemble_long": "long ensemble",
-}  # fmt: skip
+    "test": "test sequences",
+    "larger": "larger box",
+    "shape": "shape",
+    "slice": "noise in a slice",
+    "long": "long",
+    "ensemble": "ensemble",
+    "ensemble_long": "long ensemble",
+}
 
 
 @dataclass(frozen=True, order=True)

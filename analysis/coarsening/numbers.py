@@ -17,7 +17,9 @@ Key = tuple[str, Network]  # case, network
 
 @dataclass(frozen=True)
 class Numbers:
-    """By (case, network): errors, gaps of F, bands, exponents, last states; of the truth by case: exponents, last states."""
+    """By (case, network): errors, gaps of F, bands, exponents, last states; of the truth by case:
+    exponents, last states.
+    """
 
     errors: dict[Key, Errors]
     gaps: dict[Key, Gap]
@@ -31,18 +33,31 @@ class Numbers:
 
 
 def window(run: Run, case: Case) -> tuple[float, float] | None:
-    """Where exponents are fitted: by the truth, or where there is none by the network that the claims are judged by."""
+    """Where exponents are fitted: by the truth, or where there is none by the network that the
+    claims are judged by.
+    """
     by = case.truth or case.networks.get(run.main(case.networks)) or case.first
-    return energy.window(by.series_time, by.series["free_energy"].mean(axis=0), run.volume(case), run.side(case))
+    return energy.window(
+        by.series_time, by.series["free_energy"].mean(axis=0), run.volume(case), run.side(case)
+    )
 
 
 def of_run(run: Run) -> Numbers:
     spacing, width = run.network_spacing, run.interface_width
     windows = {name: window(run, case) for name, case in run.cases.items()}
-    pairs = {(name, network): (case, rollout) for name, case in run.cases.items() for network, rollout in case.networks.items()}
-    compared = {key: errors.compare(case, key[1], spacing, width, run.system("downscaling")) for key, (case, _) in pairs.items()}
+    pairs = {
+        (name, network): (case, rollout)
+        for name, case in run.cases.items()
+        for network, rollout in case.networks.items()
+    }
+    compared = {
+        key: errors.compare(case, key[1], spacing, width, run.system("downscaling"))
+        for key, (case, _) in pairs.items()
+    }
     gaps = {key: energy.gap(case, rollout) for key, (case, rollout) in pairs.items()}
-    bands = {key: energy.bands(case, rollout, run.volume(case)) for key, (case, rollout) in pairs.items()}
+    bands = {
+        key: energy.bands(case, rollout, run.volume(case)) for key, (case, rollout) in pairs.items()
+    }
     truths = {name: case.truth for name, case in run.cases.items() if case.truth is not None}
 
     def slope(name: str, rollout) -> Estimate:
@@ -56,5 +71,6 @@ def of_run(run: Run) -> Numbers:
         {key: layers.end(rollout, spacing, width) for key, (_, rollout) in pairs.items()},
         {name: slope(name, truth) for name, truth in truths.items()},
         {name: layers.end(truth, spacing, width) for name, truth in truths.items()},
-        windows, costs.table(run),
-    )  # fmt: skip
+        windows,
+        costs.table(run),
+    )

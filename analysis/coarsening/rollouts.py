@@ -1,4 +1,5 @@
-"""Reading RUN/rollout: each case's truth and what the networks made of the same starts.  Fields stay on the disk.
+"""Reading RUN/rollout: each case's truth and what the networks made of the same starts.  Fields
+stay on the disk.
 
 A file that is damaged or of another data set is left out, and the report says so.
 """
@@ -20,9 +21,11 @@ class BadRolloutError(Exception):
 
 @dataclass(frozen=True)
 class Rollout:
-    """One file.  time: (kept,) of the kept frames; shape: of a field on the network's grid; count: starts.
+    """One file.  time: (kept,) of the kept frames; shape: of a field on the network's grid; count:
+    starts.
 
-    series: {name: float64 (count, t)} at series_time (t,).  Only what lies before a rollout that was stopped.
+    series: {name: float64 (count, t)} at series_time (t,).  Only what lies before a rollout that
+    was stopped.
     """
 
     path: Path
@@ -78,13 +81,21 @@ def read(path: Path) -> Rollout:
         with h5py.File(path, "r", locking=False) as file:
             time, shape = file["time"][...].astype(float), file["phi"].shape
             series_time = file["series/time"][...].astype(float)
-            series = {name: file[f"series/{name}"][...].astype(float) for name in SERIES if f"series/{name}" in file}
+            series = {
+                name: file[f"series/{name}"][...].astype(float)
+                for name in SERIES
+                if f"series/{name}" in file
+            }
             attributes, full = dict(file.attrs), "phi_full" in file
     except FileNotFoundError:
         raise
     except (OSError, RuntimeError, KeyError, ValueError):
         raise BadRolloutError("truncated, or not a rollout") from None
-    if len(shape) != 5 or shape[1] != len(time) or any(s.shape != (shape[0], len(series_time)) for s in series.values()):
+    if (
+        len(shape) != 5
+        or shape[1] != len(time)
+        or any(s.shape != (shape[0], len(series_time)) for s in series.values())
+    ):
         raise BadRolloutError("its arrays do not fit together")
     if "free_energy" not in series or "mean" not in series:
         raise BadRolloutError("lacks series of the free energy or the mean")
@@ -95,11 +106,22 @@ def read(path: Path) -> Rollout:
     last = series_time[sound][-1]
     kept = np.isfinite(time) & (time <= last * (1 + 1e-9))
     kept = time[: int(np.logical_and.accumulate(kept).sum())]
-    return Rollout(path, shape[0], shape[2:], kept, series_time[sound], {k: v[:, sound] for k, v in series.items()}, attributes, full)
+    return Rollout(
+        path,
+        shape[0],
+        shape[2:],
+        kept,
+        series_time[sound],
+        {k: v[:, sound] for k, v in series.items()},
+        attributes,
+        full,
+    )
 
 
 def read_cases(path: Path, config_digest: str | None, left_out: list[str]) -> dict[str, Case]:
-    """All cases below RUN/rollout, by name; lines about files that cannot be used go to left_out."""
+    """All cases below RUN/rollout, by name; lines about files that cannot be used go to
+    left_out.
+    """
     cases = {}
     for folder in sorted(p for p in (path / "rollout").glob("*") if p.is_dir()):
         found = {}
@@ -116,5 +138,7 @@ def read_cases(path: Path, config_digest: str | None, left_out: list[str]) -> di
                 left_out.append(f"{file.relative_to(path)}: {error}")
         truth = found.pop(TRUTH, None)
         if truth is not None or found:
-            cases[folder.name] = Case(folder.name, truth, {network: found[network] for network in in_order(found)})
+            cases[folder.name] = Case(
+                folder.name, truth, {network: found[network] for network in in_order(found)}
+            )
     return cases

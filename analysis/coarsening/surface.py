@@ -1,7 +1,8 @@
-"""The surface phi = 1/2 of a periodic field, seen from outside its box: rays are cast through the volume, nothing is meshed.
+"""The surface phi = 1/2 of a periodic field, seen from outside its box: rays are cast through the
+volume, nothing is meshed.
 
-Parallel projection. A ray ends where phi first exceeds 1/2: on a face of the box (the phase is cut there) or on the surface, which is
-shaded by the gradient of phi.
+Parallel projection. A ray ends where phi first exceeds 1/2: on a face of the box (the phase is cut
+there) or on the surface, which is shaded by the gradient of phi.
 """
 
 import functools
@@ -12,7 +13,10 @@ from scipy.ndimage import map_coordinates, zoom
 
 AZIMUTH, ELEVATION = np.radians(-62), np.radians(24)  # of the eye, seen from the middle of the box
 FINE = 64  # cells a side at least, so that a coarse field gives a smooth surface
-SKIN, CUT = np.array([0.40, 0.71, 0.94]), np.array([0.05, 0.36, 0.58])  # colours of the surface and of the phase's cut
+SKIN, CUT = (
+    np.array([0.40, 0.71, 0.94]),
+    np.array([0.05, 0.36, 0.58]),
+)  # colours of the surface and of the phase's cut
 EDGE = {"color": "#444444", "lw": 0.6}
 REFINEMENTS = 5  # halvings of a ray's last stretch
 PIXELS = 200  # a side of a picture
@@ -21,14 +25,22 @@ SAMPLES = 2  # rays a pixel, in each direction
 
 def axes_of_view() -> np.ndarray:
     """Unit vectors to the right, upwards and into the picture, in x, y, z: (3, 3)."""
-    towards_eye = np.array([np.cos(ELEVATION) * np.cos(AZIMUTH), np.cos(ELEVATION) * np.sin(AZIMUTH), np.sin(ELEVATION)])
+    towards_eye = np.array(
+        [
+            np.cos(ELEVATION) * np.cos(AZIMUTH),
+            np.cos(ELEVATION) * np.sin(AZIMUTH),
+            np.sin(ELEVATION),
+        ]
+    )
     right = np.array([-np.sin(AZIMUTH), np.cos(AZIMUTH), 0])
     return np.stack([right, np.cross(towards_eye, right), -towards_eye])
 
 
 @functools.lru_cache(maxsize=4)
 def rays(pixels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Rays that meet the unit box: (pixel (m,), first point (m, 3), length (m,)), and half the picture's width."""
+    """Rays that meet the unit box: (pixel (m,), first point (m, 3), length (m,)), and half the
+    picture's width.
+    """
     right, up, into = axes_of_view()
     corners = np.array(list(itertools.product((-0.5, 0.5), repeat=3)))
     half = 1.02 * max(np.abs(corners @ right).max(), np.abs(corners @ up).max())
@@ -43,7 +55,9 @@ def rays(pixels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
 
 
 def image(phi: np.ndarray, pixels: int) -> np.ndarray:
-    """Picture of the phase phi > 1/2 of a field (X, Y, Z), float (pixels, pixels, 4), transparent where there is nothing to see."""
+    """Picture of the phase phi > 1/2 of a field (X, Y, Z), float (pixels, pixels, 4), transparent
+    where there is nothing to see.
+    """
     whole = _cast(phi, SAMPLES * pixels)
     whole[..., :3] *= whole[..., 3:]
     found = whole.reshape(pixels, SAMPLES, pixels, SAMPLES, 4).mean((1, 3))
@@ -66,8 +80,14 @@ def _cast(phi: np.ndarray, pixels: int) -> np.ndarray:
     reached = np.where(cut, 0.0, np.nan)
     step = 1 / shape.max()
     alive = np.flatnonzero(~cut)
-    phase, place, way = (field > 0.5).ravel(), (first * shape).astype(np.float32), (into * shape).astype(np.float32)
-    for distance in np.arange(step, length.max(), step, np.float32):  # by the nearest cell, refined below
+    phase, place, way = (
+        (field > 0.5).ravel(),
+        (first * shape).astype(np.float32),
+        (into * shape).astype(np.float32),
+    )
+    for distance in np.arange(
+        step, length.max(), step, np.float32
+    ):  # by the nearest cell, refined below
         alive = alive[length[alive] > distance]
         x, y, z = np.clip((place[alive] + distance * way).astype(np.int32), 0, shape - 1).T
         inside = phase[(x * shape[1] + y) * shape[2] + z]
@@ -82,7 +102,9 @@ def _cast(phi: np.ndarray, pixels: int) -> np.ndarray:
         low, high = np.where(inside, low, middle), np.where(inside, middle, high)
     reached[on_skin] = high
     points = first + np.nan_to_num(reached)[:, None] * into
-    slope = np.stack([(np.roll(field, -1, a) - np.roll(field, 1, a)) * n for a, n in enumerate(shape)])
+    slope = np.stack(
+        [(np.roll(field, -1, a) - np.roll(field, 1, a)) * n for a, n in enumerate(shape)]
+    )
     normal = np.zeros_like(first)
     normal[on_skin] = -np.stack([at(s, points[on_skin]) for s in slope], axis=1)
     face = np.minimum(first, 1 - first).argmin(axis=1)
@@ -94,7 +116,9 @@ def _cast(phi: np.ndarray, pixels: int) -> np.ndarray:
 
 
 def _shaded(normal: np.ndarray, base: np.ndarray, cut: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """Lambert's law with a lamp over the eye's left shoulder, a highlight on the surface, and darkness with depth."""
+    """Lambert's law with a lamp over the eye's left shoulder, a highlight on the surface, and
+    darkness with depth.
+    """
     right, up, into = axes_of_view()
     normal = normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
     lamp = -0.45 * right + 0.65 * up - into
@@ -114,8 +138,15 @@ def draw(ax, phi: np.ndarray, pixels: int | None = None) -> None:
         a, b = np.array(a), np.array(b)
         if np.count_nonzero(a != b) == 1:
             hidden = (np.sign(a) == np.sign(into))[a == b].all()
-            ax.plot([a @ right, b @ right], [a @ up, b @ up], zorder=0 if hidden else 2, solid_capstyle="round",
-                    **({**EDGE, "color": "#BBBBBB"} if hidden else EDGE))  # fmt: skip
-    ax.imshow(image(phi, pixels), extent=(-half, half, -half, half), zorder=1, interpolation="antialiased")
+            ax.plot(
+                [a @ right, b @ right],
+                [a @ up, b @ up],
+                zorder=0 if hidden else 2,
+                solid_capstyle="round",
+                **({**EDGE, "color": "#BBBBBB"} if hidden else EDGE),
+            )
+    ax.imshow(
+        image(phi, pixels), extent=(-half, half, -half, half), zorder=1, interpolation="antialiased"
+    )
     ax.set(xlim=(-half, half), ylim=(-half, half), aspect="equal")
     ax.axis("off")

@@ -1,4 +1,6 @@
-"""Flocking: figures 1 to 8, how long the runs remember, a movie, and the report beside the paper's claims."""
+"""Flocking: figures 1 to 8, how long the runs remember, a movie, and the report beside the paper's
+claims.
+"""
 
 from pathlib import Path
 
@@ -25,11 +27,18 @@ from analysis.runs import named
 
 def numbers_of(run: Run) -> Numbers:
     truth, settled = physical.all_boundaries(run), physical.settled(run, run.reference)
-    return Numbers(components.components(run, settled), truth, extrapolation.places(run, truth), relaxation.relaxation(run))
+    return Numbers(
+        components.components(run, settled),
+        truth,
+        extrapolation.places(run, truth),
+        relaxation.relaxation(run),
+    )
 
 
 def pictures(run: Run, numbers: Numbers, folder: Path, prefix: str):
-    """Draw one by one all figures that this run has data for: (file name, caption), None for one it has none for."""
+    """Draw one by one all figures that this run has data for: (file name, caption), None for one it
+    has none for.
+    """
     if numbers.components is not None:
         yield component_figures.explained(run, numbers.components, folder, prefix)
         yield component_figures.projections(run, numbers.components, folder, prefix)
@@ -46,7 +55,8 @@ def pictures(run: Run, numbers: Numbers, folder: Path, prefix: str):
 
 
 def analyse(paths: list[Path], out: Path, progress) -> Path:
-    """Draw all figures of these runs into out/figures and write out/report.md and .json; return report.md's path.
+    """Draw all figures of these runs into out/figures and write out/report.md and .json; return
+    report.md's path.
 
     progress(text) is called with each file's name.  Raises BadInput for a run that cannot be read.
     """

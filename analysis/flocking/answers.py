@@ -1,4 +1,6 @@
-"""Reading what later stages made of dataset.h5: phases.h5, probabilities.h5, saliency.h5 and the networks' test.h5."""
+"""Reading what later stages made of dataset.h5: phases.h5, probabilities.h5, saliency.h5 and the
+networks' test.h5.
+"""
 
 import hashlib
 import json
@@ -13,7 +15,8 @@ from jobs import shards
 
 @dataclass(frozen=True)
 class Phases:
-    """By configuration: embedding (n, 2), nan where there is none; cluster (-1: noise) and phase (-1: not assigned) (n,).
+    """By configuration: embedding (n, 2), nan where there is none; cluster (-1: noise) and phase
+    (-1: not assigned) (n,).
 
     transitions, errors: {density: (L to L+G, L+G to G)} temperatures.  digest: of the file.
     """
@@ -35,7 +38,9 @@ class Phases:
 
 @dataclass(frozen=True)
 class Saliency:
-    """|dS_c / dI| of k configurations, rows index (k,) of dataset.h5: {network: float (k, 2, L, L)}, magnetization then density."""
+    """|dS_c / dI| of k configurations, rows index (k,) of dataset.h5: {network: float (k, 2, L,
+    L)}, magnetization then density.
+    """
 
     index: np.ndarray
     maps: dict[Network, np.ndarray]
@@ -43,8 +48,9 @@ class Saliency:
 
 @dataclass(frozen=True)
 class Trained:
-    """One network after training: rows of its test set, index (k,), which of them it has right, bool (k,), and the weights of its first
-    layer (6, 2, 5, 5)."""
+    """One network after training: rows of its test set, index (k,), which of them it has right,
+    bool (k,), and the weights of its first layer (6, 2, 5, 5).
+    """
 
     parameters: int | None
     epochs: int | None
@@ -64,22 +70,35 @@ class Trained:
 
 @dataclass(frozen=True)
 class Origin:
-    """The run that a file has to belong to: its folder, and the digests of dataset.h5 and of phases.h5 ("" for none)."""
+    """The run that a file has to belong to: its folder, and the digests of dataset.h5 and of
+    phases.h5 ("" for none).
+    """
 
     path: Path
     dataset_digest: str
     phases_digest: str = ""
 
 
-def _read(name: str, origin: Origin, needed: tuple[str, ...], left_out: list[str]) -> tuple[dict, dict] | None:
-    """(arrays, attributes) of a sound file made from this data set; None: there is none (a line in left_out if it is unusable)."""
+def _read(
+    name: str, origin: Origin, needed: tuple[str, ...], left_out: list[str]
+) -> tuple[dict, dict] | None:
+    """(arrays, attributes) of a sound file made from this data set; None: there is none (a line in
+    left_out if it is unusable).
+    """
     try:
         arrays, own = shards.read(origin.path / name)
-        unsaid = origin.dataset_digest if name == "phases.h5" else ""  # which says what it was made from in another way
+        unsaid = (
+            origin.dataset_digest if name == "phases.h5" else ""
+        )  # which says what it was made from in another way
         if own.get("dataset_digest", unsaid) != origin.dataset_digest:
             raise shards.BadFileError("made from another data set than the dataset.h5 beside it")
-        if origin.phases_digest and own.get("phases_digest", origin.phases_digest) != origin.phases_digest:
-            raise shards.BadFileError("made with other phases than those of the phases.h5 beside it")
+        if (
+            origin.phases_digest
+            and own.get("phases_digest", origin.phases_digest) != origin.phases_digest
+        ):
+            raise shards.BadFileError(
+                "made with other phases than those of the phases.h5 beside it"
+            )
         missing = [each for each in needed if each not in arrays]
         if missing:
             raise shards.BadFileError(f"lacks {', '.join(missing)}")
@@ -92,36 +111,64 @@ def _read(name: str, origin: Origin, needed: tuple[str, ...], left_out: list[str
 
 
 def phases_of(dataset_digest: str, settings: str) -> str:
-    """What phases.h5 says that it was made from, given the settings (JSON) that it says it was made with."""
-    return hashlib.sha256(f"{dataset_digest} {json.dumps(json.loads(settings), sort_keys=True)}".encode()).hexdigest()
+    """What phases.h5 says that it was made from, given the settings (JSON) that it says it was made
+    with.
+    """
+    return hashlib.sha256(
+        f"{dataset_digest} {json.dumps(json.loads(settings), sort_keys=True)}".encode()
+    ).hexdigest()
 
 
 def read_phases(origin: Origin, count: int, left_out: list[str]) -> Phases | None:
     """The phases of `count` configurations."""
-    found = _read("phases.h5", origin, ("embedding", "cluster", "phase", "densities", "transitions", "transition_errors"), left_out)
+    found = _read(
+        "phases.h5",
+        origin,
+        ("embedding", "cluster", "phase", "densities", "transitions", "transition_errors"),
+        left_out,
+    )
     if found is None:
         return None
     arrays, own = found
-    wrong = "unsupervised" in own and own.get("made_from") != phases_of(origin.dataset_digest, own["unsupervised"])
+    wrong = "unsupervised" in own and own.get("made_from") != phases_of(
+        origin.dataset_digest, own["unsupervised"]
+    )
     if wrong or len(arrays["phase"]) != count:
         left_out.append("phases.h5: made from another data set than the dataset.h5 beside it")
         return None
     by_density = [
-        {float(density): row.astype(float) for density, row in zip(arrays["densities"], arrays[name], strict=True)}
+        {
+            float(density): row.astype(float)
+            for density, row in zip(arrays["densities"], arrays[name], strict=True)
+        }
         for name in ("transitions", "transition_errors")
     ]
-    return Phases(arrays["embedding"].astype(float), arrays["cluster"], arrays["phase"], *by_density, own["content_digest"])
+    return Phases(
+        arrays["embedding"].astype(float),
+        arrays["cluster"],
+        arrays["phase"],
+        *by_density,
+        own["content_digest"],
+    )
 
 
-def read_probabilities(origin: Origin, count: int, left_out: list[str]) -> dict[Network, np.ndarray]:
+def read_probabilities(
+    origin: Origin, count: int, left_out: list[str]
+) -> dict[Network, np.ndarray]:
     """{network: its probabilities of `count` configurations}."""
     found = _read("predict/probabilities.h5", origin, (), left_out)
     if found is None:
         return {}
     named = {network: values for name, values in found[0].items() if (network := parse(name))}
-    sound = {network: v.astype(float) for network, v in named.items() if v.shape == (count, 3) and np.isfinite(v).all()}
-    left_out += [f"predict/probabilities.h5: {network.name} has not one probability of each phase for every configuration"
-                 for network in sorted(set(named) - set(sound))]  # fmt: skip
+    sound = {
+        network: v.astype(float)
+        for network, v in named.items()
+        if v.shape == (count, 3) and np.isfinite(v).all()
+    }
+    left_out += [
+        f"predict/probabilities.h5: {network.name} has not one probability of each phase for every configuration"
+        for network in sorted(set(named) - set(sound))
+    ]
     return dict(sorted(sound.items()))
 
 
@@ -132,7 +179,11 @@ def read_saliency(origin: Origin, shape: tuple, left_out: list[str]) -> Saliency
         return None
     index = found[0]["index"].astype(int)
     wanted = (len(index), 2, *shape[1:])
-    maps = {network: v.astype(float) for name, v in found[0].items() if (network := parse(name)) and v.shape == wanted}
+    maps = {
+        network: v.astype(float)
+        for name, v in found[0].items()
+        if (network := parse(name)) and v.shape == wanted
+    }
     if len(index) == 0 or not maps or index.min() < 0 or index.max() >= shape[0]:
         left_out.append("predict/saliency.h5: no maps of this data set's configurations")
         return None
@@ -144,13 +195,20 @@ def read_trained(origin: Origin, left_out: list[str]) -> dict[Network, Trained]:
     for file in sorted((origin.path / "train").glob("*/*/*/test.h5")):
         network = parse(str(file.parent.relative_to(origin.path / "train")))
         name = str(file.relative_to(origin.path))
-        found = _read(name, origin, ("index", "phase", "probabilities", "first_layer"), left_out) if network else None
+        found = (
+            _read(name, origin, ("index", "phase", "probabilities", "first_layer"), left_out)
+            if network
+            else None
+        )
         if found is None:
             continue
         arrays, own = found
         right = arrays["probabilities"].argmax(axis=1) == arrays["phase"]
         networks[network] = Trained(
-            int(own["parameters"]) if "parameters" in own else None, int(own["epochs"]) if "epochs" in own else None,
-            arrays["index"].astype(int), right, arrays["first_layer"].astype(float),
-        )  # fmt: skip
+            int(own["parameters"]) if "parameters" in own else None,
+            int(own["epochs"]) if "epochs" in own else None,
+            arrays["index"].astype(int),
+            right,
+            arrays["first_layer"].astype(float),
+        )
     return dict(sorted(networks.items()))

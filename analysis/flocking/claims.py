@@ -1,4 +1,6 @@
-"""Every claim of the paper as one row: its value, ours with an error, and a verdict by a fixed rule."""
+"""Every claim of the paper as one row: its value, ours with an error, and a verdict by a fixed
+rule.
+"""
 
 from dataclasses import dataclass
 
@@ -53,11 +55,19 @@ def samples(run: Run, found: Relaxation | None) -> list[Claim]:
             if np.isfinite(tau).any():
                 worst = int(np.nanargmax(tau))
                 error = found.times[name][worst].tau.error
-                estimate = Estimate(found.interval / tau[worst], found.interval * error / tau[worst] ** 2)
+                estimate = Estimate(
+                    found.interval / tau[worst], found.interval * error / tau[worst] ** 2
+                )
                 note = f"at T = {found.temperature[worst]:g}; median {np.nanmedian(found.between(name)):.3g}"
-                note += "" if found.times[name][worst].known else "; at most this, the time is longer than the run can tell"
-        text = f"uncorrelated in |m| and amplitude (not in the band's position or m's sign): correlation times of {words} between two " \
-            "samples of a replica, fewest over T"  # fmt: skip
+                note += (
+                    ""
+                    if found.times[name][worst].known
+                    else "; at most this, the time is longer than the run can tell"
+                )
+        text = (
+            f"uncorrelated in |m| and amplitude (not in the band's position or m's sign): correlation times of {words} between two "
+            "samples of a replica, fewest over T"
+        )
         rows.append(row(run, text, "uncorrelated", above(APART), estimate, note=note))
     return rows
 
@@ -71,7 +81,10 @@ def transitions(run: Run, truth: list[Boundaries]) -> list[Claim]:
         if run.phases is not None and own:
             value, error = run.phases.transition(run.reference)
             umap = Estimate(float(value[i]), float(error[i]))
-            found, note = difference(umap, own[0].estimates[i]), f"UMAP {umap}, physical {own[0].estimates[i]}"
+            found, note = (
+                difference(umap, own[0].estimates[i]),
+                f"UMAP {umap}, physical {own[0].estimates[i]}",
+            )
         text = f"UMAP's groups give the transition points: {name} at rho0 = {run.reference:g}, UMAP minus physical temperature"
         rows.append(row(run, text, "easily inferred", between(-NEAR, NEAR), found, note=note))
     return rows
@@ -85,8 +98,17 @@ def phase_diagram(run: Run, truth: list[Boundaries]) -> list[Claim]:
         if len(known) > 1:
             rise = difference(known[-1].estimates[i], known[0].estimates[i])
             note = f"from rho0 = {known[0].density:g} to {known[-1].density:g}"
-        rows.append(row(run, f"{name} rises with density: temperature at the highest minus the lowest density", "rises", above(0), rise,
-                        reference=False, note=note))  # fmt: skip
+        rows.append(
+            row(
+                run,
+                f"{name} rises with density: temperature at the highest minus the lowest density",
+                "rises",
+                above(0),
+                rise,
+                reference=False,
+                note=note,
+            )
+        )
     known = [(e, b.density) for b in truth for e in b.estimates if np.isfinite(e.value)]
     hottest, highest, note = float(run.temperature.max()), None, ""
     if known:
@@ -94,7 +116,20 @@ def phase_diagram(run: Run, truth: list[Boundaries]) -> list[Claim]:
         note = f"{highest} at rho0 = {density:g}, temperatures up to {hottest:g}"
         if hottest <= CRITICAL or not all(np.isfinite(b.estimates[1].value) for b in truth):
             highest = UNDETERMINED
-            note += ": nothing is known above" if hottest <= CRITICAL else "; not every density has its L+G | G"
-    rows.append(row(run, f"all phase boundaries lie below T_c = {CRITICAL:g}: highest temperature of one", f"< T_c = {CRITICAL:g}",
-                    below(CRITICAL), highest, reference=False, note=note))  # fmt: skip
+            note += (
+                ": nothing is known above"
+                if hottest <= CRITICAL
+                else "; not every density has its L+G | G"
+            )
+    rows.append(
+        row(
+            run,
+            f"all phase boundaries lie below T_c = {CRITICAL:g}: highest temperature of one",
+            f"< T_c = {CRITICAL:g}",
+            below(CRITICAL),
+            highest,
+            reference=False,
+            note=note,
+        )
+    )
     return rows

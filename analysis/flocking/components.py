@@ -1,9 +1,11 @@
-"""Principal components of the magnetization, and how much of its variance is the shot noise of single particles.
+"""Principal components of the magnetization, and how much of its variance is the shot noise of
+single particles.
 
-Shot noise.  Given the intensities at which particles of either sign come to a site, n+ and n- are independent Poisson numbers, so
-Var(m_i) = <n+> + <n-> = <rho_i>, and no two sites share any of it: it adds rho0 to every eigenvalue of the covariance and N = rho0 L^2
-to the total variance.  Thinning the particles into two halves at random, whose noises are independent, gives the same number:
-4 Cov(m_A, m_B) = <m^2> - <rho>.  Averages along y have 1/L of it.
+Shot noise.  Given the intensities at which particles of either sign come to a site, n+ and n- are
+independent Poisson numbers, so Var(m_i) = <n+> + <n-> = <rho_i>, and no two sites share any of it:
+it adds rho0 to every eigenvalue of the covariance and N = rho0 L^2 to the total variance.  Thinning
+the particles into two halves at random, whose noises are independent, gives the same number: 4
+Cov(m_A, m_B) = <m^2> - <rho>.  Averages along y have 1/L of it.
 """
 
 from dataclasses import dataclass
@@ -24,12 +26,15 @@ BATCH = 256  # maps transformed together
 class Components:
     """Of the configurations rows (n,) of dataset.h5.
 
-    vectors (k, L, L), orthonormal, largest eigenvalue first, those with a mean positive.  projections (n, k): of the configurations as
-    they are, not less their mean.  raw, averaged (k,): share of the variance that each eigenvalue explains of m, and of m averaged along y
-    (a decomposition of its own).  without_noise (k,): the same for the data matrix with every shift of every configuration and of its
-    mirror image (m -> -m), whose components are plane waves, less its shot noise (a sample of n rows spreads the noise unevenly over its
-    components, that matrix does not).  first_...: what the first FIRST explain together, errors with the
-    components held fixed; first_without_noise of the plane waves kx = 0 to 3, ky = 0.  shot_noise: share of the variance of m.
+    vectors (k, L, L), orthonormal, largest eigenvalue first, those with a mean positive.
+    projections (n, k): of the configurations as they are, not less their mean.  raw, averaged (k,):
+    share of the variance that each eigenvalue explains of m, and of m averaged along y (a
+    decomposition of its own).  without_noise (k,): the same for the data matrix with every shift of
+    every configuration and of its mirror image (m -> -m), whose components are plane waves, less
+    its shot noise (a sample of n rows spreads the noise unevenly over its components, that matrix
+    does not).  first_...: what the first FIRST explain together, errors with the components held
+    fixed; first_without_noise of the plane waves kx = 0 to 3, ky = 0.  shot_noise: share of the
+    variance of m.
     """
 
     rows: np.ndarray
@@ -45,15 +50,25 @@ class Components:
 
 
 def decompose(data: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """(eigenvalues (count,), vectors (count, sites), total variance) of the covariance of the rows of data (n, sites)."""
+    """(eigenvalues (count,), vectors (count, sites), total variance) of the covariance of the rows
+    of data (n, sites).
+    """
     count = min(count, min(data.shape) - 1)
-    found = PCA(count, svd_solver="arpack" if count < min(data.shape) // 2 else "full", random_state=0).fit(data)
+    found = PCA(
+        count, svd_solver="arpack" if count < min(data.shape) // 2 else "full", random_state=0
+    ).fit(data)
     vectors = found.components_ * np.where(found.components_.sum(axis=1, keepdims=True) < 0, -1, 1)
-    return found.explained_variance_.astype(float), vectors, float(data.var(axis=0, ddof=1, dtype=float).sum())
+    return (
+        found.explained_variance_.astype(float),
+        vectors,
+        float(data.var(axis=0, ddof=1, dtype=float).sum()),
+    )
 
 
 def spectrum(maps: np.ndarray) -> np.ndarray:
-    """Mean power |FFT|^2 / L^2 of maps (n, L, L) by wave vector, (L, L): the eigenvalues once every shift is in the data matrix."""
+    """Mean power |FFT|^2 / L^2 of maps (n, L, L) by wave vector, (L, L): the eigenvalues once every
+    shift is in the data matrix.
+    """
     total = np.zeros(maps.shape[1:])
     for first in range(0, len(maps), BATCH):
         total += (np.abs(fft2(maps[first : first + BATCH])) ** 2).sum(axis=0, dtype=float)
@@ -61,7 +76,9 @@ def spectrum(maps: np.ndarray) -> np.ndarray:
 
 
 def components(run: Run, rows: np.ndarray | None = None) -> Components | None:
-    """Of these rows of dataset.h5, by default the slice rho0 = system.density; None: fewer than three."""
+    """Of these rows of dataset.h5, by default the slice rho0 = system.density; None: fewer than
+    three.
+    """
     rows = run.at(run.reference) if rows is None else rows
     if len(rows) < 3:
         return None
@@ -72,7 +89,10 @@ def components(run: Run, rows: np.ndarray | None = None) -> Components | None:
     line_values, line_vectors, line_total = decompose(lines, COMPONENTS)
     off, line_off = (maps - maps.mean(axis=0)).reshape(len(rows), -1), lines - lines.mean(axis=0)
     everything, line_everything = (off**2).sum(1, dtype=float), (line_off**2).sum(1, dtype=float)
-    explained, line_explained = (((o @ v[:FIRST].T) ** 2).sum(1, dtype=float) for o, v in ((off, vectors), (line_off, line_vectors)))
+    explained, line_explained = (
+        ((o @ v[:FIRST].T) ** 2).sum(1, dtype=float)
+        for o, v in ((off, vectors), (line_off, line_vectors))
+    )
     shifted, squares = np.sort(spectrum(maps), axis=None)[::-1], (maps**2).sum((1, 2), dtype=float)
     wave = np.abs(np.fft.rfft(lines, axis=1)[:, : FIRST // 2 + 1]) ** 2
     waves = wave[:, 0] + 2 * wave[:, 1:].sum(1)
@@ -83,11 +103,17 @@ def components(run: Run, rows: np.ndarray | None = None) -> Components | None:
         return sampling.ratio(replica, temperature, upper, lower)
 
     return Components(
-        rows, vectors.reshape(-1, size, size), maps.reshape(len(rows), -1) @ vectors.T, values / total, line_values / line_total,
+        rows,
+        vectors.reshape(-1, size, size),
+        maps.reshape(len(rows), -1) @ vectors.T,
+        values / total,
+        line_values / line_total,
         (shifted[:COMPONENTS] - noise) / (shifted.sum() - noise * size**2),
-        share(explained, everything), share(line_explained, line_everything),
-        share(waves - FIRST * particles / size**2, squares - particles), share(particles, squares),
-    )  # fmt: skip
+        share(explained, everything),
+        share(line_explained, line_everything),
+        share(waves - FIRST * particles / size**2, squares - particles),
+        share(particles, squares),
+    )
 
 
 def constant(found: Components) -> float:
@@ -96,9 +122,13 @@ def constant(found: Components) -> float:
 
 
 def wave_share(found: Components) -> np.ndarray:
-    """Share of the components 2-3, 4-5, 6-7 that lies in the waves of one, two, three periods along x, float (3,)."""
+    """Share of the components 2-3, 4-5, 6-7 that lies in the waves of one, two, three periods along
+    x, float (3,).
+    """
     size = found.vectors.shape[-1]
-    power = 2 * np.abs(np.fft.fft(found.vectors.sum(axis=2), axis=1)) ** 2 / size**2  # of a unit vector: 1 in all
+    power = (
+        2 * np.abs(np.fft.fft(found.vectors.sum(axis=2), axis=1)) ** 2 / size**2
+    )  # of a unit vector: 1 in all
     pairs = [power[1 + 2 * i : 3 + 2 * i, i + 1] for i in range(3)]
     return np.array([pair.mean() if len(pair) else np.nan for pair in pairs])
 
@@ -110,9 +140,15 @@ def order_difference(found: Components, run: Run) -> float:
     return float(np.abs(np.abs(found.projections[:, 0]) / (own * run.size) - run.order[rows]).max())
 
 
-def means_and_spreads(temperature: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def means_and_spreads(
+    temperature: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(temperatures (t,), means (t,), standard deviations (t,)) of values (n,)."""
     known, place = np.unique(temperature, return_inverse=True)
     count = np.bincount(place)
     mean = np.bincount(place, values) / count
-    return known, mean, np.sqrt(np.bincount(place, (values - mean[place]) ** 2) / np.maximum(count - 1, 1))
+    return (
+        known,
+        mean,
+        np.sqrt(np.bincount(place, (values - mean[place]) ** 2) / np.maximum(count - 1, 1)),
+    )

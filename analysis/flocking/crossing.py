@@ -4,10 +4,12 @@ import numpy as np
 
 
 def crossings(temperature: np.ndarray, excess: np.ndarray) -> np.ndarray:
-    """Temperature at which excess (..., t), what the lower phase has over the upper one, turns negative; nan: it never does.
+    """Temperature at which excess (..., t), what the lower phase has over the upper one, turns
+    negative; nan: it never does.
 
-    temperature (t,) increases.  Of several such places the one that leaves most excess below it and least above it (the cumulative
-    sum's maximum, the first of equal ones): one odd temperature decides nothing.  Linear between neighbours.
+    temperature (t,) increases.  Of several such places the one that leaves most excess below it and
+    least above it (the cumulative sum's maximum, the first of equal ones): one odd temperature
+    decides nothing.  Linear between neighbours.
     """
     excess = np.asarray(excess, float)
     total = np.cumsum(excess, axis=-1)
@@ -28,7 +30,8 @@ def spacing(temperature: np.ndarray, at: float) -> float:
 
 
 def boundaries(temperature: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Temperatures (..., 2) where L and L+G, and L+G and G, have equal shares, of shares or probabilities (..., t, 3) of G, L+G, L.
+    """Temperatures (..., 2) where L and L+G, and L+G and G, have equal shares, of shares or
+    probabilities (..., t, 3) of G, L+G, L.
 
     nan: no such crossing, or one of the two phases has nowhere more than each of the others.
     """

@@ -9,18 +9,37 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from analysis.flocking.answers import Origin, Phases, Saliency, Trained, read_phases, read_probabilities, read_saliency, read_trained
+from analysis.flocking.answers import (
+    Origin,
+    Phases,
+    Saliency,
+    Trained,
+    read_phases,
+    read_probabilities,
+    read_saliency,
+    read_trained,
+)
 from analysis.flocking.networks import Network
 from analysis.runs import BadInput
 from jobs import shards
 
 NEEDED = ("magnetization", "density", "temperature", "mean_density", "start", "replica", "sample")
-OF_SERIES = ("replica", "unit", "magnetization", "density_modes", "particles", "time", "temperature", "mean_density")
+OF_SERIES = (
+    "replica",
+    "unit",
+    "magnetization",
+    "density_modes",
+    "particles",
+    "time",
+    "temperature",
+    "mean_density",
+)
 
 
 @dataclass(frozen=True)
 class Series:
-    """Looks at q replicas at times (o,): magnetization (q, o), sum of m_i; modes complex (q, o, 3): sum_x rho(x) exp(-2 pi i k x / L) / N.
+    """Looks at q replicas at times (o,): magnetization (q, o), sum of m_i; modes complex (q, o, 3):
+    sum_x rho(x) exp(-2 pi i k x / L) / N.
 
     temperature, mean_density, particles, start, replica (as in the configurations) (q,).
     """
@@ -47,7 +66,8 @@ class Series:
 
 @dataclass(frozen=True)
 class Run:
-    """One run.  n configurations: magnetization int16 and density uint16 (n, L, L) as [x, y]; the rest (n,).
+    """One run.  n configurations: magnetization int16 and density uint16 (n, L, L) as [x, y]; the
+    rest (n,).
 
     probabilities: {network: float64 (n, 3)} in the order of networks.PHASES.
     """
@@ -90,7 +110,9 @@ class Run:
     @property
     def order(self) -> np.ndarray:
         """Order parameter |sum m_i| / N of every configuration, float64 (n,)."""
-        return np.abs(self.magnetization.sum((1, 2), dtype=float)) / self.density.sum((1, 2), dtype=float)
+        return np.abs(self.magnetization.sum((1, 2), dtype=float)) / self.density.sum(
+            (1, 2), dtype=float
+        )
 
     @property
     def equilibration(self) -> float:
@@ -108,7 +130,9 @@ def load(path: Path) -> Run:
         config = yaml.safe_load(attributes["config"])
         float(config["system"]["density"]), float(config["generate"]["equilibration"])
     except FileNotFoundError:
-        raise BadInput(f"no dataset.h5 in {path}: `python -m jobs flocking collect CONFIG.yaml --run {path}` writes it") from None
+        raise BadInput(
+            f"no dataset.h5 in {path}: `python -m jobs flocking collect CONFIG.yaml --run {path}` writes it"
+        ) from None
     except shards.BadFileError as error:
         raise BadInput(f"{file}: {error}") from None
     except (KeyError, TypeError, ValueError, yaml.YAMLError):
@@ -126,24 +150,44 @@ def load(path: Path) -> Run:
     phases = read_phases(origin, count, left_out)
     origin = Origin(path, attributes["content_digest"], phases.digest if phases else "")
     return Run(
-        path, path.name, config, attributes, arrays["magnetization"], arrays["density"],
+        path,
+        path.name,
+        config,
+        attributes,
+        arrays["magnetization"],
+        arrays["density"],
         *(arrays[name].astype(float).round(6) for name in ("temperature", "mean_density")),
-        *(arrays[name] for name in ("start", "replica", "sample")), series, phases, read_probabilities(origin, count, left_out),
-        read_saliency(origin, arrays["magnetization"].shape, left_out), read_trained(origin, left_out), left_out,
-    )  # fmt: skip
+        *(arrays[name] for name in ("start", "replica", "sample")),
+        series,
+        phases,
+        read_probabilities(origin, count, left_out),
+        read_saliency(origin, arrays["magnetization"].shape, left_out),
+        read_trained(origin, left_out),
+        left_out,
+    )
 
 
 def series_of(arrays: dict) -> Series | None:
     """The series among the arrays of dataset.h5; None: they are not (all) there."""
     if any(f"series/{name}" not in arrays for name in OF_SERIES):
         return None
-    own = {name.removeprefix("series/"): values for name, values in arrays.items() if name.startswith("series/")}
+    own = {
+        name.removeprefix("series/"): values
+        for name, values in arrays.items()
+        if name.startswith("series/")
+    }
     starts = dict(zip(arrays["replica"].tolist(), arrays["start"].tolist(), strict=True))
     modes = own["density_modes"].astype(float)
     unit = own["unit"].astype(int)
     return Series(
-        own["time"].astype(float), own["temperature"].astype(float).round(6)[unit], own["mean_density"].astype(float).round(6)[unit],
-        own["start"] if "start" in own else np.array([starts.get(r, 0) for r in own["replica"].tolist()]), own["replica"],
+        own["time"].astype(float),
+        own["temperature"].astype(float).round(6)[unit],
+        own["mean_density"].astype(float).round(6)[unit],
+        own["start"]
+        if "start" in own
+        else np.array([starts.get(r, 0) for r in own["replica"].tolist()]),
+        own["replica"],
         own["particles"].astype(float),
-        own["magnetization"].astype(float), modes[..., 0] + 1j * modes[..., 1],
-    )  # fmt: skip
+        own["magnetization"].astype(float),
+        modes[..., 0] + 1j * modes[..., 1],
+    )

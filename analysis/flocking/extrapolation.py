@@ -1,4 +1,6 @@
-"""Phase boundaries that networks draw, and how far they are from the physical ones at every density."""
+"""Phase boundaries that networks draw, and how far they are from the physical ones at every
+density.
+"""
 
 from dataclasses import dataclass
 
@@ -17,10 +19,11 @@ FAR = 0.05  # of T: further from the physical boundary a network has failed ther
 
 @dataclass(frozen=True)
 class Place:
-    """One network at one density and boundary: temperature with its error over replicas; truth: the physical one.
+    """One network at one density and boundary: temperature with its error over replicas; truth: the
+    physical one.
 
-    off: temperature - truth.  failed: |off| > FAR, or no crossing where the truth has one; None: the truth has none to compare with, or
-    one with an error of more than half of FAR.
+    off: temperature - truth.  failed: |off| > FAR, or no crossing where the truth has one; None:
+    the truth has none to compare with, or one with an error of more than half of FAR.
     """
 
     network: Network
@@ -46,9 +49,14 @@ def curves(run: Run, network: Network, rows: np.ndarray) -> tuple[np.ndarray, np
 
 
 def found_by(run: Run, network: Network, rows: np.ndarray) -> list[Estimate]:
-    """Temperatures where P_L = P_L+G and P_L+G = P_G in `rows`; errors by drawing replicas again within each temperature."""
+    """Temperatures where P_L = P_L+G and P_L+G = P_G in `rows`; errors by drawing replicas again
+    within each temperature.
+    """
     _, first, place = np.unique(run.replica[rows], return_index=True, return_inverse=True)
-    each = np.stack([np.bincount(place, p) / np.bincount(place) for p in run.probabilities[network][rows].T], axis=1)
+    each = np.stack(
+        [np.bincount(place, p) / np.bincount(place) for p in run.probabilities[network][rows].T],
+        axis=1,
+    )
     temperature = run.temperature[rows][first]
     value = boundaries(*by_temperature(temperature, each))
     again = boundaries(*by_temperature(temperature, each, draws(temperature)))
@@ -56,23 +64,35 @@ def found_by(run: Run, network: Network, rows: np.ndarray) -> list[Estimate]:
     for i in range(2):
         finite = again[np.isfinite(again[:, i]), i]
         error = float(finite.std(ddof=1)) if len(finite) > 1 else np.nan
-        estimates.append(Estimate(float(value[i]), error) if np.isfinite(value[i]) else UNDETERMINED)
+        estimates.append(
+            Estimate(float(value[i]), error) if np.isfinite(value[i]) else UNDETERMINED
+        )
     return estimates
 
 
 def places(run: Run, truth: list[Boundaries]) -> list[Place]:
-    """Every network at every density and boundary, from the configurations that the truth is from: none of domains of both spins."""
-    rows, found = {true.density: settled(run, true.density) for true in truth} if run.probabilities else {}, []
+    """Every network at every density and boundary, from the configurations that the truth is from:
+    none of domains of both spins.
+    """
+    rows, found = (
+        {true.density: settled(run, true.density) for true in truth} if run.probabilities else {},
+        [],
+    )
     for network in run.probabilities:
         for true in truth:
             if len(rows[true.density]):
                 here = found_by(run, network, rows[true.density])
-                found += [Place(network, true.density, i, here[i], true.estimates[i]) for i in range(len(BOUNDARIES))]
+                found += [
+                    Place(network, true.density, i, here[i], true.estimates[i])
+                    for i in range(len(BOUNDARIES))
+                ]
     return found
 
 
 def select(all_places: list[Place], *, set: str, regularization: float) -> list[Place]:
-    return [p for p in all_places if p.network.set == set and p.network.regularization == regularization]
+    return [
+        p for p in all_places if p.network.set == set and p.network.regularization == regularization
+    ]
 
 
 def away(all_places: list[Place], reference: float) -> list[Place]:
@@ -81,13 +101,24 @@ def away(all_places: list[Place], reference: float) -> list[Place]:
 
 
 def invented(all_places: list[Place], reference: float) -> list[Place]:
-    """Those at other densities than the reference where a network draws a boundary and there is no physical one."""
-    return [p for p in all_places if not np.isclose(p.density, reference) and np.isnan(p.truth.value) and np.isfinite(p.temperature.value)]
+    """Those at other densities than the reference where a network draws a boundary and there is no
+    physical one.
+    """
+    return [
+        p
+        for p in all_places
+        if not np.isclose(p.density, reference)
+        and np.isnan(p.truth.value)
+        and np.isfinite(p.temperature.value)
+    ]
 
 
 def by_seed(all_places: list[Place], statistic) -> dict[int, float]:
     """statistic(places of one seed) by seed."""
-    return {seed: statistic([p for p in all_places if p.network.seed == seed]) for seed in sorted({p.network.seed for p in all_places})}
+    return {
+        seed: statistic([p for p in all_places if p.network.seed == seed])
+        for seed in sorted({p.network.seed for p in all_places})
+    }
 
 
 def mean_distance(all_places: list[Place]) -> float:
@@ -102,7 +133,9 @@ def failures(all_places: list[Place]) -> float:
 
 
 def temperatures(all_places: list[Place]) -> dict[tuple[float, int], dict[int, float]]:
-    """{(density, boundary): {seed: crossing temperature, nan for none}} of networks that differ by their seed alone."""
+    """{(density, boundary): {seed: crossing temperature, nan for none}} of networks that differ by
+    their seed alone.
+    """
     found = {}
     for p in all_places:
         found.setdefault((p.density, p.boundary), {})[p.network.seed] = p.temperature.value
@@ -111,10 +144,12 @@ def temperatures(all_places: list[Place]) -> dict[tuple[float, int], dict[int, f
 
 @dataclass(frozen=True)
 class Spread:
-    """Root mean square, over the same places, of the standard deviation over seeds of the crossing temperature: of two kinds of networks.
+    """Root mean square, over the same places, of the standard deviation over seeds of the crossing
+    temperature: of two kinds of networks.
 
-    kept: how many places; dropped (2,): at how many others a network of either kind has no crossing.  change: logarithm of first over
-    second, whose scatter from few seeds is far more even than that of their difference.
+    kept: how many places; dropped (2,): at how many others a network of either kind has no
+    crossing.  change: logarithm of first over second, whose scatter from few seeds is far more even
+    than that of their difference.
     """
 
     first: Estimate
@@ -135,13 +170,28 @@ def spreads(first: list[Place], second: list[Place]) -> Spread:
     def spread(which: int, chosen: list[int]) -> float:
         if not kept or len(chosen) < 2:
             return np.nan
-        return float(np.sqrt(np.mean([np.var([both[which][key][seed] for seed in chosen], ddof=1) for key in kept])))
+        return float(
+            np.sqrt(
+                np.mean(
+                    [np.var([both[which][key][seed] for seed in chosen], ddof=1) for key in kept]
+                )
+            )
+        )
 
-    each = [jackknife(own, lambda chosen, which=which: spread(which, chosen)) for which, own in enumerate(seeds)]
+    each = [
+        jackknife(own, lambda chosen, which=which: spread(which, chosen))
+        for which, own in enumerate(seeds)
+    ]
     with np.errstate(divide="ignore", invalid="ignore"):
         if seeds[0] == seeds[1]:
-            change = jackknife(seeds[0], lambda chosen: np.log(spread(0, chosen) / spread(1, chosen)))
+            change = jackknife(
+                seeds[0], lambda chosen: np.log(spread(0, chosen) / spread(1, chosen))
+            )
         else:
-            change = difference(*(jackknife(own, lambda chosen, which=which: np.log(spread(which, chosen)))
-                                  for which, own in enumerate(seeds)))  # fmt: skip
+            change = difference(
+                *(
+                    jackknife(own, lambda chosen, which=which: np.log(spread(which, chosen)))
+                    for which, own in enumerate(seeds)
+                )
+            )
     return Spread(*each, change, len(kept), tuple(len(keys) - len(own) for own in there))

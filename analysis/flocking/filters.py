@@ -19,7 +19,9 @@ def alive(kernels: np.ndarray) -> np.ndarray:
 
 
 def roughness(kernel: np.ndarray) -> float:
-    """Mean squared difference of neighbouring weights over twice the variance: 1 for white noise, near 0 for a smooth gradient or bump."""
+    """Mean squared difference of neighbouring weights over twice the variance: 1 for white noise,
+    near 0 for a smooth gradient or bump.
+    """
     steps = np.concatenate([np.diff(kernel, axis=0).ravel(), np.diff(kernel, axis=1).ravel()])
     return float((steps**2).mean() / (2 * kernel.var(ddof=1))) if kernel.std() > 0 else np.nan
 
@@ -31,7 +33,9 @@ def shown_set(run: Run) -> str | None:
 
 
 def by_seed(run: Run, regularization: float, statistic) -> dict[int, float]:
-    """statistic(first layer (6, 2, 5, 5)) of the networks of one lambda of the shown set, by seed."""
+    """statistic(first layer (6, 2, 5, 5)) of the networks of one lambda of the shown set, by
+    seed.
+    """
     networks = groups(run.trained).get((shown_set(run), regularization), [])
     return {network.seed: statistic(run.trained[network].first_layer) for network in networks}
 
@@ -51,7 +55,9 @@ def filters(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
     chosen = shown_set(run)
     if chosen is None:
         return None
-    first: dict[float, Network] = {lam: networks[0] for (name, lam), networks in groups(run.trained).items() if name == chosen}
+    first: dict[float, Network] = {
+        lam: networks[0] for (name, lam), networks in groups(run.trained).items() if name == chosen
+    }
     count = max(run.trained[network].first_layer.shape[0] for network in first.values())
     fig = style.figure(style.COLUMN + 0.6, 0.56 * 2 * len(first) + 0.15)
     axes = fig.subplots(2 * len(first), count, squeeze=False)
@@ -68,11 +74,21 @@ def filters(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
                     ax.set_aspect("equal")
                     ax.spines[:].set_visible(False)
             sign = rf"$\lambda$ = {regularization:g}" + "\n" if channel == 0 else ""
-            line[0].set_ylabel(rf"{sign}${CHANNELS[channel]}$", fontsize=7, rotation=0, ha="right", va="center", labelpad=12)
+            line[0].set_ylabel(
+                rf"{sign}${CHANNELS[channel]}$",
+                fontsize=7,
+                rotation=0,
+                ha="right",
+                va="center",
+                labelpad=12,
+            )
     if image is not None:
         panels.bar(fig, image, axes.ravel().tolist(), "weight over largest", aspect=30)
-    lines = [f"lambda = {lam:g}: {100 * share_alive(run.trained[n].first_layer):.0f}% alive, roughness "
-             f"{mean_roughness(run.trained[n].first_layer):.2f}" for lam, n in first.items()]  # fmt: skip
+    lines = [
+        f"lambda = {lam:g}: {100 * share_alive(run.trained[n].first_layer):.0f}% alive, roughness "
+        f"{mean_roughness(run.trained[n].first_layer):.2f}"
+        for lam, n in first.items()
+    ]
     return (
         style.save(fig, folder, f"{prefix}figure-8-kernels"),
         f"Figure 8 of the paper: kernels of the first layer (x to the right), each over its largest weight; only those with a weight "

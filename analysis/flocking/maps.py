@@ -13,7 +13,9 @@ SHOWN = ((L, 0.25), (BAND, 0.55), (G, 0.95))  # the paper's
 
 
 def typical(run: Run, phase: int, temperature: float) -> int:
-    """Row at the reference density at the temperature nearest this one, of this phase if there is one there; the last sample of it."""
+    """Row at the reference density at the temperature nearest this one, of this phase if there is
+    one there; the last sample of it.
+    """
     rows = run.at(run.reference)
     t = run.temperature[rows]
     rows = rows[np.abs(t - temperature) <= np.abs(t - temperature).min() + 1e-9]
@@ -32,7 +34,10 @@ def maps(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
     for column, (row, (phase, _)) in enumerate(zip(rows, SHOWN, strict=True)):
         image = panels.magnetization(axes[0, column], run.magnetization[row], end)
         other = panels.density(axes[1, column], run.density[row], top)
-        axes[0, column].set_title(f"{PHASES[phase]}, $T$ = {run.temperature[row]:g}\n$m$ = {run.order[row]:.2f}", fontsize=7)
+        axes[0, column].set_title(
+            f"{PHASES[phase]}, $T$ = {run.temperature[row]:g}\n$m$ = {run.order[row]:.2f}",
+            fontsize=7,
+        )
     axes[1, 0].set_xlabel(f"side: L = {run.size} sites", fontsize=7)
     panels.bar(fig, image, axes[0].tolist(), "magnetization $m_i$", aspect=14)
     panels.bar(fig, other, axes[1].tolist(), r"density $\rho_i$", aspect=14)

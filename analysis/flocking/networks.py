@@ -10,7 +10,10 @@ PHASES = ("G", "L+G", "L")
 COLOURS = (style.VERMILION, style.PURPLE, style.BLUE)
 MARKERS = ("o", "^", "s")
 BOUNDARIES = ("L | L+G", "L+G | G")  # by temperature, as the columns of phases.h5's transitions
-REFERENCE, ALL = "reference", "all"  # sets that networks are trained on: the density system.density, or every density
+REFERENCE, ALL = (
+    "reference",
+    "all",
+)  # sets that networks are trained on: the density system.density, or every density
 PAPERS = 0.01  # lambda of the paper's regularized networks
 LAMBDA_COLOURS = {0.0: style.ORANGE, PAPERS: style.GREEN}
 

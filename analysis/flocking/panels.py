@@ -1,11 +1,15 @@
-"""How maps and profiles are drawn in every figure: x, the direction of self-propulsion, to the right."""
+"""How maps and profiles are drawn in every figure: x, the direction of self-propulsion, to the
+right.
+"""
 
 import numpy as np
 
 from analysis import style
 
 MAGNETIZATION, DENSITY, SALIENCY, TEMPERATURE = "RdBu_r", "viridis", "magma", "viridis"
-TOP = 0.995  # quantile of |values| at the ends of a colour scale: single sites beyond it are clipped
+TOP = (
+    0.995  # quantile of |values| at the ends of a colour scale: single sites beyond it are clipped
+)
 
 
 def bare(ax) -> None:
@@ -23,12 +27,16 @@ def reach(values: np.ndarray) -> float:
 
 def magnetization(ax, values: np.ndarray, end: float):
     bare(ax)
-    return ax.imshow(values.T, origin="lower", cmap=MAGNETIZATION, vmin=-end, vmax=end, interpolation="nearest")
+    return ax.imshow(
+        values.T, origin="lower", cmap=MAGNETIZATION, vmin=-end, vmax=end, interpolation="nearest"
+    )
 
 
 def density(ax, values: np.ndarray, end: float):
     bare(ax)
-    return ax.imshow(values.T, origin="lower", cmap=DENSITY, vmin=0, vmax=end, interpolation="nearest")
+    return ax.imshow(
+        values.T, origin="lower", cmap=DENSITY, vmin=0, vmax=end, interpolation="nearest"
+    )
 
 
 def bar(fig, image, axes, label: str, **options):
@@ -41,4 +49,12 @@ def bar(fig, image, axes, label: str, **options):
 
 def letter(ax, text: str, place=(-0.02, 1.03)) -> None:
     """(a), (b), ... above the upper left corner."""
-    ax.text(*place, f"({text})", transform=ax.transAxes, ha="right", va="bottom", fontsize=8, color=style.GREY)
+    ax.text(
+        *place,
+        f"({text})",
+        transform=ax.transAxes,
+        ha="right",
+        va="bottom",
+        fontsize=8,
+        color=style.GREY,
+    )

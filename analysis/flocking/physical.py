@@ -1,19 +1,24 @@
-"""Phase boundaries from what the particles do alone, no network and no clustering: the circles of figure 3.
+"""Phase boundaries from what the particles do alone, no network and no clustering: the circles of
+figure 3.
 
 Every configuration is in one of four states, by three intensive numbers:
 
-    band  = sqrt(sum_{k=1}^{3} |rho_k|^2), rho_k = sum_x rho(x) exp(-2 pi i k x / L) / N: a stretch w L of columns, denser or thinner
-            than the rest by c rho0, has |rho_k| = c |sin(pi k w)| / (pi k); a homogeneous system has sqrt(3 / N) from its shot noise
+    band  = sqrt(sum_{k=1}^{3} |rho_k|^2), rho_k = sum_x rho(x) exp(-2 pi i k x / L) / N: a stretch
+            w L of columns, denser or thinner than the rest by c rho0, has |rho_k| = c |sin(pi k w)|
+            / (pi k); a homogeneous system has sqrt(3 / N) from its shot noise
     m     = |sum_i m_i| / N; a gas has sqrt(1 / N)
-    waves = largest |m_k| of the magnetization's first three modes along x and along y, over N: below m where all of it has one sign
+    waves = largest |m_k| of the magnetization's first three modes along x and along y, over N:
+    below m where all of it has one sign
 
     domains of both spins, on their way to L or L+G: waves > MIXED and waves > MARGIN m; left out
     else L+G: band > BANDED;  else G: m < ORDERED;  else L
 
-A boundary is where its two phases have equal shares (crossing.boundaries, the rule for networks too), and the mean of that of ordered
-and that of disordered starts, whatever their numbers; that of one kind where the other has none.  Errors have four parts, in quadrature:
-replicas drawn again within each temperature and kind of start; the spacing of temperatures over sqrt(12); half of what the boundary
-moves when BANDED and ORDERED are LOOSER times as high and as low; and half of what the two kinds of start differ by, where that is known.
+A boundary is where its two phases have equal shares (crossing.boundaries, the rule for networks
+too), and the mean of that of ordered and that of disordered starts, whatever their numbers; that of
+one kind where the other has none.  Errors have four parts, in quadrature: replicas drawn again
+within each temperature and kind of start; the spacing of temperatures over sqrt(12); half of what
+the boundary moves when BANDED and ORDERED are LOOSER times as high and as low; and half of what the
+two kinds of start differ by, where that is known.
 """
 
 from dataclasses import dataclass
@@ -33,7 +38,9 @@ WAVES = 3
 
 @dataclass(frozen=True)
 class States:
-    """Of n configurations: band, order (m) and waves (n,), and where each comes from: replica, temperature, density, start (n,)."""
+    """Of n configurations: band, order (m) and waves (n,), and where each comes from: replica,
+    temperature, density, start (n,).
+    """
 
     band: np.ndarray
     order: np.ndarray
@@ -50,7 +57,9 @@ class States:
 
 
 def modes(maps: np.ndarray, axis: int) -> np.ndarray:
-    """|sum over sites of value exp(-2 pi i k x_axis / L)| of maps (n, L, L), k = 1 to WAVES: float64 (n, WAVES); axis 1: x, 2: y."""
+    """|sum over sites of value exp(-2 pi i k x_axis / L)| of maps (n, L, L), k = 1 to WAVES:
+    float64 (n, WAVES); axis 1: x, 2: y.
+    """
     return np.abs(np.fft.rfft(maps.sum(axis=3 - axis, dtype=float), axis=1)[:, 1 : WAVES + 1])
 
 
@@ -62,9 +71,18 @@ def band_of_maps(density: np.ndarray) -> np.ndarray:
 def states(run: Run, rows: np.ndarray | slice = slice(None)) -> States:
     """Of these rows of dataset.h5."""
     magnetization, density = run.magnetization[rows], run.density[rows]
-    waves = np.maximum(modes(magnetization, 1).max(axis=1), modes(magnetization, 2).max(axis=1)) / density.sum((1, 2), dtype=float)
-    return States(band_of_maps(density), run.order[rows], waves, run.replica[rows], run.temperature[rows], run.mean_density[rows],
-                  run.start[rows])  # fmt: skip
+    waves = np.maximum(
+        modes(magnetization, 1).max(axis=1), modes(magnetization, 2).max(axis=1)
+    ) / density.sum((1, 2), dtype=float)
+    return States(
+        band_of_maps(density),
+        run.order[rows],
+        waves,
+        run.replica[rows],
+        run.temperature[rows],
+        run.mean_density[rows],
+        run.start[rows],
+    )
 
 
 def settled(run: Run, density: float) -> np.ndarray:
@@ -74,7 +92,8 @@ def settled(run: Run, density: float) -> np.ndarray:
 
 
 def shares(found: States, rows: np.ndarray, loose: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """(a row of each replica (q,), share of its configurations in G, L+G, L (q, 3)) of `rows`; limits times `loose`.
+    """(a row of each replica (q,), share of its configurations in G, L+G, L (q, 3)) of `rows`;
+    limits times `loose`.
 
     Replicas whose configurations are all of domains of both spins are left out.
     """
@@ -92,8 +111,8 @@ def shares(found: States, rows: np.ndarray, loose: float = 1.0) -> tuple[np.ndar
 class Boundaries:
     """At one density: temperatures of L | L+G and L+G | G.
 
-    hysteresis (2,): the boundary from ordered minus that from disordered starts, nan (unknown) where one has none.  mixed: share of
-    configurations left out as domains of both spins.
+    hysteresis (2,): the boundary from ordered minus that from disordered starts, nan (unknown)
+    where one has none.  mixed: share of configurations left out as domains of both spins.
     """
 
     density: float
@@ -110,10 +129,16 @@ def at_density(found: States, density: float) -> Boundaries:
     once, drawn = np.ones(len(first)), draws(2 * level + ordered)
 
     def located(loose: float, times: np.ndarray) -> list[np.ndarray]:
-        """Boundaries (..., 2) of ordered and of disordered starts, replicas counted `times` (..., q)."""
+        """Boundaries (..., 2) of ordered and of disordered starts, replicas counted `times` (...,
+        q).
+        """
         own = shares(found, rows, loose)[1]
-        return [boundaries(*by_temperature(temperature[kind], own[kind], times[..., kind])) if kind.any()
-                else np.full((*times.shape[:-1], len(BOUNDARIES)), np.nan) for kind in (ordered, ~ordered)]  # fmt: skip
+        return [
+            boundaries(*by_temperature(temperature[kind], own[kind], times[..., kind]))
+            if kind.any()
+            else np.full((*times.shape[:-1], len(BOUNDARIES)), np.nan)
+            for kind in (ordered, ~ordered)
+        ]
 
     each = located(1.0, once)
     hysteresis, value, again = each[0] - each[1], _mean(each), _mean(located(1.0, drawn))
@@ -121,9 +146,17 @@ def at_density(found: States, density: float) -> Boundaries:
     estimates = []
     for i in range(len(BOUNDARIES)):
         finite = again[np.isfinite(again[:, i]), i]
-        parts = [finite.std(ddof=1) if len(finite) > 1 else np.nan, spacing(known, value[i]) / np.sqrt(12), moved[i],
-                 np.nan_to_num(hysteresis[i]) / 2]  # fmt: skip
-        estimates.append(Estimate(float(value[i]), float(np.sqrt(np.sum(np.square(parts))))) if np.isfinite(value[i]) else UNDETERMINED)
+        parts = [
+            finite.std(ddof=1) if len(finite) > 1 else np.nan,
+            spacing(known, value[i]) / np.sqrt(12),
+            moved[i],
+            np.nan_to_num(hysteresis[i]) / 2,
+        ]
+        estimates.append(
+            Estimate(float(value[i]), float(np.sqrt(np.sum(np.square(parts)))))
+            if np.isfinite(value[i])
+            else UNDETERMINED
+        )
     return Boundaries(density, tuple(estimates), hysteresis, float(found.mixed[rows].mean()))
 
 

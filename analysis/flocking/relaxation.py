@@ -1,8 +1,10 @@
-"""How long a run remembers: integrated autocorrelation times from the looks after equilibration, and whether starts agree.
+"""How long a run remembers: integrated autocorrelation times from the looks after equilibration,
+and whether starts agree.
 
-tau_int = dt (1/2 + sum_{t=1}^{W} Gamma(t)/Gamma(0)), W the smallest window with W >= WINDOW tau (Sokal, Monte Carlo Methods in
-Statistical Mechanics, 1996), Gamma averaged over replicas; its error tau sqrt((4W + 2)/n), n looks in all (Madras and Sokal, J. Stat.
-Phys. 50, 109, 1988).  A mean effective number of independent looks is n dt / (2 tau).
+tau_int = dt (1/2 + sum_{t=1}^{W} Gamma(t)/Gamma(0)), W the smallest window with W >= WINDOW tau
+(Sokal, Monte Carlo Methods in Statistical Mechanics, 1996), Gamma averaged over replicas; its error
+tau sqrt((4W + 2)/n), n looks in all (Madras and Sokal, J. Stat. Phys. 50, 109, 1988).  A mean
+effective number of independent looks is n dt / (2 tau).
 """
 
 from dataclasses import dataclass
@@ -15,28 +17,39 @@ from analysis.flocking.networks import BAND
 from analysis.flocking.physical import states
 
 WINDOW = 6.0
-OBSERVABLES = {"abs_m": r"$|m|$", "m": r"$m$", "amplitude": "band, amplitude", "phase": "band, phase"}
+OBSERVABLES = {
+    "abs_m": r"$|m|$",
+    "m": r"$m$",
+    "amplitude": "band, amplitude",
+    "phase": "band, phase",
+}
 LOOKS = 10  # after equilibration, at least
 TOLERANCE = 0.05  # of |m|: starts that differ by less agree
 
 
 @dataclass(frozen=True)
 class Time:
-    """tau and its error, time units; known: whether the window closed within half of the looks, else tau is a lower bound."""
+    """tau and its error, time units; known: whether the window closed within half of the looks,
+    else tau is a lower bound.
+    """
 
     tau: Estimate
     known: bool
 
 
 def covariance(values: np.ndarray) -> np.ndarray:
-    """Re mean_s conj(z(s)) z(s + t) over looks and replicas, float (o,), of values (q, o), real or complex, their mean taken off before."""
+    """Re mean_s conj(z(s)) z(s + t) over looks and replicas, float (o,), of values (q, o), real or
+    complex, their mean taken off before.
+    """
     looks = values.shape[1]
     power = np.abs(np.fft.fft(values, 2 * looks, axis=1)) ** 2
     return np.fft.ifft(power.mean(axis=0)).real[:looks] / np.arange(looks, 0, -1)
 
 
 def integrated(gamma: np.ndarray, step: float, looks: int) -> Time:
-    """tau_int of an autocovariance (o,) at multiples of `step`, that `looks` looks in all were averaged for."""
+    """tau_int of an autocovariance (o,) at multiples of `step`, that `looks` looks in all were
+    averaged for.
+    """
     if len(gamma) < 2 or not gamma[0] > 0:
         return Time(Estimate(np.nan, np.nan), False)
     rho = gamma / gamma[0]
@@ -45,11 +58,14 @@ def integrated(gamma: np.ndarray, step: float, looks: int) -> Time:
     window = int(closed[0]) if len(closed) else len(tau) - 1
     value = max(float(tau[window]), 0.5)
     known = bool(len(closed)) and window <= len(gamma) // 2
-    return Time(Estimate(step * value, step * value * float(np.sqrt((4 * window + 2) / looks))), known)
+    return Time(
+        Estimate(step * value, step * value * float(np.sqrt((4 * window + 2) / looks))), known
+    )
 
 
 def phase_covariance(modes: np.ndarray) -> np.ndarray:
-    """covariance() of the phases u of complex modes (q, o), each replica's mean advance from look to look taken off.
+    """covariance() of the phases u of complex modes (q, o), each replica's mean advance from look
+    to look taken off.
 
     So a band that travels at a steady speed keeps what is known of its place.
     """
@@ -59,7 +75,8 @@ def phase_covariance(modes: np.ndarray) -> np.ndarray:
 
 
 def regular(series: Series, rows: np.ndarray, first: float) -> np.ndarray:
-    """Which looks (o,) bool of replicas `rows` count: at or after time `first`, while all of these run, equally far apart.
+    """Which looks (o,) bool of replicas `rows` count: at or after time `first`, while all of these
+    run, equally far apart.
 
     Samples may be taken between the regular looks.
     """
@@ -69,10 +86,11 @@ def regular(series: Series, rows: np.ndarray, first: float) -> np.ndarray:
 
 
 def times(series: Series, rows: np.ndarray, first: float) -> dict[str, Time]:
-    """tau of every observable from the looks at or after time `first` of replicas `rows`, all of one (rho0, T).
+    """tau of every observable from the looks at or after time `first` of replicas `rows`, all of
+    one (rho0, T).
 
-    |m| and the amplitude have the mean over these replicas taken off, so replicas stuck apart show as a long time; m and the phase have
-    mean 0 by symmetry.
+    |m| and the amplitude have the mean over these replicas taken off, so replicas stuck apart show
+    as a long time; m and the phase have mean 0 by symmetry.
     """
     late = regular(series, rows, first)
     m, modes = series.order[rows][:, late], series.modes[rows][:, late, 0]
@@ -87,12 +105,14 @@ def times(series: Series, rows: np.ndarray, first: float) -> dict[str, Time]:
 
 @dataclass(frozen=True)
 class Relaxation:
-    """At the reference density: temperature (t,); times {observable: [Time of each temperature]}; interval: time between samples.
+    """At the reference density: temperature (t,); times {observable: [Time of each temperature]};
+    interval: time between samples.
 
-    times are of the replicas that never show domains of both spins in a configuration, where there are any: the others have not
-    relaxed, as ordered and disordered say.
-    ordered, disordered: late |m| by start, [Estimate] (t,), over replicas; banded (t,): share of configurations in phase L+G, nan
-    without phases.h5; agree (t,): 1 where the starts agree, 0 where they do not, nan unknown.
+    times are of the replicas that never show domains of both spins in a configuration, where there
+    are any: the others have not relaxed, as ordered and disordered say.
+    ordered, disordered: late |m| by start, [Estimate] (t,), over replicas; banded (t,): share of
+    configurations in phase L+G, nan without phases.h5; agree (t,): 1 where the starts agree, 0
+    where they do not, nan unknown.
     """
 
     temperature: np.ndarray
@@ -109,22 +129,31 @@ class Relaxation:
 
 
 def agreement(first: np.ndarray, second: np.ndarray) -> float:
-    """1 if the means of two sets of independent values (a,), (b,) differ by no more than TOLERANCE and 2 errors, else 0; nan: too few.
+    """1 if the means of two sets of independent values (a,), (b,) differ by no more than TOLERANCE
+    and 2 errors, else 0; nan: too few.
 
-    The error is from the scatter of both sets together: three replicas that happen to be alike do not make it 0.
+    The error is from the scatter of both sets together: three replicas that happen to be alike do
+    not make it 0.
     """
     a, b = len(first), len(second)
     if min(a, b) == 0 or a + b < 3:
         return np.nan
-    scatter = np.sqrt((((first - first.mean()) ** 2).sum() + ((second - second.mean()) ** 2).sum()) / (a + b - 2))
-    return float(abs(first.mean() - second.mean()) <= TOLERANCE + 2 * scatter * np.sqrt(1 / a + 1 / b))
+    scatter = np.sqrt(
+        (((first - first.mean()) ** 2).sum() + ((second - second.mean()) ** 2).sum()) / (a + b - 2)
+    )
+    return float(
+        abs(first.mean() - second.mean()) <= TOLERANCE + 2 * scatter * np.sqrt(1 / a + 1 / b)
+    )
 
 
 def mean_of(values: np.ndarray) -> Estimate:
     """Mean of independent values (q,) and its error; nan for none."""
     if len(values) == 0:
         return Estimate(np.nan, np.nan)
-    return Estimate(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan)
+    return Estimate(
+        float(values.mean()),
+        float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan,
+    )
 
 
 def relaxation(run: Run) -> Relaxation | None:
@@ -144,7 +173,9 @@ def relaxation(run: Run) -> Relaxation | None:
     for temperature in known:
         rows = np.flatnonzero(here & (series.temperature == temperature))
         relaxed = rows[~np.isin(series.replica[rows], stuck)]
-        for name, time in times(series, relaxed if len(relaxed) else rows, run.equilibration).items():
+        for name, time in times(
+            series, relaxed if len(relaxed) else rows, run.equilibration
+        ).items():
             found[name].append(time)
         m = np.abs(series.order[rows][:, late]).mean(axis=1)
         one, other = m[series.start[rows] != 0], m[series.start[rows] == 0]
@@ -152,6 +183,12 @@ def relaxation(run: Run) -> Relaxation | None:
         disordered.append(mean_of(other))
         agree.append(agreement(one, other))
         at = own[run.temperature[own] == temperature]
-        banded.append(np.nan if run.phases is None or len(at) == 0 else float((run.phases.phase[at] == BAND).mean()))
+        banded.append(
+            np.nan
+            if run.phases is None or len(at) == 0
+            else float((run.phases.phase[at] == BAND).mean())
+        )
     interval = float(run.config["generate"].get("interval", np.nan))
-    return Relaxation(known, found, interval, ordered, disordered, np.array(banded), np.array(agree))
+    return Relaxation(
+        known, found, interval, ordered, disordered, np.array(banded), np.array(agree)
+    )

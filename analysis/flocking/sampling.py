@@ -1,4 +1,6 @@
-"""Errors from drawing replicas again: configurations of one replica are not independent, replicas are."""
+"""Errors from drawing replicas again: configurations of one replica are not independent, replicas
+are.
+"""
 
 from collections.abc import Callable
 
@@ -8,16 +10,24 @@ from analysis.estimates import RESAMPLES, UNDETERMINED, Estimate
 
 
 def draws(group: np.ndarray) -> np.ndarray:
-    """How often each of q replicas is drawn, float64 (RESAMPLES, q): as many from each group (q,) as there are in it."""
+    """How often each of q replicas is drawn, float64 (RESAMPLES, q): as many from each group (q,)
+    as there are in it.
+    """
     generator, found = np.random.default_rng(0), np.empty((RESAMPLES, len(group)))
     for value in np.unique(group):
         members = np.flatnonzero(group == value)
-        found[:, members] = generator.multinomial(len(members), np.full(len(members), 1 / len(members)), RESAMPLES)
+        found[:, members] = generator.multinomial(
+            len(members), np.full(len(members), 1 / len(members)), RESAMPLES
+        )
     return found
 
 
-def by_temperature(temperature: np.ndarray, values: np.ndarray, times: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """(temperatures (t,), means (..., t, c)) of values (q, c), each counted once, or as often as times (..., q) says."""
+def by_temperature(
+    temperature: np.ndarray, values: np.ndarray, times: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """(temperatures (t,), means (..., t, c)) of values (q, c), each counted once, or as often as
+    times (..., q) says.
+    """
     known = np.unique(temperature)
     times = np.ones(len(temperature)) if times is None else times
     own = [temperature == t for t in known]
@@ -30,8 +40,15 @@ def by_replica(replica: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np
     return first, np.stack([np.bincount(place, column) for column in columns.T], axis=1)
 
 
-def of_sums(replica: np.ndarray, group: np.ndarray, columns: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray]) -> Estimate:
-    """statistic(sums over configurations of columns (n, c), (..., c)) -> (...), its error by drawing replicas within each group (n,)."""
+def of_sums(
+    replica: np.ndarray,
+    group: np.ndarray,
+    columns: np.ndarray,
+    statistic: Callable[[np.ndarray], np.ndarray],
+) -> Estimate:
+    """statistic(sums over configurations of columns (n, c), (..., c)) -> (...), its error by
+    drawing replicas within each group (n,).
+    """
     if len(columns) == 0:
         return UNDETERMINED
     first, sums = by_replica(replica, columns)
@@ -44,7 +61,9 @@ def of_sums(replica: np.ndarray, group: np.ndarray, columns: np.ndarray, statist
 
 def ratio(replica: np.ndarray, group: np.ndarray, upper: np.ndarray, lower: np.ndarray) -> Estimate:
     """Sum of upper over sum of lower, both (n,)."""
-    return of_sums(replica, group, np.stack([upper, lower], axis=1), lambda s: s[..., 0] / s[..., 1])
+    return of_sums(
+        replica, group, np.stack([upper, lower], axis=1), lambda s: s[..., 0] / s[..., 1]
+    )
 
 
 def difference(first: Estimate, second: Estimate) -> Estimate:

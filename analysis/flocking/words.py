@@ -57,7 +57,11 @@ def unsupervised(runs: list[Run]) -> str:
     lines = []
     for run in runs:
         own = Unsupervised.model_validate(run.config.get("unsupervised") or {})
-        given = "the magnetization maps" if own.modes is None else f"the {own.modes} strongest Fourier modes of the magnetization maps"
+        given = (
+            "the magnetization maps"
+            if own.modes is None
+            else f"the {own.modes} strongest Fourier modes of the magnetization maps"
+        )
         if (line := f"{given}, and of {own.copies} copies of each, shifted at random") not in lines:
             lines.append(line)
     return f"""\

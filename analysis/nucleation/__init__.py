@@ -1,4 +1,6 @@
-"""Nucleation: figures 1 to 9, pictures of one event, lifetimes, and the report beside the paper's claims."""
+"""Nucleation: figures 1 to 9, pictures of one event, lifetimes, and the report beside the paper's
+claims.
+"""
 
 from collections import Counter
 from pathlib import Path
@@ -32,12 +34,17 @@ OF_STUDIES = (
 
 
 def _names(runs: list[Run]) -> tuple[list[str], list[str]]:
-    """(names, parts of file names), made unique by the run's folder, then a number, where systems repeat."""
+    """(names, parts of file names), made unique by the run's folder, then a number, where systems
+    repeat.
+    """
     twins = Counter(run.system.name for run in runs)
     names, slugs = [], []
     for run in runs:
         extra = f" ({run.path.name})" if twins[run.system.name] > 1 else ""
-        name, slug = run.system.name + extra, run.system.slug + (f"-{run.path.name}" if extra else "")
+        name, slug = (
+            run.system.name + extra,
+            run.system.slug + (f"-{run.path.name}" if extra else ""),
+        )
         repeats = names.count(name)
         names.append(f"{name} #{repeats + 1}" if repeats else name)
         slugs.append(f"{slug}-{repeats + 1}" if repeats else slug)
@@ -45,11 +52,11 @@ def _names(runs: list[Run]) -> tuple[list[str], list[str]]:
 
 
 def analyse(paths: list[Path], out: Path, progress, earlier_report: Path | None = None) -> Path:
-    """Draw all figures of these runs into out/figures and write out/report.md and .json; return report.md's
-    path.
+    """Draw all figures of these runs into out/figures and write out/report.md and .json; return
+    report.md's path.
 
-    progress(text) is called with each file's name. earlier_report: a report.json whose systems without a run here are taken
-    over. Raises BadInput for a run or a report that cannot be read.
+    progress(text) is called with each file's name. earlier_report: a report.json whose systems
+    without a run here are taken over. Raises BadInput for a run or a report that cannot be read.
     """
     before = earlier.read(earlier_report) if earlier_report else None
     runs = sorted(
@@ -57,7 +64,9 @@ def analyse(paths: list[Path], out: Path, progress, earlier_report: Path | None 
         key=lambda run: (run.system.size, run.system.range or 0, run.system.field),
     )
     names, slugs = _names(runs)
-    studies = [study.read(run, name, slug) for run, name, slug in zip(runs, names, slugs, strict=True)]
+    studies = [
+        study.read(run, name, slug) for run, name, slug in zip(runs, names, slugs, strict=True)
+    ]
     left_out = [line for s in studies for line in s.left_out]
     for line in left_out:
         progress(f"left out: {line}")

@@ -30,7 +30,9 @@ LABELS = ("event", "time", "copies", "nucleated")
 
 @dataclass(frozen=True)
 class System:
-    """range R, size L, temperature T and field h (strength), k_B = 1; interaction as in the config."""
+    """range R, size L, temperature T and field h (strength), k_B = 1; interaction as in the
+    config.
+    """
 
     interaction: str
     range: float | None
@@ -49,8 +51,14 @@ class System:
 
     @property
     def name(self) -> str:
-        head = {"nearest": "", "square": ""}.get(self.interaction, self.interaction.replace("_", " ") + ", ")
-        shape = f"exponent {self.exponent:g}" if self.interaction == "power_law" else f"R = {self.range:g}"
+        head = {"nearest": "", "square": ""}.get(
+            self.interaction, self.interaction.replace("_", " ") + ", "
+        )
+        shape = (
+            f"exponent {self.exponent:g}"
+            if self.interaction == "power_law"
+            else f"R = {self.range:g}"
+        )
         return f"{head}{shape}, L = {self.size}, h = {self.field:g}"
 
     @property
@@ -63,7 +71,9 @@ class System:
 
 @dataclass(frozen=True)
 class Labels:
-    """All labelled (event, time) before balancing: event, time (negative, MCS), copies, nucleated, m."""
+    """All labelled (event, time) before balancing: event, time (negative, MCS), copies, nucleated,
+    m.
+    """
 
     event: np.ndarray
     time: np.ndarray
@@ -78,7 +88,9 @@ class Labels:
 
 @dataclass(frozen=True)
 class Run:
-    """One system's data set: balanced arrays (n,), lifetime (e,) MCS, history (k, T+1, bytes) packed."""
+    """One system's data set: balanced arrays (n,), lifetime (e,) MCS, history (k, T+1, bytes)
+    packed.
+    """
 
     path: Path
     system: System
@@ -122,7 +134,9 @@ def unpack(packed: np.ndarray, size: int) -> np.ndarray:
 def _system(config: dict, file: Path) -> System:
     try:
         values = config["system"]
-        interaction = values.get("interaction") or ("nearest" if values.get("range") == 1 else "square")
+        interaction = values.get("interaction") or (
+            "nearest" if values.get("range") == 1 else "square"
+        )
         critical = critical_temperature(interaction)
         temperature = values.get("temperature")
         return System(
@@ -134,16 +148,22 @@ def _system(config: dict, file: Path) -> System:
             values.get("exponent"),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(f"{file}: its config does not describe a nucleation system ({error!r})") from None
+        raise BadInput(
+            f"{file}: its config does not describe a nucleation system ({error!r})"
+        ) from None
 
 
 def _raw_magnetization(spins: h5py.Dataset, sites: int) -> np.ndarray:
-    parts = [magnetization(spins[start : start + CHUNK], sites) for start in range(0, len(spins), CHUNK)]
+    parts = [
+        magnetization(spins[start : start + CHUNK], sites) for start in range(0, len(spins), CHUNK)
+    ]
     return np.concatenate(parts) if parts else np.empty(0)
 
 
 def load(run: Path) -> Run:
-    """Read run/dataset.h5. Raises BadInput: truncated file, another study's dataset, shapes that disagree."""
+    """Read run/dataset.h5. Raises BadInput: truncated file, another study's dataset, shapes that
+    disagree.
+    """
     file = run / "dataset.h5"
     try:
         with h5py.File(file, "r", locking=False) as source:
@@ -158,13 +178,23 @@ def load(run: Path) -> Run:
 
 def _read(run: Path, file: Path, source: h5py.File) -> Run:
     attributes = {
-        key: value.item() if isinstance(value, np.generic) else value for key, value in source.attrs.items()
+        key: value.item() if isinstance(value, np.generic) else value
+        for key, value in source.attrs.items()
     }
-    needed = [*BALANCED, "spins", "events/lifetime", "raw/history", "raw/history_event", "raw/spins"]
+    needed = [
+        *BALANCED,
+        "spins",
+        "events/lifetime",
+        "raw/history",
+        "raw/history_event",
+        "raw/spins",
+    ]
     needed += [f"raw/{name}" for name in LABELS]
     missing = [name for name in needed if name not in source]
     config = yaml.safe_load(attributes.get("config", "")) or {}
-    if config.get("study", "nucleation") != "nucleation" or {"p_nuc", "events/lifetime"} & set(missing):
+    if config.get("study", "nucleation") != "nucleation" or {"p_nuc", "events/lifetime"} & set(
+        missing
+    ):
         raise BadInput(
             f"{file} is not a nucleation dataset (it holds {', '.join(sorted(source)) or 'nothing'}): "
             "is this another study's run?"
@@ -195,7 +225,9 @@ def _read(run: Path, file: Path, source: h5py.File) -> Run:
         config,
         attributes,
         lifetime=source["events/lifetime"][...].astype(float),
-        raw=Labels(magnetization=raw_m[order], **{name: values[order] for name, values in labels.items()}),
+        raw=Labels(
+            magnetization=raw_m[order], **{name: values[order] for name, values in labels.items()}
+        ),
         history_event=source["raw/history_event"][...],
         history=source["raw/history"][...],
         **balanced,

@@ -1,7 +1,7 @@
 """Density of stable spins around the droplet's centre (figure 9), from the balanced configurations.
 
-rho(r): share of the sites at distance r, on the torus, from (L//2, L//2) whose spin is stable (-1). Events are
-resampled whole for all errors.
+rho(r): share of the sites at distance r, on the torus, from (L//2, L//2) whose spin is stable (-1).
+Events are resampled whole for all errors.
 """
 
 from dataclasses import dataclass
@@ -20,10 +20,11 @@ CORE = 0.02  # in L, at least one site: rings up to this radius are called core
 
 @dataclass(frozen=True)
 class Density:
-    """radius (k,) in sites, profile (k,) and its error (k,); numbers derived from the same resamples.
+    """radius (k,) in sites, profile (k,) and its error (k,); numbers derived from the same
+    resamples.
 
-    background: at 0.45 L to 0.5 L; core: density in rings up to max(1, 0.02 L) sites, minus background; half_radius: where
-    the density above background falls to half the core's, sites.
+    background: at 0.45 L to 0.5 L; core: density in rings up to max(1, 0.02 L) sites, minus
+    background; half_radius: where the density above background falls to half the core's, sites.
     """
 
     radius: np.ndarray
@@ -37,13 +38,17 @@ class Density:
 
 
 def distance(x: np.ndarray, y: np.ndarray, size: int) -> np.ndarray:
-    """Distance (X, Y) on the torus of the points (x[i], y[j]) from the centre (L//2, L//2), sites."""
+    """Distance (X, Y) on the torus of the points (x[i], y[j]) from the centre (L//2, L//2),
+    sites.
+    """
     dx, dy = ((np.asarray(c, float) - size // 2 + size / 2) % size - size / 2 for c in (x, y))
     return np.hypot(dx[:, None], dy[None, :])
 
 
 def rings(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sites (n,) within L/2 in order of their ring round(r), where each ring starts, mean radius of each ring."""
+    """Sites (n,) within L/2 in order of their ring round(r), where each ring starts, mean radius of
+    each ring.
+    """
     r = distance(np.arange(size), np.arange(size), size).ravel()
     ring = np.floor(r + 0.5).astype(int)
     inside = np.flatnonzero(r <= size / 2)
@@ -53,7 +58,9 @@ def rings(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def ring_counts(run: Run) -> np.ndarray:
-    """Stable spins in each ring of each balanced configuration, int32 (n, k), read block by block."""
+    """Stable spins in each ring of each balanced configuration, int32 (n, k), read block by
+    block.
+    """
     size = run.system.size
     order, starts, _ = rings(size)
     with h5py.File(run.path / "dataset.h5", "r", locking=False) as file:
@@ -74,20 +81,29 @@ def measure(run: Run) -> Density | None:
     size = run.system.size
     order, starts, radius = rings(size)
     sites = np.diff(np.append(starts, len(order)))
-    sums = estimates.event_sums(run.event, np.column_stack([np.ones(len(run.event)), ring_counts(run)]))
+    sums = estimates.event_sums(
+        run.event, np.column_stack([np.ones(len(run.event)), ring_counts(run)])
+    )
     profile = sums.sum(axis=0)[1:] / sums.sum(axis=0)[0] / sites
     drawn = resamples(len(sums)) @ sums if len(sums) > 1 else np.empty((0, sums.shape[1]))
     resampled = drawn[:, 1:] / drawn[:, :1] / sites
     near, far = np.arange(len(radius)) <= max(1, CORE * size), radius >= FAR * size
-    weights = np.stack([np.where(far, sites, 0) / sites[far].sum(), np.where(near, sites, 0) / sites[near].sum()])
+    weights = np.stack(
+        [np.where(far, sites, 0) / sites[far].sum(), np.where(near, sites, 0) / sites[near].sum()]
+    )
 
     def derived(rho: np.ndarray) -> np.ndarray:
         background, core = weights @ rho
-        return np.array([background, core - background, falls_to(radius, rho, (core + background) / 2)])
+        return np.array(
+            [background, core - background, falls_to(radius, rho, (core + background) / 2)]
+        )
 
     values = derived(profile)
     spread = np.array([derived(rho) for rho in resampled]).reshape(-1, 3).T
-    errors = [np.std(row[np.isfinite(row)], ddof=1) if np.isfinite(row).sum() > 1 else np.nan for row in spread]
+    errors = [
+        np.std(row[np.isfinite(row)], ddof=1) if np.isfinite(row).sum() > 1 else np.nan
+        for row in spread
+    ]
     return Density(
         radius,
         profile,
@@ -99,7 +115,9 @@ def measure(run: Run) -> Density | None:
 
 
 def falls_to(radius: np.ndarray, profile: np.ndarray, level: float) -> float:
-    """Radius at which the profile first falls below `level`, outward from its maximum, linear between; NaN: never."""
+    """Radius at which the profile first falls below `level`, outward from its maximum, linear
+    between; NaN: never.
+    """
     top = int(np.argmax(profile))
     below = np.flatnonzero(profile[top:] < level)
     if len(below) == 0:

@@ -10,7 +10,9 @@ from analysis.nucleation.dataset import Run, unpack
 
 @dataclass(frozen=True)
 class Droplets:
-    """Largest clusters of k configurations: member bool (k, L, L), centre (k, 2), radius Rg (k,), bonds."""
+    """Largest clusters of k configurations: member bool (k, L, L), centre (k, 2), radius Rg (k,),
+    bonds.
+    """
 
     member: np.ndarray
     centre: np.ndarray
@@ -19,13 +21,17 @@ class Droplets:
 
 
 def default_bonds(run: Run) -> str:
-    """The rule the data set was made with; else Coniglio-Klein for R = 1 and density-corrected beyond."""
-    return run.bonds or ("coniglio_klein" if run.system.interaction == "nearest" else "density_corrected")
+    """The rule the data set was made with; else Coniglio-Klein for R = 1 and density-corrected
+    beyond.
+    """
+    return run.bonds or (
+        "coniglio_klein" if run.system.interaction == "nearest" else "density_corrected"
+    )
 
 
 def largest(run: Run, row: int, first: int) -> Droplets | None:
-    """Clusters of history `row` from frame `first` on, with the bonds the data set drew; None where no kernel
-    runs.
+    """Clusters of history `row` from frame `first` on, with the bonds the data set drew; None where
+    no kernel runs.
 
     Without a compiler the figures are still worth having, so a missing device is not an error here.
     """
@@ -63,7 +69,10 @@ def largest(run: Run, row: int, first: int) -> Droplets | None:
         return None
     member = (found.labels == found.label[:, None, None]) & (found.labels >= 0)
     return Droplets(
-        member, np.nan_to_num(found.centre), np.nan_to_num(found.radius_of_gyration), default_bonds(run)
+        member,
+        np.nan_to_num(found.centre),
+        np.nan_to_num(found.radius_of_gyration),
+        default_bonds(run),
     )
 
 
@@ -77,8 +86,8 @@ def centred(spins: np.ndarray, centre: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def site_edges(member: np.ndarray) -> np.ndarray:
     """Lattice edges around a set of sites (L, L) on the torus: segments (s, 2, 2) of (x, y).
 
-    Site (x, y) is the unit square centred there; no edge is drawn where the cluster goes on across the
-    boundary.
+    Site (x, y) is the unit square centred there; no edge is drawn where the cluster goes on across
+    the boundary.
     """
     around = np.pad(member, 1, mode="wrap")
     x, y = np.nonzero(around[1:, 1:-1] != around[:-1, 1:-1])
@@ -89,7 +98,9 @@ def site_edges(member: np.ndarray) -> np.ndarray:
 
 
 def smoothed(member: np.ndarray, width: float) -> np.ndarray:
-    """Local density of a cluster (L, L), Gaussian window of `width` sites on the torus: its envelope."""
+    """Local density of a cluster (L, L), Gaussian window of `width` sites on the torus: its
+    envelope.
+    """
     return gaussian_filter(member.astype(float), width, mode="wrap")
 
 

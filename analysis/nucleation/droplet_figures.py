@@ -1,7 +1,8 @@
-"""Figures of the droplet: occlusion maps (7, 8), its density and the sensitivity against the radius (9).
+"""Figures of the droplet: occlusion maps (7, 8), its density and the sensitivity against the radius
+(9).
 
-Every function takes the studies, writes PNG and PDF into `folder` and returns (file name, caption), or None where
-no run has what it shows.
+Every function takes the studies, writes PNG and PDF into `folder` and returns (file name, caption),
+or None where no run has what it shows.
 """
 
 from pathlib import Path
@@ -17,9 +18,7 @@ from analysis.nucleation.training import SPLITS, label
 
 COLOURS = "cividis"
 SENSITIVITY = r"mean $|\Delta \hat{p}_\mathrm{nuc}|$"
-CIRCLE = (
-    "circle: mean radius of gyration of the largest cluster in the same configurations; white rim: no patch is centred there"
-)
+CIRCLE = "circle: mean radius of gyration of the largest cluster in the same configurations; white rim: no patch is centred there"
 
 
 def _panel(ax, maps: Occlusion, title: str, largest: float | None = None):
@@ -36,7 +35,9 @@ def _panel(ax, maps: Occlusion, title: str, largest: float | None = None):
         extent=(maps.x[0] - half, maps.x[-1] + half, maps.y[0] - half, maps.y[-1] + half),
     )
     centre = (maps.size // 2, maps.size // 2)
-    ax.add_patch(Circle(centre, occlusion.gyration(maps).value, fill=False, color=style.VERMILION, lw=1.2))
+    ax.add_patch(
+        Circle(centre, occlusion.gyration(maps).value, fill=False, color=style.VERMILION, lw=1.2)
+    )
     ticks, box = (0, maps.size // 2, maps.size - 1), (-0.5, maps.size - 0.5)
     ax.set(xlabel="x (sites)", ylabel="y (sites)", xticks=ticks, yticks=ticks, xlim=box, ylim=box)
     ax.set_title(title, fontsize=7)
@@ -45,7 +46,9 @@ def _panel(ax, maps: Occlusion, title: str, largest: float | None = None):
 
 def _how(chosen: list[Occlusion]) -> str:
     """Patches, filling and split of the maps, each said once."""
-    patches = sorted({f"{m.patch} x {m.patch} sites every {m.stride}, filled with {m.fill}" for m in chosen})
+    patches = sorted(
+        {f"{m.patch} x {m.patch} sites every {m.stride}, filled with {m.fill}" for m in chosen}
+    )
     splits = sorted({SPLITS.get(m.split, m.split) for m in chosen})
     return f"hidden patch of {' or '.join(patches)}; split {' or '.join(splits)}"
 
@@ -56,7 +59,9 @@ def _beyond_ten(study: Study) -> bool:
 
 
 def occlusion_maps(studies: list[Study], folder: Path) -> tuple[str, str] | None:
-    """Figure 7: the paper's network and ours side by side, a row a run but for those of figure 8."""
+    """Figure 7: the paper's network and ours side by side, a row a run but for those of
+    figure 8.
+    """
     rows = []
     for study in studies:
         if _beyond_ten(study):
@@ -73,7 +78,9 @@ def occlusion_maps(studies: list[Study], folder: Path) -> tuple[str, str] | None
         for ax in row[len(pair) :]:
             ax.set_axis_off()
         for ax, maps in zip(row, pair, strict=False):
-            drawn = _panel(ax, maps, f"{study.name}\n{label(maps.model)}, $R_g$ = {occlusion.gyration(maps)}")
+            drawn = _panel(
+                ax, maps, f"{study.name}\n{label(maps.model)}, $R_g$ = {occlusion.gyration(maps)}"
+            )
             fig.colorbar(drawn, ax=ax, label=SENSITIVITY)
     return (
         style.save(fig, folder, "figure-7-occlusion"),
@@ -91,7 +98,10 @@ def near_spinodal_maps(studies: list[Study], folder: Path) -> tuple[str, str] | 
     fig, axes = style.grid(len(chosen), 2.6, per_row=2)
     largest = max(np.nanmax(maps.mean(maps.sensitivity)) for _, maps in chosen)
     for ax, (study, maps) in zip(axes, chosen, strict=True):
-        title = rf"{study.name}, $\Delta h$ = {study.distance_to_spinodal:.3f}" + f"\n$R_g$ = {occlusion.gyration(maps)}"
+        title = (
+            rf"{study.name}, $\Delta h$ = {study.distance_to_spinodal:.3f}"
+            + f"\n$R_g$ = {occlusion.gyration(maps)}"
+        )
         drawn = _panel(ax, maps, title, largest)
     fig.colorbar(drawn, ax=axes, label=SENSITIVITY, shrink=0.7)
     models = " or ".join(sorted({label(maps.model) for _, maps in chosen}))
@@ -105,7 +115,14 @@ def near_spinodal_maps(studies: list[Study], folder: Path) -> tuple[str, str] | 
 def density_profiles(studies: list[Study], folder: Path) -> tuple[str, str] | None:
     """Figure 9 (a): density of stable spins against the distance from the droplet's centre."""
     with_data = [s for s in studies if s.density is not None]
-    groups = [g for g in ([s for s in with_data if s.near_spinodal], [s for s in with_data if not s.near_spinodal]) if g]
+    groups = [
+        g
+        for g in (
+            [s for s in with_data if s.near_spinodal],
+            [s for s in with_data if not s.near_spinodal],
+        )
+        if g
+    ]
     if not groups:
         return None
     fig, axes = style.grid(len(groups), 2.9, per_row=2)
@@ -115,18 +132,39 @@ def density_profiles(studies: list[Study], folder: Path) -> tuple[str, str] | No
             d, scale = study.density, 1 if near else study.run.system.range or 1
             color = style.colour(i)
             marker = style.marker(i) if len(d.radius) < 20 else None  # few rings: where they lie
-            ax.plot(d.radius / scale, d.profile, color=color, ls=style.line(i), marker=marker, label=study.name)
-            ax.fill_between(d.radius / scale, d.profile - d.error, d.profile + d.error, color=color, alpha=0.25, lw=0)
-        ax.set(xlabel="r (sites)" if near else "r / R", ylabel=r"density of stable spins, $\rho(r)$", xlim=(0, None))
+            ax.plot(
+                d.radius / scale,
+                d.profile,
+                color=color,
+                ls=style.line(i),
+                marker=marker,
+                label=study.name,
+            )
+            ax.fill_between(
+                d.radius / scale,
+                d.profile - d.error,
+                d.profile + d.error,
+                color=color,
+                alpha=0.25,
+                lw=0,
+            )
+        ax.set(
+            xlabel="r (sites)" if near else "r / R",
+            ylabel=r"density of stable spins, $\rho(r)$",
+            xlim=(0, None),
+        )
         ax.legend(loc="upper right")
     return (
         style.save(fig, folder, "figure-9a-droplet-density"),
         "Figure 9 (a) of the paper: share of stable spins at distance r (on the torus) from the centre of the largest cluster, "
         "balanced configurations; bands: one standard error, bootstrap over events (narrower than the lines in large data "
-        "sets). What remains at large r is the metastable background" + (
-            "; systems with L = 10 R against r in units of R." if any(not g[0].near_spinodal for g in groups) else "."
+        "sets). What remains at large r is the metastable background"
+        + (
+            "; systems with L = 10 R against r in units of R."
+            if any(not g[0].near_spinodal for g in groups)
+            else "."
         ),
-    )  # fmt: skip
+    )
 
 
 def sensitivity_against_density(studies: list[Study], folder: Path) -> tuple[str, str] | None:
@@ -141,11 +179,22 @@ def sensitivity_against_density(studies: list[Study], folder: Path) -> tuple[str
         ax.set_ylabel(r"density of stable spins, $\rho(r)$", color=style.BLUE)
         ax.set(xlabel="r (sites)", xlim=(0, None), ylim=(0, None))
         ax.axvline(occlusion.gyration(maps).value, color=style.GREY, lw=0.8, ls="--")
-        ax.set_title(f"{study.name}, {label(maps.model)}\ncorrelation {occlusion.correlation(maps)}", fontsize=7)
+        ax.set_title(
+            f"{study.name}, {label(maps.model)}\ncorrelation {occlusion.correlation(maps)}",
+            fontsize=7,
+        )
         other = ax.twinx()
         other.spines["right"].set_visible(True)
         error = occlusion.ring_errors(maps)
-        other.errorbar(p.radius, p.sensitivity, error, color=style.VERMILION, marker="o", ms=2.5, elinewidth=0.7)
+        other.errorbar(
+            p.radius,
+            p.sensitivity,
+            error,
+            color=style.VERMILION,
+            marker="o",
+            ms=2.5,
+            elinewidth=0.7,
+        )
         other.set_ylabel(f"sensitivity, {SENSITIVITY}", color=style.VERMILION)
         other.set_ylim(0, None)
     return (

@@ -1,4 +1,6 @@
-"""Numbers with error bars. Configurations of one event are correlated, so events are what is resampled."""
+"""Numbers with error bars. Configurations of one event are correlated, so events are what is
+resampled.
+"""
 
 import numpy as np
 
@@ -15,7 +17,9 @@ def event_sums(event: np.ndarray, columns: np.ndarray) -> np.ndarray:
 
 
 def by_events(event: np.ndarray, columns: np.ndarray, statistic) -> Estimate:
-    """statistic(sums over rows, (..., c)) -> (...), its error by a bootstrap that draws whole events."""
+    """statistic(sums over rows, (..., c)) -> (...), its error by a bootstrap that draws whole
+    events.
+    """
     sums = event_sums(event, columns)
     if len(sums) == 0:
         return UNDETERMINED
@@ -32,7 +36,9 @@ def by_events(event: np.ndarray, columns: np.ndarray, statistic) -> Estimate:
 
 def mean(event: np.ndarray, values: np.ndarray) -> Estimate:
     """Mean over configurations."""
-    return by_events(event, np.stack([np.ones(len(values)), values], axis=1), lambda s: s[..., 1] / s[..., 0])
+    return by_events(
+        event, np.stack([np.ones(len(values)), values], axis=1), lambda s: s[..., 1] / s[..., 0]
+    )
 
 
 def correlation(event: np.ndarray, x: np.ndarray, y: np.ndarray) -> Estimate:
@@ -50,14 +56,18 @@ def correlation(event: np.ndarray, x: np.ndarray, y: np.ndarray) -> Estimate:
 
 
 def bins_of(x: np.ndarray, count: int) -> np.ndarray:
-    """Index of each x among up to `count` bins of about equal occupation (fewer where x takes few values)."""
+    """Index of each x among up to `count` bins of about equal occupation (fewer where x takes few
+    values).
+    """
     edges = np.unique(np.quantile(x, np.linspace(0, 1, count + 1)[1:-1]))
     return np.searchsorted(edges, x, side="right")
 
 
-def variance_explained(event: np.ndarray, x: np.ndarray, y: np.ndarray, count: int = 20) -> Estimate:
-    """Correlation ratio: share of y's variance that its conditional mean given x explains, whatever the
-    curve's shape.
+def variance_explained(
+    event: np.ndarray, x: np.ndarray, y: np.ndarray, count: int = 20
+) -> Estimate:
+    """Correlation ratio: share of y's variance that its conditional mean given x explains, whatever
+    the curve's shape.
     """
     if len(x) == 0:
         return UNDETERMINED
@@ -77,7 +87,9 @@ def variance_explained(event: np.ndarray, x: np.ndarray, y: np.ndarray, count: i
 def conditional_mean(event: np.ndarray, x: np.ndarray, y: np.ndarray, count: int = 12):
     """(mean x, mean y, error of mean y) in bins of about equal occupation: three arrays."""
     index = bins_of(x, count)
-    rows = [(x[index == b].mean(), mean(event[index == b], y[index == b])) for b in np.unique(index)]
+    rows = [
+        (x[index == b].mean(), mean(event[index == b], y[index == b])) for b in np.unique(index)
+    ]
     return (
         np.array([row[0] for row in rows]),
         np.array([row[1].value for row in rows]),
@@ -105,12 +117,12 @@ def coefficient_of_variation(lifetime: np.ndarray) -> Estimate:
 
 
 def noise_floor(nucleated: np.ndarray, copies: np.ndarray) -> float:
-    """Mean over labels of p(1 - p)/(n - 1): the mean square error that the labels' binomial noise alone
-    leaves.
+    """Mean over labels of p(1 - p)/(n - 1): the mean square error that the labels' binomial noise
+    alone leaves.
 
-    1/600 for uniform p and n = 100 copies. Unbiased when n is fixed beforehand; a little low when copying
-    stops by the error reached so far. Labels with a single copy say nothing about their noise and are left
-    out.
+    1/600 for uniform p and n = 100 copies. Unbiased when n is fixed beforehand; a little low when
+    copying stops by the error reached so far. Labels with a single copy say nothing about their
+    noise and are left out.
     """
     several = copies > 1
     if not several.any():
@@ -129,8 +141,8 @@ def crossing_ages(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(events, ages in MCS): how long before t = 0 p_nuc last rose through `threshold`.
 
-    Linear between labels, with p = 1 at t = 0. Infinite where no label lies below the threshold: the droplet
-    was older than the first label. Rows must be sorted by event, then time.
+    Linear between labels, with p = 1 at t = 0. Infinite where no label lies below the threshold:
+    the droplet was older than the first label. Rows must be sorted by event, then time.
     """
     events, first = np.unique(event, return_index=True)
     ages = np.full(len(events), np.inf)
@@ -144,19 +156,23 @@ def crossing_ages(
 
 
 def median(values: np.ndarray) -> Estimate:
-    """Median (robust to infinite, that is censored, values) with its bootstrap error; undetermined if itself
-    infinite.
+    """Median (robust to infinite, that is censored, values) with its bootstrap error; undetermined
+    if itself infinite.
     """
     if len(values) == 0 or not np.isfinite(np.median(values)):
         return UNDETERMINED
     generator = np.random.default_rng(0)
     draws = [np.median(generator.choice(values, len(values))) for _ in range(RESAMPLES)]
     finite = np.array(draws)[np.isfinite(draws)]
-    return Estimate(float(np.median(values)), float(finite.std(ddof=1)) if len(finite) > 1 else np.nan)
+    return Estimate(
+        float(np.median(values)), float(finite.std(ddof=1)) if len(finite) > 1 else np.nan
+    )
 
 
 def label_entropy(p: np.ndarray) -> float:
-    """Mean binary entropy of measured probabilities, nat: no prediction has a smaller cross entropy with them."""
+    """Mean binary entropy of measured probabilities, nat: no prediction has a smaller cross entropy
+    with them.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(p > 0, p * np.log(p), 0) + np.where(p < 1, (1 - p) * np.log1p(-p), 0)
     return float(-np.mean(terms))

@@ -19,15 +19,17 @@ PHASES = ListedColormap([style.METASTABLE, style.STABLE, style.BLUE])
 class Event:
     """One event ready to draw: time (k,), m (k,), spins (k, L, L), p_nuc by time, clusters.
 
-    All frames are shifted alike, by the centre of the largest cluster half-way from the last rise of p_nuc to
-    the end, so the droplet stays put.
+    All frames are shifted alike, by the centre of the largest cluster half-way from the last rise
+    of p_nuc to the end, so the droplet stays put.
     """
 
     def __init__(self, run: Run, row: int):
         self.system = run.system
         self.number = int(run.history_event[row])
         frames = run.history.shape[1]
-        exists = min(frames - 1, int(run.lifetime[self.number]))  # earlier frames lie before the field flip
+        exists = min(
+            frames - 1, int(run.lifetime[self.number])
+        )  # earlier frames lie before the field flip
         packed = run.history[row, frames - 1 - exists :]
         self.time = np.arange(-exists, 1)
         self.m = magnetization(packed, run.system.sites)
@@ -61,7 +63,9 @@ class Event:
         return time - int(self.time[0])
 
     def phases(self, k: int) -> np.ndarray:
-        """0 metastable, 1 stable, 2 in the largest cluster; (x, y) turned into image rows and columns."""
+        """0 metastable, 1 stable, 2 in the largest cluster; (x, y) turned into image rows and
+        columns.
+        """
         image = (~self.spins[k]).astype(np.uint8)
         if self.member is not None:
             image[self.member[k]] = 2
@@ -86,11 +90,15 @@ class Event:
             )
         else:
             density = droplet.smoothed(self.member[k], max(1.5, (self.system.range or 4) / 3))
-            ax.contour(density.T, levels=[density.max() / 2], colors=[style.VERMILION], linewidths=0.8)
+            ax.contour(
+                density.T, levels=[density.max() / 2], colors=[style.VERMILION], linewidths=0.8
+            )
         for dx in (-size, 0, size):
             for dy in (-size, 0, size):
                 x, y = self.centre[k] + (dx, dy)
-                ax.add_patch(Circle((x, y), self.radius[k], fill=False, color="black", lw=0.9, ls="--"))
+                ax.add_patch(
+                    Circle((x, y), self.radius[k], fill=False, color="black", lw=0.9, ls="--")
+                )
 
 
 def _lattice(ax, size: int) -> None:
@@ -100,7 +108,9 @@ def _lattice(ax, size: int) -> None:
 
 
 def strip_times(event: Event) -> list[int]:
-    """Times of the snapshots: first, p_nuc near 0.1, last rise through 1/2, near 0.9, on the way to 0, 0."""
+    """Times of the snapshots: first, p_nuc near 0.1, last rise through 1/2, near 0.9, on the way to
+    0, 0.
+    """
     first, rise = int(event.time[0]), event.rise()
 
     def near(target: float, times) -> int:
@@ -110,7 +120,10 @@ def strip_times(event: Event) -> list[int]:
             default=rise,
         )
 
-    before, after = near(0.1, (t for t in event.p if t < rise)), near(0.9, (t for t in event.p if t > rise))
+    before, after = (
+        near(0.1, (t for t in event.p if t < rise)),
+        near(0.9, (t for t in event.p if t > rise)),
+    )
     return sorted({first, before, rise, after, after // 2, 0})
 
 
@@ -121,7 +134,9 @@ def strip(run: Run, event: Event, folder: Path, name: str) -> tuple[str, str]:
     axes = fig.subplots(1, len(times), squeeze=False)[0]
     for ax, time in zip(axes, times, strict=True):
         k = event.frame(time)
-        ax.imshow(event.phases(k), cmap=PHASES, vmin=0, vmax=2, origin="lower", interpolation="nearest")
+        ax.imshow(
+            event.phases(k), cmap=PHASES, vmin=0, vmax=2, origin="lower", interpolation="nearest"
+        )
         event.outline(ax, k)
         ax.set_title(event.title(time), fontsize=7)
         _lattice(ax, run.system.size)
@@ -142,7 +157,9 @@ def strip(run: Run, event: Event, folder: Path, name: str) -> tuple[str, str]:
 
 
 def movie(run: Run, event: Event, folder: Path, name: str) -> tuple[str, str]:
-    """GIF of one event, m(t) and p_nuc(t) beside; fewer frames where the file would be too large."""
+    """GIF of one event, m(t) and p_nuc(t) beside; fewer frames where the file would be too
+    large.
+    """
     fig = style.figure(5.2, 2.7)
     (left, right) = fig.subfigures(1, 2, width_ratios=(1, 1))
     lattice = left.subplots()
@@ -170,7 +187,9 @@ def movie(run: Run, event: Event, folder: Path, name: str) -> tuple[str, str]:
         event.outline(lattice, k)
         lattice.set_title(f"{run.system.name}, t = {time} MCS".replace("-", "\N{MINUS SIGN}"))
         dots[0].set_data([time], [event.m[k]])
-        dots[1].set_data([time] if time in event.p else [], [event.p[time]] if time in event.p else [])
+        dots[1].set_data(
+            [time] if time in event.p else [], [event.p[time]] if time in event.p else []
+        )
         for line in lines:
             line.set_xdata([time, time])
         fig.canvas.draw()

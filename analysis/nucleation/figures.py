@@ -1,4 +1,5 @@
-"""Figures of the data set: p_nuc in time (figure 1), p_nuc against m (figure 2), lifetimes, balance.
+"""Figures of the data set: p_nuc in time (figure 1), p_nuc against m (figure 2), lifetimes,
+balance.
 
 Every function takes the runs, writes PNG and PDF into `folder` and returns (file name, caption).
 """
@@ -16,7 +17,8 @@ POINTS = 4000  # markers in a scatter panel; more only add ink
 
 
 def typical_event(run: Run) -> int:
-    """Row in run.history of the event whose age at p_nuc = 1/2 is nearest the median: the one shown.
+    """Row in run.history of the event whose age at p_nuc = 1/2 is nearest the median: the one
+    shown.
 
     Events that lived through the whole recorded history are preferred: their early frames exist.
     """
@@ -49,15 +51,17 @@ def labels_of(run: Run, event: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 def by_time(run: Run) -> tuple[np.ndarray, ...]:
     """(time, mean p, 16% quantile, 84% quantile) over all events with labels.
 
-    Adaptive runs leave times of p near 0 or 1 mostly unlabelled; averaging what is labelled would be biased
-    towards the undecided. An event's missing times are interpolated between its labels (p = 1 at t = 0)
-    instead.
+    Adaptive runs leave times of p near 0 or 1 mostly unlabelled; averaging what is labelled would
+    be biased towards the undecided. An event's missing times are interpolated between its labels (p
+    = 1 at t = 0) instead.
     """
     time = np.arange(run.raw.time.min(initial=0), 0)
     events, first = np.unique(run.raw.event, return_index=True)
     p = np.full((len(events), len(time)), np.nan)
     groups = np.split(np.arange(len(run.raw.event)), first[1:])
-    for row, event, labels in zip(p, events, groups, strict=False):  # no labels: no events, one empty group
+    for row, event, labels in zip(
+        p, events, groups, strict=False
+    ):  # no labels: no events, one empty group
         known, values = np.append(run.raw.time[labels], 0), np.append(run.raw.p_nuc[labels], 1)
         row[:] = np.where(time >= -run.lifetime[event], np.interp(time, known, values), np.nan)
     if p.size == 0:
@@ -118,8 +122,13 @@ def evolution(runs: list[Run], folder: Path) -> tuple[str, str]:
         "Figure 1 of the paper: p_nuc against time before m <= 0. Markers: one typical event, with 68% "
         "Wilson intervals of its copies; line and band: mean and 16 to 84% range over all events."
     )
-    if any(len(run.raw.time) < np.minimum(run.lifetime, -run.raw.time.min(initial=0)).sum() for run in runs):
-        caption += " Times without labels (adaptive runs) are interpolated for the mean and the range."
+    if any(
+        len(run.raw.time) < np.minimum(run.lifetime, -run.raw.time.min(initial=0)).sum()
+        for run in runs
+    ):
+        caption += (
+            " Times without labels (adaptive runs) are interpolated for the mean and the range."
+        )
     return style.save(fig, folder, "figure-1-p_nuc-in-time"), caption
 
 
@@ -193,7 +202,9 @@ def lifetimes(runs: list[Run], folder: Path) -> tuple[str, str]:
             label=f"{run.system.name}: {len(t)} events\n" + r"$\tau$ = " + f"{tau} MCS, CV {cv}",
         )
         low, high = wilson(np.arange(len(t), -1, -1), len(t))
-        ax.fill_between(np.append(0, t), low, high, step="post", color=style.colour(i), alpha=0.18, lw=0)
+        ax.fill_between(
+            np.append(0, t), low, high, step="post", color=style.colour(i), alpha=0.18, lw=0
+        )
     x = np.linspace(0, reach, 100)
     ax.plot(x, np.exp(-x), color="black", ls="--", lw=0.9, label=r"exp($-t/\tau$)")
     ax.set(
@@ -220,7 +231,9 @@ def balance(runs: list[Run], folder: Path) -> tuple[str, str]:
         before = estimates.fillings(run.raw.nucleated, run.raw.copies, run.bins)
         after = estimates.fillings(run.nucleated, run.copies, run.bins)
         ax.stairs(before, edges, color=style.GREY, label=f"all labels ({before.sum()})")
-        ax.stairs(after, edges, fill=True, color=style.BLUE, alpha=0.7, label=f"balanced ({after.sum()})")
+        ax.stairs(
+            after, edges, fill=True, color=style.BLUE, alpha=0.7, label=f"balanced ({after.sum()})"
+        )
         ax.set(
             yscale="log",
             xlim=(0, 1),

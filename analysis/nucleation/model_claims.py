@@ -15,18 +15,26 @@ from analysis.nucleation.verdicts import Claim, claim
 from analysis.verdicts import Rule, above, below, close_to
 
 HIGHEST_FLOOR = 1.5 / 600
-SLIGHTLY = 0.1  # of the explainable variance: our reading of "decreases only slightly" and of "vanishes"
+SLIGHTLY = (
+    0.1  # of the explainable variance: our reading of "decreases only slightly" and of "vanishes"
+)
 CNN, FEATURES, SPINS = "cnn_2layer", "features", "spins"
 
 Case = tuple[Study, tuple[str, ...]]  # a system and the models that a claim needs of it
 
 
 def trained(
-    cases: list[Case], system: str, text: str, paper: str, rule: Rule, measure: Callable[..., Estimate | None]
+    cases: list[Case],
+    system: str,
+    text: str,
+    paper: str,
+    rule: Rule,
+    measure: Callable[..., Estimate | None],
 ) -> Claim:
     """A row from trained models; measure(folds of each case's models, in order) -> estimate.
 
-    The split by configuration is judged, with the split by event beside it; not run where a model is missing.
+    The split by configuration is judged, with the split by event beside it; not run where a model
+    is missing.
     """
     rows = []
     for split in (CONFIGURATION, EVENT):
@@ -60,7 +68,9 @@ def trained(
 
 
 def comparable(cases: list[Case], split: str, floors: list[float]) -> bool:
-    """Half of the paper's training configurations or more, and labels about as good as from 100 copies."""
+    """Half of the paper's training configurations or more, and labels about as good as from 100
+    copies.
+    """
     enough = all(
         len(fold.training) >= study.paper.training / 2
         for study, models in cases
@@ -78,24 +88,66 @@ def generic(system: PaperSystem, study: Study | None, name: str) -> list[Claim]:
         return trained([(study, models)] if study else [], name, text, paper, rule, measure)
 
     rows = [
-        row((FEATURES, CNN), "MSE: features LR minus CNN (CNN is better)", "> 0", above(0),
-            lambda features, cnn: skill.difference(run, features, cnn)),
-        row((SPINS, CNN), "MSE: spins LR minus CNN (CNN is better)", "> 0", above(0),
-            lambda spins, cnn: skill.difference(run, spins, cnn)),
-        row((CNN, FEATURES), "CNN's MSE is lower than features LR's by", "around 40%", close_to(0.4, last_digit=0.1),
-            lambda cnn, features: skill.reduction(run, cnn, features)),
-        row((FEATURES,), "mean absolute error of features LR", "less than 0.1", below(0.1),
-            lambda features: skill.absolute_error(run, features)),
-    ]  # fmt: skip
+        row(
+            (FEATURES, CNN),
+            "MSE: features LR minus CNN (CNN is better)",
+            "> 0",
+            above(0),
+            lambda features, cnn: skill.difference(run, features, cnn),
+        ),
+        row(
+            (SPINS, CNN),
+            "MSE: spins LR minus CNN (CNN is better)",
+            "> 0",
+            above(0),
+            lambda spins, cnn: skill.difference(run, spins, cnn),
+        ),
+        row(
+            (CNN, FEATURES),
+            "CNN's MSE is lower than features LR's by",
+            "around 40%",
+            close_to(0.4, last_digit=0.1),
+            lambda cnn, features: skill.reduction(run, cnn, features),
+        ),
+        row(
+            (FEATURES,),
+            "mean absolute error of features LR",
+            "less than 0.1",
+            below(0.1),
+            lambda features: skill.absolute_error(run, features),
+        ),
+    ]
     if system.mse is not None:
         rows += [
-            row((SPINS, FEATURES), "MSE: spins LR minus features LR (features are much better)", "> 0", above(0),
-                lambda spins, features: skill.difference(run, spins, features)),
-            row((CNN,), "MSE of the CNN, 2 layers", f"{system.mse:g}", close_to(system.mse), lambda cnn: skill.mse(run, cnn)),
-            row((CNN,), "average error (root MSE) of the CNN", "0.075", close_to(0.075), lambda cnn: skill.root_mse(run, cnn)),
-            row((SPINS,), "spins LR: accuracy vanishes (explained share of variance)", "vanishes", below(SLIGHTLY),
-                lambda spins: skill.explained(run, spins)),
-        ]  # fmt: skip
+            row(
+                (SPINS, FEATURES),
+                "MSE: spins LR minus features LR (features are much better)",
+                "> 0",
+                above(0),
+                lambda spins, features: skill.difference(run, spins, features),
+            ),
+            row(
+                (CNN,),
+                "MSE of the CNN, 2 layers",
+                f"{system.mse:g}",
+                close_to(system.mse),
+                lambda cnn: skill.mse(run, cnn),
+            ),
+            row(
+                (CNN,),
+                "average error (root MSE) of the CNN",
+                "0.075",
+                close_to(0.075),
+                lambda cnn: skill.root_mse(run, cnn),
+            ),
+            row(
+                (SPINS,),
+                "spins LR: accuracy vanishes (explained share of variance)",
+                "vanishes",
+                below(SLIGHTLY),
+                lambda spins: skill.explained(run, spins),
+            ),
+        ]
     if system.range in (1, 10):
         rows += weights(study, name)
     return rows
@@ -107,9 +159,15 @@ def near_spinodal(system: PaperSystem, study: Study | None, name: str) -> list[C
         return []
     cases = [(study, (system.network,))] if study else []
     return [
-        trained(cases, name, "MSE of the CNN, 4 layers", f"{system.mse:g}", close_to(system.mse),
-                lambda cnn: skill.mse(study.run, cnn))
-    ]  # fmt: skip
+        trained(
+            cases,
+            name,
+            "MSE of the CNN, 4 layers",
+            f"{system.mse:g}",
+            close_to(system.mse),
+            lambda cnn: skill.mse(study.run, cnn),
+        )
+    ]
 
 
 def weights(study: Study | None, name: str) -> list[Claim]:
@@ -122,9 +180,13 @@ def weights(study: Study | None, name: str) -> list[Claim]:
     return [
         row("weight of m (along the stable direction)", "positive", above(0), lambda w: w[0]),
         row("weight of R(1)", "negative", below(0), lambda w: w[1]),
-        row("m and R(1) weigh most: smaller |weight| of the two minus the largest other", "> 0", above(0),
-            lambda w: np.abs(w[:2]).min() - np.abs(w[2:]).max()),
-    ]  # fmt: skip
+        row(
+            "m and R(1) weigh most: smaller |weight| of the two minus the largest other",
+            "> 0",
+            above(0),
+            lambda w: np.abs(w[:2]).min() - np.abs(w[2:]).max(),
+        ),
+    ]
 
 
 def of_weights(folds: list[Fold], number: Callable[[np.ndarray], float]) -> FoldEstimate | None:
@@ -140,8 +202,13 @@ def share_of_higher_moments(w: np.ndarray) -> float:
 
 
 def ends(studies: list[Study], model: str) -> tuple[list[Case], str]:
-    """The systems of smallest and largest R (towards the spinodal) with this model, and their names."""
-    found = sorted((s for s in studies if any(s.folds(split, model) for split in (EVENT, CONFIGURATION))), key=lambda s: s.run.system.range)
+    """The systems of smallest and largest R (towards the spinodal) with this model, and their
+    names.
+    """
+    found = sorted(
+        (s for s in studies if any(s.folds(split, model) for split in (EVENT, CONFIGURATION))),
+        key=lambda s: s.run.system.range,
+    )
     if len(found) < 2:
         return [], ""
     return [(found[0], (model,)), (found[-1], (model,))], f"{found[0].name} to {found[-1].name}"
@@ -152,17 +219,65 @@ def across(studies: list[Study]) -> list[Claim]:
     small = [s for s in studies if not s.near_spinodal]
     large = [s for s in studies if s.near_spinodal]
 
-    def row(group: list[Study], model: str, alone: str, text: str, paper: str, rule: Rule, number: Callable) -> Claim:
+    def row(
+        group: list[Study],
+        model: str,
+        alone: str,
+        text: str,
+        paper: str,
+        rule: Rule,
+        number: Callable,
+    ) -> Claim:
         cases, names = ends(group, model)
-        return trained(cases, names or alone, text, paper, rule,
-                       lambda first, last: skill.independent(number(cases[1][0].run, last), number(cases[0][0].run, first)))  # fmt: skip
+        return trained(
+            cases,
+            names or alone,
+            text,
+            paper,
+            rule,
+            lambda first, last: skill.independent(
+                number(cases[1][0].run, last), number(cases[0][0].run, first)
+            ),
+        )
 
     generic_name, near_name = "R = 1 to 10, L = 10 R", "R = 10 to 20, L = 200"
     return [
-        row(small, SPINS, generic_name, "spins LR degrades: rise of its MSE", "> 0", above(0), skill.mse),
-        row(small, CNN, generic_name, "CNN degrades only slightly: change of its explained share", "slight fall", above(-SLIGHTLY),
-            skill.explained),
-        row(small, FEATURES, generic_name, "higher moments matter more for long range: rise of the share of R(2) to R(9) in sum |weight|",
-            "> 0", above(0), lambda run, folds: of_weights(folds, share_of_higher_moments) or Estimate(np.nan, np.nan)),
-        row(large, "cnn_4layer", near_name, "CNN degrades towards the spinodal: rise of its MSE", "0.0052 to 0.0174", above(0), skill.mse),
-    ]  # fmt: skip
+        row(
+            small,
+            SPINS,
+            generic_name,
+            "spins LR degrades: rise of its MSE",
+            "> 0",
+            above(0),
+            skill.mse,
+        ),
+        row(
+            small,
+            CNN,
+            generic_name,
+            "CNN degrades only slightly: change of its explained share",
+            "slight fall",
+            above(-SLIGHTLY),
+            skill.explained,
+        ),
+        row(
+            small,
+            FEATURES,
+            generic_name,
+            "higher moments matter more for long range: rise of the share of R(2) to R(9) in sum |weight|",
+            "> 0",
+            above(0),
+            lambda run, folds: (
+                of_weights(folds, share_of_higher_moments) or Estimate(np.nan, np.nan)
+            ),
+        ),
+        row(
+            large,
+            "cnn_4layer",
+            near_name,
+            "CNN degrades towards the spinodal: rise of its MSE",
+            "0.0052 to 0.0174",
+            above(0),
+            skill.mse,
+        ),
+    ]

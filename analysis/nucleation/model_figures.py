@@ -1,7 +1,7 @@
 """Figures of the trained models: MSE (3), confusion plots (4), MSE towards the spinodal (5).
 
-Every function takes the studies, writes PNG and PDF into `folder` and returns (file name, caption), or None where
-no run has what it shows.
+Every function takes the studies, writes PNG and PDF into `folder` and returns (file name, caption),
+or None where no run has what it shows.
 """
 
 from pathlib import Path
@@ -17,27 +17,37 @@ from analysis.nucleation.study import Study, present, splits_shown
 from analysis.nucleation.training import CONFIGURATION, EVENT, MODELS, SPLITS, label
 
 SHOWN = 1500  # markers in a confusion panel
-PAPER_SPINODAL = ((0.06, 0.0052), (0.015, 0.0174))  # Delta h and MSE of figure 5's first and last point
-ERRORS = (
-    "error bars: one standard error, the larger of the corrected fold error and of a bootstrap over the test events"
-)
+PAPER_SPINODAL = (
+    (0.06, 0.0052),
+    (0.015, 0.0174),
+)  # Delta h and MSE of figure 5's first and last point
+ERRORS = "error bars: one standard error, the larger of the corrected fold error and of a bootstrap over the test events"
 
 
 def look(model: str) -> dict:
     """Colour and marker of a model, the same in every figure."""
     index = list(MODELS).index(model) if model in MODELS else len(MODELS)
-    return {"color": "black" if index == len(style.COLOURS) else style.colour(index), "marker": style.marker(index)}
+    return {
+        "color": "black" if index == len(style.COLOURS) else style.colour(index),
+        "marker": style.marker(index),
+    }
 
 
-def _legend(fig, models: list[str], splits: list[str], others: dict[str, dict], widest: int) -> None:
-    """One entry a model, one for the open markers, then `others` {label: line style}; at most `widest` columns."""
+def _legend(
+    fig, models: list[str], splits: list[str], others: dict[str, dict], widest: int
+) -> None:
+    """One entry a model, one for the open markers, then `others` {label: line style}; at most
+    `widest` columns.
+    """
     entries = [Line2D([], [], label=label(m), lw=0.8, **look(m)) for m in models]
     if CONFIGURATION in splits:
         only = " (all)" if EVENT not in splits else ""
         open_ = {"ls": "--", "lw": 0.8, "color": style.GREY, "marker": "o", "mfc": "white"}
         entries.append(Line2D([], [], label=f"open: split by configuration{only}", **open_))
     entries += [Line2D([], [], label=name, **look_) for name, look_ in others.items()]
-    fig.legend(handles=entries, loc="outside upper center", ncols=min(widest, -(-len(entries) // 2)))
+    fig.legend(
+        handles=entries, loc="outside upper center", ncols=min(widest, -(-len(entries) // 2))
+    )
 
 
 def _splits_of(studies: list[Study]) -> list[str]:
@@ -51,14 +61,26 @@ MEAN = {"color": "black", "ls": ":", "lw": 1}
 
 def skill_of(study: Study) -> Skill:
     models = [m for m in present([study]) if any(study.folds(split, m) for split in SPLITS)]
-    mse = {(split, m): skill.mse(study.run, folds) for split in SPLITS for m in models if (folds := study.folds(split, m))}
+    mse = {
+        (split, m): skill.mse(study.run, folds)
+        for split in SPLITS
+        for m in models
+        if (folds := study.folds(split, m))
+    }
     system = study.run.system
     name = f"R = {system.range:g}\nL = {system.size}" if system.range else study.name
-    return Skill(system.range or 0, name, {k: Estimate(e.value, e.error) for k, e in mse.items()}, *_ground(study, models))
+    return Skill(
+        system.range or 0,
+        name,
+        {k: Estimate(e.value, e.error) for k, e in mse.items()},
+        *_ground(study, models),
+    )
 
 
 def errors(studies: list[Study], folder: Path, more: list[Skill] = ()) -> tuple[str, str] | None:
-    """Figure 3: MSE of the models, system by system, and the floor of the labels' noise. more: from an earlier report."""
+    """Figure 3: MSE of the models, system by system, and the floor of the labels' noise. more: from
+    an earlier report.
+    """
     studies = [s for s in studies if s.training.folds and not s.near_spinodal]
     systems = sorted([*map(skill_of, studies), *more], key=lambda s: s.range)
     if not systems:
@@ -74,8 +96,18 @@ def errors(studies: list[Study], folder: Path, more: list[Skill] = ()) -> tuple[
         axes[0].set_title("(a) all models")
         axes[1].set_title("(b) without the spin-based regression")
     others = {"label-noise floor": FLOOR} | ({"predicting the mean": MEAN} if with_spins else {})
-    _legend(fig, models, [split for split in SPLITS if any(split == s for s, _ in found)], others, 5 if with_spins else 2)
-    taken = f" From an earlier report: {', '.join(s.label.replace(chr(10), ', ') for s in more)}." if more else ""
+    _legend(
+        fig,
+        models,
+        [split for split in SPLITS if any(split == s for s, _ in found)],
+        others,
+        5 if with_spins else 2,
+    )
+    taken = (
+        f" From an earlier report: {', '.join(s.label.replace(chr(10), ', ') for s in more)}."
+        if more
+        else ""
+    )
     return (
         style.save(fig, folder, "figure-3-mse"),
         "Figure 3 of the paper: mean square error of p_nuc on the test sets, mean over folds; filled markers and solid "
@@ -87,7 +119,9 @@ def errors(studies: list[Study], folder: Path, more: list[Skill] = ()) -> tuple[
 def _errors_panel(ax, systems: list[Skill], models: list[str]) -> None:
     for split, filled in ((EVENT, True), (CONFIGURATION, False)):
         for k, model in enumerate(models):
-            rows = [(i, s.mse[split, model]) for i, s in enumerate(systems) if (split, model) in s.mse]
+            rows = [
+                (i, s.mse[split, model]) for i, s in enumerate(systems) if (split, model) in s.mse
+            ]
             if not rows:
                 continue
             dodge = 0.06 * (k - (len(models) - 1) / 2) + (0.02 if filled else -0.02)
@@ -133,7 +167,9 @@ def confusion(studies: list[Study], folder: Path) -> tuple[str, str] | None:
         row[0].set_axis_on()
     for ax in axes[-1]:
         ax.set_xlabel(MEASURED, fontsize=7)
-    return style.save(fig, folder, "figure-4-confusion"), CONFUSION.format("Figure 4 of the paper", splits_shown(studies, models))
+    return style.save(fig, folder, "figure-4-confusion"), CONFUSION.format(
+        "Figure 4 of the paper", splits_shown(studies, models)
+    )
 
 
 def confusion_near_spinodal(studies: list[Study], folder: Path) -> tuple[str, str] | None:
@@ -146,13 +182,16 @@ def confusion_near_spinodal(studies: list[Study], folder: Path) -> tuple[str, st
     for ax, (study, model) in zip(axes, pairs, strict=True):
         _confusion_panel(ax, study, model, f"{study.name}\n{label(model)}, ")
         ax.set(xlabel=MEASURED, ylabel=PREDICTED)
-    caption = CONFUSION.format("As figure 4, towards the spinodal", splits_shown(studies, present(studies)))
+    caption = CONFUSION.format(
+        "As figure 4, towards the spinodal", splits_shown(studies, present(studies))
+    )
     return style.save(fig, folder, "figure-4-confusion-near-the-spinodal"), caption
 
 
 PREDICTED, MEASURED = r"predicted $p_\mathrm{nuc}$", r"measured $p_\mathrm{nuc}$"
 CONFUSION = (
-    "{}: predicted against measured p_nuc on the test sets of all folds (split {}; at most " + f"{SHOWN} configurations shown), "
+    "{}: predicted against measured p_nuc on the test sets of all folds (split {}; at most "
+    + f"{SHOWN} configurations shown), "
     "with 1000 x MSE. Red: perfect prediction; black: mean and standard deviation of the predictions in ten bins of the "
     "measured p_nuc. A perfect predictor still scatters by the labels' noise."
 )
@@ -170,10 +209,27 @@ def _confusion_panel(ax, study: Study, model: str, title: str, fontsize: float =
     bins = np.minimum((p * 10).astype(int), 9)
     filled = [bins == b for b in range(10) if (bins == b).any()]
     mean, spread = [q[rows].mean() for rows in filled], [q[rows].std() for rows in filled]
-    ax.errorbar([p[rows].mean() for rows in filled], mean, spread, fmt="o", ms=2, lw=0.8, capsize=1, color="black")
-    ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+    ax.errorbar(
+        [p[rows].mean() for rows in filled],
+        mean,
+        spread,
+        fmt="o",
+        ms=2,
+        lw=0.8,
+        capsize=1,
+        color="black",
+    )
+    ax.set(
+        xlim=(-0.03, 1.03),
+        ylim=(-0.03, 1.03),
+        aspect="equal",
+        xticks=(0, 0.5, 1),
+        yticks=(0, 0.5, 1),
+    )
     error = skill.mse(study.run, folds)
-    ax.set_title(rf"{title}$10^3$ MSE {Estimate(1000 * error.value, 1000 * error.error)}", fontsize=fontsize)
+    ax.set_title(
+        rf"{title}$10^3$ MSE {Estimate(1000 * error.value, 1000 * error.error)}", fontsize=fontsize
+    )
 
 
 def towards_spinodal(studies: list[Study], folder: Path) -> tuple[str, str] | None:
@@ -202,7 +258,10 @@ def towards_spinodal(studies: list[Study], folder: Path) -> tuple[str, str] | No
         x = study.distance_to_spinodal
         ax.hlines(_ground(study, present(studies))[0], x - 0.002, x + 0.002, **FLOOR)
     ax.plot(*np.array(PAPER_SPINODAL).T, **PAPER)
-    ax.set(xlabel=r"distance to the spinodal, $\Delta h = h_s - h$", ylabel=r"mean square error of $p_\mathrm{nuc}$")
+    ax.set(
+        xlabel=r"distance to the spinodal, $\Delta h = h_s - h$",
+        ylabel=r"mean square error of $p_\mathrm{nuc}$",
+    )
     ax.set(ylim=(0, None), xlim=(0, None))
     ax.invert_xaxis()
     others = {"label-noise floor": FLOOR, "the paper's (ends)": PAPER}

@@ -1,4 +1,6 @@
-"""Tables of the report that are not the paper's claims: every model, and every paired difference."""
+"""Tables of the report that are not the paper's claims: every model, and every paired
+difference.
+"""
 
 from dataclasses import dataclass
 
@@ -26,10 +28,11 @@ PAIRS = (
 
 @dataclass(frozen=True)
 class ModelRow:
-    """One model on one system. Numbers are {"value", "error", "fold_error", "event_error"}, None where undetermined.
+    """One model on one system. Numbers are {"value", "error", "fold_error", "event_error"}, None
+    where undetermined.
 
-    training, test: configurations of the smallest fold; epochs, best_epoch, seconds: mean over folds, seconds of
-    training per fold.
+    training, test: configurations of the smallest fold; epochs, best_epoch, seconds: mean over
+    folds, seconds of training per fold.
     """
 
     system: str
@@ -65,12 +68,18 @@ class Difference:
 
 def numbers(estimate: FoldEstimate) -> dict:
     """For JSON."""
-    return {name: number(getattr(estimate, name)) for name in ("value", "error", "fold_error", "event_error")}
+    return {
+        name: number(getattr(estimate, name))
+        for name in ("value", "error", "fold_error", "event_error")
+    }
 
 
 def models(studies: list[Study]) -> list[ModelRow]:
     return [
-        _row(study, split, model) for study in studies for split in SPLITS for model in study.training.models(split)
+        _row(study, split, model)
+        for study in studies
+        for split in SPLITS
+        for model in study.training.models(split)
     ]
 
 
@@ -88,7 +97,13 @@ def _row(study: Study, split: str, model: str) -> ModelRow:
         number(skill.floor(run, folds)),
         *(
             numbers(measure(run, folds))
-            for measure in (skill.mse, skill.root_mse, skill.absolute_error, skill.excess, skill.explained)
+            for measure in (
+                skill.mse,
+                skill.root_mse,
+                skill.absolute_error,
+                skill.excess,
+                skill.explained,
+            )
         ),
         float(np.mean([fold.epochs for fold in folds])),
         float(np.mean([fold.best_epoch for fold in folds])),
@@ -103,11 +118,25 @@ def differences(studies: list[Study]) -> list[Difference]:
     for study in studies:
         for split in SPLITS:
             for first, second in PAIRS:
-                found = skill.difference(study.run, study.folds(split, first), study.folds(split, second))
+                found = skill.difference(
+                    study.run, study.folds(split, first), study.folds(split, second)
+                )
                 if found is not None:
-                    rows.append(Difference(study.name, split, label(first), label(second), found.folds, numbers(found)))
+                    rows.append(
+                        Difference(
+                            study.name,
+                            split,
+                            label(first),
+                            label(second),
+                            found.folds,
+                            numbers(found),
+                        )
+                    )
         for model in study.training.models(EVENT):
-            by_event, by_configuration = study.folds(EVENT, model), study.folds(CONFIGURATION, model)
+            by_event, by_configuration = (
+                study.folds(EVENT, model),
+                study.folds(CONFIGURATION, model),
+            )
             if by_configuration:
                 found = skill.between_splits(study.run, by_event, by_configuration)
                 rows.append(

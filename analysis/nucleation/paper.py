@@ -1,8 +1,9 @@
-"""What the paper states (Using machine learning to predict nucleation in the Ising model), system by system.
+"""What the paper states (Using machine learning to predict nucleation in the Ising model), system
+by system.
 
-Fields R = 3 and R = 5 are not published (the paper: the Ginzburg parameter is the same for all four), so any
-field is taken for them. Data set sizes and the fields at L = 200 are from the authors' code. T = 4/9 Tc
-everywhere.
+Fields R = 3 and R = 5 are not published (the paper: the Ginzburg parameter is the same for all
+four), so any field is taken for them. Data set sizes and the fields at L = 200 are from the
+authors' code. T = 4/9 Tc everywhere.
 """
 
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 class PaperSystem:
     """R, L, h of one system and the paper's values; None: the paper gives none.
 
-    growth: MCS until the droplet fills half the system. radius: mean Rg of the largest cluster, lattice
-    units. mse: of the CNN on its test set; network, training: which CNN, and on how many configurations.
+    growth: MCS until the droplet fills half the system. radius: mean Rg of the largest cluster,
+    lattice units. mse: of the CNN on its test set; network, training: which CNN, and on how many
+    configurations.
     """
 
     range: int
@@ -36,7 +38,9 @@ class PaperSystem:
 
     @property
     def name(self) -> str:
-        return f"R = {self.range}, L = {self.size}" + (f", h = {self.field:g}" if self.field else "")
+        return f"R = {self.range}, L = {self.size}" + (
+            f", h = {self.field:g}" if self.field else ""
+        )
 
 
 ABOUT, AT_LEAST = "around 1e4", "at least 1e4"
@@ -45,7 +49,16 @@ SYSTEMS = (
     PaperSystem(1, 10, 0.57, ABOUT, growth=50, configurations="14 593"),
     PaperSystem(3, 30, None, ABOUT),
     PaperSystem(5, 50, None, ABOUT),
-    PaperSystem(10, 100, 1.215, ABOUT, growth=20, configurations="14 422", correlation="very weak", mse=5.65e-3),
+    PaperSystem(
+        10,
+        100,
+        1.215,
+        ABOUT,
+        growth=20,
+        configurations="14 422",
+        correlation="very weak",
+        mse=5.65e-3,
+    ),
     PaperSystem(10, 200, 1.210, AT_LEAST, radius=19.42, configurations=NEAR_SPINODAL, mse=0.0052),
     PaperSystem(12, 200, 1.2283, AT_LEAST, radius=26.56, configurations=NEAR_SPINODAL),
     PaperSystem(15, 200, 1.243, AT_LEAST, radius=37.00, configurations=NEAR_SPINODAL),
@@ -55,11 +68,14 @@ SYSTEMS = (
 
 
 def find(system) -> PaperSystem | None:
-    """The paper's system that a dataset's System is (same R, L, interaction, T; h within 0.0025), or None."""
+    """The paper's system that a dataset's System is (same R, L, interaction, T; h within 0.0025),
+    or None.
+    """
     for entry in SYSTEMS:
         interaction = "nearest" if entry.range == 1 else "square"
         if (
-            (system.range, system.size, system.interaction) == (entry.range, entry.size, interaction)
+            (system.range, system.size, system.interaction)
+            == (entry.range, entry.size, interaction)
             and abs(system.temperature / system.critical_temperature - 4 / 9) < 1e-3
             and (entry.field is None or abs(system.field - entry.field) < 0.0025)
         ):

@@ -25,8 +25,8 @@ FLOOR = "label noise floor, mean p(1-p)/(n-1)"
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the report; paper as the paper words it (None: not given), ours and error None where
-    undetermined.
+    """One line of the report; paper as the paper words it (None: not given), ours and error None
+    where undetermined.
     """
 
     system: str
@@ -54,8 +54,8 @@ def _row(system: str, quantity: str, stated, estimate: Estimate, unit: str, note
 
 
 def _against(estimate: Estimate, stated: float | None, exact: bool = True) -> str:
-    """How far ours is from a number of the paper's; in standard errors too where the paper's is not a round
-    figure.
+    """How far ours is from a number of the paper's; in standard errors too where the paper's is not
+    a round figure.
     """
     if stated is None or not np.isfinite(estimate.value):
         return ""
@@ -104,8 +104,17 @@ def rows_of(run: Run, name: str) -> list[Row]:
             "lattice units",
             "; ".join(filter(None, [_against(radius, stated.radius), reach])),
         ),
-        _row(name, GROWTH, stated.growth and f"about {stated.growth:g}", growth, "MCS", growth_note),
-        _row(name, EARLY_GROWTH, stated.growth and f"about {stated.growth:g}", early, "MCS", early_note),
+        _row(
+            name, GROWTH, stated.growth and f"about {stated.growth:g}", growth, "MCS", growth_note
+        ),
+        _row(
+            name,
+            EARLY_GROWTH,
+            stated.growth and f"about {stated.growth:g}",
+            early,
+            "MCS",
+            early_note,
+        ),
         _row(
             name,
             CORRELATION,
@@ -150,7 +159,9 @@ def rows_of(run: Run, name: str) -> list[Row]:
 
 
 def not_run(system: paper.PaperSystem) -> list[Row]:
-    """The rows of a paper's system for which no run was given: only those where the paper states a value."""
+    """The rows of a paper's system for which no run was given: only those where the paper states a
+    value.
+    """
     stated = (
         (LIFETIME, system.lifetime, "MCS"),
         (RADIUS, system.radius, "lattice units"),
@@ -201,4 +212,6 @@ def all_rows(runs: list[Run], names: list[str]) -> list[Row]:
     """Rows of every run, then "not run" rows for the paper's systems that no run covers."""
     covered = {paper.find(run.system) for run in runs}
     rows = [row for run, name in zip(runs, names, strict=True) for row in rows_of(run, name)]
-    return rows + [row for system in paper.SYSTEMS if system not in covered for row in not_run(system)]
+    return rows + [
+        row for system in paper.SYSTEMS if system not in covered for row in not_run(system)
+    ]

@@ -1,4 +1,6 @@
-"""report.md for people and report.json for programs: the same rows, the paper's value beside ours."""
+"""report.md for people and report.json for programs: the same rows, the paper's value beside
+ours.
+"""
 
 import json
 from dataclasses import asdict, dataclass
@@ -71,7 +73,18 @@ def _data(c: Claim) -> str:
 def _claims(claims: list[Claim]) -> list[str]:
     """The table of claims; those without any number come after it, in a short one."""
     ran = [c for c in claims if c.agrees != verdicts.NOT_RUN]
-    head = ["system", "claim", "paper", "ours", "floor", "data (train + test)", "split", "agrees if", "agrees", "split by event"]
+    head = [
+        "system",
+        "claim",
+        "paper",
+        "ours",
+        "floor",
+        "data (train + test)",
+        "split",
+        "agrees if",
+        "agrees",
+        "split by event",
+    ]
     lines = [
         [
             c.system,
@@ -83,7 +96,9 @@ def _claims(claims: list[Claim]) -> list[str]:
             c.split or "",
             c.rule,
             f"**{c.agrees}**",
-            f"{with_error(c.other['ours'], c.other['error'], 'undetermined')}: {c.other['agrees']}" if c.other else "",
+            f"{with_error(c.other['ours'], c.other['error'], 'undetermined')}: {c.other['agrees']}"
+            if c.other
+            else "",
         ]
         for c in ran
     ]
@@ -105,28 +120,75 @@ def _models(models: list[ModelRow], differences: list[Difference]) -> list[str]:
     """What each model reached, and the paired differences."""
     if not models:
         return []
-    head = ["system", "split", "model", "parameters", "folds", "train + test", "MSE", "floor", "excess", "explained", "root MSE",
-            "mean abs. error", "epochs (kept)", "s per fold", "trained on"]  # fmt: skip
+    head = [
+        "system",
+        "split",
+        "model",
+        "parameters",
+        "folds",
+        "train + test",
+        "MSE",
+        "floor",
+        "excess",
+        "explained",
+        "root MSE",
+        "mean abs. error",
+        "epochs (kept)",
+        "s per fold",
+        "trained on",
+    ]
     lines = [
-        [r.system, r.split, label(r.model), str(r.parameters), str(r.folds), f"{r.training} + {r.test}", _cell_of(r.mse),
-         "" if r.floor is None else f"{r.floor:.5f}", _cell_of(r.excess), _cell_of(r.explained), _cell_of(r.root_mse),
-         _cell_of(r.absolute_error), f"{r.epochs:.0f} ({r.best_epoch:.0f})", "" if r.seconds is None else f"{r.seconds:.0f}", r.device]
+        [
+            r.system,
+            r.split,
+            label(r.model),
+            str(r.parameters),
+            str(r.folds),
+            f"{r.training} + {r.test}",
+            _cell_of(r.mse),
+            "" if r.floor is None else f"{r.floor:.5f}",
+            _cell_of(r.excess),
+            _cell_of(r.explained),
+            _cell_of(r.root_mse),
+            _cell_of(r.absolute_error),
+            f"{r.epochs:.0f} ({r.best_epoch:.0f})",
+            "" if r.seconds is None else f"{r.seconds:.0f}",
+            r.device,
+        ]
         for r in models
-    ]  # fmt: skip
+    ]
     text = ["## Models", "", *table(head, lines)]
     if differences:
-        text += ["### Differences in MSE, first minus second", "",
-                 "On the same test configurations, paired, except between the two splits. Negative: the first is better.", ""]  # fmt: skip
+        text += [
+            "### Differences in MSE, first minus second",
+            "",
+            "On the same test configurations, paired, except between the two splits. Negative: the first is better.",
+            "",
+        ]
         text += table(
             ["system", "split", "first", "second", "folds", "difference of MSE", "in its errors"],
-            [[d.system, SPLITS.get(d.split, d.split), d.first, d.second, str(d.folds), _cell_of(d.difference), _ratio(d.difference)]
-             for d in differences],
-        )  # fmt: skip
+            [
+                [
+                    d.system,
+                    SPLITS.get(d.split, d.split),
+                    d.first,
+                    d.second,
+                    str(d.folds),
+                    _cell_of(d.difference),
+                    _ratio(d.difference),
+                ]
+                for d in differences
+            ],
+        )
     return [*text, MODEL_DEFINITIONS]
 
 
 def _ratio(number: dict) -> str:
-    return f"{number['value'] / number['error']:+.1f}" if number["value"] is not None and number["error"] else ""
+    return (
+        f"{number['value'] / number['error']:+.1f}"
+        if number["value"] is not None and number["error"]
+        else ""
+    )
 
 
 @dataclass(frozen=True)
@@ -164,7 +226,9 @@ def markdown(content: Content) -> str:
     ]
     lines += ["## What was run", ""]
     units = {"window": "window (MCS)", "history": "history (MCS)", "git_revision": "revision"}
-    lines += table([units.get(c, c) for c in columns], [[cell(s[c]) for c in columns] for s in systems])
+    lines += table(
+        [units.get(c, c) for c in columns], [[cell(s[c]) for c in columns] for s in systems]
+    )
     if content.left_out:
         lines += ["Left out:", "", *(f"- {text}" for text in content.left_out), ""]
     lines += _claims(content.claims) + _models(content.models, content.differences)
@@ -196,7 +260,9 @@ def write(out: Path, content: Content) -> Path:
         "models": [asdict(row) for row in content.models],
         "differences": [asdict(row) for row in content.differences],
         "left_out": content.left_out,
-        "figures": [{"file": f"figures/{name}", "caption": caption} for name, caption in content.pictures],
+        "figures": [
+            {"file": f"figures/{name}", "caption": caption} for name, caption in content.pictures
+        ],
     }
     (out / "report.json").write_text(
         json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

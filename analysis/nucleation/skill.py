@@ -1,9 +1,10 @@
 """How well a model predicts: MSE, floor, differences, each with the larger of two standard errors.
 
-Two errors, because each misses something. Over folds: k folds share most of their training sets, so that s^2/k is
-too small; Nadeau and Bengio (Machine Learning 52, 239 (2003)) put s^2 (1/k + n_test/n_training) in its place. Over
-events: whole events of the test sets are drawn again, folds pooled with equal weight; it sees that configurations of
-one event are alike, but not what another training set would have given.
+Two errors, because each misses something. Over folds: k folds share most of their training sets, so
+that s^2/k is too small; Nadeau and Bengio (Machine Learning 52, 239 (2003)) put s^2 (1/k +
+n_test/n_training) in its place. Over
+events: whole events of the test sets are drawn again, folds pooled with equal weight; it sees that
+configurations of one event are alike, but not what another training set would have given.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,9 @@ from analysis.nucleation.training import Fold
 
 @dataclass(frozen=True)
 class FoldEstimate(Estimate):
-    """error: the larger of fold_error (corrected, NaN for one fold) and event_error (bootstrap over events)."""
+    """error: the larger of fold_error (corrected, NaN for one fold) and event_error (bootstrap over
+    events).
+    """
 
     fold_error: float
     event_error: float
@@ -40,7 +43,9 @@ def tested_over_trained(folds: list[Fold]) -> float:
 
 
 def corrected_error(values: np.ndarray, ratio: float) -> float:
-    """Standard error of the mean of k fold values, variance s^2 (1/k + ratio); NaN for fewer than two."""
+    """Standard error of the mean of k fold values, variance s^2 (1/k + ratio); NaN for fewer than
+    two.
+    """
     count = len(values)
     return float(np.sqrt(np.var(values, ddof=1) * (1 / count + ratio))) if count > 1 else np.nan
 
@@ -48,7 +53,8 @@ def corrected_error(values: np.ndarray, ratio: float) -> float:
 def over_folds(values: np.ndarray, folds: list[Fold]) -> FoldEstimate:
     """Mean over folds of one number a fold; no bootstrap is possible (weights, for example).
 
-    With nothing but a few folds to go by, the error is widened by Student's t, so that 2 errors still hold 95%.
+    With nothing but a few folds to go by, the error is widened by Student's t, so that 2 errors
+    still hold 95%.
     """
     widening = student_t.ppf(norm.cdf(2), len(values) - 1) / 2 if len(values) > 1 else np.nan
     error = corrected_error(values, tested_over_trained(folds)) * widening
@@ -58,8 +64,8 @@ def over_folds(values: np.ndarray, folds: list[Fold]) -> FoldEstimate:
 def estimate(run: Run, folds: list[Fold], columns: Callable, statistic: Callable) -> FoldEstimate:
     """statistic of the columns' means.
 
-    columns(i) -> (t, c): a few numbers for each test row of folds[i]; statistic: (..., c) means -> (...). The value
-    is the statistic of the means averaged over folds.
+    columns(i) -> (t, c): a few numbers for each test row of folds[i]; statistic: (..., c) means ->
+    (...). The value is the statistic of the means averaged over folds.
     """
     parts = [columns(i) for i in range(len(folds))]
     means = np.array([part.mean(axis=0) for part in parts])
@@ -69,18 +75,26 @@ def estimate(run: Run, folds: list[Fold], columns: Callable, statistic: Callable
     event, weighted = _weighted(run, folds, parts)
     by_events = estimates.by_events(event, weighted, lambda s: statistic(s[..., 1:] / s[..., :1]))
     fold_error = corrected_error(each, tested_over_trained(folds))
-    return FoldEstimate(value, larger(fold_error, by_events.error), fold_error, by_events.error, len(folds))
+    return FoldEstimate(
+        value, larger(fold_error, by_events.error), fold_error, by_events.error, len(folds)
+    )
 
 
-def _weighted(run: Run, folds: list[Fold], parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """(event, columns with a leading 1) of all folds' test rows, each fold of the same total weight."""
+def _weighted(
+    run: Run, folds: list[Fold], parts: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """(event, columns with a leading 1) of all folds' test rows, each fold of the same total
+    weight.
+    """
     event = np.concatenate([run.event[fold.index] for fold in folds])
     rows = [np.hstack([np.ones((len(part), 1)), part]) / len(part) for part in parts]
     return event, np.concatenate(rows)
 
 
 def label_noise(run: Run, index: np.ndarray) -> np.ndarray:
-    """p(1 - p)/(n - 1) of each row; a label with one copy, which says nothing of its noise, has the others' mean."""
+    """p(1 - p)/(n - 1) of each row; a label with one copy, which says nothing of its noise, has the
+    others' mean.
+    """
     copies = run.copies[index]
     p = run.nucleated[index] / copies
     noise = p * (1 - p) / np.maximum(copies - 1, 1)
@@ -89,7 +103,9 @@ def label_noise(run: Run, index: np.ndarray) -> np.ndarray:
 
 def floor(run: Run, folds: list[Fold]) -> float:
     """Label-noise floor of the folds' test sets, mean over folds."""
-    return float(np.mean([estimates.noise_floor(run.nucleated[f.index], run.copies[f.index]) for f in folds]))
+    return float(
+        np.mean([estimates.noise_floor(run.nucleated[f.index], run.copies[f.index]) for f in folds])
+    )
 
 
 def mse(run: Run, folds: list[Fold]) -> FoldEstimate:
@@ -99,13 +115,18 @@ def mse(run: Run, folds: list[Fold]) -> FoldEstimate:
 
 def root_mse(run: Run, folds: list[Fold]) -> FoldEstimate:
     """sqrt(MSE), what the paper calls average error."""
-    return estimate(run, folds, lambda i: folds[i].squared_error[:, None], lambda m: np.sqrt(m[..., 0]))
+    return estimate(
+        run, folds, lambda i: folds[i].squared_error[:, None], lambda m: np.sqrt(m[..., 0])
+    )
 
 
 def absolute_error(run: Run, folds: list[Fold]) -> FoldEstimate:
     """Mean |predicted - measured|."""
     return estimate(
-        run, folds, lambda i: np.abs(folds[i].predicted - folds[i].p_nuc)[:, None], lambda m: m[..., 0]
+        run,
+        folds,
+        lambda i: np.abs(folds[i].predicted - folds[i].p_nuc)[:, None],
+        lambda m: m[..., 0],
     )
 
 
@@ -119,7 +140,9 @@ def excess(run: Run, folds: list[Fold]) -> FoldEstimate:
 
 
 def explained(run: Run, folds: list[Fold]) -> FoldEstimate:
-    """1 - (MSE - floor)/(var(p) - floor): share of the explainable variance; 1 perfect, 0 no better than the mean."""
+    """1 - (MSE - floor)/(var(p) - floor): share of the explainable variance; 1 perfect, 0 no better
+    than the mean.
+    """
 
     def columns(i):
         fold = folds[i]
@@ -142,7 +165,9 @@ def paired(first: list[Fold], second: list[Fold]) -> list[tuple[Fold, Fold]]:
 
 
 def difference(run: Run, first: list[Fold], second: list[Fold]) -> FoldEstimate | None:
-    """MSE of the first minus MSE of the second model, paired row by row; None without a common fold."""
+    """MSE of the first minus MSE of the second model, paired row by row; None without a common
+    fold.
+    """
     return _of_pairs(run, paired(first, second), lambda m: m[..., 0] - m[..., 1])
 
 
@@ -163,18 +188,33 @@ def _of_pairs(run: Run, pairs: list[tuple[Fold, Fold]], statistic: Callable) -> 
 
 
 def between_splits(run: Run, by_event: list[Fold], by_configuration: list[Fold]) -> FoldEstimate:
-    """MSE split by event minus MSE split by configuration: what sharing events between training and test hides.
+    """MSE split by event minus MSE split by configuration: what sharing events between training and
+    test hides.
 
-    The test sets differ, so the fold errors add in quadrature; the bootstrap draws the same events in both.
+    The test sets differ, so the fold errors add in quadrature; the bootstrap draws the same events
+    in both.
     """
-    parts = [_weighted(run, folds, [f.squared_error[:, None] for f in folds]) for folds in (by_event, by_configuration)]
+    parts = [
+        _weighted(run, folds, [f.squared_error[:, None] for f in folds])
+        for folds in (by_event, by_configuration)
+    ]
     event = np.concatenate([part[0] for part in parts])
     zeros = [np.zeros_like(part[1]) for part in parts]
-    columns = np.concatenate([np.hstack([parts[0][1], zeros[0]]), np.hstack([zeros[1], parts[1][1]])])
-    found = estimates.by_events(event, columns, lambda s: s[..., 1] / s[..., 0] - s[..., 3] / s[..., 2])
-    fold_error = float(np.hypot(*(mse(run, folds).fold_error for folds in (by_event, by_configuration))))
+    columns = np.concatenate(
+        [np.hstack([parts[0][1], zeros[0]]), np.hstack([zeros[1], parts[1][1]])]
+    )
+    found = estimates.by_events(
+        event, columns, lambda s: s[..., 1] / s[..., 0] - s[..., 3] / s[..., 2]
+    )
+    fold_error = float(
+        np.hypot(*(mse(run, folds).fold_error for folds in (by_event, by_configuration)))
+    )
     return FoldEstimate(
-        found.value, larger(fold_error, found.error), fold_error, found.error, min(len(by_event), len(by_configuration))
+        found.value,
+        larger(fold_error, found.error),
+        fold_error,
+        found.error,
+        min(len(by_event), len(by_configuration)),
     )
 
 

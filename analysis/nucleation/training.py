@@ -1,6 +1,7 @@
 """Reading what train wrote: RUN/train/SPLIT/MODEL/fold-K/test.h5, one file a trained model.
 
-A fold that is unfinished, damaged or made from another data set is left out, and the report says so.
+A fold that is unfinished, damaged or made from another data set is left out, and the report says
+so.
 """
 
 from dataclasses import dataclass, field
@@ -28,10 +29,12 @@ HISTORY = ("epoch", "training_loss", "validation_loss", "validation_mse")
 
 @dataclass(frozen=True)
 class Fold:
-    """One trained model on its test set: rows `index` (t,) of dataset.h5, p_nuc measured and predicted (t,).
+    """One trained model on its test set: rows `index` (t,) of dataset.h5, p_nuc measured and
+    predicted (t,).
 
-    training, validation: rows of dataset.h5; history: {name: (e,)} by epoch; weights (10,) of the standardised
-    features, None for other models; epochs trained, best_epoch kept; seconds: all epochs together.
+    training, validation: rows of dataset.h5; history: {name: (e,)} by epoch; weights (10,) of the
+    standardised features, None for other models; epochs trained, best_epoch kept; seconds: all
+    epochs together.
     """
 
     number: int
@@ -67,7 +70,9 @@ class Training:
         """Models with finished folds of this split, in the order of MODELS, unknown ones last."""
         known = list(MODELS)
         found = [model for of, model in self.folds if of == split]
-        return sorted(found, key=lambda model: (known.index(model) if model in known else len(known), model))
+        return sorted(
+            found, key=lambda model: (known.index(model) if model in known else len(known), model)
+        )
 
 
 def label(model: str) -> str:
@@ -85,7 +90,10 @@ def read(run: Run) -> Training:
     folds: Folds = {}
     left_out = []
     for split in SPLITS:
-        for folder in sorted((run.path / "train" / split).glob("*/fold-*"), key=lambda f: (f.parent.name, number_of(f))):
+        for folder in sorted(
+            (run.path / "train" / split).glob("*/fold-*"),
+            key=lambda f: (f.parent.name, number_of(f)),
+        ):
             name = folder.relative_to(run.path.parent)
             try:
                 fold = read_fold(folder / "test.h5", run)
@@ -99,13 +107,21 @@ def read(run: Run) -> Training:
 
 
 def read_fold(file: Path, run: Run) -> Fold:
-    """One test.h5. Raises FileNotFoundError, and shards.BadFileError for a file that is damaged or of other data."""
+    """One test.h5. Raises FileNotFoundError, and shards.BadFileError for a file that is damaged or
+    of other data.
+    """
     arrays, attributes = shards.read(file)
     check_origin(attributes, run)
-    missing = [name for name in ("index", "p_nuc", "predicted", "training", "validation") if name not in arrays]
+    missing = [
+        name
+        for name in ("index", "p_nuc", "predicted", "training", "validation")
+        if name not in arrays
+    ]
     if missing:
         raise shards.BadFileError(f"lacks {', '.join(missing)}")
-    index, training, validation = (arrays[name].astype(np.int64) for name in ("index", "training", "validation"))
+    index, training, validation = (
+        arrays[name].astype(np.int64) for name in ("index", "training", "validation")
+    )
     for rows in (index, training, validation):
         if len(rows) == 0 or rows.min() < 0 or rows.max() >= len(run.p_nuc):
             raise shards.BadFileError("its rows are not rows of dataset.h5")
@@ -120,7 +136,9 @@ def read_fold(file: Path, run: Run) -> Fold:
         predicted=arrays["predicted"].astype(float),
         training=training,
         validation=validation,
-        history={name: arrays[f"history/{name}"] for name in HISTORY if f"history/{name}" in arrays},
+        history={
+            name: arrays[f"history/{name}"] for name in HISTORY if f"history/{name}" in arrays
+        },
         weights=arrays.get("weights"),
         parameters=int(attributes.get("parameters", -1)),
         epochs=int(attributes.get("epochs", -1)),
@@ -134,5 +152,7 @@ def check_origin(attributes: dict, run: Run) -> None:
     """Raise BadFileError unless the file says that it was made from this very dataset.h5."""
     if attributes.get("study") != "nucleation":
         raise shards.BadFileError("not a file of the nucleation study")
-    if attributes.get("dataset_digest") is None or attributes["dataset_digest"] != run.attributes.get("content_digest"):
+    if attributes.get("dataset_digest") is None or attributes[
+        "dataset_digest"
+    ] != run.attributes.get("content_digest"):
         raise shards.BadFileError("made from another data set than the dataset.h5 beside it")

@@ -1,6 +1,7 @@
 """Figures of the training itself: weights of the features-based regression (6), learning curves.
 
-As in model_figures: each function returns (file name, caption), or None where no run has what it shows.
+As in model_figures: each function returns (file name, caption), or None where no run has what it
+shows.
 """
 
 from pathlib import Path
@@ -17,7 +18,11 @@ from jobs.nucleation.features import NAMES
 
 def weights(studies: list[Study], folder: Path) -> tuple[str, str] | None:
     """Figure 6: weights of the features-based regression."""
-    chosen = [(s, folds) for s in studies if (folds := [f for f in s.shown("features")[1] if f.weights is not None])]
+    chosen = [
+        (s, folds)
+        for s in studies
+        if (folds := [f for f in s.shown("features")[1] if f.weights is not None])
+    ]
     if not chosen:
         return None
     fig, axes = style.grid(len(chosen), 2.0, per_row=2)
@@ -25,10 +30,19 @@ def weights(studies: list[Study], folder: Path) -> tuple[str, str] | None:
         values = np.array([fold.weights for fold in folds])
         found = [skill.over_folds(column, folds) for column in values.T]
         ax.bar(range(len(found)), [e.value for e in found], color=style.SKY, width=0.7)
-        ax.errorbar(range(len(found)), [e.value for e in found], [e.error for e in found], fmt="none", ecolor="black", lw=0.9)
+        ax.errorbar(
+            range(len(found)),
+            [e.value for e in found],
+            [e.error for e in found],
+            fmt="none",
+            ecolor="black",
+            lw=0.9,
+        )
         ax.axhline(0, color="black", lw=0.6)
         ax.set(xticks=range(len(found)), ylabel="weight", title=study.name)
-        ax.set_xticklabels([name.replace("R(", "R$^{(").replace(")", ")}$") for name in NAMES], fontsize=6)
+        ax.set_xticklabels(
+            [name.replace("R(", "R$^{(").replace(")", ")}$") for name in NAMES], fontsize=6
+        )
     how = splits_shown([study for study, _ in chosen], ["features"])
     return (
         style.save(fig, folder, "figure-6-weights"),
@@ -51,12 +65,27 @@ def learning(study: Study, folder: Path) -> tuple[str, str] | None:
             history, thin = fold.history, {"lw": 0.8, "alpha": 0.9 if len(folds) < 4 else 0.5}
             first = i == 0
             for name, color in (("training", style.BLUE), ("validation", style.VERMILION)):
-                ax.plot(history["epoch"], history[f"{name}_loss"], color=color, label=name if first else None, **thin)
+                ax.plot(
+                    history["epoch"],
+                    history[f"{name}_loss"],
+                    color=color,
+                    label=name if first else None,
+                    **thin,
+                )
             best = history["epoch"] == fold.best_epoch
-            ax.plot(history["epoch"][best], history["validation_loss"][best], "o", color="black", ms=2.5, zorder=3,
-                    label="kept" if first else None)  # fmt: skip
+            ax.plot(
+                history["epoch"][best],
+                history["validation_loss"][best],
+                "o",
+                color="black",
+                ms=2.5,
+                zorder=3,
+                label="kept" if first else None,
+            )
         for name, color in (("training", style.BLUE), ("validation", style.VERMILION)):
-            entropy = np.mean([estimates.label_entropy(study.run.p_nuc[getattr(f, name)]) for f in folds])
+            entropy = np.mean(
+                [estimates.label_entropy(study.run.p_nuc[getattr(f, name)]) for f in folds]
+            )
             ax.axhline(entropy, color=color, ls=":", lw=1, label=f"entropy of the {name} labels")
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.set(xlabel="epoch", ylabel="cross entropy (nat)", title=label(model))

@@ -25,10 +25,12 @@ HOW_JUDGED = """\
 
 @dataclass(frozen=True)
 class Claim:
-    """One row: the paper's statement, our number with error (None: none), and whether it agrees by `rule`.
+    """One row: the paper's statement, our number with error (None: none), and whether it agrees by
+    `rule`.
 
-    training, test: configurations per fold (None: no trained model in it); configurations: of the data set. floor:
-    label-noise floor of the test sets. other: the same for the split by event where the row is split by
+    training, test: configurations per fold (None: no trained model in it); configurations: of the
+    data set. floor: label-noise floor of the test sets. other: the same for the split by event
+    where the row is split by
     configuration: {"split", "ours", "error", "agrees"}.
     """
 
@@ -49,7 +51,15 @@ class Claim:
     note: str = ""
 
 
-def claim(system: str, text: str, paper: str, rule: Rule, estimate: Estimate | None, comparable: bool = True, **more) -> Claim:
+def claim(
+    system: str,
+    text: str,
+    paper: str,
+    rule: Rule,
+    estimate: Estimate | None,
+    comparable: bool = True,
+    **more,
+) -> Claim:
     """A judged row; estimate None: not run."""
     if estimate is None:
         return Claim(system, text, paper, rule.text, unit=more.get("unit", ""))

@@ -1,14 +1,28 @@
-"""Segregation: figures 2 and 3, what the networks keep of the physics, and the report beside the paper's claims."""
+"""Segregation: figures 2 and 3, what the networks keep of the physics, and the report beside the
+paper's claims.
+"""
 
 from pathlib import Path
 
 from analysis.runs import named
-from analysis.segregation import checks, claims, distributions, movie, networks, panels, physics, report, skill
+from analysis.segregation import (
+    checks,
+    claims,
+    distributions,
+    movie,
+    networks,
+    panels,
+    physics,
+    report,
+    skill,
+)
 from analysis.segregation.dataset import Run, load
 
 
 def pictures(run: Run, folder: Path, prefix: str):
-    """Draw one by one all figures that this run has data for: (file name, caption), None for one it has none for."""
+    """Draw one by one all figures that this run has data for: (file name, caption), None for one it
+    has none for.
+    """
     yield panels.draw(run, folder, prefix, reverse=False)
     yield panels.draw(run, folder, prefix, reverse=True)
     yield distributions.cumulative(run, folder, prefix, segregated=True)
@@ -26,7 +40,8 @@ def pictures(run: Run, folder: Path, prefix: str):
 
 
 def analyse(paths: list[Path], out: Path, progress) -> Path:
-    """Draw all figures of these runs into out/figures and write out/report.md and .json; return report.md's path.
+    """Draw all figures of these runs into out/figures and write out/report.md and .json; return
+    report.md's path.
 
     progress(text) is called with each file's name. Raises BadInput for a run that cannot be read.
     """

@@ -1,4 +1,5 @@
-"""Reading a segregation run: dataset.h5, the predictions and the training histories.  Fields stay on the disk.
+"""Reading a segregation run: dataset.h5, the predictions and the training histories.  Fields stay
+on the disk.
 
 A prediction that is damaged or of another data set is left out, and the report says so.
 """
@@ -23,9 +24,11 @@ TRAINING, VALIDATION, TEST = 0, 1, 2
 
 @dataclass(frozen=True)
 class Run:
-    """One run.  quantities: {name: float64 (n, t)} of all samples at `times` (t,), the last inf, the steady state.
+    """One run.  quantities: {name: float64 (n, t)} of all samples at `times` (t,), the last inf,
+    the steady state.
 
-    mean_concentration, steady_time (nan: not reached), split: (n,).  histories: {model: {column of metrics.csv: (epochs,)}}.
+    mean_concentration, steady_time (nan: not reached), split: (n,).  histories: {model: {column of
+    metrics.csv: (epochs,)}}.
     """
 
     path: Path
@@ -51,7 +54,9 @@ class Run:
 
     @property
     def segregated(self) -> np.ndarray:
-        """Whether the steady state has an interface, bool (n,); fields themselves are not read for it."""
+        """Whether the steady state has an interface, bool (n,); fields themselves are not read for
+        it.
+        """
         return self.quantities["perimeter"][:, -1] > 0
 
     def training_samples(self, predictions: Predictions) -> int:
@@ -62,7 +67,11 @@ class Run:
 
     def models(self, reverse: bool) -> list[Predictions]:
         """Predictions of the forward or of the reverse models, in the order of MODELS."""
-        return [self.predictions[name] for name in MODELS if name in self.predictions and MODELS[name].reverse == reverse]
+        return [
+            self.predictions[name]
+            for name in MODELS
+            if name in self.predictions and MODELS[name].reverse == reverse
+        ]
 
     def test_fields(self) -> "fields.Fields | None":
         """The test split's fields, None where they are not there (any more)."""
@@ -92,9 +101,19 @@ def load(path: Path) -> Run:
     values["free_energy"] = values["chemical_energy"] + values["surface_energy"]
     predictions, left_out = read_predictions(path, attributes)
     return Run(
-        path, path.name, config, attributes, arrays["times"], arrays["split"], arrays["mean_concentration"], arrays["steady_time"],
-        values, predictions, histories(path, left_out), left_out,
-    )  # fmt: skip
+        path,
+        path.name,
+        config,
+        attributes,
+        arrays["times"],
+        arrays["split"],
+        arrays["mean_concentration"],
+        arrays["steady_time"],
+        values,
+        predictions,
+        histories(path, left_out),
+        left_out,
+    )
 
 
 def histories(path: Path, left_out: list[str]) -> dict[str, dict[str, np.ndarray]]:
@@ -107,7 +126,10 @@ def histories(path: Path, left_out: list[str]) -> dict[str, dict[str, np.ndarray
         with file.open(newline="") as text:
             rows = list(csv.DictReader(text))
         try:
-            found[model] = {name: np.array([float(row[name] or "nan") for row in rows]) for name in (rows[0] if rows else ())}
+            found[model] = {
+                name: np.array([float(row[name] or "nan") for row in rows])
+                for name in (rows[0] if rows else ())
+            }
             if not rows or "epoch" not in found[model]:
                 raise ValueError
         except (ValueError, TypeError):

@@ -20,30 +20,53 @@ def learning(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
     if not run.histories:
         return None
     count = len(run.histories)
-    gan = [model for model, h in run.histories.items() if (h.get("discriminator", np.zeros(1)) > 0).any()]
+    gan = [
+        model
+        for model, h in run.histories.items()
+        if (h.get("discriminator", np.zeros(1)) > 0).any()
+    ]
     fig = style.figure(style.PAGE if count > 1 else style.COLUMN, 3.4 if gan else 2.0)
     axes = fig.subplots(2 if gan else 1, count, squeeze=False, sharex="col", sharey="row")
     for column, (model, history) in zip(axes.T, run.histories.items(), strict=True):
         upper = column[0]
-        for name, colour, text in (("l1", style.BLUE, "L1, training"), ("validation_l1", style.VERMILION, "L1, validation")):
+        for name, colour, text in (
+            ("l1", style.BLUE, "L1, training"),
+            ("validation_l1", style.VERMILION, "L1, validation"),
+        ):
             if name in history:
                 upper.plot(history["epoch"], history[name], color=colour, lw=1, label=text)
         upper.set_title(MODELS[model].title.replace(", ", ",\n"), fontsize=7)
         if gan and model in gan:
-            game = (("adversarial", style.PURPLE, "generator, adversarial"), ("discriminator", style.GREEN, "discriminator"))
+            game = (
+                ("adversarial", style.PURPLE, "generator, adversarial"),
+                ("discriminator", style.GREEN, "discriminator"),
+            )
             for name, colour, text in game:
                 if name in history:
                     column[1].plot(history["epoch"], history[name], color=colour, lw=1, label=text)
             column[1].axhline(np.log(2), color=style.GREY, lw=0.7, ls=":")
         elif gan:
-            column[1].text(0.5, 0.5, "no GAN", transform=column[1].transAxes, ha="center", va="center", color=style.GREY, fontsize=7)
+            column[1].text(
+                0.5,
+                0.5,
+                "no GAN",
+                transform=column[1].transAxes,
+                ha="center",
+                va="center",
+                color=style.GREY,
+                fontsize=7,
+            )
         column[-1].set_xlabel("epoch")
         column[-1].xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes[0, 0].set_ylim(bottom=0)  # shared, so once all curves are there
     axes[0, 0].set_ylabel(r"mean $|c - c_\mathrm{truth}|$")
     if gan:
         axes[1, 0].set_ylabel("cross entropy (nat)")
-    handles = dict(pair[::-1] for ax in axes.ravel() for pair in zip(*ax.get_legend_handles_labels(), strict=True))
+    handles = dict(
+        pair[::-1]
+        for ax in axes.ravel()
+        for pair in zip(*ax.get_legend_handles_labels(), strict=True)
+    )
     fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=4)
     return (
         style.save(fig, folder, f"{prefix}learning"),
@@ -69,11 +92,26 @@ def activations(run: Run, folder: Path, prefix: str) -> Iterator[tuple[str, str]
         yield draw_layers(arrays["input"], layers, arrays["prediction"], model, folder, prefix)
 
 
-def draw_layers(start: np.ndarray, layers: list[np.ndarray], answer: np.ndarray, model: str, folder: Path, prefix: str) -> tuple[str, str]:
-    """Input (L, L), encoder; decoder, answer (L, L): a row each, layers (channels, h, w) in the network's order."""
+def draw_layers(
+    start: np.ndarray,
+    layers: list[np.ndarray],
+    answer: np.ndarray,
+    model: str,
+    folder: Path,
+    prefix: str,
+) -> tuple[str, str]:
+    """Input (L, L), encoder; decoder, answer (L, L): a row each, layers (channels, h, w) in the
+    network's order.
+    """
     half = len(layers) // 2
-    upper = [("input", [start]), *((f"down {i + 1}", layer) for i, layer in enumerate(layers[:half]))]
-    lower = [*((f"up {i + 1}", layer) for i, layer in enumerate(layers[half:])), ("output", [answer])]
+    upper = [
+        ("input", [start]),
+        *((f"down {i + 1}", layer) for i, layer in enumerate(layers[:half])),
+    ]
+    lower = [
+        *((f"up {i + 1}", layer) for i, layer in enumerate(layers[half:])),
+        ("output", [answer]),
+    ]
     fig = style.figure(style.PAGE, 2.7)
     axes = fig.subplots(2, max(len(upper), len(lower)), squeeze=False)
     for line, tiles in zip(axes, (upper, lower), strict=True):
@@ -82,8 +120,14 @@ def draw_layers(start: np.ndarray, layers: list[np.ndarray], answer: np.ndarray,
             if side == 1:
                 maps = [mosaic(np.ravel(maps))]
             order = np.argsort(-np.array([np.var(m) for m in maps]), kind="stable")[:MAPS]
-            ax.imshow(montage([np.asarray(maps[i], float).T for i in order]), origin="lower", cmap="gray", vmin=0, vmax=1,
-                      interpolation="nearest")  # fmt: skip
+            ax.imshow(
+                montage([np.asarray(maps[i], float).T for i in order]),
+                origin="lower",
+                cmap="gray",
+                vmin=0,
+                vmax=1,
+                interpolation="nearest",
+            )
             ax.set_title(f"{name}\n{side} x {side}", fontsize=7)
             ax.set(xticks=[], yticks=[])
             ax.spines[:].set_visible(False)
@@ -99,8 +143,16 @@ def draw_layers(start: np.ndarray, layers: list[np.ndarray], answer: np.ndarray,
 
 
 def montage(maps: list[np.ndarray]) -> np.ndarray:
-    """Up to MAPS maps (h, w) in a square of two by two (one alone: as it is), each scaled to 0 to 1, nan between."""
-    scaled = [np.kron((m - np.nanmin(m)) / (np.nanmax(m) - np.nanmin(m) or 1.0), np.ones((max(1, FINE // len(m)),) * 2)) for m in maps]
+    """Up to MAPS maps (h, w) in a square of two by two (one alone: as it is), each scaled to 0 to
+    1, nan between.
+    """
+    scaled = [
+        np.kron(
+            (m - np.nanmin(m)) / (np.nanmax(m) - np.nanmin(m) or 1.0),
+            np.ones((max(1, FINE // len(m)),) * 2),
+        )
+        for m in maps
+    ]
     if len(scaled) == 1:
         return scaled[0]
     h, w = scaled[0].shape
@@ -113,6 +165,8 @@ def montage(maps: list[np.ndarray]) -> np.ndarray:
 
 
 def mosaic(values: np.ndarray) -> np.ndarray:
-    """Values (channels,) of a layer of one cell as a square, row by row, nan where there are none left."""
+    """Values (channels,) of a layer of one cell as a square, row by row, nan where there are none
+    left.
+    """
     side = int(np.ceil(np.sqrt(len(values))))
     return np.append(values, np.full(side * side - len(values), np.nan)).reshape(side, side)

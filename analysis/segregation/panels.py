@@ -1,4 +1,6 @@
-"""Figures 2 and 3 of the paper: input, output and truth side by side, for several mean concentrations."""
+"""Figures 2 and 3 of the paper: input, output and truth side by side, for several mean
+concentrations.
+"""
 
 from pathlib import Path
 
@@ -16,12 +18,18 @@ MIXED = "RdBu_r"  # c minus its mean
 
 
 def shown(p: Predictions) -> np.ndarray:
-    """Rows of the samples to show: the uniform one nearest a mean of 1/2, and segregated ones evenly spread over the means."""
+    """Rows of the samples to show: the uniform one nearest a mean of 1/2, and segregated ones
+    evenly spread over the means.
+    """
     uniform, inside = np.flatnonzero(~p.segregated), np.flatnonzero(p.segregated)
-    picked = uniform[np.argsort(np.abs(p.mean_concentration[uniform] - 0.5), kind="stable")[:1]].tolist()
+    picked = uniform[
+        np.argsort(np.abs(p.mean_concentration[uniform] - 0.5), kind="stable")[:1]
+    ].tolist()
     means, first = np.unique(p.mean_concentration[inside].round(6), return_index=True)
     if len(means):
-        picked += inside[first[np.unique(np.linspace(0, len(means) - 1, COLUMNS - 1).round().astype(int))]].tolist()
+        picked += inside[
+            first[np.unique(np.linspace(0, len(means) - 1, COLUMNS - 1).round().astype(int))]
+        ].tolist()
     return np.array(sorted(picked, key=lambda row: p.mean_concentration[row]), int)
 
 
@@ -32,8 +40,11 @@ def draw(run: Run, folder: Path, prefix: str, *, reverse: bool) -> tuple[str, st
         return None
     rows = shown(models[0])
     index = models[0].index[rows]
-    pictures = [("input", "input", reverse), *((MODELS[p.model].title.removesuffix(", reverse"), p, not reverse) for p in models),
-                ("truth", "truth", not reverse)]  # fmt: skip
+    pictures = [
+        ("input", "input", reverse),
+        *((MODELS[p.model].title.removesuffix(", reverse"), p, not reverse) for p in models),
+        ("truth", "truth", not reverse),
+    ]
     own = models[0].fields(rows)
     noise = max(np.abs(f - f.mean()).max() for f in own["truth" if reverse else "input"])
     fig = style.figure(style.PAGE, 0.84 * len(pictures) + 0.35)
@@ -52,11 +63,20 @@ def draw(run: Run, folder: Path, prefix: str, *, reverse: bool) -> tuple[str, st
     for ax, row in zip(axes[0], rows, strict=True):
         fate = "" if models[0].segregated[row] else "\nuniform"
         ax.set_title(rf"$\bar c$ = {models[0].mean_concentration[row]:.2f}{fate}", fontsize=7)
-    places = {True: axes[1:] if not reverse else axes[:1], False: axes[:1] if not reverse else axes[1:]}
+    places = {
+        True: axes[1:] if not reverse else axes[:1],
+        False: axes[:1] if not reverse else axes[1:],
+    }
     for segregated, mapped in images.items():
         line = places[segregated]
-        bar = fig.colorbar(mapped, ax=line.ravel().tolist(), aspect=7 * len(line), shrink=0.9, pad=0.01,
-                           extend="both" if reverse and not segregated else "neither")  # fmt: skip
+        bar = fig.colorbar(
+            mapped,
+            ax=line.ravel().tolist(),
+            aspect=7 * len(line),
+            shrink=0.9,
+            pad=0.01,
+            extend="both" if reverse and not segregated else "neither",
+        )
         bar.locator = MaxNLocator(4)
         bar.set_label("$c$" if segregated else r"$c - \bar c$", fontsize=7)
         bar.ax.tick_params(labelsize=6)
@@ -65,19 +85,36 @@ def draw(run: Run, folder: Path, prefix: str, *, reverse: bool) -> tuple[str, st
         style.save(fig, folder, f"{prefix}figure-{number}-{way.lower()}"),
         f"Figure {number} of the paper: {'segregated to mixed' if reverse else 'mixed to segregated'}, samples of the test set. Mixed "
         "states are shown less their mean, on a scale of their own."
-        + (" Many mixed states lead to one segregated state: the output is to look like the truth in its statistics, not cell by cell."
-           if reverse else ""),
-    )  # fmt: skip
+        + (
+            " Many mixed states lead to one segregated state: the output is to look like the truth in its statistics, not cell by cell."
+            if reverse
+            else ""
+        ),
+    )
 
 
 def of_samples(p: Predictions, index: np.ndarray) -> list[np.ndarray | None]:
     """Predictions for these rows of the test split, None where the model has none."""
     place = {int(i): k for k, i in enumerate(p.index)}
-    return [p.fields(np.array([place[i]]))["prediction"][0] if i in place else None for i in index.tolist()]
+    return [
+        p.fields(np.array([place[i]]))["prediction"][0] if i in place else None
+        for i in index.tolist()
+    ]
 
 
 def image(ax, field: np.ndarray, segregated: bool, noise: float):
-    """Draw a field (x to the right, y upwards): a segregated one from 0 to 1, a mixed one by its deviations, up to `noise`."""
+    """Draw a field (x to the right, y upwards): a segregated one from 0 to 1, a mixed one by its
+    deviations, up to `noise`.
+    """
     if segregated:
-        return ax.imshow(field.T, origin="lower", cmap=PHASES, vmin=0, vmax=1, interpolation="nearest")
-    return ax.imshow((field - field.mean()).T, origin="lower", cmap=MIXED, vmin=-noise, vmax=noise, interpolation="nearest")
+        return ax.imshow(
+            field.T, origin="lower", cmap=PHASES, vmin=0, vmax=1, interpolation="nearest"
+        )
+    return ax.imshow(
+        (field - field.mean()).T,
+        origin="lower",
+        cmap=MIXED,
+        vmin=-noise,
+        vmax=noise,
+        interpolation="nearest",
+    )

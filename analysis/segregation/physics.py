@@ -17,7 +17,9 @@ from jobs.segregation.config import SPINODAL
 CURVES = 6  # mean concentrations in the figure of the free energy
 
 
-def structure_factor(run: Run, folder: Path, prefix: str, *, reverse: bool) -> tuple[str, str] | None:
+def structure_factor(
+    run: Run, folder: Path, prefix: str, *, reverse: bool
+) -> tuple[str, str] | None:
     """S(k) of segregated samples, above; over the truth's, below."""
     models = [p for p in run.models(reverse) if p.segregated.any()]
     if not models:
@@ -31,10 +33,30 @@ def structure_factor(run: Run, folder: Path, prefix: str, *, reverse: bool) -> t
     for p in models:
         inside, look = p.segregated, MODELS[p.model]
         own, found = p.spectrum_truth[inside], p.spectrum[inside]
-        upper.plot(k, found.mean(0), color=look.colour, marker=look.marker, ms=2.2, lw=0.9, label=look.title.removesuffix(", reverse"))
+        upper.plot(
+            k,
+            found.mean(0),
+            color=look.colour,
+            marker=look.marker,
+            ms=2.2,
+            lw=0.9,
+            label=look.title.removesuffix(", reverse"),
+        )
         value, error = structure.ratio_by_shell(found, own)
-        lower.errorbar(k, value, np.nan_to_num(error), color=look.colour, marker=look.marker, ms=2.2, lw=0.9, elinewidth=0.6, capsize=0)
-        numbers.append(f"{look.title}: {reverse_statistics(p, inside).fine if reverse else finest_share(p)}")
+        lower.errorbar(
+            k,
+            value,
+            np.nan_to_num(error),
+            color=look.colour,
+            marker=look.marker,
+            ms=2.2,
+            lw=0.9,
+            elinewidth=0.6,
+            capsize=0,
+        )
+        numbers.append(
+            f"{look.title}: {reverse_statistics(p, inside).fine if reverse else finest_share(p)}"
+        )
     edge = k[len(k) // 2] if reverse else k[structure.finest(truth)]
     for ax in (upper, lower):
         ax.axvspan(edge, k[-1], color="#EEEEEE", lw=0, zorder=-2)
@@ -45,19 +67,26 @@ def structure_factor(run: Run, folder: Path, prefix: str, *, reverse: bool) -> t
     else:
         upper.set_ylim(bottom=0)
     upper.set(xscale="log", ylabel=r"structure factor $S(k)$ (length$^2$)")
-    lower.set(xscale="log", xlabel=r"wave number $k$ (1 / length)", ylabel=r"$S(k)$ over the truth's")
+    lower.set(
+        xscale="log", xlabel=r"wave number $k$ (1 / length)", ylabel=r"$S(k)$ over the truth's"
+    )
     ratios = [line.get_ydata() for line in lower.get_lines()]
     top = max(np.nanmax(y) for y in ratios)
     lower.set_ylim(0, min(2.0, 1.1 * max(top, 1.1)))
     fig.legend(*upper.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     way = "reverse" if reverse else "forward"
-    band = "the upper half of wave numbers" if reverse else "the truth's finest structures, which hold at least a tenth of its power"
+    band = (
+        "the upper half of wave numbers"
+        if reverse
+        else "the truth's finest structures, which hold at least a tenth of its power"
+    )
     return (
         style.save(fig, folder, f"{prefix}structure-factor-{way}"),
         f"Radially averaged structure factor of {'the mixed states of samples' if reverse else 'samples'} that segregate, truth and "
         f"predictions; below over the truth's (up to 2; errors: bootstrap over samples). Grey: {band}; power there over the truth's: "
-        + "; ".join(numbers) + ".",
-    )  # fmt: skip
+        + "; ".join(numbers)
+        + ".",
+    )
 
 
 def phase_transition(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
@@ -86,8 +115,18 @@ def phase_transition(run: Run, folder: Path, prefix: str) -> tuple[str, str] | N
             ax.plot(mean, share, color=colour, lw=1.2 if i == 0 else 0.8, zorder=3 if i == 0 else 1)
             aside = (i - (len(curves) - 1) / 2) * 0.12 * step * (panel > 0)
             truth = {"mfc": "none", "zorder": 4} if i == 0 else {"zorder": 2}
-            ax.errorbar(mean + aside, share, np.maximum([share - low, high - share], 0), color=colour, marker=marker, label=text,
-                        ms=3.2 if panel else 2, ls="", elinewidth=0.7, **truth)  # fmt: skip
+            ax.errorbar(
+                mean + aside,
+                share,
+                np.maximum([share - low, high - share], 0),
+                color=colour,
+                marker=marker,
+                label=text,
+                ms=3.2 if panel else 2,
+                ls="",
+                elinewidth=0.7,
+                **truth,
+            )
         for at in SPINODAL:
             ax.axvline(at, color=style.GREY, ls="--", lw=0.8, zorder=-1)
         if panel:
@@ -107,7 +146,8 @@ def phase_transition(run: Run, folder: Path, prefix: str) -> tuple[str, str] | N
 
 
 def free_energy(run: Run, folder: Path, prefix: str) -> tuple[str, str]:
-    """F and its two parts in time, mean and 16 to 84% range of the samples of some mean concentrations.
+    """F and its two parts in time, mean and 16 to 84% range of the samples of some mean
+    concentrations.
 
     Of means up to 1/2: c and 1 - c are the same mixture.
     """
@@ -126,13 +166,30 @@ def free_energy(run: Run, folder: Path, prefix: str) -> tuple[str, str]:
             values = run.quantities[quantity.name][rows] / cells
             steady = run.steady_time[rows]
             end = np.nanmedian(steady) if np.isfinite(steady).any() else np.inf
-            late = np.isinf(run.times[-1]) and finite[-1] < end < np.inf  # else the steady state is among the recorded times
+            late = (
+                np.isinf(run.times[-1]) and finite[-1] < end < np.inf
+            )  # else the steady state is among the recorded times
             time = np.append(finite, end) if late else finite
             low, high = np.quantile(values[:, : len(time)], [0.16, 0.84], axis=0)
             ax.fill_between(time, low, high, color=colour, alpha=0.2, lw=0)
-            ax.plot(time, values.mean(0)[: len(time)], color=colour, marker="o", ms=2, label=rf"$\bar c$ = {mean:g}")
+            ax.plot(
+                time,
+                values.mean(0)[: len(time)],
+                color=colour,
+                marker="o",
+                ms=2,
+                label=rf"$\bar c$ = {mean:g}",
+            )
             if np.isfinite(end):
-                ax.plot([end], values.mean(0)[-1:], marker="s", color=colour, ms=4, mfc="white", zorder=4)
+                ax.plot(
+                    [end],
+                    values.mean(0)[-1:],
+                    marker="s",
+                    color=colour,
+                    ms=4,
+                    mfc="white",
+                    zorder=4,
+                )
         ax.set_xscale("symlog", linthresh=first, linscale=0.5)
         ax.set_xlim(left=0)
         ax.set_ylim(bottom=0)
@@ -140,8 +197,11 @@ def free_energy(run: Run, folder: Path, prefix: str) -> tuple[str, str]:
         ax.set(xlabel="time (units of the system)", ylabel=f"{quantity.title} / area")
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=6)
     worst = rises(run).max(initial=-np.inf)
-    fell = (f"its largest rise between two recorded times is {worst:.1e} of its value at t = 0" if worst > 0 else
-            f"it rises in none of the {len(run.split)} samples between two recorded times")  # fmt: skip
+    fell = (
+        f"its largest rise between two recorded times is {worst:.1e} of its value at t = 0"
+        if worst > 0
+        else f"it rises in none of the {len(run.split)} samples between two recorded times"
+    )
     return (
         style.save(fig, folder, f"{prefix}free-energy"),
         f"Free energy per area in time and its two parts, ensemble mean by mean concentration (band: 16 to 84% of samples), at the "
@@ -170,9 +230,20 @@ def conservation(run: Run, folder: Path, prefix: str) -> tuple[str, str] | None:
         middle = np.array([np.median(g) for g in groups])
         low, high = np.array([np.quantile(g, [0.16, 0.84]) for g in groups]).T
         left.fill_between(means, low, high, color=look.colour, alpha=0.2, lw=0)
-        left.plot(means, middle, color=look.colour, marker=look.marker, ms=2.2, lw=0.8, label=look.title, zorder=3 + i)
+        left.plot(
+            means,
+            middle,
+            color=look.colour,
+            marker=look.marker,
+            ms=2.2,
+            lw=0.8,
+            label=look.title,
+            zorder=3 + i,
+        )
         rms = np.array([np.sqrt(np.mean(g**2)) for g in groups])
-        right.plot(means, np.maximum(rms, 1e-12), color=look.colour, marker=look.marker, ms=2.2, lw=0.8)
+        right.plot(
+            means, np.maximum(rms, 1e-12), color=look.colour, marker=look.marker, ms=2.2, lw=0.8
+        )
     left.axhline(0, color=style.GREY, lw=0.7)
     right.axhline(STEP, color=style.GREY, lw=0.8, ls=":")
     right.set(yscale="log", ylabel=r"rms change of $\bar c$")

@@ -1,4 +1,6 @@
-"""Reading RUN/predict/MODEL.h5: each file once, as a whole, into numbers by sample; its fields are not kept."""
+"""Reading RUN/predict/MODEL.h5: each file once, as a whole, into numbers by sample; its fields are
+not kept.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,18 +16,22 @@ from jobs.segregation.fields import segregated
 
 FIELDS = ("input", "prediction", "truth")
 ROUND_OFF = 1e-7  # of the product of two standard deviations of concentrations in single precision
-DEVIATIONS = np.linspace(-0.2, 0.2, 41)  # c minus the field's mean, of mixed states; the outer bins are open
+DEVIATIONS = np.linspace(
+    -0.2, 0.2, 41
+)  # c minus the field's mean, of mixed states; the outer bins are open
 
 
 @dataclass(frozen=True)
 class Predictions:
     """One model on n samples of the test set.
 
-    index: rows of the test split.  segregated: whether the steady state holds two phases (the truth's; of reverse models the
-    input's).  predicted_segregated: the same of the prediction.  change: mean of the prediction minus that of the input.
-    truth, predicted: {quantity: float64 (n,)}.  spectrum_truth, spectrum: S(k), (n, L/2).  variance_truth, variance: of the cells
-    of a field.  correlation: of prediction and truth over cells, nan where one is flat.  histogram_truth, histogram: int
-    (n, bins of DEVIATIONS), cells.  train: that section of the config it was trained by.
+    index: rows of the test split.  segregated: whether the steady state holds two phases (the
+    truth's; of reverse models the input's).  predicted_segregated: the same of the prediction.
+    change: mean of the prediction minus that of the input. truth, predicted: {quantity: float64
+    (n,)}.  spectrum_truth, spectrum: S(k), (n, L/2).  variance_truth, variance: of the cells of a
+    field.  correlation: of prediction and truth over cells, nan where one is flat.
+    histogram_truth, histogram: int (n, bins of DEVIATIONS), cells.  train: that section of the
+    config it was trained by.
     """
 
     model: str
@@ -56,7 +62,9 @@ class Predictions:
 
 
 def read_predictions(path: Path, dataset: dict) -> tuple[dict[str, Predictions], list[str]]:
-    """({model: predictions}, a line for each file left out) of a run whose dataset.h5 has these attributes."""
+    """({model: predictions}, a line for each file left out) of a run whose dataset.h5 has these
+    attributes.
+    """
     found, left_out = {}, []
     for model in MODELS:
         file = path / "predict" / f"{model}.h5"
@@ -70,17 +78,25 @@ def read_predictions(path: Path, dataset: dict) -> tuple[dict[str, Predictions],
 
 
 def read_file(file: Path, model: str, dataset: dict) -> Predictions:
-    """One file.  Raises FileNotFoundError, and shards.BadFileError for one that is damaged or of other data."""
+    """One file.  Raises FileNotFoundError, and shards.BadFileError for one that is damaged or of
+    other data.
+    """
     arrays, attributes = shards.read(file)
     if attributes.get("dataset_digest") != dataset.get("content_digest"):
         raise shards.BadFileError("made from another data set than the dataset.h5 beside it")
     numbers = [f"{kind}_{q.name}" for kind in ("truth", "predicted") for q in SIX]
-    missing = [name for name in (*FIELDS, "index", "mean_concentration", *numbers) if name not in arrays]
+    missing = [
+        name for name in (*FIELDS, "index", "mean_concentration", *numbers) if name not in arrays
+    ]
     if missing:
         raise shards.BadFileError(f"lacks {', '.join(missing)}")
     start, prediction, truth = (arrays[name] for name in FIELDS)
     if len(truth) == 0 or not np.isfinite(prediction).all():
-        raise shards.BadFileError("no samples in it" if len(truth) == 0 else "the network predicts values that are not numbers")
+        raise shards.BadFileError(
+            "no samples in it"
+            if len(truth) == 0
+            else "the network predicts values that are not numbers"
+        )
     return Predictions(
         model=model,
         file=file,
@@ -112,10 +128,19 @@ def correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Pearson's r over the cells of each field, (n,); nan where one is flat but for round-off."""
     a, b = deviations(first), deviations(second)
     spread = np.sqrt((a * a).mean(1, dtype=float) * (b * b).mean(1, dtype=float))
-    return np.divide((a * b).mean(1, dtype=float), spread, out=np.full(len(a), np.nan), where=spread > ROUND_OFF)
+    return np.divide(
+        (a * b).mean(1, dtype=float), spread, out=np.full(len(a), np.nan), where=spread > ROUND_OFF
+    )
 
 
 def histogram(fields: np.ndarray) -> np.ndarray:
-    """Cells of each field by their deviation from its mean, int32 (n, len(DEVIATIONS) + 1): the outer two are open."""
+    """Cells of each field by their deviation from its mean, int32 (n, len(DEVIATIONS) + 1): the
+    outer two are open.
+    """
     bins = len(DEVIATIONS) + 1
-    return np.stack([np.bincount(np.searchsorted(DEVIATIONS, row), minlength=bins) for row in deviations(fields)]).astype(np.int32)
+    return np.stack(
+        [
+            np.bincount(np.searchsorted(DEVIATIONS, row), minlength=bins)
+            for row in deviations(fields)
+        ]
+    ).astype(np.int32)

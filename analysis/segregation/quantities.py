@@ -1,4 +1,6 @@
-"""Names: the paper's six quantities and the networks, with the colours that every figure gives them."""
+"""Names: the paper's six quantities and the networks, with the colours that every figure gives
+them.
+"""
 
 from dataclasses import dataclass
 
@@ -7,7 +9,9 @@ from analysis import style
 
 @dataclass(frozen=True)
 class Quantity:
-    """name: in files; title: in words; unit: of its axis ("": pure number); column: its name in dataset.h5, None: a sum."""
+    """name: in files; title: in words; unit: of its axis ("": pure number); column: its name in
+    dataset.h5, None: a sum.
+    """
 
     name: str
     title: str
@@ -40,7 +44,12 @@ class Model:
     reverse: bool = False
 
 
-PAPERS, L1_ALONE, CONSERVING, REVERSE = "gan_forward", "l1_forward", "gan_forward_conserving", "gan_reverse"
+PAPERS, L1_ALONE, CONSERVING, REVERSE = (
+    "gan_forward",
+    "l1_forward",
+    "gan_forward_conserving",
+    "gan_reverse",
+)
 MODELS = {
     L1_ALONE: Model("L1 alone", style.VERMILION, "s"),
     PAPERS: Model("L1 + GAN", style.BLUE, "o"),

@@ -1,4 +1,6 @@
-"""report.md for people and report.json for programs: the same rows, the paper's claims beside ours."""
+"""report.md for people and report.json for programs: the same rows, the paper's claims
+beside ours.
+"""
 
 import json
 from dataclasses import asdict, dataclass
@@ -72,13 +74,25 @@ def summary(run: Run) -> dict:
     means = np.unique(run.mean_concentration.round(6))
     counts = [int((run.split == k).sum()) for k in (TRAINING, VALIDATION, TEST)]
     return {
-        "run": run.name, "size": run.size, "epsilon": system.get("epsilon"), "well_depth": system.get("well_depth"),
-        "noise": generate.get("noise"), "means": [float(means[0]), float(means[-1])], "mean_concentrations": len(means),
-        "training": counts[0], "validation": counts[1], "test": counts[2],
+        "run": run.name,
+        "size": run.size,
+        "epsilon": system.get("epsilon"),
+        "well_depth": system.get("well_depth"),
+        "noise": generate.get("noise"),
+        "means": [float(means[0]), float(means[-1])],
+        "mean_concentrations": len(means),
+        "training": counts[0],
+        "validation": counts[1],
+        "test": counts[2],
         "segregated": float(run.segregated[run.split == TEST].mean()) if counts[2] else None,
-        "models": {name: {"training": run.training_samples(p), "test": len(p)} for name, p in run.predictions.items()},
-        "seed": run.config.get("seed"), "git_revision": run.attributes.get("git_revision"), "device": run.attributes.get("device"),
-    }  # fmt: skip
+        "models": {
+            name: {"training": run.training_samples(p), "test": len(p)}
+            for name, p in run.predictions.items()
+        },
+        "seed": run.config.get("seed"),
+        "git_revision": run.attributes.get("git_revision"),
+        "device": run.attributes.get("device"),
+    }
 
 
 def reverse_rows(run: Run) -> list[dict]:
@@ -88,12 +102,23 @@ def reverse_rows(run: Run) -> list[dict]:
         for text, which in (("segregated", p.segregated), ("uniform", ~p.segregated)):
             found = reverse_statistics(p, which)
             if found is not None:
-                rows.append({"run": run.name, "model": p.model, "inputs": text, "samples": int(which.sum()), **_of(found)})
+                rows.append(
+                    {
+                        "run": run.name,
+                        "model": p.model,
+                        "inputs": text,
+                        "samples": int(which.sum()),
+                        **_of(found),
+                    }
+                )
     return rows
 
 
 def _of(found: Reverse) -> dict:
-    numbers = {name: as_dict(getattr(found, name)) for name in ("variance", "coarse", "fine", "change", "overlap")}
+    numbers = {
+        name: as_dict(getattr(found, name))
+        for name in ("variance", "coarse", "fine", "change", "overlap")
+    }
     return {**numbers, "correlation": verdicts.number(found.correlation)}
 
 
@@ -111,18 +136,54 @@ def _verdict(c: Claim) -> str:
 
 def _claims(claims: list[Claim]) -> list[str]:
     ran = [c for c in claims if c.agrees != verdicts.NOT_RUN]
-    head = ["run", "model", "claim", "paper", "ours", "without a network", "samples", "agrees if", "agrees"]
+    head = [
+        "run",
+        "model",
+        "claim",
+        "paper",
+        "ours",
+        "without a network",
+        "samples",
+        "agrees if",
+        "agrees",
+    ]
     lines = [
-        [c.run, c.model, c.claim + (f" ({c.note})" if c.note else ""), c.paper, with_error(c.ours, c.error, "undetermined"),
-         "; ".join(f"{what}: {_plain(value)}" for what, value in (c.baselines or {}).items() if value is not None),
-         "" if c.samples is None else str(c.samples), c.rule, _verdict(c)]
+        [
+            c.run,
+            c.model,
+            c.claim + (f" ({c.note})" if c.note else ""),
+            c.paper,
+            with_error(c.ours, c.error, "undetermined"),
+            "; ".join(
+                f"{what}: {_plain(value)}"
+                for what, value in (c.baselines or {}).items()
+                if value is not None
+            ),
+            "" if c.samples is None else str(c.samples),
+            c.rule,
+            _verdict(c),
+        ]
         for c in ran
-    ]  # fmt: skip
-    text = ["## The paper's claims", "", *(table(head, lines) if ran else ["No network of these runs has made predictions yet.", ""])]
+    ]
+    text = [
+        "## The paper's claims",
+        "",
+        *(
+            table(head, lines)
+            if ran
+            else ["No network of these runs has made predictions yet.", ""]
+        ),
+    ]
     missing = [c for c in claims if c.agrees == verdicts.NOT_RUN]
     if missing:
-        text += ["### Not run", "", *table(["run", "model", "claim", "paper", "agrees if", "agrees"],
-                                           [[c.run, c.model, c.claim, c.paper, c.rule, c.agrees] for c in missing])]  # fmt: skip
+        text += [
+            "### Not run",
+            "",
+            *table(
+                ["run", "model", "claim", "paper", "agrees if", "agrees"],
+                [[c.run, c.model, c.claim, c.paper, c.rule, c.agrees] for c in missing],
+            ),
+        ]
     return [*text, "How it is judged:", "", HOW_JUDGED]
 
 
@@ -130,21 +191,61 @@ def _skills(skills: list[Skill]) -> list[str]:
     if not skills:
         return []
     names = {q.name: q.title for q in SIX}
-    head = ["run", "model", "quantity", "samples", "accuracy", "training mean", "given the mean", "advantage", "all samples", "overlap",
-            "training set itself", "distance", "training set itself"]  # fmt: skip
+    head = [
+        "run",
+        "model",
+        "quantity",
+        "samples",
+        "accuracy",
+        "training mean",
+        "given the mean",
+        "advantage",
+        "all samples",
+        "overlap",
+        "training set itself",
+        "distance",
+        "training set itself",
+    ]
     lines = [
-        [s.run, MODELS[s.model].title, names[s.quantity], str(s.samples), _number(s.accuracy), _plain(s.baseline_mean["value"]),
-         _plain(s.baseline_given_mean["value"]), _number(s.advantage), _number(s.everything), _number(s.overlap), _plain(s.other_overlap),
-         _number(s.distance), _plain(s.other_distance)]
+        [
+            s.run,
+            MODELS[s.model].title,
+            names[s.quantity],
+            str(s.samples),
+            _number(s.accuracy),
+            _plain(s.baseline_mean["value"]),
+            _plain(s.baseline_given_mean["value"]),
+            _number(s.advantage),
+            _number(s.everything),
+            _number(s.overlap),
+            _plain(s.other_overlap),
+            _number(s.distance),
+            _plain(s.other_distance),
+        ]
         for s in skills
-    ]  # fmt: skip
+    ]
     uniform = [
-        [s.run, MODELS[s.model].title, names[s.quantity], str(s.uniform_samples), _number(s.uniform_accuracy), _plain(s.uniform_error)]
-        for s in skills if s.uniform_samples
-    ]  # fmt: skip
+        [
+            s.run,
+            MODELS[s.model].title,
+            names[s.quantity],
+            str(s.uniform_samples),
+            _number(s.uniform_accuracy),
+            _plain(s.uniform_error),
+        ]
+        for s in skills
+        if s.uniform_samples
+    ]
     text = ["## Six quantities", "", "### Samples that segregate", "", *table(head, lines)]
     if uniform:
-        head = ["run", "model", "quantity", "samples", "accuracy", "median error over the mean of segregated samples"]
+        head = [
+            "run",
+            "model",
+            "quantity",
+            "samples",
+            "accuracy",
+            "median error over the mean of segregated samples",
+        ]
         text += ["### Samples that stay uniform", "", *table(head, uniform)]
     return text
 
@@ -152,23 +253,50 @@ def _skills(skills: list[Skill]) -> list[str]:
 def _reverse(rows: list[dict]) -> list[str]:
     if not rows:
         return []
-    head = ["run", "model", "inputs", "samples", "variance", "power, lower half of k", "power, upper half of k", "rms change of the mean",
-            "overlap of c - mean", "correlation cell by cell"]  # fmt: skip
+    head = [
+        "run",
+        "model",
+        "inputs",
+        "samples",
+        "variance",
+        "power, lower half of k",
+        "power, upper half of k",
+        "rms change of the mean",
+        "overlap of c - mean",
+        "correlation cell by cell",
+    ]
     lines = [
-        [r["run"], MODELS[r["model"]].title, r["inputs"], str(r["samples"]),
-         *(_number(r[name]) for name in ("variance", "coarse", "fine", "change", "overlap")), _plain(r["correlation"], "undetermined")]
+        [
+            r["run"],
+            MODELS[r["model"]].title,
+            r["inputs"],
+            str(r["samples"]),
+            *(_number(r[name]) for name in ("variance", "coarse", "fine", "change", "overlap")),
+            _plain(r["correlation"], "undetermined"),
+        ]
         for r in rows
-    ]  # fmt: skip
-    return ["## Reverse models", "", "Predicted mixed states: variance and power over the true ones', and the rest as it is. Not judged "
-            "cell by cell: many mixed states lead to one segregated state.", "", *table(head, lines)]  # fmt: skip
+    ]
+    return [
+        "## Reverse models",
+        "",
+        "Predicted mixed states: variance and power over the true ones', and the rest as it is. Not judged "
+        "cell by cell: many mixed states lead to one segregated state.",
+        "",
+        *table(head, lines),
+    ]
 
 
 def _checks(checks: list[Check]) -> list[str]:
     lines = [
-        [c.run, c.what, "not run" if c.value is None else f"{c.value:.2g}", f"{c.limit:g}",
-         "not run" if c.holds is None else "yes" if c.holds else "**no**"]
+        [
+            c.run,
+            c.what,
+            "not run" if c.value is None else f"{c.value:.2g}",
+            f"{c.limit:g}",
+            "not run" if c.holds is None else "yes" if c.holds else "**no**",
+        ]
         for c in checks
-    ]  # fmt: skip
+    ]
     return ["## Checks", "", *table(["run", "what", "value", "at most", "holds"], lines)]
 
 
@@ -176,19 +304,40 @@ def markdown(content: Content) -> str:
     """The report's text."""
     lines = ["# Phase segregation: ours beside the paper's", "", "## What was run", ""]
     columns = {
-        "run": "run", "size": "L (cells)", "epsilon": "epsilon", "well_depth": "a", "noise": "noise", "means": "mean concentration",
-        "mean_concentrations": "of them", "training": "training", "validation": "validation", "test": "test",
-        "segregated": "segregated (of test)", "seed": "seed", "git_revision": "revision", "device": "device",
-    }  # fmt: skip
+        "run": "run",
+        "size": "L (cells)",
+        "epsilon": "epsilon",
+        "well_depth": "a",
+        "noise": "noise",
+        "means": "mean concentration",
+        "mean_concentrations": "of them",
+        "training": "training",
+        "validation": "validation",
+        "test": "test",
+        "segregated": "segregated (of test)",
+        "seed": "seed",
+        "git_revision": "revision",
+        "device": "device",
+    }
     found = [summary(run) for run in content.runs]
     lines += table(list(columns.values()), [[cell(s[name]) for name in columns] for s in found])
-    trained = [[s["run"], MODELS[m].title, str(n["training"]), str(n["test"])] for s in found for m, n in s["models"].items()]
-    lines += table(["run", "network", "trained on samples", "predictions of test samples"], trained) if trained else []
+    trained = [
+        [s["run"], MODELS[m].title, str(n["training"]), str(n["test"])]
+        for s in found
+        for m, n in s["models"].items()
+    ]
+    lines += (
+        table(["run", "network", "trained on samples", "predictions of test samples"], trained)
+        if trained
+        else []
+    )
     left_out = [line for run in content.runs for line in run.left_out]
     if left_out:
         lines += ["Left out:", "", *(f"- {text}" for text in left_out), ""]
     lines += _claims(content.claims) + _skills(content.skills)
-    lines += _reverse([row for run in content.runs for row in reverse_rows(run)]) + _checks(content.checks)
+    lines += _reverse([row for run in content.runs for row in reverse_rows(run)]) + _checks(
+        content.checks
+    )
     lines += ["## Definitions", "", DEFINITIONS, "## Figures", "", *pictures_of(content.pictures)]
     return "\n".join(lines)
 
@@ -203,8 +352,12 @@ def write(out: Path, content: Content) -> Path:
         "reverse": [row for run in content.runs for row in reverse_rows(run)],
         "checks": [asdict(check) for check in content.checks],
         "left_out": [line for run in content.runs for line in run.left_out],
-        "figures": [{"file": f"figures/{name}", "caption": caption} for name, caption in content.pictures],
+        "figures": [
+            {"file": f"figures/{name}", "caption": caption} for name, caption in content.pictures
+        ],
     }
-    (out / "report.json").write_text(json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    (out / "report.json").write_text(
+        json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    )
     (out / "report.md").write_text(markdown(content))
     return out / "report.md"

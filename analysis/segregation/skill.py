@@ -1,4 +1,6 @@
-"""How good predictions of the six quantities are, sample by sample and as distributions, with errors and baselines."""
+"""How good predictions of the six quantities are, sample by sample and as distributions, with
+errors and baselines.
+"""
 
 from dataclasses import dataclass
 
@@ -13,8 +15,12 @@ from analysis.verdicts import number
 
 CHUNK = 50  # resamples held in memory together
 DISTANCE_RESAMPLES = 200
-NOTHING = 1e-6  # of the mean |truth| of segregated samples: a quantity of uniform fields below it is 0 but for round-off
-BINS = 20  # of a histogram between the truth's smallest and largest value; two open bins beside them
+# of the mean |truth| of segregated samples: a quantity of uniform fields below it is 0 but for
+# round-off
+NOTHING = 1e-6
+BINS = (
+    20  # of a histogram between the truth's smallest and largest value; two open bins beside them
+)
 
 
 def relative_error(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -31,11 +37,16 @@ def draws(count: int, resamples: int):
 
 
 def accuracies(errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """1 - median over samples of relative errors (k, n): (k,), and drawn by a bootstrap that is common to all k: (RESAMPLES, k)."""
+    """1 - median over samples of relative errors (k, n): (k,), and drawn by a bootstrap that is
+    common to all k: (RESAMPLES, k).
+    """
     if errors.shape[1] < 2:
         value = 1 - errors[:, 0] if errors.shape[1] else np.full(len(errors), np.nan)
         return value, np.empty((0, len(errors)))
-    parts = [np.stack([np.median(row[rows], axis=1) for row in errors], axis=1) for rows in draws(errors.shape[1], RESAMPLES)]
+    parts = [
+        np.stack([np.median(row[rows], axis=1) for row in errors], axis=1)
+        for rows in draws(errors.shape[1], RESAMPLES)
+    ]
     return 1 - np.median(errors, axis=1), 1 - np.concatenate(parts)
 
 
@@ -43,13 +54,18 @@ def estimate(value: float, drawn: np.ndarray) -> Estimate:
     """Error: the drawn values' standard deviation; undetermined if any is infinite."""
     if not np.isfinite(value):
         return UNDETERMINED
-    return Estimate(float(value), float(drawn.std(ddof=1)) if len(drawn) > 1 and np.isfinite(drawn).all() else np.nan)
+    return Estimate(
+        float(value),
+        float(drawn.std(ddof=1)) if len(drawn) > 1 and np.isfinite(drawn).all() else np.nan,
+    )
 
 
 def edges(truth: np.ndarray) -> np.ndarray:
-    """BINS + 1 edges from the truth's smallest value to its largest; a single value gets a bin of its own.
+    """BINS + 1 edges from the truth's smallest value to its largest; a single value gets a bin of
+    its own.
 
-    With a little room, so that equidistant values (mean concentrations) do not fall on edges, where round-off would sort them.
+    With a little room, so that equidistant values (mean concentrations) do not fall on edges, where
+    round-off would sort them.
     """
     low, high = truth.min(), truth.max()
     room = max(0.0062 * (high - low), 1e-9 * max(abs(low), abs(high), 1e-30))
@@ -61,7 +77,9 @@ def shares(values: np.ndarray, at: np.ndarray) -> np.ndarray:
     bins = len(at) + 1
     place = np.searchsorted(at, values).reshape(-1, values.shape[-1])
     offset = place + bins * np.arange(len(place))[:, None]
-    counts = np.bincount(offset.ravel(), minlength=bins * len(place)).reshape(*values.shape[:-1], bins)
+    counts = np.bincount(offset.ravel(), minlength=bins * len(place)).reshape(
+        *values.shape[:-1], bins
+    )
     return counts / values.shape[-1]
 
 
@@ -76,7 +94,9 @@ def wasserstein(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def distances(predicted: np.ndarray, truth: np.ndarray) -> tuple[Estimate, Estimate]:
-    """(overlap of the histograms, Wasserstein-1 over the truth's standard deviation) of paired samples (n,)."""
+    """(overlap of the histograms, Wasserstein-1 over the truth's standard deviation) of paired
+    samples (n,).
+    """
     if len(truth) < 2 or truth.std() == 0:
         return UNDETERMINED, UNDETERMINED
     at, spread = edges(truth), truth.std()
@@ -92,7 +112,8 @@ def distances(predicted: np.ndarray, truth: np.ndarray) -> tuple[Estimate, Estim
 
 
 def given_mean(run: Run, quantity: str, rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Mean of a quantity of the steady states in `rows` of dataset.h5 at each of the mean concentrations `mean` (n,).
+    """Mean of a quantity of the steady states in `rows` of dataset.h5 at each of the mean
+    concentrations `mean` (n,).
 
     Interpolated between the mean concentrations that the rows have.
     """
@@ -103,12 +124,15 @@ def given_mean(run: Run, quantity: str, rows: np.ndarray, mean: np.ndarray) -> n
 
 @dataclass(frozen=True)
 class Skill:
-    """One quantity by one forward model.  Estimates are {"value", "error"}, None where undetermined.
+    """One quantity by one forward model.  Estimates are {"value", "error"}, None where
+    undetermined.
 
-    All of segregated samples but `everything` (accuracy over all samples) and the last three: uniform_accuracy, and the median
-    |predicted - truth| of uniform samples over the mean of |truth| of segregated ones.  baseline_mean, baseline_given_mean:
-    accuracies of a prediction that knows the training set's mean, or that mean at the sample's mean concentration; advantage:
-    accuracy minus the better of them, drawn together.  other_*: the training set's distribution against the truth's.
+    All of segregated samples but `everything` (accuracy over all samples) and the last three:
+    uniform_accuracy, and the median
+    |predicted - truth| of uniform samples over the mean of |truth| of segregated ones.
+    baseline_mean, baseline_given_mean: accuracies of a prediction that knows the training set's
+    mean, or that mean at the sample's mean concentration; advantage: accuracy minus the better of
+    them, drawn together.  other_*: the training set's distribution against the truth's.
     """
 
     run: str
@@ -141,22 +165,45 @@ def skill(run: Run, p: Predictions, quantity: Quantity) -> Skill:
     training = run.quantities[name][rows, -1]
     candidates = [predicted[inside]]
     if len(rows):
-        candidates += [np.full(inside.sum(), training.mean()), given_mean(run, name, rows, mean[inside])]
+        candidates += [
+            np.full(inside.sum(), training.mean()),
+            given_mean(run, name, rows, mean[inside]),
+        ]
     value, drawn = accuracies(np.stack([relative_error(c, truth[inside]) for c in candidates]))
     own, *baselines = (estimate(v, d) for v, d in zip(value, drawn.T, strict=True))
-    advantage = estimate(value[0] - value[1:].max(), drawn[:, 0] - drawn[:, 1:].max(axis=1)) if baselines else UNDETERMINED
+    advantage = (
+        estimate(value[0] - value[1:].max(), drawn[:, 0] - drawn[:, 1:].max(axis=1))
+        if baselines
+        else UNDETERMINED
+    )
     common, far = distances(predicted[inside], truth[inside])
     other = other_distances(training, truth[inside])
-    everything, uniform = (_accuracy(predicted[s], truth[s]) for s in (np.ones(len(p), bool), ~inside))
+    everything, uniform = (
+        _accuracy(predicted[s], truth[s]) for s in (np.ones(len(p), bool), ~inside)
+    )
     scale = np.abs(truth[inside]).mean() if inside.any() else np.nan
     if np.abs(truth[~inside]).sum() <= NOTHING * scale * (~inside).sum():
         uniform = UNDETERMINED
     off = np.median(np.abs(predicted - truth)[~inside]) / scale if (~inside).any() else np.nan
     first, second = baselines or (UNDETERMINED, UNDETERMINED)
     return Skill(
-        run.name, p.model, name, int(inside.sum()), as_dict(own), as_dict(first), as_dict(second), as_dict(advantage),
-        as_dict(everything), as_dict(common), other[0], as_dict(far), other[1], int((~inside).sum()), as_dict(uniform), number(off),
-    )  # fmt: skip
+        run.name,
+        p.model,
+        name,
+        int(inside.sum()),
+        as_dict(own),
+        as_dict(first),
+        as_dict(second),
+        as_dict(advantage),
+        as_dict(everything),
+        as_dict(common),
+        other[0],
+        as_dict(far),
+        other[1],
+        int((~inside).sum()),
+        as_dict(uniform),
+        number(off),
+    )
 
 
 def _accuracy(predicted: np.ndarray, truth: np.ndarray) -> Estimate:
@@ -165,11 +212,15 @@ def _accuracy(predicted: np.ndarray, truth: np.ndarray) -> Estimate:
 
 
 def other_distances(training: np.ndarray, truth: np.ndarray) -> tuple[float | None, float | None]:
-    """(overlap, distance) of two independent sets of the truth: how near to 1 and 0 such numbers come by chance."""
+    """(overlap, distance) of two independent sets of the truth: how near to 1 and 0 such numbers
+    come by chance.
+    """
     if len(training) < 2 or len(truth) < 2 or truth.std() == 0:
         return None, None
     at = edges(truth)
-    return float(overlap(shares(training, at), shares(truth, at))), float(wasserstein_distance(training, truth) / truth.std())
+    return float(overlap(shares(training, at), shares(truth, at))), float(
+        wasserstein_distance(training, truth) / truth.std()
+    )
 
 
 def skills(run: Run) -> list[Skill]:

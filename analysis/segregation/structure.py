@@ -9,7 +9,9 @@ BATCH = 512  # fields transformed together
 
 
 def shells(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Shell of each wave vector (L, L), 0 for k = 0 and beyond the largest circle, and modes in shells 1 to L/2."""
+    """Shell of each wave vector (L, L), 0 for k = 0 and beyond the largest circle, and modes in
+    shells 1 to L/2.
+    """
     n = np.fft.fftfreq(size, 1 / size)
     shell = np.rint(np.hypot(n[:, None], n[None, :])).astype(int)
     shell[shell > size // 2] = 0
@@ -17,7 +19,9 @@ def shells(size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def spectrum(fields: np.ndarray) -> np.ndarray:
-    """S(k) = |c_k|^2 / L^2 averaged over shells |k| = 2 pi j / (L dx), j = 1 to L/2, of fields (n, L, L): float64 (n, L/2)."""
+    """S(k) = |c_k|^2 / L^2 averaged over shells |k| = 2 pi j / (L dx), j = 1 to L/2, of fields (n,
+    L, L): float64 (n, L/2).
+    """
     size = fields.shape[-1]
     shell, modes = shells(size)
     flat, found = shell.ravel(), np.empty((len(fields), size // 2))
@@ -35,7 +39,9 @@ def wave_numbers(size: int, spacing: float) -> np.ndarray:
 
 
 def finest(truth: np.ndarray) -> int:
-    """First shell (0-based) of those at large k that together hold FINEST of the power of S (n, L/2), at least."""
+    """First shell (0-based) of those at large k that together hold FINEST of the power of S (n,
+    L/2), at least.
+    """
     power = truth.mean(axis=0) * shells(2 * truth.shape[1])[1]
     tail = np.cumsum(power[::-1])[::-1]
     return int(np.flatnonzero(tail >= FINEST * tail[0])[-1]) if tail[0] > 0 else 0
@@ -53,6 +59,10 @@ def ratio_by_shell(predicted: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray
 
 
 def nearer_to_one(first: np.ndarray, second: np.ndarray, truth: np.ndarray) -> Estimate:
-    """|1 - sum first / sum truth| - |1 - sum second / sum truth| of three (n,) on the same samples; below 0: the first is nearer."""
-    return of_sums(np.stack([first, second, truth], axis=1),
-                   lambda s: np.abs(1 - s[..., 0] / s[..., 2]) - np.abs(1 - s[..., 1] / s[..., 2]))  # fmt: skip
+    """|1 - sum first / sum truth| - |1 - sum second / sum truth| of three (n,) on the same samples;
+    below 0: the first is nearer.
+    """
+    return of_sums(
+        np.stack([first, second, truth], axis=1),
+        lambda s: np.abs(1 - s[..., 0] / s[..., 2]) - np.abs(1 - s[..., 1] / s[..., 2]),
+    )

@@ -1,4 +1,6 @@
-"""Which mixtures segregate: the share of segregated samples against the mean concentration, and where it passes 1/2."""
+"""Which mixtures segregate: the share of segregated samples against the mean concentration, and
+where it passes 1/2.
+"""
 
 from dataclasses import dataclass
 
@@ -12,7 +14,8 @@ LOWER, UPPER = "lower", "upper"
 
 @dataclass(frozen=True)
 class Shares:
-    """At each of m mean concentrations, increasing: samples, and how many of them segregate in truth and as predicted.
+    """At each of m mean concentrations, increasing: samples, and how many of them segregate in
+    truth and as predicted.
 
     both: in truth and in the prediction.
     """
@@ -25,15 +28,23 @@ class Shares:
 
 
 def count(mean: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> Shares:
-    """Shares of samples with mean concentration `mean` (n,), segregated in truth and as predicted, bool (n,)."""
+    """Shares of samples with mean concentration `mean` (n,), segregated in truth and as predicted,
+    bool (n,).
+    """
     values, place = np.unique(mean.round(6), return_inverse=True)
-    return Shares(values, np.bincount(place), *(np.bincount(place, flag) for flag in (truth, predicted, truth & predicted)))
+    return Shares(
+        values,
+        np.bincount(place),
+        *(np.bincount(place, flag) for flag in (truth, predicted, truth & predicted)),
+    )
 
 
 def position(mean: np.ndarray, share: np.ndarray, side: str) -> float:
-    """Mean concentration at which the share (m,) of segregated samples passes 1/2, below or above a mean of 1/2; nan: nowhere.
+    """Mean concentration at which the share (m,) of segregated samples passes 1/2, below or above a
+    mean of 1/2; nan: nowhere.
 
-    Linear between the points of a monotone fit (isotonic regression), so that chance fluctuations cannot cross it twice.
+    Linear between the points of a monotone fit (isotonic regression), so that chance fluctuations
+    cannot cross it twice.
     """
     half = mean <= 0.5 if side == LOWER else mean >= 0.5
     x, y = (mean[half], share[half]) if side == LOWER else (1 - mean[half][::-1], share[half][::-1])
@@ -48,23 +59,40 @@ def position(mean: np.ndarray, share: np.ndarray, side: str) -> float:
 
 
 def gap(mean: np.ndarray, share: np.ndarray, side: str) -> float:
-    """Distance of the two mean concentrations between which the share passes 1/2: what its position is good to."""
+    """Distance of the two mean concentrations between which the share passes 1/2: what its position
+    is good to.
+    """
     at = position(mean, share, side)
     i = int(np.searchsorted(mean, at))
     return float(mean[i] - mean[i - 1]) if np.isfinite(at) else np.nan
 
 
 def positions(shares: Shares, side: str) -> tuple[Estimate, Estimate, Estimate]:
-    """(truth's, prediction's, prediction's minus truth's) position of P = 1/2; errors by drawing samples of each mean again."""
+    """(truth's, prediction's, prediction's minus truth's) position of P = 1/2; errors by drawing
+    samples of each mean again.
+    """
     n, t, p, both = shares.samples, shares.truth, shares.predicted, shares.both
     chances = np.stack([both, t - both, p - both, n - t - p + both], axis=1) / n[:, None]
     generator = np.random.default_rng(0)
-    drawn = np.stack([generator.multinomial(k, np.clip(c, 0, None) / np.clip(c, 0, None).sum(), RESAMPLES) for k, c in
-                      zip(n.astype(int), chances, strict=True)], axis=1)  # fmt: skip
-    pairs = np.array([
-        [position(shares.mean, (d[:, 0] + d[:, other]) / n, side) for other in (1, 2)] for d in drawn
-    ])  # fmt: skip
+    drawn = np.stack(
+        [
+            generator.multinomial(k, np.clip(c, 0, None) / np.clip(c, 0, None).sum(), RESAMPLES)
+            for k, c in zip(n.astype(int), chances, strict=True)
+        ],
+        axis=1,
+    )
+    pairs = np.array(
+        [
+            [position(shares.mean, (d[:, 0] + d[:, other]) / n, side) for other in (1, 2)]
+            for d in drawn
+        ]
+    )
     values = [position(shares.mean, flags / n, side) for flags in (t, p)]
     pairs = pairs[np.isfinite(pairs).all(axis=1)]
-    errors = [float(x.std(ddof=1)) if len(pairs) > 1 else np.nan for x in (pairs[:, 0], pairs[:, 1], pairs[:, 1] - pairs[:, 0])]
-    return tuple(Estimate(v, e) for v, e in zip((*values, values[1] - values[0]), errors, strict=True))
+    errors = [
+        float(x.std(ddof=1)) if len(pairs) > 1 else np.nan
+        for x in (pairs[:, 0], pairs[:, 1], pairs[:, 1] - pairs[:, 0])
+    ]
+    return tuple(
+        Estimate(v, e) for v, e in zip((*values, values[1] - values[0]), errors, strict=True)
+    )

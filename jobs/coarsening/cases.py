@@ -1,4 +1,6 @@
-"""What there is to roll out: every case by the truth and by each trained network, which frames, from what."""
+"""What there is to roll out: every case by the truth and by each trained network, which frames,
+from what.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,52 +44,97 @@ class Unit:
 def chosen(system: System, say: Callable[[str], None]) -> list[str]:
     """The networks that are asked for and trained.  UserError if there are none."""
     asked = system.config.rollout.models
-    found = [name for name in trained.names(system, say) if asked is None or name.split("/")[0] in asked]
+    found = [
+        name for name in trained.names(system, say) if asked is None or name.split("/")[0] in asked
+    ]
     if not found:
-        raise UserError(f"{system.folder}: none of the networks asked for is trained: run train first")
+        raise UserError(
+            f"{system.folder}: none of the networks asked for is trained: run train first"
+        )
     return found
 
 
 def plan(unit: Unit) -> Plan:
-    """Which frames of a case are looked at and kept.  UserError where its box cannot be followed."""
+    """Which frames of a case are looked at and kept.  UserError where its box cannot be
+    followed.
+    """
     config, case, who = unit.system.config, unit.asked, unit.who
-    s, side, key = config.system, unit.asked.size or config.system.size, f"rollout.cases.{unit.case}"
+    s, side, key = (
+        config.system,
+        unit.asked.size or config.system.size,
+        f"rollout.cases.{unit.case}",
+    )
     small = side // s.downscale
     if side % s.downscale:
-        raise UserError(f"{key}.size = {side}: expected a multiple of system.downscale = {s.downscale} [cells]")
+        raise UserError(
+            f"{key}.size = {side}: expected a multiple of system.downscale = {s.downscale} [cells]"
+        )
     if small < SMALLEST_SIDE:
-        raise UserError(f"{key}.size = {side}: {small} cells a side of the network's grid; expected at least {SMALLEST_SIDE}: its kernels "
-                        f"are 3^3 [cells]")  # fmt: skip
+        raise UserError(
+            f"{key}.size = {side}: {small} cells a side of the network's grid; expected at least {SMALLEST_SIDE}: its kernels "
+            f"are 3^3 [cells]"
+        )
     frames = case.frames or config.generate.frames
     count = case.count or (config.generate.test if case.start == "test" else 1)
     kept = kept_frames(frames, case.kept, case.spacing)
     solved = who == TRUTH and case.start != "test"
-    looks = looked_at(frames, kept) if solved else np.arange(frames) if who == TRUTH else looked_at_by_network(frames, kept)
-    return Plan(looks, kept, config.generate.interval, count, (small,) * 3, s.network_spacing, s.interface_width,
-                (side,) * 3 if solved else None)  # fmt: skip
+    looks = (
+        looked_at(frames, kept)
+        if solved
+        else np.arange(frames)
+        if who == TRUTH
+        else looked_at_by_network(frames, kept)
+    )
+    return Plan(
+        looks,
+        kept,
+        config.generate.interval,
+        count,
+        (small,) * 3,
+        s.network_spacing,
+        s.interface_width,
+        (side,) * 3 if solved else None,
+    )
 
 
 def size(plan: Plan) -> int:
     """Bytes of the frames on disk."""
-    return 4 * plan.count * len(plan.kept) * (int(np.prod(plan.shape)) + (int(np.prod(plan.full)) if plan.full else 0))
+    return (
+        4
+        * plan.count
+        * len(plan.kept)
+        * (int(np.prod(plan.shape)) + (int(np.prod(plan.full)) if plan.full else 0))
+    )
 
 
 def made_from(unit: Unit) -> str:
     """What a rollout depends on: the data's config, its case, the network's weights."""
     case = unit.asked.model_dump()
     if unit.asked.mesh is not None and Path(unit.asked.mesh).is_file():
-        case["mesh"] = shards.content_digest({"mesh": np.frombuffer(Path(unit.asked.mesh).read_bytes(), np.uint8)})
+        case["mesh"] = shards.content_digest(
+            {"mesh": np.frombuffer(Path(unit.asked.mesh).read_bytes(), np.uint8)}
+        )
     looks = [] if unit.who == TRUTH else [EVERY]
-    return fingerprint(digest(unit.system.config), unit.system.config.generate.model_dump(), case, weights(unit.system, unit.who), *looks)
+    return fingerprint(
+        digest(unit.system.config),
+        unit.system.config.generate.model_dump(),
+        case,
+        weights(unit.system, unit.who),
+        *looks,
+    )
 
 
 def weights(system: System, who: str) -> str:
-    """A digest of a network's training, "" of the truth.  UserError if what the training left cannot be used."""
+    """A digest of a network's training, "" of the truth.  UserError if what the training left
+    cannot be used.
+    """
     path = system.training(who) / "test.h5"
     try:
         return "" if who == TRUTH else shards.check(path)
     except (FileNotFoundError, shards.BadFileError) as error:
-        raise UserError(f"{path}: {error if isinstance(error, shards.BadFileError) else 'is not there'}; run train again") from None
+        raise UserError(
+            f"{path}: {error if isinstance(error, shards.BadFileError) else 'is not there'}; run train again"
+        ) from None
 
 
 def small(system: System, name: str, device) -> np.ndarray:

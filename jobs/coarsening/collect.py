@@ -1,4 +1,6 @@
-"""From shards to data/{train,valid,test}/coarsening.h5 in The Well's layout, stats.yaml, and dataset.h5, the index of all."""
+"""From shards to data/{train,valid,test}/coarsening.h5 in The Well's layout, stats.yaml, and
+dataset.h5, the index of all.
+"""
 
 import contextlib
 
@@ -16,7 +18,9 @@ from jobs.shards import Data
 
 
 def run(system: System, device, progress: Progress) -> None:
-    """Write a system's data set from its shards, unless the one there was made from the same ones."""
+    """Write a system's data set from its shards, unless the one there was made from the same
+    ones.
+    """
     config, folder, target = system.config, system.folder, system.folder / "dataset.h5"
     made_from, revisions = collecting.survey(system, progress)
     files = [(target, shards.check), *((data_file(folder, split), well.check) for split in SPLITS)]
@@ -28,25 +32,38 @@ def run(system: System, device, progress: Progress) -> None:
     target.unlink(missing_ok=True)  # an index without its files would be worse than none
     columns = survey(system)
     with contextlib.ExitStack() as stack:
-        outputs = [stack.enter_context(well.new(data_file(folder, split), layout(config, k, columns), attributes))
-                   for k, split in enumerate(SPLITS)]  # fmt: skip
+        outputs = [
+            stack.enter_context(
+                well.new(data_file(folder, split), layout(config, k, columns), attributes)
+            )
+            for k, split in enumerate(SPLITS)
+        ]
         for unit, (split, first, count) in enumerate(config.generate.blocks):
-            arrays, _ = shards.read(system.shard(unit), config_digest=digest(config), unit_index=unit)
+            arrays, _ = shards.read(
+                system.shard(unit), config_digest=digest(config), unit_index=unit
+            )
             outputs[split][first : first + count] = arrays["phi"]
             progress.reach(unit + 1)
     with h5py.File(data_file(folder, "train"), "r", locking=False) as file:
         well.write_statistics(folder / "stats.yaml", well.statistics(file[FIELD], "phi"))
     shards.write(target, index(columns, config), attributes)
-    progress.say(f"{target}: {', '.join(f'{count} {split}' for split, count in config.generate.sequences.items())}")
+    progress.say(
+        f"{target}: {', '.join(f'{count} {split}' for split, count in config.generate.sequences.items())}"
+    )
 
 
 def survey(system: System) -> dict[str, np.ndarray]:
-    """What is known of all sequences, in the order of units: COLUMNS, start_time and unit, each (n,)."""
+    """What is known of all sequences, in the order of units: COLUMNS, start_time and unit, each
+    (n,).
+    """
     columns = {}
     for unit, (*_, count) in enumerate(system.config.generate.blocks):
         with h5py.File(system.shard(unit), "r", locking=False) as file:
             part = {name: file[name][...] for name in COLUMNS}
-            part |= {"start_time": np.full(count, file["start_time"][()]), "unit": np.full(count, unit, np.int32)}
+            part |= {
+                "start_time": np.full(count, file["start_time"][()]),
+                "unit": np.full(count, unit, np.int32),
+            }
         for name, values in part.items():
             columns.setdefault(name, []).append(values)
     return {name: np.concatenate(parts) for name, parts in columns.items()}
@@ -57,20 +74,43 @@ def layout(config: Coarsening, split: int, columns: dict[str, np.ndarray]) -> we
     g, s = config.generate, config.system
     mine = columns["split"] == split
     middle = 0.5 if s.downscaling == "nearest" else 0.5 * s.downscale
-    about = "centre of the cell" if s.downscaling == "block_mean" else "centre of the truth's cell that it is"
-    x = Data((np.arange(s.network_size) * s.downscale + middle) * s.spacing, "length", "cell", about)
+    about = (
+        "centre of the cell"
+        if s.downscaling == "block_mean"
+        else "centre of the truth's cell that it is"
+    )
+    x = Data(
+        (np.arange(s.network_size) * s.downscale + middle) * s.spacing, "length", "cell", about
+    )
     constants = {
         "interface_width": Data(s.interface_width, "length", "", "epsilon"),
         "mobility": Data(s.mobility, "length^5 / energy / time", "", "M"),
         "spacing": Data(s.network_spacing, "length", "", "side of a cell of this grid"),
-        "downscale": Data(s.downscale, "", "", f"cells of the truth's grid along a side of one of this grid, {s.downscaling}"),
+        "downscale": Data(
+            s.downscale,
+            "",
+            "",
+            f"cells of the truth's grid along a side of one of this grid, {s.downscaling}",
+        ),
     }
-    each = {name: Data(columns[name][mine], unit, "trajectory", about) for name, (unit, _, about) in
-            (("mean_concentration", COLUMNS["mean_concentration"]), ("start_time", START), ("feature_size", COLUMNS["feature_size"]))}
+    each = {
+        name: Data(columns[name][mine], unit, "trajectory", about)
+        for name, (unit, _, about) in (
+            ("mean_concentration", COLUMNS["mean_concentration"]),
+            ("start_time", START),
+            ("feature_size", COLUMNS["feature_size"]),
+        )
+    }
     return well.Layout(
-        "coarsening", "phi", "phi of dphi/dt = M lap mu", int(mine.sum()), Data(np.array(g.times), "time", "time", "since the first frame"),
-        {"x": x, "y": x, "z": x}, {**each, **constants}, tuple(constants),
-    )  # fmt: skip
+        "coarsening",
+        "phi",
+        "phi of dphi/dt = M lap mu",
+        int(mine.sum()),
+        Data(np.array(g.times), "time", "time", "since the first frame"),
+        {"x": x, "y": x, "z": x},
+        {**each, **constants},
+        tuple(constants),
+    )
 
 
 def index(columns: dict[str, np.ndarray], config: Coarsening) -> dict[str, Data]:

@@ -1,4 +1,6 @@
-"""The part of the coarsening config that says from what, and how far, the trained networks go on alone."""
+"""The part of the coarsening config that says from what, and how far, the trained networks go on
+alone.
+"""
 
 import re
 from typing import Literal
@@ -17,43 +19,118 @@ class Case(Section):
         unit="",
         about="the test set's first frames, Perlin noise, a closed surface, noise in the central slice alone, or lamellae at rest",
     )
-    size: int | None = value(None, unit="cells", ge=8, le=4096, about="side of the cube on the truth's grid; system.size if null")
-    frames: int | None = value(None, unit="frames", ge=2, le=10_000_000, about="of a rollout with its start; generate.frames if null")
-    kept: int | None = value(None, unit="frames", ge=2, le=1_000_000, about="of them on disk, with the first and the last; all if null")
+    size: int | None = value(
+        None,
+        unit="cells",
+        ge=8,
+        le=4096,
+        about="side of the cube on the truth's grid; system.size if null",
+    )
+    frames: int | None = value(
+        None,
+        unit="frames",
+        ge=2,
+        le=10_000_000,
+        about="of a rollout with its start; generate.frames if null",
+    )
+    kept: int | None = value(
+        None,
+        unit="frames",
+        ge=2,
+        le=1_000_000,
+        about="of them on disk, with the first and the last; all if null",
+    )
     spacing: Literal["linear", "log"] = value("linear", unit="", about="of the kept frames in time")
-    count: int | None = value(None, unit="starts", ge=1, le=1_000_000, about="independent ones; if null all of the test set, else one")
-    mean: float | None = value(None, unit="", gt=0, lt=1, about="of phi; drawn as generate's if null")
+    count: int | None = value(
+        None,
+        unit="starts",
+        ge=1,
+        le=1_000_000,
+        about="independent ones; if null all of the test set, else one",
+    )
+    mean: float | None = value(
+        None, unit="", gt=0, lt=1, about="of phi; drawn as generate's if null"
+    )
     feature_size: int | None = value(
-        None, unit="cells", ge=2, le=4096, about="of the Perlin noise, also the thickness of the slice and the period of the layers; dealt "
-        "as generate's if null"
-    )  # fmt: skip
-    noise: float | None = value(None, unit="", gt=0, le=0.5, about="rms of phi - mean; generate.noise if null")
-    truth: bool = value(True, unit="", about="whether the solver follows the same start, to compare with")
-    mesh: str | None = value(None, unit="", about="file of the closed surface (.obj or .stl), start shape; a built-in one if null")
+        None,
+        unit="cells",
+        ge=2,
+        le=4096,
+        about="of the Perlin noise, also the thickness of the slice and the period of the layers; dealt "
+        "as generate's if null",
+    )
+    noise: float | None = value(
+        None, unit="", gt=0, le=0.5, about="rms of phi - mean; generate.noise if null"
+    )
+    truth: bool = value(
+        True, unit="", about="whether the solver follows the same start, to compare with"
+    )
+    mesh: str | None = value(
+        None,
+        unit="",
+        about="file of the closed surface (.obj or .stl), start shape; a built-in one if null",
+    )
 
 
-CASES = {  # the paper's figures: 1 and 2 (test, larger, shape), 3 (slice), 4 to 6 (long), 6 (ensemble, ensemble_long)
+# the paper's figures: 1 and 2 (test, larger, shape), 3 (slice), 4 to 6 (long), 6 (ensemble,
+# ensemble_long)
+CASES = {
     "test": {"start": "test"},
     "larger": {"start": "perlin", "size": 128, "frames": 101, "kept": 11, "mean": 0.5},
     "shape": {"start": "shape", "frames": 101, "kept": 11},
-    "slice": {"start": "slice", "frames": 1001, "kept": 40, "spacing": "log", "mean": 0.5, "feature_size": 16},
-    "long": {"start": "perlin", "frames": 10_001, "kept": 60, "spacing": "log", "mean": 0.5, "feature_size": 16},
+    "slice": {
+        "start": "slice",
+        "frames": 1001,
+        "kept": 40,
+        "spacing": "log",
+        "mean": 0.5,
+        "feature_size": 16,
+    },
+    "long": {
+        "start": "perlin",
+        "frames": 10_001,
+        "kept": 60,
+        "spacing": "log",
+        "mean": 0.5,
+        "feature_size": 16,
+    },
     "ensemble": {"start": "perlin", "count": 20, "frames": 201, "kept": 30, "spacing": "log"},
-    "ensemble_long": {"start": "perlin", "count": 10, "frames": 5001, "kept": 40, "spacing": "log", "truth": False},
+    "ensemble_long": {
+        "start": "perlin",
+        "count": 10,
+        "frames": 5001,
+        "kept": 40,
+        "spacing": "log",
+        "truth": False,
+    },
 }
 
 
 class Costs(Section):
     """The table of time and error of all methods from one start."""
 
-    frames: int = value(20, unit="frames", ge=1, le=100_000, about="after which fields and free energies are compared")
-    repeats: int = value(3, unit="runs", ge=1, le=1000, about="of each method in turn, the median of whose times counts")
+    frames: int = value(
+        20,
+        unit="frames",
+        ge=1,
+        le=100_000,
+        about="after which fields and free energies are compared",
+    )
+    repeats: int = value(
+        3,
+        unit="runs",
+        ge=1,
+        le=1000,
+        about="of each method in turn, the median of whose times counts",
+    )
 
 
 class Rollout(Section):
     """What the trained networks are asked for."""
 
-    models: list[Model] | None = value(None, unit="", min_length=1, about="which go on alone; all that are trained if null")
+    models: list[Model] | None = value(
+        None, unit="", min_length=1, about="which go on alone; all that are trained if null"
+    )
     cases: dict[str, Case] = value(
         default_factory=lambda: {name: Case(**case) for name, case in CASES.items()},
         unit="",
@@ -67,23 +144,42 @@ class Rollout(Section):
         """Known names need not say everything again."""
         if not isinstance(cases, dict):
             return cases
-        return {name: {**CASES.get(name, {}), **(case or {})} if isinstance(case, dict | None) else case for name, case in cases.items()}
+        return {
+            name: {**CASES.get(name, {}), **(case or {})} if isinstance(case, dict | None) else case
+            for name, case in cases.items()
+        }
 
     @pydantic.model_validator(mode="after")
     def _sound(self):
         for name, case in self.cases.items():
             key = f"rollout.cases.{name}"
             if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-                raise ValueError(f"{key}: expected a name of letters, digits, _ and -: it names a folder")
+                raise ValueError(
+                    f"{key}: expected a name of letters, digits, _ and -: it names a folder"
+                )
             if case.size is not None and case.size % 2:
-                raise ValueError(f"{key}.size = {case.size}: expected an even number at least 8 [cells]")
+                raise ValueError(
+                    f"{key}.size = {case.size}: expected an even number at least 8 [cells]"
+                )
             if case.kept is not None and case.frames is not None and case.kept > case.frames:
-                raise ValueError(f"{key}.kept = {case.kept}: expected at most {key}.frames = {case.frames} [frames]")
-            for other in ("mean", "feature_size", "noise") if case.start in ("test", "shape") else ("noise",) * (case.start == "layers"):
+                raise ValueError(
+                    f"{key}.kept = {case.kept}: expected at most {key}.frames = {case.frames} [frames]"
+                )
+            for other in (
+                ("mean", "feature_size", "noise")
+                if case.start in ("test", "shape")
+                else ("noise",) * (case.start == "layers")
+            ):
                 if getattr(case, other) is not None:
-                    raise ValueError(f"{key}.{other} = {getattr(case, other):g}: expected null: start {case.start} has its own")
+                    raise ValueError(
+                        f"{key}.{other} = {getattr(case, other):g}: expected null: start {case.start} has its own"
+                    )
             if case.mesh is not None and case.start != "shape":
-                raise ValueError(f"{key}.mesh = {case.mesh}: only with start = shape, not {case.start}")
+                raise ValueError(
+                    f"{key}.mesh = {case.mesh}: only with start = shape, not {case.start}"
+                )
             if case.count not in (None, 1) and case.start in ("shape", "layers"):
-                raise ValueError(f"{key}.count = {case.count}: expected 1, or null: start {case.start} holds nothing random [starts]")
+                raise ValueError(
+                    f"{key}.count = {case.count}: expected 1, or null: start {case.start} holds nothing random [starts]"
+                )
         return self

@@ -21,25 +21,63 @@ class Train(Section):
     hidden: int = value(10, unit="channels", ge=1, le=64, about="of the hidden state of each cell")
     epochs: int = value(1000, unit="epochs", ge=1, le=1_000_000, about="of the training")
     curriculum: int = value(
-        25, unit="epochs", ge=0, le=1_000_000, about="in which the frames given fall from all but the last to the first alone"
+        25,
+        unit="epochs",
+        ge=0,
+        le=1_000_000,
+        about="in which the frames given fall from all but the last to the first alone",
     )
     batch: int = value(
-        2, unit="sequences", ge=1, le=100_000, about="in one step of the optimiser, over all ranks together; with their duals twice as many"
+        2,
+        unit="sequences",
+        ge=1,
+        le=100_000,
+        about="in one step of the optimiser, over all ranks together; with their duals twice as many",
     )
-    duals: bool = value(True, unit="", about="each sequence also as 1 - phi, in the same step; false: one or the other, at random")
-    augmentation: bool = value(True, unit="", about="flips and quarter turns, at random; without it and duals phi is always as it was")
+    duals: bool = value(
+        True,
+        unit="",
+        about="each sequence also as 1 - phi, in the same step; false: one or the other, at random",
+    )
+    augmentation: bool = value(
+        True,
+        unit="",
+        about="flips and quarter turns, at random; without it and duals phi is always as it was",
+    )
     learning_rate: float = value(1.0e-4, unit="", gt=0, lt=1, about="of Adam")
     schedule: Literal["constant", "cosine"] = value(
-        "constant", unit="", about="of the learning rate: as in the paper, or falling to 0 as a cosine, which a short training needs"
+        "constant",
+        unit="",
+        about="of the learning rate: as in the paper, or falling to 0 as a cosine, which a short training needs",
     )
-    mass_penalty: float = value(1.0, unit="", ge=0, le=1e6, about="of the sigmoid's loss, times the squared error of the mean")
+    mass_penalty: float = value(
+        1.0,
+        unit="",
+        ge=0,
+        le=1e6,
+        about="of the sigmoid's loss, times the squared error of the mean",
+    )
     select_from: int = value(
-        50, unit="epochs", ge=1, le=1_000_000, about="the last ones, of which that with the least validation loss is kept"
+        50,
+        unit="epochs",
+        ge=1,
+        le=1_000_000,
+        about="the last ones, of which that with the least validation loss is kept",
     )
     threads: int = value(
-        1, unit="threads", ge=1, le=1024, about="that one network trains on, on a CPU; part of the result's last bits"
+        1,
+        unit="threads",
+        ge=1,
+        le=1024,
+        about="that one network trains on, on a CPU; part of the result's last bits",
     )
-    seeds: int = value(1, unit="networks", ge=1, le=1000, about="of each model, which differ in first weights and order")
+    seeds: int = value(
+        1,
+        unit="networks",
+        ge=1,
+        le=1000,
+        about="of each model, which differ in first weights and order",
+    )
 
     @property
     def networks(self) -> list[str]:

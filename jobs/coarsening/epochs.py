@@ -1,7 +1,8 @@
-"""One network, epoch by epoch: sequences in random order, turned and reflected at random, each with its dual; Adam.
+"""One network, epoch by epoch: sequences in random order, turned and reflected at random, each with
+its dual; Adam.
 
-In the first `curriculum` epochs most frames of a sequence are given and the last ones asked for, later all but the first (paper,
-section II.2).
+In the first `curriculum` epochs most frames of a sequence are given and the last ones asked for,
+later all but the first (paper, section II.2).
 """
 
 import itertools
@@ -21,7 +22,11 @@ from kernels.conv_gru_training import Backpropagation
 from kernels.streams import STREAMS
 
 # of a cube: 48
-TURNS = [(axes, flips) for axes in itertools.permutations((1, 2, 3)) for flips in itertools.product((False, True), repeat=3)]
+TURNS = [
+    (axes, flips)
+    for axes in itertools.permutations((1, 2, 3))
+    for flips in itertools.product((False, True), repeat=3)
+]
 
 
 def epoch_seed(config, name: str, epoch: int) -> int:
@@ -30,7 +35,9 @@ def epoch_seed(config, name: str, epoch: int) -> int:
 
 
 def frames_given(epoch: int, curriculum: int, frames: int) -> int:
-    """Of a sequence in an epoch, counted from 1: a share 1 - epoch / curriculum; at least one is given, and one asked for."""
+    """Of a sequence in an epoch, counted from 1: a share 1 - epoch / curriculum; at least one is
+    given, and one asked for.
+    """
     share = 1 - epoch / curriculum if epoch <= curriculum else 0.0
     return min(frames - 1, max(1, round(frames * share)))
 
@@ -47,14 +54,25 @@ def turned(sequence: np.ndarray, turn: int) -> np.ndarray:
 
 
 class Training(EarlyStopped):
-    """training, validation: sequences (n, frames, x, y, z) on the disk or in memory; device: kernels.device's, where the kernels run."""
+    """training, validation: sequences (n, frames, x, y, z) on the disk or in memory; device:
+    kernels.device's, where the kernels run.
+    """
 
     columns = ("epoch", "loss", "validation_loss", "validation_mean_error", "given", "seconds")
 
-    def __init__(self, config, name: str, network: Parameters, training_set, validation_set, device):
+    def __init__(
+        self, config, name: str, network: Parameters, training_set, validation_set, device
+    ):
         t = config.train
-        super().__init__(network, torch.optim.Adam(network.parameters(), lr=t.learning_rate), t.epochs, None)
-        self.config, self.name, self.training, self.validation = config, name, training_set, validation_set
+        super().__init__(
+            network, torch.optim.Adam(network.parameters(), lr=t.learning_rate), t.epochs, None
+        )
+        self.config, self.name, self.training, self.validation = (
+            config,
+            name,
+            training_set,
+            validation_set,
+        )
         self.penalty = t.mass_penalty if parts(name)[0] == "sigmoid" else 0.0
         _, self.frames, *shape = training_set.shape
         mine = t.batch * (1 + t.duals) // distributed.place()[1]
@@ -66,20 +84,29 @@ class Training(EarlyStopped):
     @property
     def line(self) -> str:
         _, loss, validation, _, given, _ = self.history[-1]
-        return (f"epoch {self.epochs} of {self.last_epoch}, {given:.0f} of {self.frames} frames given, loss {loss:.6f}, "
-                f"validation loss {validation:.6f}")  # fmt: skip
+        return (
+            f"epoch {self.epochs} of {self.last_epoch}, {given:.0f} of {self.frames} frames given, loss {loss:.6f}, "
+            f"validation loss {validation:.6f}"
+        )
 
     def epoch(self, report: Report) -> None:
-        """Once through the training set (but for what is left over of the last batch), then the validation set."""
+        """Once through the training set (but for what is left over of the last batch), then the
+        validation set.
+        """
         started, number, t = time.monotonic(), self.epochs + 1, self.config.train
         spoken = started
         torch.manual_seed(epoch_seed(self.config, self.name, number))
         given = frames_given(number, t.curriculum, self.frames)
         order = torch.randperm(len(self.training))
-        turns, duals = torch.randint(len(TURNS), order.shape) * t.augmentation, torch.randint(2, order.shape) * t.augmentation
+        turns, duals = (
+            torch.randint(len(TURNS), order.shape) * t.augmentation,
+            torch.randint(2, order.shape) * t.augmentation,
+        )
         if t.schedule == "cosine":
             for group in self.optimiser.param_groups:
-                group["lr"] = t.learning_rate * (1 + math.cos(math.pi * (number - 1) / t.epochs)) / 2
+                group["lr"] = (
+                    t.learning_rate * (1 + math.cos(math.pi * (number - 1) / t.epochs)) / 2
+                )
         batches, total = len(order) // t.batch, 0.0
         for k in range(batches):
             rows = slice(k * t.batch, (k + 1) * t.batch)
@@ -90,18 +117,35 @@ class Training(EarlyStopped):
         by_frame, mean_error = self.errors(self.validation)
         if number == max(1, self.last_epoch - t.select_from + 1):
             self.best_loss = float("inf")  # epochs before are not chosen from
-        self.note(number, total / batches, float(by_frame[:, 1:].mean()), mean_error, given, time.monotonic() - started)
+        self.note(
+            number,
+            total / batches,
+            float(by_frame[:, 1:].mean()),
+            mean_error,
+            given,
+            time.monotonic() - started,
+        )
 
     def step(self, batch: list[list[int]], given: int) -> float:
-        """One step of the optimiser over a batch of (row, turn, dual); its loss.  Ranks share it; their sum is what one would find."""
-        fields = [(row, turn, k) for row, turn, dual in batch for k in ((0, 1) if self.config.train.duals else (dual,))]
+        """One step of the optimiser over a batch of (row, turn, dual); its loss.  Ranks share it;
+        their sum is what one would find.
+        """
+        fields = [
+            (row, turn, k)
+            for row, turn, dual in batch
+            for k in ((0, 1) if self.config.train.duals else (dual,))
+        ]
         rank, ranks = distributed.place()
         sums = torch.zeros(1 + self.network.flat.numel(), dtype=torch.float64)
         self.backpropagation.load(self.network.flat.detach().numpy())
         for group in in_groups(fields[rank::ranks], self.together):
-            loss, gradient = self.backpropagation.gradient(np.stack([self.sequence(*field) for field in group]), given, self.penalty)
+            loss, gradient = self.backpropagation.gradient(
+                np.stack([self.sequence(*field) for field in group]), given, self.penalty
+            )
             sums[0] += loss * len(group)
-            sums[1:] += torch.from_numpy(np.asarray(self.kernels.device.to_host(gradient))) * len(group)
+            sums[1:] += torch.from_numpy(np.asarray(self.kernels.device.to_host(gradient))) * len(
+                group
+            )
         sums = distributed.total(sums) / len(fields)
         self.network.flat.grad = sums[1:].float()
         self.optimiser.step()
@@ -113,10 +157,15 @@ class Training(EarlyStopped):
         return turned(1 - found if dual else found, turn)
 
     def errors(self, sequences) -> tuple[np.ndarray, float]:
-        """Of free predictions from each sequence's first frame: mean squared error float64 (n, frames); mean |error of the mean of phi|."""
+        """Of free predictions from each sequence's first frame: mean squared error float64 (n,
+        frames); mean |error of the mean of phi|.
+        """
         rank, ranks = distributed.place()
         self.kernels.load(self.network.flat.detach().numpy())
-        found, drift = torch.zeros(len(sequences), self.frames, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+        found, drift = (
+            torch.zeros(len(sequences), self.frames, dtype=torch.float64),
+            torch.zeros(1, dtype=torch.float64),
+        )
         mine = range(rank, len(sequences), ranks)
         for group in in_groups(mine, self.together):
             truth = np.stack([np.asarray(sequences[row], np.float32) for row in group])
@@ -127,13 +176,17 @@ class Training(EarlyStopped):
                 error = self.kernels.fields()[: len(group)].astype(np.float64) - truth[:, frame]
                 found[list(group), frame] = torch.from_numpy((error**2).mean((1, 2, 3)))
                 drift += np.abs(error.mean((1, 2, 3))).sum()
-        return distributed.total(found).numpy(), float(distributed.total(drift)) / (len(sequences) * (self.frames - 1))
+        return distributed.total(found).numpy(), float(distributed.total(drift)) / (
+            len(sequences) * (self.frames - 1)
+        )
 
 
 def baselines(sequences) -> tuple[np.ndarray, np.ndarray]:
-    """Mean squared errors float64 (n, frames) of persistence (nothing changes after frame 0) and of linear extrapolation.
+    """Mean squared errors float64 (n, frames) of persistence (nothing changes after frame 0) and of
+    linear extrapolation.
 
-    Extrapolation is from frames 0 and 1: one more than the network sees."""
+    Extrapolation is from frames 0 and 1: one more than the network sees.
+    """
     persistence, extrapolation = np.zeros((2, len(sequences), sequences.shape[1]))
     for i in range(len(sequences)):
         truth = np.asarray(sequences[i], np.float64)

@@ -14,13 +14,16 @@ FIELD = "t0_fields/phi"
 
 
 def downscale(phi: np.ndarray, factor: int, downscaling: str) -> np.ndarray:
-    """Fields (..., X, Y, Z) on a grid `factor` times as coarse: its first cell of each block (nearest), or the block's mean.
+    """Fields (..., X, Y, Z) on a grid `factor` times as coarse: its first cell of each block
+    (nearest), or the block's mean.
 
     Raises UserError if the sides are no multiples of `factor`.
     """
     *rest, x, y, z = phi.shape
     if x % factor or y % factor or z % factor:
-        raise UserError(f"a box of {x} x {y} x {z} cells: expected sides that are multiples of system.downscale = {factor} [cells]")
+        raise UserError(
+            f"a box of {x} x {y} x {z} cells: expected sides that are multiples of system.downscale = {factor} [cells]"
+        )
     if downscaling == "nearest":
         return np.ascontiguousarray(phi[..., ::factor, ::factor, ::factor])
     blocks = phi.reshape(*rest, x // factor, factor, y // factor, factor, z // factor, factor)
@@ -29,11 +32,13 @@ def downscale(phi: np.ndarray, factor: int, downscaling: str) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Fields:
-    """A split of a run's data set, read when it is asked for; rows as in its file, in the order of sequences.
+    """A split of a run's data set, read when it is asked for; rows as in its file, in the order of
+    sequences.
 
-    path: its file.  mean_concentration: float64 (n,), of the truth's grid, where it is conserved.  feature_size: int (n,), cells of the
-    truth's grid.  start_time: float64 (n,), time, of the first frame.  times: float64 (frames,), time since the first frame.  row: (n,)
-    int, rows of dataset.h5.
+    path: its file.  mean_concentration: float64 (n,), of the truth's grid, where it is conserved.
+    feature_size: int (n,), cells of the truth's grid.  start_time: float64 (n,), time, of the first
+    frame.  times: float64 (frames,), time since the first frame.  row: (n,) int, rows of
+    dataset.h5.
     """
 
     path: Path
@@ -48,7 +53,9 @@ class Fields:
 
     @functools.cached_property
     def all(self) -> h5py.Dataset:
-        """phi float32 (n, frames, X, Y, Z) on the network's grid, on the disk: all[i] reads one sequence."""
+        """phi float32 (n, frames, X, Y, Z) on the network's grid, on the disk: all[i] reads one
+        sequence.
+        """
         return h5py.File(self.path, "r", locking=False)[FIELD]
 
 
@@ -59,8 +66,11 @@ def data_file(run_folder: Path, split: str) -> Path:
 def read(run_folder: Path, split: str) -> Fields:
     """The sequences of a split, one of SPLITS, of the run (or system of a sweep) in `run_folder`.
 
-    Raises UserError if dataset.h5 or the split's file is not there, cannot be read, or they do not belong together.
+    Raises UserError if dataset.h5 or the split's file is not there, cannot be read, or they do not
+    belong together.
     """
     path, names = data_file(run_folder, split), ("mean_concentration", "feature_size", "start_time")
-    mine, columns, times = collecting.read(run_folder, "coarsening", SPLITS.index(split), path, FIELD, names)
+    mine, columns, times = collecting.read(
+        run_folder, "coarsening", SPLITS.index(split), path, FIELD, names
+    )
     return Fields(path, *columns, times, mine)

@@ -1,7 +1,9 @@
-"""Sequences of a mixture that separates and coarsens, from Perlin noise on or from later, kept on the network's grid.
+"""Sequences of a mixture that separates and coarsens, from Perlin noise on or from later, kept on
+the network's grid.
 
-Sequence s of a split has a mean, a feature size and noise that are functions of (seed, split, s) alone.  A unit is a block of
-sequences of one split; its start time is a function of (seed, config, unit).
+Sequence s of a split has a mean, a feature size and noise that are functions of (seed, split, s)
+alone.  A unit is a block of sequences of one split; its start time is a function of (seed, config,
+unit).
 """
 
 import math
@@ -23,14 +25,20 @@ from kernels.cahn_hilliard_plan import explicit_limit
 from kernels.device import DeviceError
 from kernels.streams import STREAMS
 
-CALL_BYTES = 1 << 31  # of frames on the truth's grid that come back from one call of the solver on a GPU
+CALL_BYTES = (
+    1 << 31
+)  # of frames on the truth's grid that come back from one call of the solver on a GPU
 TRIAL_CELLS = 2e7  # times steps of the solver, run so as to say how long all will take
 PROGRAM_BYTES = 150e6  # that a process takes without any field
 
 # what is known of each sequence beside its frames: unit, axes, what it is
 COLUMNS = {
     "mean_concentration": ("", "sequence", "of phi on the truth's grid, where it is conserved"),
-    "feature_size": ("cells", "sequence", "between lattice points of the Perlin noise, on the truth's grid"),
+    "feature_size": (
+        "cells",
+        "sequence",
+        "between lattice points of the Perlin noise, on the truth's grid",
+    ),
     "steps": ("steps", "sequence", "of the solver, from the noise to the last frame"),
     "split": ("", "sequence", "0 train, 1 valid, 2 test"),
     "sequence": ("", "sequence", "number in its split"),
@@ -50,17 +58,28 @@ def build(config: Coarsening, device) -> CahnHilliard:
         raise UserError(str(error)) from None
     limit, step = explicit_limit(model), config.generate.step
     if config.generate.scheme == "explicit" and step > limit:
-        raise UserError(f"generate.step = {step:g}: expected at most {limit:.4g}, beyond which the explicit scheme is unstable [time]")
+        raise UserError(
+            f"generate.step = {step:g}: expected at most {limit:.4g}, beyond which the explicit scheme is unstable [time]"
+        )
     return model
 
 
 def solver(config: Coarsening, size: int, device, precision: str = "float32") -> CahnHilliard:
-    """The truth in a cube of size^3 cells.  Every scheme has the seven-point Laplacian, so that all solve the same equations."""
+    """The truth in a cube of size^3 cells.  Every scheme has the seven-point Laplacian, so that all
+    solve the same equations.
+    """
     s = config.system
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # `warn` says it in the config's words
-        return coarsening((size,) * 3, s.interface_width, s.mobility, spacing=s.spacing, laplacian="finite_difference",
-                          precision=precision, device=device)  # fmt: skip
+        return coarsening(
+            (size,) * 3,
+            s.interface_width,
+            s.mobility,
+            spacing=s.spacing,
+            laplacian="finite_difference",
+            precision=precision,
+            device=device,
+        )
 
 
 def warn(model: CahnHilliard, config: Coarsening) -> list[str]:
@@ -77,7 +96,11 @@ def warn(model: CahnHilliard, config: Coarsening) -> list[str]:
             f"system.downscale = {s.downscale}: the waves that grow fastest are {fastest:.1f} cells of the network's grid long, fewer "
             "than 3; lower system.downscale"
         )
-    unseen = [feature for feature in config.generate.feature_sizes if s.downscale % feature == 0 and s.downscaling == "nearest"]
+    unseen = [
+        feature
+        for feature in config.generate.feature_sizes
+        if s.downscale % feature == 0 and s.downscaling == "nearest"
+    ]
     if unseen:
         lines.append(
             f"generate.feature_sizes = {unseen[0]}: the network's grid, every {s.downscale} cells, meets this noise on its lattice points, "
@@ -93,8 +116,14 @@ def announce(model: CahnHilliard, config: Coarsening, units: Sequence[int]) -> l
     small, large = 4 * s.network_size**3 * g.frames, 4 * s.size**3 * g.frames
     call = together(config, model.device)
     memory = PROGRAM_BYTES + 3 * call * large + 2 * g.sequences_per_unit * small
-    spans = [start_time(config, unit) + g.times[-1] for unit in units for _ in range(g.blocks[unit][2])]
-    seconds = step_seconds(model, config, call) / call * sum(expected_steps(model, config, span) for span in spans)
+    spans = [
+        start_time(config, unit) + g.times[-1] for unit in units for _ in range(g.blocks[unit][2])
+    ]
+    seconds = (
+        step_seconds(model, config, call)
+        / call
+        * sum(expected_steps(model, config, span) for span in spans)
+    )
     return [
         f"{everything} sequences of {g.frames} frames of {s.size}^3 cells, kept on {s.network_size}^3: {size(everything * small)} of disk, "
         f"and as much again when they are collected",
@@ -103,9 +132,19 @@ def announce(model: CahnHilliard, config: Coarsening, units: Sequence[int]) -> l
 
 
 def step_seconds(model: CahnHilliard, config: Coarsening, count: int) -> float:
-    """Time on the clock of a step of `count` fields at once, from two short runs of which the longer has so many steps more."""
+    """Time on the clock of a step of `count` fields at once, from two short runs of which the
+    longer has so many steps more.
+    """
     s, g = config.system, config.generate
-    fields = starts.perlin(s.size, g.feature_sizes[:1] * count, [g.mean] * count, g.noise, config.seed, range(count), model.device)
+    fields = starts.perlin(
+        s.size,
+        g.feature_sizes[:1] * count,
+        [g.mean] * count,
+        g.noise,
+        config.seed,
+        range(count),
+        model.device,
+    )
     more, seconds = int(np.clip(TRIAL_CELLS / fields.size, 4, 400)), []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that they do not reach their end
@@ -123,7 +162,9 @@ def size(count: float) -> str:
 
 
 def expected_steps(model: CahnHilliard, config: Coarsening, span: float) -> float:
-    """Solver steps in a time `span` from the noise on; of the adaptive scheme as measured: about (M a t)^0.62 / tolerance^(1/3)."""
+    """Solver steps in a time `span` from the noise on; of the adaptive scheme as measured: about (M
+    a t)^0.62 / tolerance^(1/3).
+    """
     g = config.generate
     if g.scheme == "explicit":
         return span / g.step
@@ -136,35 +177,64 @@ def batch(config: Coarsening, device) -> int:
 
 
 def together(config: Coarsening, device) -> int:
-    """Sequences in one call of the solver: on a CPU one, as plain FFTs may round otherwise in another batch."""
+    """Sequences in one call of the solver: on a CPU one, as plain FFTs may round otherwise in
+    another batch.
+    """
     g = config.generate
-    return 1 if device.kind == "cpu" else min(g.sequences_per_unit, max(1, CALL_BYTES // (4 * g.frames * config.system.size**3)))
+    return (
+        1
+        if device.kind == "cpu"
+        else min(g.sequences_per_unit, max(1, CALL_BYTES // (4 * g.frames * config.system.size**3)))
+    )
 
 
 def start_time(config: Coarsening, unit: int) -> float:
-    """Time of a unit's first frame: of each split's units a share generate.later starts later than the noise, whole intervals."""
+    """Time of a unit's first frame: of each split's units a share generate.later starts later than
+    the noise, whole intervals.
+    """
     g = config.generate
     split = g.blocks[unit][0]
     mine = [i for i, block in enumerate(g.blocks) if block[0] == split]
-    key, counter = np.array([config.seed, STREAMS["coarsening"]], np.uint64), np.array([0, 0, 1, split], np.uint64)
+    key, counter = (
+        np.array([config.seed, STREAMS["coarsening"]], np.uint64),
+        np.array([0, 0, 1, split], np.uint64),
+    )
     generator = np.random.Generator(np.random.Philox(key=key, counter=counter))
     order = generator.permutation(len(mine))
-    intervals = generator.integers(1, int(g.latest_start / g.interval + 1e-9), len(mine), endpoint=True) if g.later else order
+    intervals = (
+        generator.integers(1, int(g.latest_start / g.interval + 1e-9), len(mine), endpoint=True)
+        if g.later
+        else order
+    )
     number = unit - mine[0]
-    return float(intervals[number] * g.interval) if order[number] < round(g.later * len(mine)) else 0.0
+    return (
+        float(intervals[number] * g.interval) if order[number] < round(g.later * len(mine)) else 0.0
+    )
 
 
-def run(model: CahnHilliard, config: Coarsening, fields: np.ndarray, times: Sequence[float], **more) -> Trajectory:
+def run(
+    model: CahnHilliard, config: Coarsening, fields: np.ndarray, times: Sequence[float], **more
+) -> Trajectory:
     """The truth from fields (n, X, Y, Z) on, by the scheme that the config names."""
     g = config.generate
     how = {"step": g.step} if g.scheme == "explicit" else {"tolerance": g.tolerance}
-    return model.run(fields, times, scheme=g.scheme, **how, steady_state=None, observe=False, on_blow_up="keep", **more)
+    return model.run(
+        fields,
+        times,
+        scheme=g.scheme,
+        **how,
+        steady_state=None,
+        observe=False,
+        on_blow_up="keep",
+        **more,
+    )
 
 
 def simulate(
     model: CahnHilliard, config: Coarsening, units: Sequence[int], report: Report
 ) -> Iterator[tuple[int, dict[str, Data]]]:
-    """Yield (unit, its datasets) one by one; report(done) hears how many units' worth of work is done.
+    """Yield (unit, its datasets) one by one; report(done) hears how many units' worth of work is
+    done.
 
     Raises UnitError where a field of a unit left every physical range.
     """
@@ -178,35 +248,66 @@ def simulate(
         begin = start_time(config, unit)
         phi = np.empty((count, g.frames, *(s.network_size,) * 3), np.float32)
         steps = np.empty(count, np.int64)
-        for low in range(0, count, call):  # frames on the truth's grid are many: no more of them than one call's
+        for low in range(
+            0, count, call
+        ):  # frames on the truth's grid are many: no more of them than one call's
             part = slice(low, min(low + call, count))
-            start = starts.perlin(s.size, features[part], means[part], g.noise, config.seed, index[part], model.device)
-            found = run(model, config, start, [begin + t for t in g.times],
-                        progress=lambda done, low=low: report(order + (low + done) / count))  # noqa: B023  # fmt: skip
+            start = starts.perlin(
+                s.size, features[part], means[part], g.noise, config.seed, index[part], model.device
+            )
+
+            def progress(
+                done: float, order: float = order, low: int = low, count: int = count
+            ) -> None:
+                report(order + (low + done) / count)
+
+            found = run(model, config, start, [begin + t for t in g.times], progress=progress)
             bad = np.flatnonzero(found.diverged | ~np.isfinite(found.fields[:, -1]).all((1, 2, 3)))
             if len(bad):
                 raise blow_up(config, found, bad, SPLITS[split], sequence[part])
-            phi[part], steps[part] = downscale(found.fields.astype(np.float32, copy=False), s.downscale, s.downscaling), found.steps
-        columns = {"mean_concentration": np.array(means), "feature_size": np.array(features, np.int32), "steps": steps,
-                   "split": np.full(count, split, np.int8), "sequence": sequence}  # fmt: skip
-        yield unit, {
-            "phi": Data(phi, "", "sequence, frame, x, y, z", "on the network's grid"),
-            "times": Data(np.array(g.times), "time", "frame", "since the first frame"),
-            "start_time": Data(np.array(begin), *START),
-            **{name: Data(values, *COLUMNS[name]) for name, values in columns.items()},
+            phi[part], steps[part] = (
+                downscale(found.fields.astype(np.float32, copy=False), s.downscale, s.downscaling),
+                found.steps,
+            )
+        columns = {
+            "mean_concentration": np.array(means),
+            "feature_size": np.array(features, np.int32),
+            "steps": steps,
+            "split": np.full(count, split, np.int8),
+            "sequence": sequence,
         }
+        yield (
+            unit,
+            {
+                "phi": Data(phi, "", "sequence, frame, x, y, z", "on the network's grid"),
+                "times": Data(np.array(g.times), "time", "frame", "since the first frame"),
+                "start_time": Data(np.array(begin), *START),
+                **{name: Data(values, *COLUMNS[name]) for name, values in columns.items()},
+            },
+        )
         report(order + 1)
 
 
-def blow_up(config: Coarsening, found: Trajectory, bad: np.ndarray, split: str, sequence: np.ndarray) -> UnitError:
+def blow_up(
+    config: Coarsening, found: Trajectory, bad: np.ndarray, split: str, sequence: np.ndarray
+) -> UnitError:
     """The failure of a unit whose fields `bad` of a call blew up, with what was good of them."""
     g, i = config.generate, bad[0]
     more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-    cure = f"generate.step = {g.step:g}" if g.scheme == "explicit" else f"generate.tolerance = {g.tolerance:g}"
+    cure = (
+        f"generate.step = {g.step:g}"
+        if g.scheme == "explicit"
+        else f"generate.tolerance = {g.tolerance:g}"
+    )
     return UnitError(
         f"sequence {sequence[i]} of {split} blew up at t = {found.time[i]:.6g} after {found.steps[i]} steps{more}; lower {cure}",
         {
-            "phi": Data(found.fields[bad, -1], "", "sequence, x, y, z", "on the truth's grid, the last good state"),
+            "phi": Data(
+                found.fields[bad, -1],
+                "",
+                "sequence, x, y, z",
+                "on the truth's grid, the last good state",
+            ),
             "time": Data(found.time[bad], "time", "sequence", "of the last good state"),
             "steps": Data(found.steps[bad], *COLUMNS["steps"]),
             "sequence": Data(sequence[bad], *COLUMNS["sequence"]),

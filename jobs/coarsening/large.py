@@ -1,10 +1,13 @@
-"""The large stage: one large box from Perlin noise on, followed by all MPI ranks together where it is too big for one device.
+"""The large stage: one large box from Perlin noise on, followed by all MPI ranks together where it
+is too big for one device.
 
     python -m jobs coarsening large CONFIG.yaml --run RUN --set large.size=256
-    mpiexec -n 4 python -m mpi4py -m jobs coarsening large CONFIG.yaml --run RUN --set large.size=512
+    mpiexec -n 4 python -m mpi4py -m jobs coarsening large CONFIG.yaml --run RUN --set
+    large.size=512
 
-Each rank holds a slab (jobs.slabs), makes the noise of its own planes, and writes its own part of every file.  A killed run goes on from
-its last state with the same command, to the same bytes on as many ranks, to round-off on others.
+Each rank holds a slab (jobs.slabs), makes the noise of its own planes, and writes its own part of
+every file.  A killed run goes on from its last state with the same command, to the same bytes on as
+many ranks, to round-off on others.
 """
 
 import time
@@ -29,19 +32,28 @@ SERIES = {
     "time": ("time", "of all frames whose numbers are here"),
     "chemical_energy": ("energy", "total, on the box's own grid"),
     "surface_energy": ("energy", "total, gradients between neighbouring cells"),
-    "mean": ("", "mean of phi"), "minimum": ("", "least phi"), "maximum": ("", "largest phi"),
+    "mean": ("", "mean of phi"),
+    "minimum": ("", "least phi"),
+    "maximum": ("", "largest phi"),
     "volume": ("length^3", "where phi is above 1/2"),
     "area": ("length^2", "of the surface phi = 1/2, of the kept frames alone; nan in between"),
-    "steps": ("steps", "of the solver since the start"), "step": ("time", "length of the solver's next one"),
-}  # fmt: skip
+    "steps": ("steps", "of the solver since the start"),
+    "step": ("time", "length of the solver's next one"),
+}
 
 
 def run(systems: list[System], place: Place, device, progress: Progress) -> None:
-    """Follow the large box of every system in turn.  UserError, on all ranks, for what cannot be."""
+    """Follow the large box of every system in turn.  UserError, on all ranks, for what
+    cannot be.
+    """
     if place.tasks > 1:
-        raise UserError("large: one box is shared by MPI ranks, not by an array's tasks: start it without an array, or --task")
+        raise UserError(
+            "large: one box is shared by MPI ranks, not by an array's tasks: start it without an array, or --task"
+        )
     if place.together:
-        raise UserError("large: its ranks are MPI's, not torchrun's: mpiexec -n 4 python -m mpi4py -m jobs coarsening large ...")
+        raise UserError(
+            "large: its ranks are MPI's, not torchrun's: mpiexec -n 4 python -m mpi4py -m jobs coarsening large ..."
+        )
     for system in systems:
         follow(system, place, device, progress)
 
@@ -51,7 +63,12 @@ def follow(system: System, place: Place, device, progress: Progress) -> None:
     config, asked = system.config, system.config.large
     say = progress.say if place.rank == 0 else lambda text: None
     slabs = cut(config, place, device)
-    files = Files(system.large, fingerprint(digest(config), asked.model_dump(exclude={"checkpoint"})), slabs, say)
+    files = Files(
+        system.large,
+        fingerprint(digest(config), asked.model_dump(exclude={"checkpoint"})),
+        slabs,
+        say,
+    )
     if files.finished():
         say(f"{system.large}: finished before")
         return
@@ -62,7 +79,9 @@ def follow(system: System, place: Place, device, progress: Progress) -> None:
     say(announce(config, slabs))
     files.together(lambda: fits(config, slabs))
     rule = control(model, asked.scheme, asked.step, asked.tolerance or config.generate.tolerance)
-    box = files.together(lambda: LargeBox(model, slabs, rule, asked.scheme == "adaptive", asked.steady_state))
+    box = files.together(
+        lambda: LargeBox(model, slabs, rule, asked.scheme == "adaptive", asked.steady_state)
+    )
     kept = kept_frames(asked.frames, asked.kept, asked.spacing)
     looks = looked_at(asked.frames, kept)
     found = files.read_state(box)
@@ -75,25 +94,49 @@ def follow(system: System, place: Place, device, progress: Progress) -> None:
     if place.rank == 0:
         progress.begin(len(looks) - position["look"], "frames")
     try:
-        _follow(box, config, looks, kept, files, position, series, progress if place.rank == 0 else None)
+        _follow(
+            box, config, looks, kept, files, position, series, progress if place.rank == 0 else None
+        )
     except BlownUpError as error:
-        cure = f"large.step = {asked.step:g}" if asked.step else f"large.tolerance = {rule.tolerance:g}"
+        cure = (
+            f"large.step = {asked.step:g}"
+            if asked.step
+            else f"large.tolerance = {rule.tolerance:g}"
+        )
         raise UserError(f"large: {error}; lower {cure}") from None
     attributes = {
-        **provenance.block(config, device.name), "config_digest": digest(config), "study": "coarsening", "ranks": slabs.ranks,
-        "seconds": position["seconds"], "steps": box.clock.steps,
-        "steady_time": box.clock.time / model.rate if box.clock.steady else np.nan, "spacing": config.system.spacing,
-    }  # fmt: skip
+        **provenance.block(config, device.name),
+        "config_digest": digest(config),
+        "study": "coarsening",
+        "ranks": slabs.ranks,
+        "seconds": position["seconds"],
+        "steps": box.clock.steps,
+        "steady_time": box.clock.time / model.rate if box.clock.steady else np.nan,
+        "spacing": config.system.spacing,
+    }
     frames = {int(number): ranks for number, ranks in position["kept"].items()}
     files.write_box(config.generate.interval, frames, series, SERIES, attributes)
     if place.rank == 0:
         progress.end()
     rest = f", at rest since t = {attributes['steady_time']:.6g}" if box.clock.steady else ""
-    say(f"{system.large}: {len(frames)} frames, {box.clock.steps} steps, {position['seconds']:.3g} s{rest}")
+    say(
+        f"{system.large}: {len(frames)} frames, {box.clock.steps} steps, {position['seconds']:.3g} s{rest}"
+    )
 
 
-def _follow(box: LargeBox, config: Coarsening, looks, kept, files: Files, position: dict, series: dict, progress: Progress | None) -> None:
-    """The frames from position["look"] on; `position` and `series` are brought up to date.  progress: the first rank's."""
+def _follow(
+    box: LargeBox,
+    config: Coarsening,
+    looks,
+    kept,
+    files: Files,
+    position: dict,
+    series: dict,
+    progress: Progress | None,
+) -> None:
+    """The frames from position["look"] on; `position` and `series` are brought up to date.
+    progress: the first rank's.
+    """
     asked, clock, rate = config.large, box.clock, box.model.rate
     now, first, came = time.monotonic(), position["look"], clock.time
     saved = now
@@ -109,10 +152,15 @@ def _follow(box: LargeBox, config: Coarsening, looks, kept, files: Files, positi
             box.advance(until)
             if progress is not None:
                 share = min((clock.time - came) / (until - came), 0.99)
-                progress.reach(position["look"] - first + share, f"t = {clock.time / rate:.6g}, step {clock.step / rate:.3g}")
+                progress.reach(
+                    position["look"] - first + share,
+                    f"t = {clock.time / rate:.6g}, step {clock.step / rate:.3g}",
+                )
         before, now = now, time.monotonic()
         position["seconds"] += now - before
-        wishes = files.slabs.gathered([signals.asked(), now - saved >= asked.checkpoint])  # of all ranks, by one message a step
+        wishes = files.slabs.gathered(
+            [signals.asked(), now - saved >= asked.checkpoint]
+        )  # of all ranks, by one message a step
         stopping = wishes[:, 0].any()
         if stopping or wishes[0, 1]:
             files.write_state(box, position, series)
@@ -121,10 +169,16 @@ def _follow(box: LargeBox, config: Coarsening, looks, kept, files: Files, positi
             raise signals.Stopped(f"the large box at t = {clock.time / rate:.6g}")
 
 
-def _look(box: LargeBox, number: int, keeps: bool, files: Files, position: dict, series: dict) -> None:
+def _look(
+    box: LargeBox, number: int, keeps: bool, files: Files, position: dict, series: dict
+) -> None:
     """The numbers of a frame, and the frame itself if it is kept."""
     clock, rate = box.clock, box.model.rate
-    found = box.numbers(area=keeps) | {"time": clock.time / rate, "steps": clock.steps, "step": clock.step / rate}
+    found = box.numbers(area=keeps) | {
+        "time": clock.time / rate,
+        "steps": clock.steps,
+        "step": clock.step / rate,
+    }
     for name, values in series.items():
         values.append(float(found[name]))
     if keeps:

@@ -1,11 +1,15 @@
-"""The files of a large box: every rank writes its own slab, and a small file shows the slabs as one array (HDF5's virtual datasets).
+"""The files of a large box: every rank writes its own slab, and a small file shows the slabs as one
+array (HDF5's virtual datasets).
 
 RUN/large/frames/frame-00000010/part-0002-of-0004.h5   phi of the planes of rank 2
-RUN/large/box.h5                                       numbers of all frames, and `phi` (frame, x, y, z) in the parts above
-RUN/large/.state/step-0000000420/                      what a killed run goes on from: parts of spectra, and state.h5, which shows them
+RUN/large/box.h5                                       numbers of all frames, and `phi` (frame, x,
+y, z) in the parts above
+RUN/large/.state/step-0000000420/                      what a killed run goes on from: parts of
+spectra, and state.h5, which shows them
 
-A part is complete or not there (jobs.shards); state.h5 is written when all parts are, so a state with it is whole.  Parallel HDF5 is not
-needed, nor the same number of ranks to go on: state.h5 is read by rows, whoever wrote them.
+A part is complete or not there (jobs.shards); state.h5 is written when all parts are, so a state
+with it is whole.  Parallel HDF5 is not needed, nor the same number of ranks to go on: state.h5 is
+read by rows, whoever wrote them.
 """
 
 import contextlib
@@ -29,17 +33,27 @@ def part_name(rank: int, ranks: int) -> str:
 
 
 class Files:
-    """RUN/large of one system, for this rank.  made_from: what the box depends on.  say: hears of what was damaged."""
+    """RUN/large of one system, for this rank.  made_from: what the box depends on.  say: hears of
+    what was damaged.
+    """
 
     def __init__(self, box: Path, made_from: str, slabs: Slabs, say: Callable[[str], None]):
-        self.box, self.folder, self.made_from, self.slabs, self.say = box, box.parent, made_from, slabs, say
+        self.box, self.folder, self.made_from, self.slabs, self.say = (
+            box,
+            box.parent,
+            made_from,
+            slabs,
+            say,
+        )
         self.states = self.folder / ".state"
 
     def frame(self, number: int) -> Path:
         return self.folder / "frames" / f"frame-{number:08d}"
 
     def together(self, act: Callable[[], object]):
-        """What `act` returns here.  Where it fails on one rank, UserError on all: none is left waiting for it."""
+        """What `act` returns here.  Where it fails on one rank, UserError on all: none is left
+        waiting for it.
+        """
         result = problem = None
         try:
             result = act()
@@ -61,9 +75,19 @@ class Files:
         slabs = self.slabs
 
         def write():
-            with shards.new(self.frame(number) / part_name(slabs.rank, slabs.ranks), {"made_from": self.made_from}) as file:
+            with shards.new(
+                self.frame(number) / part_name(slabs.rank, slabs.ranks),
+                {"made_from": self.made_from},
+            ) as file:
                 phi = file.create_dataset("phi", slabs.space, slabs.real)
-                phi.attrs.update({"unit": "", "axes": "x, y, z", "about": "phi of some planes of x", "first": slabs.planes.start})
+                phi.attrs.update(
+                    {
+                        "unit": "",
+                        "axes": "x, y, z",
+                        "about": "phi of some planes of x",
+                        "first": slabs.planes.start,
+                    }
+                )
                 for part in slabs.space_chunks():
                     phi[part] = box.phi(part)
 
@@ -75,7 +99,9 @@ class Files:
         slabs, folder = self.slabs, self.states / f"step-{box.clock.steps:010d}"
 
         def write():
-            with shards.new(folder / part_name(slabs.rank, slabs.ranks), {"made_from": self.made_from}) as file:
+            with shards.new(
+                folder / part_name(slabs.rank, slabs.ranks), {"made_from": self.made_from}
+            ) as file:
                 for name, array in box.arrays().items():
                     dataset = file.create_dataset(name, slabs.spectrum, slabs.complex)
                     dataset.attrs.update({"unit": "", "axes": "kx, ky, kz", "about": STATE})
@@ -83,14 +109,19 @@ class Files:
                         dataset[part] = slabs.host(array[part])
 
         def show():
-            marks = {"made_from": self.made_from, "position": json.dumps(position | {"clock": box.position(), "ranks": slabs.ranks})}
+            marks = {
+                "made_from": self.made_from,
+                "position": json.dumps(position | {"clock": box.position(), "ranks": slabs.ranks}),
+            }
             with shards.new(folder / "state.h5", marks) as file:
                 for name in box.arrays():
                     whole = (slabs.shape[0], slabs.shape[1], slabs.half)
                     layout = h5py.VirtualLayout(whole, slabs.complex)
                     for rank, rows in enumerate(cuts(slabs.shape[1], slabs.ranks)):
                         some = (whole[0], rows.stop - rows.start, whole[2])
-                        layout[:, rows] = h5py.VirtualSource(part_name(rank, slabs.ranks), name, some, slabs.complex)
+                        layout[:, rows] = h5py.VirtualSource(
+                            part_name(rank, slabs.ranks), name, some, slabs.complex
+                        )
                     file.create_virtual_dataset(name, layout)
                 for name, values in series.items():
                     file[f"series/{name}"] = np.array(values)
@@ -99,14 +130,18 @@ class Files:
         self.from_first(show)
 
     def read_state(self, box: LargeBox) -> tuple[dict, dict[str, list[float]]] | None:
-        """(position, series) of the newest sound state, its spectra put into the box; None if there is none."""
+        """(position, series) of the newest sound state, its spectra put into the box; None if there
+        is none.
+        """
         for folder in self.from_first(lambda: sorted(self.states.glob("step-*"), reverse=True)):
             found = self.from_first(lambda folder=folder: self._open(folder))
             if found is None:
                 continue
             position, series = found
             names = [part_name(rank, position["ranks"]) for rank in range(position["ranks"])]
-            mine = [self._problem(folder / name) for name in names[self.slabs.rank :: self.slabs.ranks]]
+            mine = [
+                self._problem(folder / name) for name in names[self.slabs.rank :: self.slabs.ranks]
+            ]
             problems = [text for texts in self.slabs.shared(mine) for text in texts if text]
             if problems:
                 self.say(f"{problems[0]}; this state is not used")
@@ -128,7 +163,9 @@ class Files:
             self._set_aside(folder)
             return None
         with h5py.File(path, "r", locking=False) as file:
-            return json.loads(file.attrs["position"]), {name: values[...].tolist() for name, values in file["series"].items()}
+            return json.loads(file.attrs["position"]), {
+                name: values[...].tolist() for name, values in file["series"].items()
+            }
 
     def _set_aside(self, folder: Path) -> None:
         """Out of the way of those that count: `forget` is to keep a sound one."""
@@ -148,11 +185,15 @@ class Files:
         with h5py.File(path, "r", locking=False) as file:
             for name, array in box.arrays().items():
                 for part in slabs.spectrum_chunks():
-                    array[part] = slabs.xp.asarray(file[name][part, slabs.rows.start : slabs.rows.stop])
+                    array[part] = slabs.xp.asarray(
+                        file[name][part, slabs.rows.start : slabs.rows.stop]
+                    )
 
     def forget(self, keep: int = 0) -> None:
         """Remove all states but the newest `keep` that are whole."""
-        whole = sorted((path.parent for path in self.states.glob("step-*/state.h5")), reverse=True)[:keep]
+        whole = sorted((path.parent for path in self.states.glob("step-*/state.h5")), reverse=True)[
+            :keep
+        ]
         for folder in self.states.glob("*step-*"):
             if folder not in whole:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -168,10 +209,22 @@ class Files:
         if self._problem(self.box):
             return False
         with h5py.File(self.box, "r", locking=False) as file:
-            return all((self.folder / source.file_name).is_file() for source in file["phi"].virtual_sources())
+            return all(
+                (self.folder / source.file_name).is_file()
+                for source in file["phi"].virtual_sources()
+            )
 
-    def write_box(self, interval: float, kept: dict[int, int], series: dict[str, list[float]], units: dict, attributes: dict) -> None:
-        """box.h5.  kept: ranks that wrote each kept frame.  series: numbers of every frame that was looked at; units: (unit, about)."""
+    def write_box(
+        self,
+        interval: float,
+        kept: dict[int, int],
+        series: dict[str, list[float]],
+        units: dict,
+        attributes: dict,
+    ) -> None:
+        """box.h5.  kept: ranks that wrote each kept frame.  series: numbers of every frame that was
+        looked at; units: (unit, about).
+        """
         slabs = self.slabs
 
         def write():
@@ -180,18 +233,35 @@ class Files:
                 layout = h5py.VirtualLayout((len(kept), *slabs.shape), slabs.real)
                 for i, (number, ranks) in enumerate(kept.items()):
                     for rank, planes in enumerate(cuts(slabs.shape[0], ranks)):
-                        path, shape = self.frame(number) / part_name(rank, ranks), (planes.stop - planes.start, *slabs.shape[1:])
-                        layout[i, planes] = h5py.VirtualSource(str(path.relative_to(self.folder)), "phi", shape, slabs.real)
+                        path, shape = (
+                            self.frame(number) / part_name(rank, ranks),
+                            (planes.stop - planes.start, *slabs.shape[1:]),
+                        )
+                        layout[i, planes] = h5py.VirtualSource(
+                            str(path.relative_to(self.folder)), "phi", shape, slabs.real
+                        )
                         shown.add(path)
                 file.create_virtual_dataset("phi", layout, fillvalue=np.nan)
-                file["phi"].attrs.update({"unit": "", "axes": "frame, x, y, z", "about": "in the parts in frames/; nan: one is missing"})
+                file["phi"].attrs.update(
+                    {
+                        "unit": "",
+                        "axes": "frame, x, y, z",
+                        "about": "in the parts in frames/; nan: one is missing",
+                    }
+                )
                 file["time"] = np.array(list(kept), np.float64) * interval
-                file["time"].attrs.update({"unit": "time", "axes": "frame", "about": "of the kept frames"})
+                file["time"].attrs.update(
+                    {"unit": "time", "axes": "frame", "about": "of the kept frames"}
+                )
                 for name, values in series.items():
                     file[f"series/{name}"] = np.array(values, np.float64)
                     unit, about = units[name]
-                    file[f"series/{name}"].attrs.update({"unit": unit, "axes": "look", "about": about})
-            for path in set(self.folder.glob("frames/*/part-*.h5")) - shown:  # of a life with another number of ranks
+                    file[f"series/{name}"].attrs.update(
+                        {"unit": unit, "axes": "look", "about": about}
+                    )
+            for path in (
+                set(self.folder.glob("frames/*/part-*.h5")) - shown
+            ):  # of a life with another number of ranks
                 path.unlink()
             self.forget()
 

@@ -1,4 +1,6 @@
-"""How a large box begins: how it is cut, what it will take, and Perlin noise of which every rank makes its own planes."""
+"""How a large box begins: how it is cut, what it will take, and Perlin noise of which every rank
+makes its own planes.
+"""
 
 import numpy as np
 
@@ -22,14 +24,19 @@ def cut(config: Coarsening, place: Place, device) -> Slabs:
     cells, ranks = config.large.size, place.ranks
     if cells % ranks:
         fewer = next(n for n in range(ranks, 0, -1) if cells % n == 0)
-        raise UserError(f"large.size = {cells}: {ranks} ranks cannot share it in equal slabs, {fewer} can; expected a multiple "
-                        f"of the ranks [cells]")  # fmt: skip
+        raise UserError(
+            f"large.size = {cells}: {ranks} ranks cannot share it in equal slabs, {fewer} can; expected a multiple "
+            f"of the ranks [cells]"
+        )
     return Slabs((cells,) * 3, config.large.precision, device, place.communicator)
 
 
 def memory(config: Coarsening, slabs: Slabs) -> float:
     """Bytes that a rank takes for its slab, and for the whole lattice of the noise."""
-    field, lattice = float(np.prod(slabs.space)), 12 * (config.large.size / config.large.feature_size) ** 3
+    field, lattice = (
+        float(np.prod(slabs.space)),
+        12 * (config.large.size / config.large.feature_size) ** 3,
+    )
     spectra = (arrays(config) + 1 + (slabs.ranks > 1)) * spectrum(slabs)
     return slabs.real.itemsize * field + spectra + CHUNKS * CHUNK_BYTES[slabs.device.kind] + lattice
 
@@ -48,8 +55,10 @@ def fits(config: Coarsening, slabs: Slabs) -> None:
     """UserError if this rank has too little memory for its slab."""
     needed, there = memory(config, slabs), slabs.memory()
     if needed > there:
-        raise UserError(f"large.size = {config.large.size}: a rank of {slabs.ranks} needs {size(needed)} of memory and has {size(there)}; "
-                        f"start more ranks, on more {'GPUs' if slabs.gpu else 'nodes'}")  # fmt: skip
+        raise UserError(
+            f"large.size = {config.large.size}: a rank of {slabs.ranks} needs {size(needed)} of memory and has {size(there)}; "
+            f"start more ranks, on more {'GPUs' if slabs.gpu else 'nodes'}"
+        )
 
 
 def announce(config: Coarsening, slabs: Slabs) -> str:
@@ -59,27 +68,45 @@ def announce(config: Coarsening, slabs: Slabs) -> str:
     state = arrays(config) * spectrum(slabs) * slabs.ranks
     way = "one rank"
     if slabs.ranks > 1:
-        across = ", blocks by way of the hosts' memory" if slabs.staged else ", blocks straight from GPU to GPU"
+        across = (
+            ", blocks by way of the hosts' memory"
+            if slabs.staged
+            else ", blocks straight from GPU to GPU"
+        )
         way = f"{slabs.ranks} ranks{across * slabs.gpu}"
-    return (f"{asked.size}^3 cells on {way}: {size(memory(config, slabs))} of memory each; {frames} frames of "
-            f"{size(slabs.real.itemsize * cells)} on disk, and twice {size(state)} for the states to go on from")  # fmt: skip
+    return (
+        f"{asked.size}^3 cells on {way}: {size(memory(config, slabs))} of memory each; {frames} frames of "
+        f"{size(slabs.real.itemsize * cells)} on disk, and twice {size(state)} for the states to go on from"
+    )
 
 
 def noise(config: Coarsening, slabs: Slabs) -> np.ndarray:
     """This rank's planes of the noise, float32, on the host."""
     asked, index = config.large, starts.identity(starts.CASE, 0, NAME)
     lattice = [asked.size // asked.feature_size]
-    return perlin_noise(slabs.shape, lattice, config.seed, [index], device=slabs.device, planes=slabs.planes)[0]
+    return perlin_noise(
+        slabs.shape, lattice, config.seed, [index], device=slabs.device, planes=slabs.planes
+    )[0]
 
 
 def start(box: LargeBox, config: Coarsening, files: Files) -> None:
     """Put the noise into the box, its own mean taken off and scaled as starts.perlin does."""
     slabs, asked = box.slabs, config.large
     wave = files.together(lambda: noise(config, slabs))
-    mean = slabs.sums([sum(float(wave[part].sum(dtype=np.float64)) for part in slabs.space_chunks())])[0] / box.cells
-    square = sum(float(((wave[part].astype(np.float64) - mean) ** 2).sum()) for part in slabs.space_chunks())
+    mean = (
+        slabs.sums([sum(float(wave[part].sum(dtype=np.float64)) for part in slabs.space_chunks())])[
+            0
+        ]
+        / box.cells
+    )
+    square = sum(
+        float(((wave[part].astype(np.float64) - mean) ** 2).sum()) for part in slabs.space_chunks()
+    )
     scale = (asked.noise or config.generate.noise) / np.sqrt(slabs.sums([square])[0] / box.cells)
     for part in slabs.space_chunks():
         phi = (asked.mean + (wave[part].astype(np.float64) - mean) * scale).astype(np.float32)
-        box.put(part, slabs.xp.asarray(box.model.to_symmetric(phi.astype(np.float64)).astype(slabs.real)))
+        box.put(
+            part,
+            slabs.xp.asarray(box.model.to_symmetric(phi.astype(np.float64)).astype(slabs.real)),
+        )
     box.start()

@@ -1,7 +1,9 @@
-"""What fields are judged by, the same for truth and networks: free energy on the grid that the network sees.
+"""What fields are judged by, the same for truth and networks: free energy on the grid that the
+network sees.
 
-Energies of the two grids differ (a flat interface has less than its area on a coarse one), so compare only what one grid gives.
-Interface area: kernels.interface.perimeter(phi, 0.5, spacing, dimensions=3).
+Energies of the two grids differ (a flat interface has less than its area on a coarse one), so
+compare only what one grid gives. Interface area: kernels.interface.perimeter(phi, 0.5, spacing,
+dimensions=3).
 """
 
 import numpy as np
@@ -10,7 +12,8 @@ BATCH_CELLS = 1 << 22  # cells looked at together: some 150 MiB
 
 
 def energies(phi: np.ndarray, spacing: float, interface_width: float) -> np.ndarray:
-    """F of fields (..., X, Y, Z), float64 (...), energy: sum of [epsilon/2 |grad phi|^2 + 18/epsilon phi^2 (1 - phi)^2] spacing^3.
+    """F of fields (..., X, Y, Z), float64 (...), energy: sum of [epsilon/2 |grad phi|^2 +
+    18/epsilon phi^2 (1 - phi)^2] spacing^3.
 
     Gradients are forward differences.  spacing: length.  interface_width: epsilon, length.
     """

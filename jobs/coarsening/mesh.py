@@ -11,7 +11,8 @@ from jobs import UserError
 def read(path: Path) -> np.ndarray:
     """The triangles of a closed surface, float64 (n, 3 corners, 3), x, y, z.
 
-    Raises UserError, one line, on a file that cannot be read, is neither OBJ nor STL, or does not close.
+    Raises UserError, one line, on a file that cannot be read, is neither OBJ nor STL, or does not
+    close.
     """
     path = Path(path)
     try:
@@ -24,12 +25,20 @@ def read(path: Path) -> np.ndarray:
     try:
         triangles = reader(raw)
     except (ValueError, IndexError):
-        raise UserError(f"{path}: not a {path.suffix[1:].upper()} file of triangles or polygons") from None
+        raise UserError(
+            f"{path}: not a {path.suffix[1:].upper()} file of triangles or polygons"
+        ) from None
     if not len(triangles) or not np.isfinite(triangles).all():
-        raise UserError(f"{path}: holds no triangles" if not len(triangles) else f"{path}: holds corners that are not finite")
+        raise UserError(
+            f"{path}: holds no triangles"
+            if not len(triangles)
+            else f"{path}: holds corners that are not finite"
+        )
     open_edges = edges_left_open(triangles)
     if open_edges:
-        raise UserError(f"{path}: not a closed surface: {open_edges} of its edges do not belong to two triangles each")
+        raise UserError(
+            f"{path}: not a closed surface: {open_edges} of its edges do not belong to two triangles each"
+        )
     return triangles
 
 
@@ -53,14 +62,20 @@ def _stl(raw: bytes) -> np.ndarray:
     if not raw.lstrip().startswith(b"solid"):
         raise ValueError("neither kind of STL")
     words = [line.split() for line in raw.decode("utf-8", "replace").splitlines()]
-    return np.array([[float(x) for x in w[1:4]] for w in words if w and w[0] == "vertex"], np.float64).reshape(-1, 3, 3)
+    return np.array(
+        [[float(x) for x in w[1:4]] for w in words if w and w[0] == "vertex"], np.float64
+    ).reshape(-1, 3, 3)
 
 
 def edges_left_open(triangles: np.ndarray) -> int:
-    """How many edges do not belong to an even number of triangles; corners are the same where their coordinates are."""
+    """How many edges do not belong to an even number of triangles; corners are the same where their
+    coordinates are.
+    """
     _, corner = np.unique(triangles.reshape(-1, 3), axis=0, return_inverse=True)
     corner = corner.reshape(-1, 3)
-    edges = np.sort(np.concatenate([corner[:, [0, 1]], corner[:, [1, 2]], corner[:, [2, 0]]]), axis=1)
+    edges = np.sort(
+        np.concatenate([corner[:, [0, 1]], corner[:, [1, 2]], corner[:, [2, 0]]]), axis=1
+    )
     edges = edges[edges[:, 0] != edges[:, 1]]  # of a triangle that is a line
     return int((np.unique(edges, axis=0, return_counts=True)[1] % 2).sum())
 
@@ -72,9 +87,11 @@ def fitted(triangles: np.ndarray, extent: float) -> np.ndarray:
 
 
 def inside(triangles: np.ndarray, size: int) -> np.ndarray:
-    """Which cell centres of a grid of size^3 over the unit cube a closed surface holds, bool (size, size, size).
+    """Which cell centres of a grid of size^3 over the unit cube a closed surface holds, bool (size,
+    size, size).
 
-    Along each column of cells the surface is crossed an odd number of times below a centre inside (ray parity).
+    Along each column of cells the surface is crossed an odd number of times below a centre inside
+    (ray parity).
     """
     nudge = np.array([np.sqrt(2), np.sqrt(3)]) * 1e-6  # of a cell: no column meets an edge
     corners = triangles * size - 0.5  # now a cell's centre has whole numbers
@@ -83,9 +100,14 @@ def inside(triangles: np.ndarray, size: int) -> np.ndarray:
     high = np.minimum(np.floor(corners[:, :, :2].max(1)).astype(int), size - 1)
     width = np.maximum(high - low + 1, 0)
     count = width.prod(1)
-    which = np.repeat(np.arange(len(corners)), count)  # a row for each triangle and each column below or above its box
+    which = np.repeat(
+        np.arange(len(corners)), count
+    )  # a row for each triangle and each column below or above its box
     place = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
-    x, y = low[which, 0] + place // np.maximum(width[which, 1], 1), low[which, 1] + place % np.maximum(width[which, 1], 1)
+    x, y = (
+        low[which, 0] + place // np.maximum(width[which, 1], 1),
+        low[which, 1] + place % np.maximum(width[which, 1], 1),
+    )
     a, b, c = corners[which].transpose(1, 0, 2)
 
     def side(p, q):
@@ -95,7 +117,9 @@ def inside(triangles: np.ndarray, size: int) -> np.ndarray:
     whole = u + v + w
     hit = (((u > 0) & (v > 0) & (w > 0)) | ((u < 0) & (v < 0) & (w < 0))) & (whole != 0)
     z = (u * a[:, 2] + v * b[:, 2] + w * c[:, 2])[hit] / whole[hit]
-    first = np.clip(np.ceil(z), 0, size).astype(int)  # the cells from here on lie above the crossing
+    first = np.clip(np.ceil(z), 0, size).astype(
+        int
+    )  # the cells from here on lie above the crossing
     crossed = np.zeros((size, size, size + 1), np.int32)
     np.add.at(crossed, (x[hit], y[hit], first), 1)
     return np.cumsum(crossed, axis=2)[:, :, :size] % 2 == 1

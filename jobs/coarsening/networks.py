@@ -1,6 +1,7 @@
 """The network's parameters as torch keeps them, and what a network's name means.
 
-The arithmetic, there and back, is kernels.conv_gru's and kernels.conv_gru_training's; torch has the optimiser and the checkpoints.
+The arithmetic, there and back, is kernels.conv_gru's and kernels.conv_gru_training's; torch has the
+optimiser and the checkpoints.
 """
 
 import math
@@ -13,9 +14,11 @@ from kernels.conv_gru import ConvGRU, parameter_shapes
 
 
 class Parameters(nn.Module):
-    """All parameters of a network in one vector, `flat`, in the order of kernels.conv_gru.parameter_shapes(hidden, output).
+    """All parameters of a network in one vector, `flat`, in the order of
+    kernels.conv_gru.parameter_shapes(hidden, output).
 
-    At first uniform in +- 1 / sqrt(inputs of a sum), torch's own beginning, from torch's generator."""
+    At first uniform in +- 1 / sqrt(inputs of a sum), torch's own beginning, from torch's generator.
+    """
 
     def __init__(self, output: str, hidden: int):
         super().__init__()
@@ -31,7 +34,9 @@ class Parameters(nn.Module):
         parts = self.flat.detach().numpy().copy()
         ends = np.cumsum([math.prod(shape) for shape in self.shapes.values()])
         pairs = zip(self.shapes.items(), ends, strict=True)
-        return {name: parts[end - math.prod(shape) : end].reshape(shape) for (name, shape), end in pairs}
+        return {
+            name: parts[end - math.prod(shape) : end].reshape(shape) for (name, shape), end in pairs
+        }
 
     def on(self, shape: tuple[int, int, int], count: int, device) -> ConvGRU:
         """The network, ready to start() on `count` fields of `shape` on a kernels.device device."""

@@ -1,8 +1,9 @@
 """What a rollout leaves on the disk: its frames as they are made, and numbers of every one of them.
 
-Frames wait in memory for at most SECONDS or BUFFER bytes, then go to a part of their own in a folder beside the file to be,
-and with them, in state.h5, all that is needed to go on.  A killed rollout so loses seconds, and continues to the same bytes;
-its memory does not grow with its length.  Once whole, the parts become the file and are removed.
+Frames wait in memory for at most SECONDS or BUFFER bytes, then go to a part of their own in a
+folder beside the file to be, and with them, in state.h5, all that is needed to go on.  A killed
+rollout so loses seconds, and continues to the same bytes; its memory does not grow with its length.
+Once whole, the parts become the file and are removed.
 """
 
 import time
@@ -23,11 +24,19 @@ RUNAWAY = 5.0  # outside of [0, 1]: farther than any rollout that could come bac
 NAMED = 3  # starts that `stopped` tells of
 
 
-def record(target: Path, plan: Plan, source: Source, attributes: dict, name: str, report: Callable[[float], None]) -> str:
+def record(
+    target: Path,
+    plan: Plan,
+    source: Source,
+    attributes: dict,
+    name: str,
+    report: Callable[[float], None],
+) -> str:
     """Write the frames of a source to `target`; why starts stopped early ("": none did).
 
-    attributes: the file's, made_from among them; seconds, seconds_per_frame (of one start, measuring aside), stopped and
-    frames_done (by all starts) are added.  name: whose rollout it is, for `stopped`.  report(frames done of all starts).
+    attributes: the file's, made_from among them; seconds, seconds_per_frame (of one start,
+    measuring aside), stopped and frames_done (by all starts) are added.  name: whose rollout it is,
+    for `stopped`.  report(frames done of all starts).
     """
     parts = Parts(target, attributes["made_from"])
     position, state = parts.resume(plan.count)
@@ -39,17 +48,32 @@ def record(target: Path, plan: Plan, source: Source, attributes: dict, name: str
         _follow(plan, source, rows, position, parts, measure, name, report)
         state = None
     reasons = position.reasons
-    stopped = "; ".join(reasons[:NAMED]) + (f"; and {len(reasons) - NAMED} more" if len(reasons) > NAMED else "")
+    stopped = "; ".join(reasons[:NAMED]) + (
+        f"; and {len(reasons) - NAMED} more" if len(reasons) > NAMED else ""
+    )
     if min(position.last) < 0:
         raise ValueError(f"{stopped}: a start that cannot be followed")
     steps = int(plan.frames[position.last].sum())
-    attributes |= {"seconds": position.seconds, "seconds_per_frame": position.stepping / steps if source.computed and steps else np.nan,
-                   "stopped": stopped, "frames_done": int(plan.frames[min(position.last)]) + 1}  # fmt: skip
+    attributes |= {
+        "seconds": position.seconds,
+        "seconds_per_frame": position.stepping / steps if source.computed and steps else np.nan,
+        "stopped": stopped,
+        "frames_done": int(plan.frames[min(position.last)]) + 1,
+    }
     parts.assemble(target, plan, position, attributes)
     return stopped
 
 
-def _follow(plan: Plan, source: Source, rows: range, position: Position, parts: Parts, measure: "Measure", name: str, report) -> None:
+def _follow(
+    plan: Plan,
+    source: Source,
+    rows: range,
+    position: Position,
+    parts: Parts,
+    measure: "Measure",
+    name: str,
+    report,
+) -> None:
     """The frames of some starts, from where they are to their last."""
     waiting, begun, spoken = Waiting(position.look), time.monotonic(), time.monotonic()
     going = np.array([position.last[row] == position.look - 1 for row in rows])
@@ -60,8 +84,14 @@ def _follow(plan: Plan, source: Source, rows: range, position: Position, parts: 
         position.stepping += time.monotonic() - clock
         kept = plan.frames[look] in plan.kept
         numbers = measure(phi, kept)
-        for i in np.flatnonzero(going & ~((numbers["minimum"] >= -RUNAWAY) & (numbers["maximum"] <= 1 + RUNAWAY))):  # nan too
-            what = "phi is not finite" if not np.isfinite(phi[i]).all() else f"phi is {phi[i].min():.3g} to {phi[i].max():.3g}"
+        for i in np.flatnonzero(
+            going & ~((numbers["minimum"] >= -RUNAWAY) & (numbers["maximum"] <= 1 + RUNAWAY))
+        ):  # nan too
+            what = (
+                "phi is not finite"
+                if not np.isfinite(phi[i]).all()
+                else f"phi is {phi[i].min():.3g} to {phi[i].max():.3g}"
+            )
             start = f", start {rows[i]}" if plan.count > 1 else ""
             position.reasons.append(f"{name}{start}: stopped at frame {plan.frames[look]}: {what}")
             going[i] = False
@@ -78,7 +108,13 @@ def _follow(plan: Plan, source: Source, rows: range, position: Position, parts: 
             begun = spoken = now
             if ended:
                 position.row, position.look, position.rows = rows.stop, 0, 0
-            parts.write(rows.start, waiting.look, waiting.arrays(), position, {} if ended else source.state())
+            parts.write(
+                rows.start,
+                waiting.look,
+                waiting.arrays(),
+                position,
+                {} if ended else source.state(),
+            )
             waiting = Waiting(position.look)
             if position.row < plan.count:
                 signals.stop_if_asked(f"{name} at frame {plan.frames[look]}")
@@ -99,7 +135,9 @@ class Measure:
             return {
                 "free_energy": energies(phi, spacing, self.plan.interface_width),
                 "mean": phi.mean(axes, dtype=np.float64),
-                "area": interface.perimeter(phi, 0.5, spacing, 3) if kept else np.full(len(phi), np.nan),
+                "area": interface.perimeter(phi, 0.5, spacing, 3)
+                if kept
+                else np.full(len(phi), np.nan),
                 "minimum": phi.min(axes).astype(np.float64),
                 "maximum": phi.max(axes).astype(np.float64),
             }

@@ -1,4 +1,6 @@
-"""The rollout stage: networks and solver go on alone from every case's starts, or with --input a network from a user's own."""
+"""The rollout stage: networks and solver go on alone from every case's starts, or with --input a
+network from a user's own.
+"""
 
 import functools
 import shutil
@@ -20,7 +22,9 @@ from jobs.units import Place
 def run(systems: list[System], place: Place, request, device, progress: Progress) -> int:
     """This process's share of the rollouts of all systems, or that of --input; how many failed."""
     if request.input is not None and len(systems) > 1:
-        raise UserError(f"--input: {request.run} holds {len(systems)} systems; give one of them as --run")
+        raise UserError(
+            f"--input: {request.run} holds {len(systems)} systems; give one of them as --run"
+        )
     for system in systems:
         train.check_data(system)
     if request.input is not None:
@@ -35,15 +39,25 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
         for case, asked in system.config.rollout.cases.items()
         for who in (networks[system.name] if kind else [TRUTH] * asked.truth)
     ]
-    plans = {unit: plan(unit) for unit in everything}  # what cannot be followed is said before hours are spent
-    marks = {unit: made_from(unit) for unit in everything}  # of all, so that what is wrong with them stops every rank alike
+    plans = {
+        unit: plan(unit) for unit in everything
+    }  # what cannot be followed is said before hours are spent
+    marks = {
+        unit: made_from(unit) for unit in everything
+    }  # of all, so that what is wrong with them stops every rank alike
     mine = place.share(everything)
     missing = [unit for unit in mine if not finished(unit, marks[unit], progress)]
-    progress.say(f"{len(mine)} of {len(everything)} rollouts are mine, {len(mine) - len(missing)} of them finished before")
+    progress.say(
+        f"{len(mine)} of {len(everything)} rollouts are mine, {len(mine) - len(missing)} of them finished before"
+    )
     if missing:
-        progress.say(f"they take {generate.size(sum(size(plans[unit]) for unit in missing))} of disk, each as much again while it is put "
-                     "together")
-    progress.begin(sum(plans[unit].count * len(plans[unit].frames) for unit in missing), "frames looked at")
+        progress.say(
+            f"they take {generate.size(sum(size(plans[unit]) for unit in missing))} of disk, each as much again while it is put "
+            "together"
+        )
+    progress.begin(
+        sum(plans[unit].count * len(plans[unit].frames) for unit in missing), "frames looked at"
+    )
     done = failed = 0
     left = None
     try:
@@ -55,27 +69,39 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
     except signals.Stopped as stop:
         left = str(stop)
     progress.end()
-    lefts = [text for text in place.gather(left) if text]  # times are taken when no other rank is at work
+    lefts = [
+        text for text in place.gather(left) if text
+    ]  # times are taken when no other rank is at work
     if lefts:
         raise signals.Stopped("; ".join(lefts))
     if place.rank == place.task == 0:
         for system in systems:
             table = Unit(system, "costs", "all methods")
-            failed += not attempt(table, lambda system=system: costs.write(system, networks[system.name], device, progress), progress)
+            failed += not attempt(
+                table,
+                lambda system=system: costs.write(system, networks[system.name], device, progress),
+                progress,
+            )
     return failed
 
 
 def finished(unit: Unit, mark: str, progress: Progress) -> bool:
-    """Whether a sound file of this very rollout is there.  A damaged one is moved aside, one of another config made again."""
+    """Whether a sound file of this very rollout is there.  A damaged one is moved aside, one of
+    another config made again.
+    """
     try:
         shards.check_large(unit.target, made_from=mark)
     except FileNotFoundError:
         return False
     except shards.BadFileError as error:
         if "made from" not in str(error):
-            progress.say(f"{unit.target}: {error}; moved aside to {shards.set_aside(unit.target).name}")
+            progress.say(
+                f"{unit.target}: {error}; moved aside to {shards.set_aside(unit.target).name}"
+            )
         return False
-    shutil.rmtree(unit.target.with_name(f".{unit.target.stem}.parts"), ignore_errors=True)  # a kill between naming and tidying up
+    shutil.rmtree(
+        unit.target.with_name(f".{unit.target.stem}.parts"), ignore_errors=True
+    )  # a kill between naming and tidying up
     note(unit, None)
     return True
 
@@ -95,7 +121,9 @@ def follow(unit: Unit, plan: Plan, device, progress: Progress, before: int) -> b
 
 
 def attempt(unit: Unit, act: Callable[[], None], progress: Progress) -> bool:
-    """Whether `act` went well; what goes wrong with one unit is named, and does not stop the others."""
+    """Whether `act` went well; what goes wrong with one unit is named, and does not stop the
+    others.
+    """
     try:
         act()
     except Exception as error:
@@ -113,23 +141,47 @@ def write(unit: Unit, plan: Plan, device, progress: Progress, before: int) -> No
     """Write one rollout to its file; before: frames of others that are done."""
     system, case = unit.system, unit.asked
     attributes = {
-        **provenance.block(system.config, device.name), "config_digest": digest(system.config), "made_from": made_from(unit),
-        "study": "coarsening", "case": unit.case, "model": unit.who,
-    }  # fmt: skip
+        **provenance.block(system.config, device.name),
+        "config_digest": digest(system.config),
+        "made_from": made_from(unit),
+        "study": "coarsening",
+        "case": unit.case,
+        "model": unit.who,
+    }
     if unit.who != TRUTH:
         make = functools.partial(trained.stepper, system, unit.who, plan.shape, device=device)
         source = Network(make, plan, functools.partial(small, system, unit.case, device))
     elif case.start == "test":
         source = Recorded(fields.read(system.folder, "test").all, plan)
     else:
-        begin, model = starts.of_case(system.config, unit.case, device)[0], generate.solver(system.config, plan.full[0], device)
-        source = Truth(model, plan, system.config.generate.tolerance, begin, functools.partial(on_network_grid, system))
-    stopped = record(unit.target, plan, source, attributes, unit.title, lambda done: progress.reach(before + done, unit.title))
-    progress.say(f"{unit.target}: {attributes['frames_done']} frames in {attributes['seconds']:.3g} s{'; ' * bool(stopped)}{stopped}")
+        begin, model = (
+            starts.of_case(system.config, unit.case, device)[0],
+            generate.solver(system.config, plan.full[0], device),
+        )
+        source = Truth(
+            model,
+            plan,
+            system.config.generate.tolerance,
+            begin,
+            functools.partial(on_network_grid, system),
+        )
+    stopped = record(
+        unit.target,
+        plan,
+        source,
+        attributes,
+        unit.title,
+        lambda done: progress.reach(before + done, unit.title),
+    )
+    progress.say(
+        f"{unit.target}: {attributes['frames_done']} frames in {attributes['seconds']:.3g} s{'; ' * bool(stopped)}{stopped}"
+    )
 
 
 def note(unit: Unit, text: str | None) -> None:
-    """Leave, or remove, the note of a failure that `status` shows; a full disk must not cost results."""
+    """Leave, or remove, the note of a failure that `status` shows; a full disk must not cost
+    results.
+    """
     path = unit.system.rollout_failure(unit.case, unit.who)
     try:
         path.unlink(missing_ok=True) if text is None else path.write_text(text)

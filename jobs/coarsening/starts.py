@@ -1,4 +1,6 @@
-"""Fields at t = 0, on the truth's grid: Perlin noise, noise in a slice, a shape, lamellae.  All float32 (n, size, size, size)."""
+"""Fields at t = 0, on the truth's grid: Perlin noise, noise in a slice, a shape, lamellae.  All
+float32 (n, size, size, size).
+"""
 
 import functools
 import zlib
@@ -19,14 +21,23 @@ FINER = 2  # grid on which a shape's distances are taken
 
 
 def identity(owner: int, number: int, name: str = "") -> int:
-    """Index of a start's noise: no two starts share one.  owner: a split (0, 1, 2), or CASE with the case's name."""
-    return owner << 48 | (zlib.crc32(name.encode()) & 0xFFFFFF) << 24 | number if owner == CASE else owner << 48 | number
+    """Index of a start's noise: no two starts share one.  owner: a split (0, 1, 2), or CASE with
+    the case's name.
+    """
+    return (
+        owner << 48 | (zlib.crc32(name.encode()) & 0xFFFFFF) << 24 | number
+        if owner == CASE
+        else owner << 48 | number
+    )
 
 
 def drawn(config: Coarsening, index: int) -> tuple[float, int]:
     """Mean of phi and feature size (cells) of a start: a function of (seed, index)."""
     g = config.generate
-    key, counter = np.array([config.seed, STREAMS["coarsening"]], np.uint64), np.array([0, 0, 0, index], np.uint64)
+    key, counter = (
+        np.array([config.seed, STREAMS["coarsening"]], np.uint64),
+        np.array([0, 0, 0, index], np.uint64),
+    )
     generator = np.random.Generator(np.random.Philox(key=key, counter=counter))
     feature = g.feature_sizes[generator.integers(len(g.feature_sizes))]
     deviation = next(z for z in iter(generator.standard_normal, None) if abs(z) <= 2.5)
@@ -34,25 +45,51 @@ def drawn(config: Coarsening, index: int) -> tuple[float, int]:
 
 
 def of_case(config: Coarsening, name: str, device) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Starts of a rollout's case, but for start = test: fields, their means (n,), their feature sizes (n,) in cells, 0 without one."""
+    """Starts of a rollout's case, but for start = test: fields, their means (n,), their feature
+    sizes (n,) in cells, 0 without one.
+    """
     case, s = config.rollout.cases[name], config.system
     size, count = case.size or s.size, case.count or 1
     index = [identity(CASE, i, name) for i in range(count)]
-    means, features = (np.array(each) for each in zip(*(drawn(config, i) for i in index), strict=True))
+    means, features = (
+        np.array(each) for each in zip(*(drawn(config, i) for i in index), strict=True)
+    )
     means = np.full(count, case.mean) if case.mean is not None else means
     features = np.full(count, case.feature_size) if case.feature_size is not None else features
     if case.start == "shape":
         field = shape(size, s.interface_width / s.spacing, case.mesh)
         return field[None], np.array([field.mean(dtype=np.float64)]), np.zeros(1, int)
     if case.start == "layers":
-        return layers(size, s.interface_width / s.spacing, features[0], means[0])[None], means, features
+        return (
+            layers(size, s.interface_width / s.spacing, features[0], means[0])[None],
+            means,
+            features,
+        )
     kind = noisy_slice if case.start == "slice" else perlin
-    return kind(size, features, means, case.noise or config.generate.noise, config.seed, index, device), means, features
+    return (
+        kind(
+            size, features, means, case.noise or config.generate.noise, config.seed, index, device
+        ),
+        means,
+        features,
+    )
 
 
-def perlin(size: int, features: Sequence[int], means: Sequence[float], noise: float, seed: int, index: Sequence[int], device=None):
-    """Perlin noise about `means`: its own mean taken off, scaled to an rms of `noise`.  features: (n,) cells between lattice points."""
-    fields = perlin_noise((size,) * 3, [size // int(f) for f in features], seed, index, device=device)
+def perlin(
+    size: int,
+    features: Sequence[int],
+    means: Sequence[float],
+    noise: float,
+    seed: int,
+    index: Sequence[int],
+    device=None,
+):
+    """Perlin noise about `means`: its own mean taken off, scaled to an rms of `noise`.  features:
+    (n,) cells between lattice points.
+    """
+    fields = perlin_noise(
+        (size,) * 3, [size // int(f) for f in features], seed, index, device=device
+    )
     for field, mean in zip(fields, means, strict=True):
         wave = field.astype(np.float64)
         wave -= wave.mean()
@@ -60,9 +97,21 @@ def perlin(size: int, features: Sequence[int], means: Sequence[float], noise: fl
     return fields
 
 
-def noisy_slice(size: int, features: Sequence[int], means: Sequence[float], noise: float, seed: int, index: Sequence[int], device=None):
-    """Uniform, but for Perlin noise in the central slice of the cube, across x and one feature size thick."""
-    waves = perlin_noise((size,) * 3, [size // int(f) for f in features], seed, index, device=device)
+def noisy_slice(
+    size: int,
+    features: Sequence[int],
+    means: Sequence[float],
+    noise: float,
+    seed: int,
+    index: Sequence[int],
+    device=None,
+):
+    """Uniform, but for Perlin noise in the central slice of the cube, across x and one feature size
+    thick.
+    """
+    waves = perlin_noise(
+        (size,) * 3, [size // int(f) for f in features], seed, index, device=device
+    )
     fields = np.empty_like(waves)
     for field, wave, mean, feature in zip(fields, waves, means, features, strict=True):
         here = slice((size - int(feature)) // 2, (size + int(feature)) // 2)
@@ -74,21 +123,29 @@ def noisy_slice(size: int, features: Sequence[int], means: Sequence[float], nois
 
 
 def layers(size: int, width: float, period: int, mean: float) -> np.ndarray:
-    """size / period lamellae across x, at rest but for what the grid makes of them: (size, size, size).
+    """size / period lamellae across x, at rest but for what the grid makes of them: (size, size,
+    size).
 
-    width: epsilon, cells.  mean: the share of the phase phi = 1."""
+    width: epsilon, cells.  mean: the share of the phase phi = 1.
+    """
     x = np.arange(size) % period + 0.5
     phi = profile(np.abs(x - period / 2) - mean * period / 2, width)
     return np.broadcast_to(phi[:, None, None], (size,) * 3).astype(np.float32)
 
 
 def shape(size: int, width: float, path: str | None = None) -> np.ndarray:
-    """A body of phi = 1 in the middle of the box, its surface in equilibrium: (size, size, size).  z, the last axis, points upwards.
+    """A body of phi = 1 in the middle of the box, its surface in equilibrium: (size, size, size).
+    z, the last axis, points upwards.
 
-    path: file of the surface (UserError if it does not close), or None: a rabbit of spheres and capsules.  width: epsilon, cells.
+    path: file of the surface (UserError if it does not close), or None: a rabbit of spheres and
+    capsules.  width: epsilon, cells.
     """
     fine = FINER * size
-    solid = rabbit(fine) if path is None else mesh.inside(mesh.fitted(mesh.read(Path(path)), FILLED), fine)
+    solid = (
+        rabbit(fine)
+        if path is None
+        else mesh.inside(mesh.fitted(mesh.read(Path(path)), FILLED), fine)
+    )
     outwards = scipy.ndimage.distance_transform_edt(~solid) - 0.5
     distance = np.where(solid, 0.5 - scipy.ndimage.distance_transform_edt(solid), outwards) / FINER
     phi = profile(distance, width).reshape(size, FINER, size, FINER, size, FINER).mean((1, 3, 5))
@@ -96,7 +153,9 @@ def shape(size: int, width: float, path: str | None = None) -> np.ndarray:
 
 
 def profile(distance: np.ndarray, width: float) -> np.ndarray:
-    """phi of a flat interface at rest, at a distance from it that is positive outside.  width: epsilon, in the same unit."""
+    """phi of a flat interface at rest, at a distance from it that is positive outside.  width:
+    epsilon, in the same unit.
+    """
     return (1 - np.tanh(3 * distance / width)) / 2
 
 
@@ -114,12 +173,16 @@ PARTS = [
 
 @functools.lru_cache(maxsize=2)
 def rabbit(size: int) -> np.ndarray:
-    """Which cells of a grid of size^3 are inside of one of PARTS, spheres and capsules with two radii."""
+    """Which cells of a grid of size^3 are inside of one of PARTS, spheres and capsules with two
+    radii.
+    """
     x = (np.arange(size) + 0.5) / size
     grid = np.stack(np.meshgrid(x, x, x, indexing="ij"), -1)
     solid = np.zeros((size,) * 3, bool)
     for start, end, thick, thin in PARTS:
         along = np.subtract(end, start)
         t = np.clip((grid - start) @ along / max(along @ along, 1e-12), 0, 1)
-        solid |= ((grid - start - t[..., None] * along) ** 2).sum(-1) < (thick + t * (thin - thick)) ** 2
+        solid |= ((grid - start - t[..., None] * along) ** 2).sum(-1) < (
+            thick + t * (thin - thick)
+        ) ** 2
     return solid

@@ -1,7 +1,8 @@
-"""Train the networks of a run on its sequences: one unit is one network, trained by one process or by all ranks together.
+"""Train the networks of a run on its sequences: one unit is one network, trained by one process or
+by all ranks together.
 
-An epoch's order and turns are a function of (seed, network, epoch), so a training that was killed goes on, from the last epoch's
-checkpoint, exactly as if it had not been.
+An epoch's order and turns are a function of (seed, network, epoch), so a training that was killed
+goes on, from the last epoch's checkpoint, exactly as if it had not been.
 """
 
 import hashlib
@@ -22,7 +23,9 @@ from jobs.training import Report
 from kernels.conv_gru import SMALLEST_SIDE
 from kernels.device import select
 
-RECIPE = 0  # to be raised when the network or the way of training changes: what was trained before is then set aside
+# to be raised when the network or the way of training changes: what was trained before is then set
+# aside
+RECIPE = 0
 TOGETHER = True  # all ranks under torchrun train one network
 OWN_KERNELS = True  # torch has the optimiser alone
 
@@ -37,16 +40,22 @@ def train_digest(config) -> str:
 
 
 def check(system: System) -> None:
-    """UserError unless the system can be trained: check_data, and its batches can be shared by the ranks."""
+    """UserError unless the system can be trained: check_data, and its batches can be shared by the
+    ranks.
+    """
     config, ranks = system.config, distributed.place()[1]
     together = config.train.batch * (1 + config.train.duals)
     if together % ranks:
-        raise UserError(f"train.batch = {config.train.batch}: its {together} fields (with duals) cannot be shared evenly by {ranks} ranks")
+        raise UserError(
+            f"train.batch = {config.train.batch}: its {together} fields (with duals) cannot be shared evenly by {ranks} ranks"
+        )
     check_data(system)
 
 
 def check_data(system: System) -> None:
-    """UserError unless the system's data set is there, sound and of this very system, and its grid is one for the network."""
+    """UserError unless the system's data set is there, sound and of this very system, and its grid
+    is one for the network.
+    """
     config = system.config
     if config.system.network_size < SMALLEST_SIDE:
         raise UserError(
@@ -58,16 +67,22 @@ def check_data(system: System) -> None:
 
 def belonging(system: System) -> dict[str, str]:
     """What the files of a trained network must say that they were made from."""
-    return {"train_digest": train_digest(system.config), "dataset_digest": shards.check(system.folder / "dataset.h5")}
+    return {
+        "train_digest": train_digest(system.config),
+        "dataset_digest": shards.check(system.folder / "dataset.h5"),
+    }
 
 
 def finished(system: System, name: str, say: Callable[[str], None]) -> bool:
-    """Whether test.h5 of a network is there, sound, and of the present data set and settings.  Another one is moved aside."""
+    """Whether test.h5 of a network is there, sound, and of the present data set and settings.
+    Another one is moved aside.
+    """
     return training.sound(system.training(name) / "test.h5", belonging(system), say)
 
 
 def fit(system: System, name: str, device: str, report: Report) -> str:
-    """Train one network to its end, from its checkpoint if there is one, and try it on the test set; a line about the result.
+    """Train one network to its end, from its checkpoint if there is one, and try it on the test
+    set; a line about the result.
 
     Where several ranks train it, all call this; the first one reads and writes the files.
     """
@@ -78,7 +93,10 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
     network = build(config, name)
     run = Training(config, name, network, sets["train"].all, sets["valid"].all, where)
     if distributed.place()[0] == 0:
-        report("say", f"{run.backpropagation.memory / 2**30:.2g} GiB of memory for {run.together} sequences at a time")
+        report(
+            "say",
+            f"{run.backpropagation.memory / 2**30:.2g} GiB of memory for {run.together} sequences at a time",
+        )
     if not run.to_the_end(folder, belongs, lambda say: finished(system, name, say), report):
         return "trained by another process meanwhile"
     loss, drift = run.errors(sets["test"].all)
@@ -94,10 +112,17 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
     }
     model, seed = parts(name)
     attributes = {
-        **provenance.block(config, where.name), **belongs, "config_digest": digest(config), "study": "coarsening", "model": model,
-        "seed_index": seed, "parameters": network.flat.numel(), "ranks": distributed.place()[1], "loss": float(loss[:, 1:].mean()),
+        **provenance.block(config, where.name),
+        **belongs,
+        "config_digest": digest(config),
+        "study": "coarsening",
+        "model": model,
+        "seed_index": seed,
+        "parameters": network.flat.numel(),
+        "ranks": distributed.place()[1],
+        "loss": float(loss[:, 1:].mean()),
         "mean_error": drift,
-    }  # fmt: skip
+    }
     run.write_test(folder, columns, attributes)
     beside = f"persistence {persistence[:, 1:].mean():.6f}"
     return f"test loss {loss[:, 1:].mean():.6f} ({beside}) after {run.epochs} epochs, best {run.best_epoch}"

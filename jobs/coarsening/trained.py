@@ -1,4 +1,6 @@
-"""The trained networks of a run: which there are, their parameters, and the network that steps a field on."""
+"""The trained networks of a run: which there are, their parameters, and the network that steps a
+field on.
+"""
 
 from collections.abc import Callable
 
@@ -16,16 +18,22 @@ def names(system: System, say: Callable[[str], None] = lambda line: None) -> lis
 
 
 def load(system: System, name: str, say: Callable[[str], None] = lambda line: None) -> Parameters:
-    """The parameters of a trained network, those of its best epoch.  Raises UserError without a sound checkpoint."""
+    """The parameters of a trained network, those of its best epoch.  Raises UserError without a
+    sound checkpoint.
+    """
     folder = system.training(name)
     state = checkpoint.load(folder / "checkpoint.pt", say, **train.belonging(system))
     if state is None or not state["finished"]:
-        raise UserError(f"{folder}: its checkpoint cannot be used; remove its test.h5 and train again")
+        raise UserError(
+            f"{folder}: its checkpoint cannot be used; remove its test.h5 and train again"
+        )
     network = build(system.config, name)
     try:
         network.load_state_dict(state["best"])
     except RuntimeError:
-        raise UserError(f"{folder}: trained by another version of this program; train in another --run") from None
+        raise UserError(
+            f"{folder}: trained by another version of this program; train in another --run"
+        ) from None
     return network
 
 

@@ -1,1 +1,3 @@
-"""Flocking (Active Ising Model): its phases found without labels, and networks that learn them at one density and meet others."""
+"""Flocking (Active Ising Model): its phases found without labels, and networks that learn them at
+one density and meet others.
+"""

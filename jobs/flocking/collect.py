@@ -1,4 +1,6 @@
-"""From shards to dataset.h5, the configurations and their runs' histories, phases.h5, what they are without any label, and film.h5."""
+"""From shards to dataset.h5, the configurations and their runs' histories, phases.h5, what they are
+without any label, and film.h5.
+"""
 
 import h5py
 import numpy as np
@@ -11,12 +13,22 @@ from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.shards import Data
 
-SERIES = ("start", "particles", "magnetization", "density_modes", "magnetization_modes", "density_histogram", "attempts")
+SERIES = (
+    "start",
+    "particles",
+    "magnetization",
+    "density_modes",
+    "magnetization_modes",
+    "density_histogram",
+    "attempts",
+)
 MAPS = {"magnetization": np.int16, "density": np.uint16}
 
 
 def run(system: System, device, progress: Progress) -> None:
-    """Write a system's data set and its phases from its shards, unless those there were made from the same ones."""
+    """Write a system's data set and its phases from its shards, unless those there were made from
+    the same ones.
+    """
     target = system.folder / "dataset.h5"
     made_from, revisions = collecting.survey(system, progress)
     if collecting.present([(target, shards.check)], made_from, progress):
@@ -24,11 +36,15 @@ def run(system: System, device, progress: Progress) -> None:
     else:
         data = dataset(system, progress)
         shards.write(target, data, collecting.attributes(system, device, made_from, revisions))
-        progress.say(f"{target}: {len(data['unit'].values)} configurations, {len(data['series/replica'].values)} replicas")
+        progress.say(
+            f"{target}: {len(data['unit'].values)} configurations, {len(data['series/replica'].values)} replicas"
+        )
         changed = int((data["series/start"].values != _planned(data)).sum())
         if changed:
-            progress.say(f"warning: {target}: {changed} replicas from disorder piled up more particles on a site than can be counted, and "
-                         "started ordered instead")  # fmt: skip
+            progress.say(
+                f"warning: {target}: {changed} replicas from disorder piled up more particles on a site than can be counted, and "
+                "started ordered instead"
+            )
         del data
     film.run(system, device, progress)
     phases.run(system, device, progress)
@@ -41,7 +57,8 @@ def _planned(data: dict[str, Data]) -> np.ndarray:
 
 
 def dataset(system: System, progress: Progress) -> dict[str, Data]:
-    """All datasets of dataset.h5: n configurations and q replicas in the order of units, replicas, samples.
+    """All datasets of dataset.h5: n configurations and q replicas in the order of units, replicas,
+    samples.
 
     Shards are read one at a time into arrays of their final size.
     """
@@ -61,7 +78,9 @@ def dataset(system: System, progress: Progress) -> dict[str, Data]:
             "temperature": np.full(count * samples, temperature, np.float32),
             "mean_density": np.full(count * samples, density, np.float32),
             "start": np.repeat(found["start"], samples),
-            "replica": np.repeat(first + np.arange(count, dtype=np.int32), samples).astype(np.int32),
+            "replica": np.repeat(first + np.arange(count, dtype=np.int32), samples).astype(
+                np.int32
+            ),
             "unit": np.full(count * samples, unit, np.int32),
             "sample": np.tile(np.arange(samples, dtype=np.int32), count),
             "time": np.tile(found["sample_time"], count).astype(np.float32),
@@ -73,26 +92,54 @@ def dataset(system: System, progress: Progress) -> dict[str, Data]:
             series.setdefault(name, []).append(found[name])
         progress.reach(unit + 1)
     with h5py.File(system.shard(0), "r", locking=False) as file:
-        about = {name: tuple(file[name].attrs[key] for key in ("unit", "axes", "about")) for name in SERIES}
+        about = {
+            name: tuple(file[name].attrs[key] for key in ("unit", "axes", "about"))
+            for name in SERIES
+        }
     data = {
-        "magnetization": Data(maps["magnetization"], "", "configuration, x, y", "sum of a site's spins", True),
+        "magnetization": Data(
+            maps["magnetization"], "", "configuration, x, y", "sum of a site's spins", True
+        ),
         "density": Data(maps["density"], "particles", "configuration, x, y", "on a site", True),
         **{name: Data(np.concatenate(columns[name]), *ROWS[name]) for name in ROWS},
-        "series/time": Data(times, "time", "time", "of the looks; replicas with fewer samples end earlier, filled up with nan or 0"),
+        "series/time": Data(
+            times,
+            "time",
+            "time",
+            "of the looks; replicas with fewer samples end earlier, filled up with nan or 0",
+        ),
         "series/temperature": Data(np.array([p[1] for p in points]), "", "unit", "T"),
-        "series/mean_density": Data(np.array([p[0] for p in points]), "particles / site", "unit", "rho0"),
-        "series/replica": Data(np.arange(replicas.sum(), dtype=np.int32), "", "replica", "as in `replica` of the configurations"),
-        "series/unit": Data(np.repeat(np.arange(len(points), dtype=np.int32), replicas), "", "replica", "its density and temperature"),
+        "series/mean_density": Data(
+            np.array([p[0] for p in points]), "particles / site", "unit", "rho0"
+        ),
+        "series/replica": Data(
+            np.arange(replicas.sum(), dtype=np.int32),
+            "",
+            "replica",
+            "as in `replica` of the configurations",
+        ),
+        "series/unit": Data(
+            np.repeat(np.arange(len(points), dtype=np.int32), replicas),
+            "",
+            "replica",
+            "its density and temperature",
+        ),
     }
     for name in SERIES:
-        data[f"series/{name}"] = Data(stacked(series.pop(name), len(times), "time" in about[name][1]), *about[name])
+        data[f"series/{name}"] = Data(
+            stacked(series.pop(name), len(times), "time" in about[name][1]), *about[name]
+        )
     return data
 
 
 ROWS = {
     "temperature": ("", "configuration", "T"),
     "mean_density": ("particles / site", "configuration", "rho0"),
-    "start": ("", "configuration", "spins of its replica at t = 0: +1, -1 all alike, 0 each at random"),
+    "start": (
+        "",
+        "configuration",
+        "spins of its replica at t = 0: +1, -1 all alike, 0 each at random",
+    ),
     "replica": ("", "configuration", "the independent run it comes from, unique in this file"),
     "unit": ("", "configuration", "the shard it comes from"),
     "sample": ("", "configuration", "number in its replica"),
@@ -101,8 +148,13 @@ ROWS = {
 
 
 def stacked(parts: list[np.ndarray], times: int, timed: bool) -> np.ndarray:
-    """Arrays of units, replica by replica; those in time (replica, o, ...) are filled up to o = times, with nan or 0."""
-    whole = np.zeros((sum(map(len, parts)), *((times, *parts[0].shape[2:]) if timed else parts[0].shape[1:])), parts[0].dtype)
+    """Arrays of units, replica by replica; those in time (replica, o, ...) are filled up to o =
+    times, with nan or 0.
+    """
+    whole = np.zeros(
+        (sum(map(len, parts)), *((times, *parts[0].shape[2:]) if timed else parts[0].shape[1:])),
+        parts[0].dtype,
+    )
     if timed and whole.dtype.kind == "f":
         whole[:] = np.nan
     first = 0

@@ -1,4 +1,6 @@
-"""One network, epoch by epoch: what it is fed, how it learns, and everything that its checkpoint holds."""
+"""One network, epoch by epoch: what it is fed, how it learns, and everything that its checkpoint
+holds.
+"""
 
 import re
 import time
@@ -19,7 +21,9 @@ SITES_AT_ONCE = 1 << 20  # lattice sites predicted at once
 
 
 def parts(name: str) -> tuple[str, float, int]:
-    """reference/lambda-0.01/seed-2 -> ("reference", 0.01, 2).  Raises ValueError for another name."""
+    """reference/lambda-0.01/seed-2 -> ("reference", 0.01, 2).  Raises ValueError for another
+    name.
+    """
     found = re.fullmatch(r"(reference|all)/lambda-([0-9.e-]+)/seed-([0-9]+)", name)
     if not found:
         raise ValueError(f"{name}: not a network of this study")
@@ -27,21 +31,28 @@ def parts(name: str) -> tuple[str, float, int]:
 
 
 def packed(magnetization: np.ndarray, density: np.ndarray) -> Tensor:
-    """Both maps (n, L, L) as one int32 (n, L, L), a pair of int16 a site: what is gathered site by site is gathered once."""
+    """Both maps (n, L, L) as one int32 (n, L, L), a pair of int16 a site: what is gathered site by
+    site is gathered once.
+    """
     both = np.empty((*magnetization.shape, 2), np.int16)
     both[..., 0], both[..., 1] = magnetization, density
     return torch.from_numpy(both.view(np.int32)[..., 0])
 
 
 def unpacked(maps: Tensor) -> Tensor:
-    """Packed maps int32 (n, L, L) as float32 (n, 2, L, L), magnetisation and density, in torch's channels-last order."""
+    """Packed maps int32 (n, L, L) as float32 (n, 2, L, L), magnetisation and density, in torch's
+    channels-last order.
+    """
     return maps.contiguous().view(torch.int16).unflatten(-1, (-1, 2)).permute(0, 3, 1, 2).float()
 
 
 def shifted(maps: Tensor, rows: Tensor) -> Tensor:
     """Some rows of maps (n, L, L), each shifted at random on the torus."""
     side = maps.shape[1]
-    x, y = (((torch.arange(side) + torch.randint(side, (len(rows), 1))) % side).to(maps.device) for _ in range(2))
+    x, y = (
+        ((torch.arange(side) + torch.randint(side, (len(rows), 1))) % side).to(maps.device)
+        for _ in range(2)
+    )
     return maps[rows[:, None, None], x[:, :, None], y[:, None, :]]
 
 
@@ -53,19 +64,43 @@ def epoch_seed(config, name: str, epoch: int) -> int:
 class Training(EarlyStopped):
     """maps: packed, int32 (n, L, L); phase: int64 (n,); training, validation: rows of them."""
 
-    columns = ("epoch", "training_loss", "validation_loss", "validation_cross_entropy", "validation_accuracy", "seconds")
+    columns = (
+        "epoch",
+        "training_loss",
+        "validation_loss",
+        "validation_cross_entropy",
+        "validation_accuracy",
+        "seconds",
+    )
 
-    def __init__(self, config, name: str, network: PhaseNetwork, maps: Tensor, phase: Tensor, training, validation, device: str):
+    def __init__(
+        self,
+        config,
+        name: str,
+        network: PhaseNetwork,
+        maps: Tensor,
+        phase: Tensor,
+        training,
+        validation,
+        device: str,
+    ):
         t = config.train
-        optimiser = torch.optim.Adam(network.to(device).parameters(), lr=t.learning_rate, fused=True)
+        optimiser = torch.optim.Adam(
+            network.to(device).parameters(), lr=t.learning_rate, fused=True
+        )
         super().__init__(network, optimiser, t.max_epochs, t.patience)
         self.config, self.name, self.device = config, name, device
         self.maps, self.phase = maps.to(device), phase.to(device)
-        self.training, self.validation = torch.from_numpy(training), torch.from_numpy(validation).to(device)
+        self.training, self.validation = (
+            torch.from_numpy(training),
+            torch.from_numpy(validation).to(device),
+        )
         self.strength = parts(name)[1]
 
     def epoch(self, report: Report) -> None:
-        """Once through the training set, then the validation set.  Says every few seconds that it is alive."""
+        """Once through the training set, then the validation set.  Says every few seconds that it
+        is alive.
+        """
         started, number, t = time.monotonic(), self.epochs + 1, self.config.train
         spoken = started
         torch.manual_seed(epoch_seed(self.config, self.name, number))
@@ -74,9 +109,13 @@ class Training(EarlyStopped):
         for some in order.split(t.batch):
             chosen = some.to(self.device)
             maps = unpacked(shifted(self.maps, chosen) if t.augmentation else self.maps[chosen])
-            with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=t.precision == "bfloat16"):
+            with torch.autocast(
+                torch.device(self.device).type, torch.bfloat16, enabled=t.precision == "bfloat16"
+            ):
                 scores = self.network(maps)
-            loss = cross_entropy(scores, self.phase[chosen]) + self.strength * self.network.penalty()
+            loss = (
+                cross_entropy(scores, self.phase[chosen]) + self.strength * self.network.penalty()
+            )
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
             self.optimiser.step()
@@ -84,16 +123,23 @@ class Training(EarlyStopped):
             if time.monotonic() - spoken > EVERY / 2:
                 spoken = time.monotonic()
                 report("alive", None)
-        found, wanted = scores_of(self.network, self.maps, self.validation), self.phase[self.validation].cpu()
+        found, wanted = (
+            scores_of(self.network, self.maps, self.validation),
+            self.phase[self.validation].cpu(),
+        )
         entropy = float(cross_entropy(found, wanted))
         with torch.inference_mode():
             loss = entropy + self.strength * float(self.network.penalty())
         accuracy = float((found.argmax(1) == wanted).double().mean())
-        self.note(number, float(total) / len(order), loss, entropy, accuracy, time.monotonic() - started)
+        self.note(
+            number, float(total) / len(order), loss, entropy, accuracy, time.monotonic() - started
+        )
 
 
 def scores_of(network: PhaseNetwork, maps: Tensor, rows: Tensor | None = None) -> Tensor:
-    """Scores float32 (n, 3), on the CPU, of packed maps on the network's device; rows None: of all."""
+    """Scores float32 (n, 3), on the CPU, of packed maps on the network's device; rows None:
+    of all.
+    """
     rows = torch.arange(len(maps), device=maps.device) if rows is None else rows
     with torch.inference_mode():
         pieces = rows.split(max(1, SITES_AT_ONCE // maps[0].numel()))

@@ -1,4 +1,5 @@
-"""The predict stage: what every network says of every configuration of a run, at densities it never saw too, and why.
+"""The predict stage: what every network says of every configuration of a run, at densities it never
+saw too, and why.
 
 With --input: of a user's own configurations.
 """
@@ -21,13 +22,23 @@ MIXED = 1  # the phase whose saliency is mapped, L+G
 
 
 def run(systems: list[System], place: Place, request, device, progress: Progress) -> int:
-    """This process's share of the predictions of all systems, or the answer to --input; how many failed (none: they raise)."""
-    name = predicting.begin(systems, place, request, device, progress, train.check, predict_configurations.answer)
+    """This process's share of the predictions of all systems, or the answer to --input; how many
+    failed (none: they raise).
+    """
+    name = predicting.begin(
+        systems, place, request, device, progress, train.check, predict_configurations.answer
+    )
     if name is None:
         return 0
-    everything = [(system, found) for system in systems if (found := trained(system, system.config.predict.sets, progress.say))]
+    everything = [
+        (system, found)
+        for system in systems
+        if (found := trained(system, system.config.predict.sets, progress.say))
+    ]
     if not everything:
-        raise UserError(f"{request.run}: none of the networks asked for is trained: run train first")
+        raise UserError(
+            f"{request.run}: none of the networks asked for is trained: run train first"
+        )
     mine = place.share(everything)
     done, networks = 0, sum(len(names) for _, names in mine)
     progress.begin(networks, "networks")
@@ -40,11 +51,19 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
     return 0
 
 
-def predict(system: System, names: list[str], device, torch_name: str, progress: Progress, done: int) -> None:
-    """Write predict/probabilities.h5 and predict/saliency.h5, unless they are there, made by the same networks."""
+def predict(
+    system: System, names: list[str], device, torch_name: str, progress: Progress, done: int
+) -> None:
+    """Write predict/probabilities.h5 and predict/saliency.h5, unless they are there, made by the
+    same networks.
+    """
     config, folder, data = system.config, system.folder / "predict", train.dataset_of(system)
     asked = config.predict.saliency
-    marks = [*train.belonging(system).values(), *(shards.check(system.training(each) / "test.h5") for each in names), str(asked)]
+    marks = [
+        *train.belonging(system).values(),
+        *(shards.check(system.training(each) / "test.h5") for each in names),
+        str(asked),
+    ]
     made_from = hashlib.sha256(" ".join(marks).encode()).hexdigest()
     try:
         for kind in ("probabilities", "saliency"):
@@ -55,13 +74,22 @@ def predict(system: System, names: list[str], device, torch_name: str, progress:
         pass
     rows = telling(data, config.system.density, asked.temperature, asked.configurations)
     if not (data.phase[rows] == MIXED).any():
-        progress.say(f"{system.folder}: no configuration of density {config.system.density:g} is in the phase L+G: no bands to map")
+        progress.say(
+            f"{system.folder}: no configuration of density {config.system.density:g} is in the phase L+G: no bands to map"
+        )
     said, maps = {}, {}
     for order, each in enumerate(names):
         network = network_of(system, each, torch_name, progress.say)
-        said[each] = Data(probabilities(network, data.maps), "", "configuration, phase", "of G, L+G, L")
-        maps[each] = Data(saliency(network, data.maps[torch.from_numpy(rows)]), "", "mapped, channel, x, y",
-                          "|dS_c / dI|, c the phase with the largest score; magnetisation, density", True)  # fmt: skip
+        said[each] = Data(
+            probabilities(network, data.maps), "", "configuration, phase", "of G, L+G, L"
+        )
+        maps[each] = Data(
+            saliency(network, data.maps[torch.from_numpy(rows)]),
+            "",
+            "mapped, channel, x, y",
+            "|dS_c / dI|, c the phase with the largest score; magnetisation, density",
+            True,
+        )
         progress.reach(done + order + 1)
     columns = {
         "temperature": Data(data.temperature, "", "configuration", "T"),
@@ -69,25 +97,40 @@ def predict(system: System, names: list[str], device, torch_name: str, progress:
         "replica": Data(data.replica, "", "configuration", "the independent run it comes from"),
     }
     attributes = {
-        **provenance.block(config, device.name), **train.belonging(system), "config_digest": digest(config), "made_from": made_from,
+        **provenance.block(config, device.name),
+        **train.belonging(system),
+        "config_digest": digest(config),
+        "made_from": made_from,
         "study": "flocking",
-    }  # fmt: skip
+    }
     shards.write(folder / "probabilities.h5", {**said, **columns}, attributes)
     index = Data(rows.astype(np.int32), "", "mapped", "rows of dataset.h5")
-    shards.write(folder / "saliency.h5", {**maps, "index": index}, {**attributes, "temperature": asked.temperature})
-    progress.say(f"{folder / 'probabilities.h5'}: {len(data.phase)} configurations by {len(names)} networks")
+    shards.write(
+        folder / "saliency.h5",
+        {**maps, "index": index},
+        {**attributes, "temperature": asked.temperature},
+    )
+    progress.say(
+        f"{folder / 'probabilities.h5'}: {len(data.phase)} configurations by {len(names)} networks"
+    )
 
 
 def telling(data: train.Dataset, density: float, temperature: float, count: int) -> np.ndarray:
-    """Sorted rows of at most `count` configurations of each phase at a density, each replica's first ones first.
+    """Sorted rows of at most `count` configurations of each phase at a density, each replica's
+    first ones first.
 
-    Liquid-gas of the T nearest to the one asked; liquid and gas of the middle of their T, to compare with."""
+    Liquid-gas of the T nearest to the one asked; liquid and gas of the middle of their T, to
+    compare with.
+    """
     rows = []
     for phase in np.unique(data.phase[data.phase >= 0]):
         here = np.flatnonzero((data.phase == phase) & (data.mean_density == np.float32(density)))
         if not len(here):
             continue
-        gap = np.abs(data.temperature[here] - (temperature if phase == MIXED else np.median(data.temperature[here])))
+        gap = np.abs(
+            data.temperature[here]
+            - (temperature if phase == MIXED else np.median(data.temperature[here]))
+        )
         here = here[gap == gap.min()]
         turn = [np.sum(data.replica[here[:i]] == data.replica[row]) for i, row in enumerate(here)]
         rows.append(here[np.argsort(turn, kind="stable")[:count]])

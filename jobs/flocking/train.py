@@ -1,8 +1,9 @@
 """Train the networks of a run on its phases: one unit is one set, lambda and seed.
 
-Cross entropy + lambda x the sum of squared weights, Adam, early stopping on the same loss of the validation set, as in the
-paper.  An epoch's order and shifts are a function of (seed, network, epoch), so a training that was killed goes on, from the
-last epoch's checkpoint, exactly as if it had not been.
+Cross entropy + lambda x the sum of squared weights, Adam, early stopping on the same loss of the
+validation set, as in the paper.  An epoch's order and shifts are a function of (seed, network,
+epoch), so a training that was killed goes on, from the last epoch's checkpoint, exactly as if it
+had not been.
 """
 
 import functools
@@ -28,8 +29,16 @@ from jobs.training import Report, sound
 from kernels.device import cpu_model
 from kernels.streams import STREAMS
 
-RECIPE = 0  # to be raised when an architecture or the way of training changes: what was trained before is then set aside
-DEAL = (0, 1, 0, 2, 0)  # of every five replicas three train, one stops the training, one tests: 60/20/20
+# to be raised when an architecture or the way of training changes: what was trained before is then
+# set aside
+RECIPE = 0
+DEAL = (
+    0,
+    1,
+    0,
+    2,
+    0,
+)  # of every five replicas three train, one stops the training, one tests: 60/20/20
 PARTS = ("training", "validation", "test")
 
 
@@ -49,7 +58,8 @@ def train_digest(config: Flocking) -> str:
 class Dataset:
     """A run's configurations and their phases.
 
-    maps: packed, int32 (n, L, L).  phase: int8 (n,), -1 not assigned.  temperature, mean_density: float32 (n,).  replica,
+    maps: packed, int32 (n, L, L).  phase: int8 (n,), -1 not assigned.  temperature, mean_density:
+    float32 (n,).  replica,
     unit: int32 (n,).  digests: of dataset.h5 and phases.h5.
     """
 
@@ -64,7 +74,9 @@ class Dataset:
 
 @functools.lru_cache(maxsize=1)
 def load(folder: Path, modified: tuple[int, ...]) -> Dataset:
-    """The data set of a run directory.  `modified` makes changed files another one.  Raises UserError for a bad one."""
+    """The data set of a run directory.  `modified` makes changed files another one.  Raises
+    UserError for a bad one.
+    """
     found = {}
     for name in ("dataset.h5", "phases.h5"):
         path = folder / name
@@ -78,41 +90,63 @@ def load(folder: Path, modified: tuple[int, ...]) -> Dataset:
             raise UserError(f"{path}: {error}; run collect again") from None
     (arrays, about), (named, phases_about) = found["dataset.h5"], found["phases.h5"]
     if not {"magnetization", "density", "replica", "unit"} <= set(arrays) or "phase" not in named:
-        raise UserError(f"{folder / 'dataset.h5'}: not a flocking data set (it holds {', '.join(sorted(arrays)[:5])}); run collect again")
+        raise UserError(
+            f"{folder / 'dataset.h5'}: not a flocking data set (it holds {', '.join(sorted(arrays)[:5])}); run collect again"
+        )
     if len(named["phase"]) != len(arrays["replica"]):
-        raise UserError(f"{folder / 'phases.h5'}: not made from {folder / 'dataset.h5'}; run collect again")
+        raise UserError(
+            f"{folder / 'phases.h5'}: not made from {folder / 'dataset.h5'}; run collect again"
+        )
     return Dataset(
-        packed(arrays["magnetization"], arrays["density"]), named["phase"], arrays["temperature"], arrays["mean_density"],
-        arrays["replica"], arrays["unit"],
-        {"dataset_digest": about["content_digest"], "phases_digest": phases_about["content_digest"],
-         "config_digest": str(about.get("config_digest"))},
-    )  # fmt: skip
+        packed(arrays["magnetization"], arrays["density"]),
+        named["phase"],
+        arrays["temperature"],
+        arrays["mean_density"],
+        arrays["replica"],
+        arrays["unit"],
+        {
+            "dataset_digest": about["content_digest"],
+            "phases_digest": phases_about["content_digest"],
+            "config_digest": str(about.get("config_digest")),
+        },
+    )
 
 
 def dataset_of(system: System) -> Dataset:
-    times = [path.stat().st_mtime_ns if path.exists() else 0 for path in (system.folder / "dataset.h5", system.folder / "phases.h5")]
+    times = [
+        path.stat().st_mtime_ns if path.exists() else 0
+        for path in (system.folder / "dataset.h5", system.folder / "phases.h5")
+    ]
     return load(system.folder, tuple(times))
 
 
 def check(system: System) -> None:
-    """UserError unless the system's data set and phases are there, sound, of this very system, and enough for the networks."""
+    """UserError unless the system's data set and phases are there, sound, of this very system, and
+    enough for the networks.
+    """
     path, size = system.folder / "dataset.h5", system.config.system.size
     networks.check(size)
     data = dataset_of(system)
     if data.maps.shape[1] != size:
-        raise UserError(f"{path}: configurations of L = {data.maps.shape[1]}, and system.size is {size}")
+        raise UserError(
+            f"{path}: configurations of L = {data.maps.shape[1]}, and system.size is {size}"
+        )
     if data.digests["config_digest"] != digest(system.config):
-        raise UserError(f"{path}: made with another config than {system.folder / 'config.yaml'}; run collect again")
+        raise UserError(
+            f"{path}: made with another config than {system.folder / 'config.yaml'}; run collect again"
+        )
     for which in system.config.train.sets:
         for seed in range(system.config.train.seeds):
             split(data, which, seed, system.config)
 
 
 def split(data: Dataset, which: str, seed: int, config: Flocking) -> list[np.ndarray]:
-    """Sorted rows of a set for training, validation and test, 60/20/20, replica by replica: no run has rows in two of them.
+    """Sorted rows of a set for training, validation and test, 60/20/20, replica by replica: no run
+    has rows in two of them.
 
-    The replicas of each unit are dealt in a random order, those of the slice at system.density first, which so has the same
-    split in both sets.  `seed`, the network's, deals anew.  Raises UserError where a part stays empty.
+    The replicas of each unit are dealt in a random order, those of the slice at system.density
+    first, which so has the same split in both sets.  `seed`, the network's, deals anew.  Raises
+    UserError where a part stays empty.
     """
     key = np.array([config.seed, STREAMS["flocking"] << 32 | 1 << 30 | seed], np.uint64)
     replicas, at = np.unique(data.replica, return_index=True)
@@ -146,16 +180,23 @@ def split(data: Dataset, which: str, seed: int, config: Flocking) -> list[np.nda
 def belonging(system: System) -> dict[str, str]:
     """What the files of a trained network must say that they were made from."""
     found = dataset_of(system).digests
-    return {"train_digest": train_digest(system.config), **{name: found[name] for name in ("dataset_digest", "phases_digest")}}
+    return {
+        "train_digest": train_digest(system.config),
+        **{name: found[name] for name in ("dataset_digest", "phases_digest")},
+    }
 
 
 def finished(system: System, name: str, say: Callable[[str], None]) -> bool:
-    """Whether test.h5 of a network is there, sound, and of the present data, phases and settings.  Another one is moved aside."""
+    """Whether test.h5 of a network is there, sound, and of the present data, phases and settings.
+    Another one is moved aside.
+    """
     return sound(system.training(name) / "test.h5", belonging(system), say)
 
 
 def fit(system: System, name: str, device: str, report: Report) -> str:
-    """Train one network to its end, from its checkpoint if there is one, and predict its test set; a line about the result."""
+    """Train one network to its end, from its checkpoint if there is one, and predict its test set;
+    a line about the result.
+    """
     config, folder, belongs = system.config, system.training(name), belonging(system)
     which, strength, seed = parts(name)
     data = dataset_of(system)
@@ -166,22 +207,40 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
     run = Training(config, name, network, data.maps, labels, training, validation, device)
     if not run.to_the_end(folder, belongs, lambda say: finished(system, name, say), report):
         return "trained by another process meanwhile"
-    probabilities = torch.softmax(scores_of(network, run.maps, torch.from_numpy(test).to(device)), 1).numpy()
+    probabilities = torch.softmax(
+        scores_of(network, run.maps, torch.from_numpy(test).to(device)), 1
+    ).numpy()
     accuracy = float((probabilities.argmax(1) == data.phase[test]).mean())
     columns = {
         "index": Data(test.astype(np.int32), "", "tested", "rows of dataset.h5"),
         "phase": Data(data.phase[test], "", "tested", "0 G, 1 L+G, 2 L, as in phases.h5"),
-        "probabilities": Data(probabilities, "", "tested, phase", "of G, L+G, L, by the network with the best validation loss"),
+        "probabilities": Data(
+            probabilities,
+            "",
+            "tested, phase",
+            "of G, L+G, L, by the network with the best validation loss",
+        ),
         "training": Data(training.astype(np.int32), "", "trained", "rows of dataset.h5"),
         "validation": Data(validation.astype(np.int32), "", "validated", "rows of dataset.h5"),
         "first_layer": Data(
-            network.convolutions[0].weight.detach().cpu().numpy(), "", "filter, channel, x, y", "weights on magnetisation and density"
+            network.convolutions[0].weight.detach().cpu().numpy(),
+            "",
+            "filter, channel, x, y",
+            "weights on magnetisation and density",
         ),
     }
     attributes = {
-        **provenance.block(config, torch.cuda.get_device_name(device) if device != "cpu" else cpu_model()),
-        **belongs, "config_digest": digest(config), "study": "flocking", "set": which, "lambda": strength, "seed_index": seed,
-        "parameters": networks.parameters(network), "accuracy": accuracy,
-    }  # fmt: skip
+        **provenance.block(
+            config, torch.cuda.get_device_name(device) if device != "cpu" else cpu_model()
+        ),
+        **belongs,
+        "config_digest": digest(config),
+        "study": "flocking",
+        "set": which,
+        "lambda": strength,
+        "seed_index": seed,
+        "parameters": networks.parameters(network),
+        "accuracy": accuracy,
+    }
     run.write_test(folder, columns, attributes)
     return f"test accuracy {accuracy:.4f} after {run.epochs} epochs, best {run.best_epoch}, {networks.parameters(network)} parameters"

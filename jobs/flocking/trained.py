@@ -1,4 +1,6 @@
-"""The trained networks of a run: which there are, their weights, their answers, and what in a configuration they rest on."""
+"""The trained networks of a run: which there are, their weights, their answers, and what in a
+configuration they rest on.
+"""
 
 import contextlib
 from collections.abc import Callable
@@ -20,14 +22,20 @@ def trained(system: System, sets: list[str] | None, say: Callable[[str], None]) 
         with contextlib.suppress(ValueError):  # a folder of somebody's own
             name = f"{path.parent.relative_to(system.training(''))}"
             found[name] = epochs.parts(name)
-    there = sorted((name for name in found if sets is None or found[name][0] in sets), key=found.get)
+    there = sorted(
+        (name for name in found if sets is None or found[name][0] in sets), key=found.get
+    )
     return [name for name in there if train.finished(system, name, say)]
 
 
 def network_of(system: System, name: str, device: str, say: Callable[[str], None]) -> PhaseNetwork:
-    """The trained network of a name, the one with the best validation loss.  Raises UserError without a sound checkpoint."""
+    """The trained network of a name, the one with the best validation loss.  Raises UserError
+    without a sound checkpoint.
+    """
     network = PhaseNetwork(system.config.system.size)
-    return predicting.restored(network, system.training(name), "best", train.belonging(system), device, say)
+    return predicting.restored(
+        network, system.training(name), "best", train.belonging(system), device, say
+    )
 
 
 def probabilities(network: PhaseNetwork, maps: Tensor) -> np.ndarray:
@@ -37,7 +45,9 @@ def probabilities(network: PhaseNetwork, maps: Tensor) -> np.ndarray:
 
 
 def saliency(network: PhaseNetwork, maps: Tensor) -> np.ndarray:
-    """|dS_c / dI| float32 (n, 2, L, L), magnetisation and density, of packed maps, c being the phase with the largest score."""
+    """|dS_c / dI| float32 (n, 2, L, L), magnetisation and density, of packed maps, c being the
+    phase with the largest score.
+    """
     device = next(network.parameters()).device
     given = epochs.unpacked(maps.to(device)).requires_grad_(True)
     scores = network(given)

@@ -1,1 +1,3 @@
-"""Nucleation in the Ising model: what to generate, how to collect it, configs of the paper's systems."""
+"""Nucleation in the Ising model: what to generate, how to collect it, configs of the paper's
+systems.
+"""

@@ -1,4 +1,5 @@
-"""From shards to dataset.h5: labels balanced in p_nuc, configurations centred on their largest cluster.
+"""From shards to dataset.h5: labels balanced in p_nuc, configurations centred on their largest
+cluster.
 
 Balancing and centring follow section II.B of the paper, with the authors' number of bins, 33.
 """
@@ -22,16 +23,21 @@ KEPT_HISTORIES = 8  # events whose whole history goes into the data set, for sna
 
 
 def run(system: System, device, progress: Progress) -> None:
-    """Write dataset.h5 of a system from its shards, unless the one there was made from the same ones.
+    """Write dataset.h5 of a system from its shards, unless the one there was made from the same
+    ones.
 
     Raises UserError where bins stay empty, so that balancing would leave nothing.
     """
     target, config = system.folder / "dataset.h5", system.config
     parts, labels, revisions = [], [], set()
     for unit in range(config.generate.units):
-        arrays, attributes = shards.read(system.shard(unit), config_digest=digest(config), unit_index=unit)
+        arrays, attributes = shards.read(
+            system.shard(unit), config_digest=digest(config), unit_index=unit
+        )
         parts.append(
-            reduce(arrays, unit, config, keep=max(0, KEPT_HISTORIES - unit * config.generate.events))
+            reduce(
+                arrays, unit, config, keep=max(0, KEPT_HISTORIES - unit * config.generate.events)
+            )
         )
         labels.append(attributes["content_digest"])
         revisions.add(str(attributes["git_revision"]))
@@ -39,7 +45,9 @@ def run(system: System, device, progress: Progress) -> None:
     wanted = sorted(item for item in flat(config).items() if item[0].split(".")[0] in sections)
     made_from = hashlib.sha256(" ".join([*labels, str(wanted)]).encode()).hexdigest()
     if len(revisions) > 1:
-        progress.say(f"warning: {system.folder}: units come from different revisions of the code: {', '.join(sorted(revisions))}")
+        progress.say(
+            f"warning: {system.folder}: units come from different revisions of the code: {', '.join(sorted(revisions))}"
+        )
     try:
         shards.check(target, made_from=made_from)
         progress.say(f"{target}: made from the same units before, kept")
@@ -50,7 +58,9 @@ def run(system: System, device, progress: Progress) -> None:
         if not made_by_us(target):
             progress.say(f"{target}: {error}; moved aside to {shards.set_aside(target).name}")
     raw = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    chosen = balance(raw["nucleated"], raw["copies"], config.collect.bins, config.seed, f"{system.folder}: ")
+    chosen = balance(
+        raw["nucleated"], raw["copies"], config.collect.bins, config.seed, f"{system.folder}: "
+    )
     data = dataset(raw, chosen, config, device)
     attributes = {
         **provenance.block(config, device.name),
@@ -67,15 +77,21 @@ def run(system: System, device, progress: Progress) -> None:
 
 
 def made_by_us(path: Path) -> bool:
-    """Whether a data set is whole and of this program, only made from other units: then it is replaced."""
+    """Whether a data set is whole and of this program, only made from other units: then it is
+    replaced.
+    """
     try:
         return shards.read(path)[1].get("study") == "nucleation"
     except shards.BadFileError:
         return False
 
 
-def reduce(arrays: dict[str, np.ndarray], unit: int, config: Nucleation, keep: int) -> dict[str, np.ndarray]:
-    """What the data set needs of a shard; events are counted through all units.  keep: how many histories."""
+def reduce(
+    arrays: dict[str, np.ndarray], unit: int, config: Nucleation, keep: int
+) -> dict[str, np.ndarray]:
+    """What the data set needs of a shard; events are counted through all units.  keep: how many
+    histories.
+    """
     event, time = arrays["configuration/event"], arrays["configuration/time"]
     g = config.generate
     kept = np.arange(min(keep, g.events), dtype=np.int32)
@@ -93,16 +109,20 @@ def reduce(arrays: dict[str, np.ndarray], unit: int, config: Nucleation, keep: i
 
 
 def bin_of(nucleated: np.ndarray, copies: np.ndarray, bins: int) -> np.ndarray:
-    """Bin 0..bins - 1 of p_nuc = nucleated / copies, in integers: [i / bins, (i + 1) / bins), the last one
-    closed."""
+    """Bin 0..bins - 1 of p_nuc = nucleated / copies, in integers: [i / bins, (i + 1) / bins), the
+    last one closed.
+    """
     return np.minimum(nucleated.astype(np.int64) * bins // copies, bins - 1)
 
 
-def balance(nucleated: np.ndarray, copies: np.ndarray, bins: int, seed: int, where: str = "") -> np.ndarray:
-    """Sorted indices of a subset uniform in p_nuc: every bin thinned at random to as many as the rarest
-    holds.
+def balance(
+    nucleated: np.ndarray, copies: np.ndarray, bins: int, seed: int, where: str = ""
+) -> np.ndarray:
+    """Sorted indices of a subset uniform in p_nuc: every bin thinned at random to as many as the
+    rarest holds.
 
-    The choice is a function of the labels and the seed.  Raises UserError, naming them, if bins are empty.
+    The choice is a function of the labels and the seed.  Raises UserError, naming them, if bins are
+    empty.
     """
     bin_ = bin_of(nucleated, copies, bins)
     filling = np.bincount(bin_, minlength=bins)
@@ -122,16 +142,21 @@ def balance(nucleated: np.ndarray, copies: np.ndarray, bins: int, seed: int, whe
 
 
 def centred(spins: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """Configurations (n, L, L) shifted by whole sites so that `centre` (n, 2), in sites, comes to (L//2,
-    L//2)."""
+    """Configurations (n, L, L) shifted by whole sites so that `centre` (n, 2), in sites, comes to
+    (L//2, L//2).
+    """
     size = spins.shape[1]
     shift = np.rint(np.nan_to_num(centre)).astype(int) - size // 2
     x, y = ((np.arange(size) + shift[:, axis, None]) % size for axis in (0, 1))
     return spins[np.arange(len(spins))[:, None, None], x[:, :, None], y[:, None, :]]
 
 
-def dataset(raw: dict[str, np.ndarray], chosen: np.ndarray, config: Nucleation, device) -> dict[str, Data]:
-    """All datasets of dataset.h5: the balanced ones, the events, and everything before balancing."""
+def dataset(
+    raw: dict[str, np.ndarray], chosen: np.ndarray, config: Nucleation, device
+) -> dict[str, Data]:
+    """All datasets of dataset.h5: the balanced ones, the events, and everything before
+    balancing.
+    """
     g = config.generate
     model = build(config, device)
     packed = raw["spins"][chosen]
@@ -163,30 +188,48 @@ def dataset(raw: dict[str, np.ndarray], chosen: np.ndarray, config: Nucleation, 
             "-1 is the stable direction, along the final field; centre of the largest cluster: (L//2, L//2)",
             True,
         ),
-        "p_nuc": Data((raw["nucleated"][chosen] / raw["copies"][chosen]).astype(np.float32), "", ours, p_nuc),
-        "magnetization": Data(spins.mean((1, 2), dtype=np.float64).astype(np.float32), "", ours, "mean spin"),
+        "p_nuc": Data(
+            (raw["nucleated"][chosen] / raw["copies"][chosen]).astype(np.float32), "", ours, p_nuc
+        ),
+        "magnetization": Data(
+            spins.mean((1, 2), dtype=np.float64).astype(np.float32), "", ours, "mean spin"
+        ),
         "radius_of_gyration": Data(
             np.nan_to_num(cluster.radius_of_gyration).astype(np.float32),
             "lattice sites",
             ours,
             f"of the largest cluster of stable spins, {config.collect.bonds} bonds; 0 without any",
         ),
-        "cluster_size": Data(np.asarray(cluster.size, np.int32), "spins", ours, "of the largest cluster"),
+        "cluster_size": Data(
+            np.asarray(cluster.size, np.int32), "spins", ours, "of the largest cluster"
+        ),
         "copies": Data(raw["copies"][chosen], "", ours, "copies made"),
         "nucleated": Data(raw["nucleated"][chosen], "", ours, "copies that nucleated"),
-        "time": Data(raw["time"][chosen], "MCS", ours, "relative to the first m <= 0 of the original"),
+        "time": Data(
+            raw["time"][chosen], "MCS", ours, "relative to the first m <= 0 of the original"
+        ),
         "event": Data(raw["event"][chosen], "", ours, "index into events/"),
         "events/lifetime": Data(
-            raw["lifetime"].astype(np.float32), "MCS", "event", "from the field flip to the first m <= 0"
+            raw["lifetime"].astype(np.float32),
+            "MCS",
+            "event",
+            "from the field flip to the first m <= 0",
         ),
         "events/unit": Data(raw["unit"], "", "event", "the shard it comes from"),
-        "events/seed": Data(np.full(len(raw["unit"]), config.seed, np.uint64), "", "event", "of the run"),
+        "events/seed": Data(
+            np.full(len(raw["unit"]), config.seed, np.uint64), "", "event", "of the run"
+        ),
         "events/start": Data(
-            np.ones(len(raw["unit"]), np.int8), "", "event", "+1: all spins up before the equilibration"
+            np.ones(len(raw["unit"]), np.int8),
+            "",
+            "event",
+            "+1: all spins up before the equilibration",
         ),
         "raw/spins": Data(raw["spins"], "", "labelled configuration, byte", f"not shifted; {bits}"),
         "raw/history_event": Data(raw["history_event"], "", "kept event", "index into events/"),
-        "raw/history": Data(raw["history"], "", "kept event, time, byte", f"t = -{g.history}..0 MCS; {bits}"),
+        "raw/history": Data(
+            raw["history"], "", "kept event, time, byte", f"t = -{g.history}..0 MCS; {bits}"
+        ),
     }
     for name in ("event", "time", "copies", "nucleated"):
         columns[f"raw/{name}"] = Data(

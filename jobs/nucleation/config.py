@@ -1,4 +1,6 @@
-"""The nucleation config: which system, how many events, how they are labelled, balanced and learnt."""
+"""The nucleation config: which system, how many events, how they are labelled, balanced and
+learnt.
+"""
 
 from typing import Literal
 
@@ -50,8 +52,9 @@ class System(Section):
 
 
 class Adaptive(Section):
-    """Copies where they tell something: a pilot finds the times at which nucleation is neither sure nor
-    hopeless."""
+    """Copies where they tell something: a pilot finds the times at which nucleation is neither sure
+    nor hopeless.
+    """
 
     enabled: bool = value(False, unit="", about="label only the times a pilot finds worth it")
     pilot_copies: int = value(
@@ -71,7 +74,11 @@ class Adaptive(Section):
         0.05, unit="", ge=0, le=1, about="share of the decided times labelled all the same"
     )
     standard_error: float | None = value(
-        None, unit="", gt=0, lt=0.5, about="of p_nuc: copies go on until it is reached; one round if null"
+        None,
+        unit="",
+        gt=0,
+        lt=0.5,
+        about="of p_nuc: copies go on until it is reached; one round if null",
     )
     max_copies: int = value(
         1000, unit="copies", ge=1, le=100_000, about="where the rounds stop at the latest"
@@ -79,11 +86,15 @@ class Adaptive(Section):
 
 
 class Generate(Section):
-    """Events and their intervention copies.  Unit i is a function of the config and i alone, so `units` may
-    grow."""
+    """Events and their intervention copies.  Unit i is a function of the config and i alone, so
+    `units` may grow.
+    """
 
     units: int = value(
-        unit="units", ge=1, le=100_000, about="how many shards, the pieces that tasks and ranks share"
+        unit="units",
+        ge=1,
+        le=100_000,
+        about="how many shards, the pieces that tasks and ranks share",
     )
     events: int = value(unit="events", ge=1, le=100_000, about="nucleation events in a unit")
     history: int = value(
@@ -126,18 +137,33 @@ class Generate(Section):
 class Collect(Section):
     """From shards to a balanced data set."""
 
-    bins: int = value(33, unit="bins", ge=1, le=1000, about="bins of p_nuc, each thinned to the rarest")
+    bins: int = value(
+        33, unit="bins", ge=1, le=1000, about="bins of p_nuc, each thinned to the rarest"
+    )
     bonds: Literal["coniglio_klein", "density_corrected"] | None = value(
-        None, unit="", about="bond rule of the clusters; coniglio_klein for nearest, else density_corrected"
+        None,
+        unit="",
+        about="bond rule of the clusters; coniglio_klein for nearest, else density_corrected",
     )
 
 
-Model = Literal["spins", "features", "features_converged", "cnn_2layer", "cnn_4layer", "notebook", "torus", "torus_window"]
+Model = Literal[
+    "spins",
+    "features",
+    "features_converged",
+    "cnn_2layer",
+    "cnn_4layer",
+    "notebook",
+    "torus",
+    "torus_window",
+]
 Split = Literal["event", "configuration"]
 
 
 class Train(Section):
-    """The models and how they are trained: soft labels, cross entropy, early stopping, cross-validation."""
+    """The models and how they are trained: soft labels, cross entropy, early stopping,
+    cross-validation.
+    """
 
     models: list[Model] = value(
         ["spins", "features", "features_converged", "cnn_2layer", "torus", "torus_window"],
@@ -154,28 +180,56 @@ class Train(Section):
     )
     folds: int = value(10, unit="folds", ge=1, le=100, about="of the cross-validation")
     training: int | None = value(
-        12_000, unit="configurations", ge=1, about="to train on in each fold; all that are left if null"
+        12_000,
+        unit="configurations",
+        ge=1,
+        about="to train on in each fold; all that are left if null",
     )
-    validation: int = value(1000, unit="configurations", ge=1, about="that stop the training, in each fold")
-    test: int = value(2000, unit="configurations", ge=1, about="that are only predicted, in each fold")
+    validation: int = value(
+        1000, unit="configurations", ge=1, about="that stop the training, in each fold"
+    )
+    test: int = value(
+        2000, unit="configurations", ge=1, about="that are only predicted, in each fold"
+    )
     kernel: int | None = value(
-        None, unit="lattice sites", ge=1, le=31, about="side of the CNNs' filters; 3 at R = 1, else 5, as the authors'"
+        None,
+        unit="lattice sites",
+        ge=1,
+        le=31,
+        about="side of the CNNs' filters; 3 at R = 1, else 5, as the authors'",
     )
     batch: int = value(64, unit="configurations", ge=1, about="in one step of the optimiser")
     learning_rate: float = value(1.0e-3, unit="", gt=0, lt=1, about="of Adam")
-    patience: int = value(10, unit="epochs", ge=1, about="without a better validation loss, then it ends")
-    max_epochs: int = value(200, unit="epochs", ge=1, le=100_000, about="where it ends at the latest")
+    patience: int = value(
+        10, unit="epochs", ge=1, about="without a better validation loss, then it ends"
+    )
+    max_epochs: int = value(
+        200, unit="epochs", ge=1, le=100_000, about="where it ends at the latest"
+    )
     precision: Literal["float32", "bfloat16"] = value(
-        "float32", unit="", about="in which the paper's CNNs train; bfloat16 (autocast) takes about half the time; predictions: float32"
+        "float32",
+        unit="",
+        about="in which the paper's CNNs train; bfloat16 (autocast) takes about half the time; predictions: float32",
     )
     threads: int = value(
-        1, unit="threads", ge=1, le=1024, about="that one network trains on, on a CPU; part of the result's last bits"
+        1,
+        unit="threads",
+        ge=1,
+        le=1024,
+        about="that one network trains on, on a CPU; part of the result's last bits",
     )
 
     @property
     def networks(self) -> list[str]:
-        """Names of all networks to train, SPLIT/MODEL/fold-K; fold 0 of every model first, to have something to look at."""
-        return [f"{by}/{model}/fold-{fold}" for fold in range(self.folds) for by in self.splits for model in self.models]
+        """Names of all networks to train, SPLIT/MODEL/fold-K; fold 0 of every model first, to have
+        something to look at.
+        """
+        return [
+            f"{by}/{model}/fold-{fold}"
+            for fold in range(self.folds)
+            for by in self.splits
+            for model in self.models
+        ]
 
     @pydantic.model_validator(mode="after")
     def _complete(self):
@@ -184,7 +238,9 @@ class Train(Section):
             if len(set(given)) < len(given):
                 raise ValueError(f"train.{name} = {given}: expected each once")
         if self.kernel is not None and self.kernel % 2 == 0:
-            raise ValueError(f"train.kernel = {self.kernel}: expected an odd number [lattice sites]")
+            raise ValueError(
+                f"train.kernel = {self.kernel}: expected an odd number [lattice sites]"
+            )
         return self
 
 
@@ -192,26 +248,43 @@ class Occlusion(Section):
     """Which part of a configuration a network looks at (paper, section V.B)."""
 
     patch: int | None = value(
-        None, unit="lattice sites", ge=1, about="side of the square that is covered; 20, but at most L/5, if null"
+        None,
+        unit="lattice sites",
+        ge=1,
+        about="side of the square that is covered; 20, but at most L/5, if null",
     )
     fill: Literal["zeros", "up"] = value(
-        "zeros", unit="", about="what covers it: 0 as in the paper, or metastable spins as in the authors' code"
+        "zeros",
+        unit="",
+        about="what covers it: 0 as in the paper, or metastable spins as in the authors' code",
     )
-    stride: int = value(1, unit="lattice sites", ge=1, about="between neighbouring places of the square")
+    stride: int = value(
+        1, unit="lattice sites", ge=1, about="between neighbouring places of the square"
+    )
     places: int | None = value(
-        None, unit="places", ge=1, about="so many random places in each configuration; every place if null"
+        None,
+        unit="places",
+        ge=1,
+        about="so many random places in each configuration; every place if null",
     )
-    configurations: int = value(200, unit="configurations", ge=1, about="of each fold's test set that are covered")
+    configurations: int = value(
+        200, unit="configurations", ge=1, about="of each fold's test set that are covered"
+    )
 
 
 class Predict(Section):
     """What the trained networks are asked for."""
 
     models: list[Model] = value(
-        ["cnn_2layer", "torus"], unit="", min_length=1, about="whose occlusion maps are made, where they are trained"
+        ["cnn_2layer", "torus"],
+        unit="",
+        min_length=1,
+        about="whose occlusion maps are made, where they are trained",
     )
     split: Split = value("event", unit="", about="of the folds whose networks are used")
-    folds: int | None = value(None, unit="folds", ge=1, about="how many folds' networks are used; all if null")
+    folds: int | None = value(
+        None, unit="folds", ge=1, about="how many folds' networks are used; all if null"
+    )
     occlusion: Occlusion = value(default_factory=Occlusion, unit="", about="the maps")
 
 

@@ -1,4 +1,6 @@
-"""One network, epoch by epoch: what it is fed, how it learns, and everything that its checkpoint holds."""
+"""One network, epoch by epoch: what it is fed, how it learns, and everything that its checkpoint
+holds.
+"""
 
 import math
 import time
@@ -19,8 +21,13 @@ from jobs.training import Report
 from kernels.streams import STREAMS
 
 SITES_AT_ONCE = 5_000_000  # lattice sites predicted at once
-CYCLE, PEAK = 24, 6  # epochs that our network trains, and its largest learning rate, in units of the others'
-LONGEST_GRADIENT = 1.0  # our network's gradients are shortened to this: without normalisation one odd batch throws it far off
+CYCLE, PEAK = (
+    24,
+    6,
+)  # epochs that our network trains, and its largest learning rate, in units of the others'
+# our network's gradients are shortened to this: without normalisation one odd batch throws it far
+# off
+LONGEST_GRADIENT = 1.0
 
 
 def parts(name: str) -> tuple[str, str, int]:
@@ -30,7 +37,8 @@ def parts(name: str) -> tuple[str, str, int]:
 
 
 class Inputs:
-    """What a network is fed, on its device: features float32 (n, 10), or spins int8 (n, L, L); and windows float32 (n,), MCS.
+    """What a network is fed, on its device: features float32 (n, 10), or spins int8 (n, L, L); and
+    windows float32 (n,), MCS.
 
     A window is the time the copies of a configuration had to nucleate, generate.window - t_int.
     """
@@ -41,12 +49,16 @@ class Inputs:
         self.windows = torch.from_numpy(windows.astype(np.float32)).to(device)
         self.device = device
 
-    def batch(self, network: nn.Module, chosen: Tensor, augment: Callable | None = None) -> tuple[Tensor, ...]:
+    def batch(
+        self, network: nn.Module, chosen: Tensor, augment: Callable | None = None
+    ) -> tuple[Tensor, ...]:
         """The arguments of the network for some rows: spins get a channel and become float32."""
         found = self.rows[chosen]
         if found.dtype == torch.int8:
             found = (augment(found) if augment else found)[:, None].float()
-        return (found, self.windows[chosen]) if getattr(network, "takes_window", False) else (found,)
+        return (
+            (found, self.windows[chosen]) if getattr(network, "takes_window", False) else (found,)
+        )
 
 
 def epoch_seed(config: Nucleation, name: str, epoch: int) -> int:
@@ -59,29 +71,44 @@ def epoch_seed(config: Nucleation, name: str, epoch: int) -> int:
 
 
 class Training(EarlyStopped):
-    """A cycle of the learning rate, our network's, goes to its end: it is worth little until it is through."""
+    """A cycle of the learning rate, our network's, goes to its end: it is worth little until it is
+    through.
+    """
 
     columns = ("epoch", "training_loss", "validation_loss", "validation_mse", "seconds")
 
     def __init__(self, config, name, network, inputs, labels, training, validation):
         t = config.train
-        self.converged, self.one_cycle = parts(name)[1] == "features_converged", isinstance(network, networks.TorusNetwork)
+        self.converged, self.one_cycle = (
+            parts(name)[1] == "features_converged",
+            isinstance(network, networks.TorusNetwork),
+        )
         if isinstance(network, networks.NotebookNetwork):
             optimiser = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
         elif self.one_cycle:
-            optimiser = torch.optim.AdamW(network.parameters(), lr=PEAK * t.learning_rate, fused=True)
+            optimiser = torch.optim.AdamW(
+                network.parameters(), lr=PEAK * t.learning_rate, fused=True
+            )
         else:
             optimiser = torch.optim.Adam(network.parameters(), lr=t.learning_rate, fused=True)
-        last_epoch = 1 if self.converged else min(CYCLE, t.max_epochs) if self.one_cycle else t.max_epochs
+        last_epoch = (
+            1 if self.converged else min(CYCLE, t.max_epochs) if self.one_cycle else t.max_epochs
+        )
         super().__init__(network, optimiser, last_epoch, None if self.one_cycle else t.patience)
         self.config, self.name, self.inputs, self.labels = config, name, inputs, labels
         self.training, self.validation = torch.from_numpy(training), validation
-        self.batch = min(32 if isinstance(network, networks.NotebookNetwork) else t.batch, len(training))
-        self.mixed = t.precision == "bfloat16" and isinstance(network, networks.ConvolutionalNetwork)
+        self.batch = min(
+            32 if isinstance(network, networks.NotebookNetwork) else t.batch, len(training)
+        )
+        self.mixed = t.precision == "bfloat16" and isinstance(
+            network, networks.ConvolutionalNetwork
+        )
         self.augment = getattr(network, "augment", None)
 
     def epoch(self, report: Report) -> None:
-        """Once through the training set, then the validation set.  Says every few seconds that it is alive."""
+        """Once through the training set, then the validation set.  Says every few seconds that it
+        is alive.
+        """
         started, number, device = time.monotonic(), self.epochs + 1, self.inputs.device
         spoken = started
         torch.manual_seed(epoch_seed(self.config, self.name, number))
@@ -113,13 +140,23 @@ class Training(EarlyStopped):
         self.note(number, float(total) / len(order), loss, mse, time.monotonic() - started)
 
     def set_rate(self, epoch: float) -> None:
-        """Learning rate of one cycle: up in the first epoch, then down to nothing along a cosine."""
-        rate = PEAK * self.config.train.learning_rate * min(1.0, epoch) * (1 + math.cos(math.pi * epoch / self.last_epoch)) / 2
+        """Learning rate of one cycle: up in the first epoch, then down to nothing along a
+        cosine.
+        """
+        rate = (
+            PEAK
+            * self.config.train.learning_rate
+            * min(1.0, epoch)
+            * (1 + math.cos(math.pi * epoch / self.last_epoch))
+            / 2
+        )
         for group in self.optimiser.param_groups:
             group["lr"] = rate
 
 
-def predict(network: nn.Module, inputs: Inputs, chosen: np.ndarray, logits: bool = False) -> np.ndarray:
+def predict(
+    network: nn.Module, inputs: Inputs, chosen: np.ndarray, logits: bool = False
+) -> np.ndarray:
     """p_nuc, or its logit, float32 (n,) of the chosen rows."""
     network.eval()
     with torch.inference_mode():

@@ -1,8 +1,9 @@
 """Which configurations train, stop and test the models of one fold.
 
-Events (or single configurations, as the paper splits) are put on a ring in a random order.  Fold k's test set begins where
-fold k - 1's ended; the validation set that stops the training follows it, then the training set.  So the folds' test
-sets are disjoint as long as n is a little more than folds x test, and fold k is the same however many folds there are.
+Events (or single configurations, as the paper splits) are put on a ring in a random order.  Fold
+k's test set begins where fold k - 1's ended; the validation set that stops the training follows it,
+then the training set.  So the folds' test sets are disjoint as long as n is a little more than
+folds x test, and fold k is the same however many folds there are.
 """
 
 import numpy as np
@@ -12,13 +13,21 @@ from kernels.streams import STREAMS
 
 
 def split(
-    event: np.ndarray, by: str, fold: int, *, test: int, validation: int, training: int | None, seed: int
+    event: np.ndarray,
+    by: str,
+    fold: int,
+    *,
+    test: int,
+    validation: int,
+    training: int | None,
+    seed: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sorted rows (test,), (validation,), (training,) of fold `fold` from event int (n,), the event of each configuration.
+    """Sorted rows (test,), (validation,), (training,) of fold `fold` from event int (n,), the event
+    of each configuration.
 
-    by: "event", so that no event has configurations in two of the three sets, or "configuration".  training None: all that
-    are left.  An event that would cross the border between two sets is cut there, its rest left out.  Raises UserError if
-    there are too few configurations.
+    by: "event", so that no event has configurations in two of the three sets, or "configuration".
+    training None: all that are left.  An event that would cross the border between two sets is cut
+    there, its rest left out.  Raises UserError if there are too few configurations.
     """
     group = event if by == "event" else np.arange(len(event))
     groups, member = np.unique(group, return_inverse=True)

@@ -1,8 +1,9 @@
-"""Nucleation events and the probability that each of their last configurations was about to nucleate.
+"""Nucleation events and the probability that each of their last configurations was about to
+nucleate.
 
-Intervention method (paper, section II.A): equilibrate with the field up, reverse it, run to the first m <= 0,
-which is t = 0; keep the last `history` MCS.  Copies of a configuration at t < 0, each with its own
-randomness, then tell p_nuc.
+Intervention method (paper, section II.A): equilibrate with the field up, reverse it, run to the
+first m <= 0, which is t = 0; keep the last `history` MCS.  Copies of a configuration at t < 0, each
+with its own randomness, then tell p_nuc.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -49,19 +50,24 @@ def warn(model: Ising, config: Nucleation) -> list[str]:
 
 
 def batch(config: Nucleation, device) -> int:
-    """Units that nucleate together: one a CPU worker, as many as memory allows on a GPU.  Results do not
-    depend on it."""
+    """Units that nucleate together: one a CPU worker, as many as memory allows on a GPU.  Results
+    do not depend on it.
+    """
     if device.kind == "cpu":
         return device.workers
     generate, bytes_each = config.generate, (config.system.size**2 + 7) // 8
-    replicas = max(generate.events, 32 * min(16, -(-generate.events // 32)))  # of the records, of whole words
+    replicas = max(
+        generate.events, 32 * min(16, -(-generate.events // 32))
+    )  # of the records, of whole words
     return max(1, HISTORY_BYTES // (replicas * (generate.history + 1) * bytes_each))
 
 
 def simulate(
     model: Ising, config: Nucleation, units: Sequence[int], report: Report
 ) -> Iterator[tuple[int, dict[str, Data]]]:
-    """Yield (unit, its datasets) one by one; report(done) hears how many units' worth of work is done."""
+    """Yield (unit, its datasets) one by one; report(done) hears how many units' worth of work is
+    done.
+    """
     g = config.generate
     share = TYPICAL_LIFETIME / (TYPICAL_LIFETIME + _label_steps(g))
     events = model.nucleate(
@@ -81,11 +87,15 @@ def simulate(
 
         event, time, copies, nucleated = label(model, config, unit, found, part)
         labelled += 1
-        last = signals.asked()  # what the next one would take is many times what has been done for it
+        last = (
+            signals.asked()
+        )  # what the next one would take is many times what has been done for it
         yield (
             unit,
             {
-                "lifetime": Data(found.lifetime, "MCS", "event", "from the field flip to the first m <= 0"),
+                "lifetime": Data(
+                    found.lifetime, "MCS", "event", "from the field flip to the first m <= 0"
+                ),
                 "history": Data(
                     found.history,
                     "",
@@ -94,7 +104,9 @@ def simulate(
                     "site x L + y; "
                     "those before the field flip (t < -lifetime) mean nothing",
                 ),
-                "configuration/event": Data(event, "", "configuration", "event of this unit, from 0"),
+                "configuration/event": Data(
+                    event, "", "configuration", "event of this unit, from 0"
+                ),
                 "configuration/time": Data(
                     time, "MCS", "configuration", "relative to the first m <= 0 of the original"
                 ),
@@ -117,12 +129,14 @@ def _label_steps(g: Generate) -> float:
     return g.adaptive.pilot_copies * (g.history / 2 + g.window) * g.history + full * times
 
 
-def label(model: Ising, config: Nucleation, unit: int, found, report: Report) -> tuple[np.ndarray, ...]:
-    """Copies of a unit's configurations: (event, time, copies, nucleated), int32 (c,) each, sorted by event,
-    then time.
+def label(
+    model: Ising, config: Nucleation, unit: int, found, report: Report
+) -> tuple[np.ndarray, ...]:
+    """Copies of a unit's configurations: (event, time, copies, nucleated), int32 (c,) each, sorted
+    by event, then time.
 
-    Every time from -history to -1 MCS is labelled, or those that a pilot chooses; never one before the field
-    flip.
+    Every time from -history to -1 MCS is labelled, or those that a pilot chooses; never one before
+    the field flip.
     """
     g = config.generate
     time = np.repeat(
@@ -178,11 +192,12 @@ def count(
     standard_error: float | None,
     report: Report,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(nucleated, copies) int64 (n,) of the configurations (event, time), which come sorted by duration.
+    """(nucleated, copies) int64 (n,) of the configurations (event, time), which come sorted by
+    duration.
 
-    Copies come in rounds of `copies`.  Without a `standard_error` there is one round; with one, rounds go on
-    for each configuration until sqrt(p (1 - p) / copies) is that small, p = (nucleated + 1) / (copies + 2),
-    or until another round would exceed adaptive.max_copies.
+    Copies come in rounds of `copies`.  Without a `standard_error` there is one round; with one,
+    rounds go on for each configuration until sqrt(p (1 - p) / copies) is that small, p = (nucleated
+    + 1) / (copies + 2), or until another round would exceed adaptive.max_copies.
     """
     g = config.generate
     nucleated, made = np.zeros(len(event), int), np.zeros(len(event), int)
@@ -221,12 +236,12 @@ def count(
 def hits(passage: np.ndarray, time: np.ndarray, window: int, reading: str) -> np.ndarray:
     """Which copies nucleated: bool (copies, n).
 
-    passage: int (copies, n), MCS after the start of a copy at which it first had m <= 0, or -1.  time: int
-    (n,), t_int < 0 in MCS, so that the original's t = 0 is -t_int after the start.
+    passage: int (copies, n), MCS after the start of a copy at which it first had m <= 0, or -1.
+    time: int (n,), t_int < 0 in MCS, so that the original's t = 0 is -t_int after the start.
 
-    The paper counts copies "that reach m < 0 at roughly t = 0 (we allow a difference within 10 MCS)".
-    `one_sided`, the default: no later than `window` MCS after t = 0.  `two_sided`: neither later nor earlier
-    than that.
+    The paper counts copies "that reach m < 0 at roughly t = 0 (we allow a difference within 10
+    MCS)". `one_sided`, the default: no later than `window` MCS after t = 0.  `two_sided`: neither
+    later nor earlier than that.
     """
     good = (passage >= 0) & (passage <= window - time)
     if reading == "two_sided":
@@ -237,12 +252,13 @@ def hits(passage: np.ndarray, time: np.ndarray, window: int, reading: str) -> np
 def worth_copies(
     config: Nucleation, unit: int, event: np.ndarray, time: np.ndarray, pilot: np.ndarray
 ) -> np.ndarray:
-    """bool (n,): the configurations that get full copies, from `pilot` int (n,), the pilot's nucleated
-    copies.
+    """bool (n,): the configurations that get full copies, from `pilot` int (n,), the pilot's
+    nucleated copies.
 
-    All that the pilot left undecided, `margin` MCS around them in the same event, and a share `extremes` of
-    the rest: without it the first and the last bin of p_nuc would know the neighbours of the undecided only.
-    Choosing by the pilot does not bias the labels, which come from fresh copies.
+    All that the pilot left undecided, `margin` MCS around them in the same event, and a share
+    `extremes` of the rest: without it the first and the last bin of p_nuc would know the neighbours
+    of the undecided only. Choosing by the pilot does not bias the labels, which come from fresh
+    copies.
     """
     a, history = config.generate.adaptive, config.generate.history
     undecided = np.zeros(

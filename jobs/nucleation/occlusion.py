@@ -1,7 +1,9 @@
-"""Occlusion: how much a network's p_nuc changes when a square of the configuration is covered (paper, section V.B).
+"""Occlusion: how much a network's p_nuc changes when a square of the configuration is covered
+(paper, section V.B).
 
-The change is p(covered) - p(as it is), for a square of side `patch` whose lowest corner is at site (x, y) and which lies
-within the box, x and y from 0 to L - patch.  The paper covers with zeros at random places; here every place is tried.
+The change is p(covered) - p(as it is), for a square of side `patch` whose lowest corner is at site
+(x, y) and which lies within the box, x and y from 0 to L - patch.  The paper covers with zeros at
+random places; here every place is tried.
 """
 
 from collections.abc import Callable
@@ -24,12 +26,20 @@ def corners(size: int, patch: int, stride: int) -> np.ndarray:
 
 
 def changes(
-    network: nn.Module, spins: Tensor, windows: Tensor, *, patch: int, stride: int, fill: str, report: Report
+    network: nn.Module,
+    spins: Tensor,
+    windows: Tensor,
+    *,
+    patch: int,
+    stride: int,
+    fill: str,
+    report: Report,
 ) -> np.ndarray:
-    """float32 (n, X, Y): change of p_nuc of int8 (n, L, L) for every place of the square, lowest corners as `corners` says.
+    """float32 (n, X, Y): change of p_nuc of int8 (n, L, L) for every place of the square, lowest
+    corners as `corners` says.
 
-    The paper's networks are not run anew for every place: only the filters near the square see it, and the dense layer is
-    linear in what they say.
+    The paper's networks are not run anew for every place: only the filters near the square see it,
+    and the dense layer is linear in what they say.
     """
     at = corners(spins.shape[-1], patch, stride)
     network.eval()
@@ -42,7 +52,9 @@ def changes(
 def random_changes(
     network: nn.Module, spins: Tensor, windows: Tensor, at: np.ndarray, *, patch: int, fill: str
 ) -> np.ndarray:
-    """float32 (n, k): the same for k chosen places of each configuration, lowest corners int (n, k, 2)."""
+    """float32 (n, k): the same for k chosen places of each configuration, lowest corners int (n, k,
+    2).
+    """
     network.eval()
     found = np.empty(at.shape[:2], np.float32)
     with torch.inference_mode():
@@ -50,7 +62,9 @@ def random_changes(
             covered = spins[row].float().repeat(len(places) + 1, 1, 1, 1)
             for i, (x, y) in enumerate(places, start=1):
                 covered[i, 0, x : x + patch, y : y + patch] = FILLS[fill]
-            p = torch.sigmoid(network(*_arguments(network, covered, windows[row].expand(len(covered)))))
+            p = torch.sigmoid(
+                network(*_arguments(network, covered, windows[row].expand(len(covered))))
+            )
             found[row] = (p[1:] - p[0]).cpu().numpy()
     return found
 
@@ -77,11 +91,17 @@ def _anew(network, spins, windows, at, patch, value, report) -> np.ndarray:
 
 
 def _local(network: ConvolutionalNetwork, spins, at, patch, value, report) -> np.ndarray:
-    """The paper's networks: filters anew where they see the square, and the difference through the dense layer."""
+    """The paper's networks: filters anew where they see the square, and the difference through the
+    dense layer.
+    """
     size = spins.shape[-1]
-    reach = sum(layer.kernel_size[0] // 2 for layer in network.local if isinstance(layer, nn.Conv2d))
+    reach = sum(
+        layer.kernel_size[0] // 2 for layer in network.local if isinstance(layer, nn.Conv2d)
+    )
     pools = sum(isinstance(layer, nn.MaxPool2d) for layer in network.local)
-    side = size - pools  # of the last filters' output, whose place j sees sites j - reach .. j + reach + pools
+    side = (
+        size - pools
+    )  # of the last filters' output, whose place j sees sites j - reach .. j + reach + pools
     hidden, *rest = network.dense
     weight = hidden.weight.view(len(hidden.weight), -1, side, side)
     margin = 2 * reach + pools
@@ -95,7 +115,9 @@ def _local(network: ConvolutionalNetwork, spins, at, patch, value, report) -> np
         padded = nn.functional.pad(whole, (margin,) * 4)
         for i, x in enumerate(at):
             for j, y in enumerate(at):
-                seen = [slice(max(0, c - reach - pools), min(side, c + patch + reach)) for c in (x, y)]
+                seen = [
+                    slice(max(0, c - reach - pools), min(side, c + patch + reach)) for c in (x, y)
+                ]
                 crop = padded[:, :, x : x + patch + 2 * margin, y : y + patch + 2 * margin].clone()
                 crop[:, :, margin : margin + patch, margin : margin + patch] = value
                 start = [x - margin, y - margin]
@@ -115,7 +137,8 @@ def _probability(rest: list[nn.Module], linear: Tensor) -> Tensor:
 
 
 def _filters(network: ConvolutionalNetwork, crop: Tensor, start: list[int], size: int) -> Tensor:
-    """The filters of a piece of the lattice; `start` is the site of its first place and is moved along with the output's.
+    """The filters of a piece of the lattice; `start` is the site of its first place and is moved
+    along with the output's.
 
     Outside the lattice every layer sees zeros, as in the whole network.
     """

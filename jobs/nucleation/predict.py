@@ -1,4 +1,6 @@
-"""The predict stage: occlusion maps of a run's test sets; or, with --input, p_nuc of configurations from elsewhere."""
+"""The predict stage: occlusion maps of a run's test sets; or, with --input, p_nuc of configurations
+from elsewhere.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,8 +24,12 @@ BLOCKS = 5  # of events in a fold's test set, for error bars
 
 
 def run(systems: list[System], place: Place, request, device, progress: Progress) -> int:
-    """This process's share of the maps of all systems, or the answer to --input; how many failed (none: they raise)."""
-    name = predicting.begin(systems, place, request, device, progress, train.check, predict_configurations.answer)
+    """This process's share of the maps of all systems, or the answer to --input; how many failed
+    (none: they raise).
+    """
+    name = predicting.begin(
+        systems, place, request, device, progress, train.check, predict_configurations.answer
+    )
     if name is None:
         return 0
     everything = [(system, model) for system in systems for model in units(system.config)]
@@ -31,7 +37,14 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
     progress.begin(len(mine), "maps")
     for done, (system, model) in enumerate(mine):
         signals.stop_if_asked(f"{len(mine) - done} maps left", done)
-        occlude(system, model, device, name, progress, lambda part, done=done: progress.reach(done + part))
+        occlude(
+            system,
+            model,
+            device,
+            name,
+            progress,
+            lambda part, done=done: progress.reach(done + part),
+        )
     return 0
 
 
@@ -40,14 +53,25 @@ def units(config: Nucleation) -> list[str]:
     return [model for model in config.predict.models if not model.startswith("features")]
 
 
-def occlude(system: System, model: str, device, name: str, progress: Progress, report: Callable[[float], None]) -> None:
-    """Write predict/occlusion-MODEL.h5 of a system, unless it is there, made of the same networks."""
+def occlude(
+    system: System,
+    model: str,
+    device,
+    name: str,
+    progress: Progress,
+    report: Callable[[float], None],
+) -> None:
+    """Write predict/occlusion-MODEL.h5 of a system, unless it is there, made of the same
+    networks.
+    """
     config, asked = system.config, system.config.predict.occlusion
     path = system.folder / "predict" / f"occlusion-{model}.h5"
     say = lambda line: progress.say(f"{model}: {line}")  # noqa: E731
     found = networks_of(system, config.predict.split, model, config.predict.folds, say)
     if not found:
-        progress.say(f"{system.folder}: no trained {model} on folds by {config.predict.split}: no occlusion map of it")
+        progress.say(
+            f"{system.folder}: no trained {model} on folds by {config.predict.split}: no occlusion map of it"
+        )
         return
     data, dataset_digest = train.dataset_of(system)
     made_from = f"{dataset_digest} {train.train_digest(config)} {config.predict.split} {sorted(found)} {asked.model_dump()}"
@@ -59,7 +83,10 @@ def occlude(system: System, model: str, device, name: str, progress: Progress, r
         pass
     at = occlusion.corners(config.system.size, asked.patch, asked.stride)
     gap = np.full((len(at), len(at)), np.nan)
-    columns: dict[str, list] = {key: [] for key in ("sensitivity", "shift", "density", "radius_of_gyration", "configurations")}
+    columns: dict[str, list] = {
+        key: []
+        for key in ("sensitivity", "shift", "density", "radius_of_gyration", "configurations")
+    }
     with h5py.File(system.folder / "dataset.h5", "r", locking=False) as file:
         radius = file["radius_of_gyration"][...]
     for order, (fold, tested) in enumerate(found.items()):
@@ -74,20 +101,35 @@ def occlude(system: System, model: str, device, name: str, progress: Progress, r
         for block in range(BLOCKS):
             mine = blocks == block
             seen = np.isfinite(change[mine])
-            size, mean = (np.divide(np.where(seen, f(change[mine]), 0).sum(0), seen.sum(0), out=gap.copy(), where=seen.any(0))
-                          for f in (np.abs, np.asarray))  # fmt: skip
+            size, mean = (
+                np.divide(
+                    np.where(seen, f(change[mine]), 0).sum(0),
+                    seen.sum(0),
+                    out=gap.copy(),
+                    where=seen.any(0),
+                )
+                for f in (np.abs, np.asarray)
+            )
             columns["sensitivity"][-1].append(size)
             columns["shift"][-1].append(mean)
             some = mine.any()  # too few events to fill every block
-            columns["density"][-1].append((spins[mine] < 0).mean(0) if some else np.full(spins.shape[1:], np.nan))
-            columns["radius_of_gyration"][-1].append(radius[chosen][mine].mean() if some else np.nan)
+            columns["density"][-1].append(
+                (spins[mine] < 0).mean(0) if some else np.full(spins.shape[1:], np.nan)
+            )
+            columns["radius_of_gyration"][-1].append(
+                radius[chosen][mine].mean() if some else np.nan
+            )
             columns["configurations"][-1].append(int(mine.sum()))
     write_maps(path, columns, at, system, model, made_from, dataset_digest, device)
-    progress.say(f"{path}: {len(at)} x {len(at)} places of a square of {asked.patch}, {len(found)} folds")
+    progress.say(
+        f"{path}: {len(at)} x {len(at)} places of a square of {asked.patch}, {len(found)} folds"
+    )
 
 
 def some_of(index: np.ndarray, count: int, seed: int, fold: int) -> np.ndarray:
-    """Sorted rows: `count` of a test set's, or all, chosen by the seed alone so that all models see the same."""
+    """Sorted rows: `count` of a test set's, or all, chosen by the seed alone so that all models see
+    the same.
+    """
     key = np.array([seed, STREAMS["occlusion"] << 32 | fold], np.uint64)
     return np.sort(np.random.Generator(np.random.Philox(key=key)).permutation(index)[:count])
 
@@ -99,36 +141,71 @@ def covered(network, spins, time, config, at, fold, device, report) -> np.ndarra
     windows = torch.from_numpy((config.generate.window - time).astype(np.float32)).to(device)
     if asked.places is None:
         return occlusion.changes(
-            network, tensor, windows, patch=asked.patch, stride=asked.stride, fill=asked.fill, report=report
+            network,
+            tensor,
+            windows,
+            patch=asked.patch,
+            stride=asked.stride,
+            fill=asked.fill,
+            report=report,
         )
     key = np.array([config.seed, STREAMS["occlusion"] << 32 | 1 << 31 | fold], np.uint64)
     random = np.random.Generator(np.random.Philox(key=key))
     places = at[random.integers(len(at), size=(len(spins), asked.places, 2))]
-    found = occlusion.random_changes(network, tensor, windows, places, patch=asked.patch, fill=asked.fill)
+    found = occlusion.random_changes(
+        network, tensor, windows, places, patch=asked.patch, fill=asked.fill
+    )
     change = np.full((len(spins), len(at), len(at)), np.nan, np.float32)
     cell = places // asked.stride
     change[np.arange(len(spins))[:, None], cell[..., 0], cell[..., 1]] = found
     return change
 
 
-def write_maps(path: Path, columns: dict, at, system: System, model: str, made_from: str, dataset_digest: str, device) -> None:
+def write_maps(
+    path: Path,
+    columns: dict,
+    at,
+    system: System,
+    model: str,
+    made_from: str,
+    dataset_digest: str,
+    device,
+) -> None:
     config, asked = system.config, system.config.predict.occlusion
     centre = (at + (asked.patch - 1) / 2).astype(np.float32)
     about = {
-        "sensitivity": ("", "fold, block, x, y", "mean |p(covered) - p| of a square centred at (x, y)"),
+        "sensitivity": (
+            "",
+            "fold, block, x, y",
+            "mean |p(covered) - p| of a square centred at (x, y)",
+        ),
         "shift": ("", "fold, block, x, y", "mean p(covered) - p"),
         "density": ("", "fold, block, site x, site y", "of stable spins, same configurations"),
-        "radius_of_gyration": ("lattice sites", "fold, block", "mean of the largest cluster's, same configurations"),
+        "radius_of_gyration": (
+            "lattice sites",
+            "fold, block",
+            "mean of the largest cluster's, same configurations",
+        ),
         "configurations": ("", "fold, block", "how many; a block holds whole events"),
     }
     data = {
-        key: Data(np.array(columns[key], np.int32 if key == "configurations" else np.float32), *about[key]) for key in about
+        key: Data(
+            np.array(columns[key], np.int32 if key == "configurations" else np.float32), *about[key]
+        )
+        for key in about
     }
     data["x"] = Data(centre, "lattice sites", "x", "centre of the square; the droplet's is at L//2")
     data["y"] = Data(centre, "lattice sites", "y", "centre of the square; the droplet's is at L//2")
     attributes = {
-        **provenance.block(config, device.name), "config_digest": digest(config), "dataset_digest": dataset_digest,
-        "made_from": made_from, "study": "nucleation", "model": model, "split": config.predict.split,
-        "patch": asked.patch, "stride": asked.stride, "fill": asked.fill,
-    }  # fmt: skip
+        **provenance.block(config, device.name),
+        "config_digest": digest(config),
+        "dataset_digest": dataset_digest,
+        "made_from": made_from,
+        "study": "nucleation",
+        "model": model,
+        "split": config.predict.split,
+        "patch": asked.patch,
+        "stride": asked.stride,
+        "fill": asked.fill,
+    }
     shards.write(path, data, attributes)

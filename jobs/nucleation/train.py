@@ -1,9 +1,9 @@
 """Train the models of a run on its data set: one unit is one model on one fold.
 
-Soft labels, cross entropy, Adam, early stopping on the validation loss (paper, section III.C); the notebook's network with
-its notebook's SGD; ours with AdamW, augmentation and one cycle of the learning rate.  An epoch's order, dropout and
-augmentation are a function of (seed, unit, epoch), so a training that was killed goes on, from the last epoch's checkpoint,
-exactly as if it had not been.
+Soft labels, cross entropy, Adam, early stopping on the validation loss (paper, section III.C); the
+notebook's network with its notebook's SGD; ours with AdamW, augmentation and one cycle of the
+learning rate.  An epoch's order, dropout and augmentation are a function of (seed, unit, epoch), so
+a training that was killed goes on, from the last epoch's checkpoint, exactly as if it had not been.
 """
 
 import functools
@@ -28,7 +28,9 @@ from jobs.shards import Data
 from jobs.training import Report, sound
 from kernels.device import cpu_model
 
-RECIPE = 0  # to be raised when an architecture or the way of training changes: what was trained before is then set aside
+# to be raised when an architecture or the way of training changes: what was trained before is then
+# set aside
+RECIPE = 0
 
 
 def train_digest(config: Nucleation) -> str:
@@ -44,7 +46,9 @@ def train_digest(config: Nucleation) -> str:
 
 
 def check(system: System) -> None:
-    """UserError unless the system's dataset.h5 is there, sound, of this very system, and large enough for the folds."""
+    """UserError unless the system's dataset.h5 is there, sound, of this very system, and large
+    enough for the folds.
+    """
     path, t = system.folder / "dataset.h5", system.config.train
     try:
         arrays, attributes = shards.read(path)
@@ -52,13 +56,21 @@ def check(system: System) -> None:
         raise UserError(f"{path} is not there: run generate and collect first") from None
     except shards.BadFileError as error:
         raise UserError(f"{path}: {error}; run collect again") from None
-    if attributes.get("study") != "nucleation" or not {"spins", "p_nuc", "event", "time"} <= set(arrays):
-        raise UserError(f"{path}: not a nucleation data set (study = {attributes.get('study')}, it holds {', '.join(sorted(arrays)[:5])})")
+    if attributes.get("study") != "nucleation" or not {"spins", "p_nuc", "event", "time"} <= set(
+        arrays
+    ):
+        raise UserError(
+            f"{path}: not a nucleation data set (study = {attributes.get('study')}, it holds {', '.join(sorted(arrays)[:5])})"
+        )
     size = arrays["spins"].shape[-1]
     if size != system.config.system.size:
-        raise UserError(f"{path}: configurations of L = {size}, and system.size is {system.config.system.size}")
+        raise UserError(
+            f"{path}: configurations of L = {size}, and system.size is {system.config.system.size}"
+        )
     if attributes.get("config_digest") != digest(system.config):
-        raise UserError(f"{path}: made with another config than {system.folder / 'config.yaml'}; run collect again")
+        raise UserError(
+            f"{path}: made with another config than {system.folder / 'config.yaml'}; run collect again"
+        )
     for by in t.splits:
         for fold in range(t.folds):
             try:
@@ -67,15 +79,21 @@ def check(system: System) -> None:
                 raise UserError(f"{path}: {error}") from None
 
 
-def rows(event: np.ndarray, by: str, fold: int, config: Nucleation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def rows(
+    event: np.ndarray, by: str, fold: int, config: Nucleation
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows of the data set for (test, validation, training) of a fold."""
     t = config.train
-    return split(event, by, fold, test=t.test, validation=t.validation, training=t.training, seed=config.seed)
+    return split(
+        event, by, fold, test=t.test, validation=t.validation, training=t.training, seed=config.seed
+    )
 
 
 @functools.lru_cache(maxsize=2)
 def load(path: Path, modified: int) -> tuple[dict[str, np.ndarray], str]:
-    """Spins, labels and events of a data set, and its content digest.  `modified` makes a changed file another one."""
+    """Spins, labels and events of a data set, and its content digest.  `modified` makes a changed
+    file another one.
+    """
     with h5py.File(path, "r", locking=False) as file:
         names = ("spins", "p_nuc", "event", "time")
         return {name: file[name][...] for name in names}, str(file.attrs["content_digest"])
@@ -90,7 +108,9 @@ def dataset_of(system: System) -> tuple[dict[str, np.ndarray], str]:
 
 
 def finished(system: System, name: str, say: Callable[[str], None]) -> bool:
-    """Whether test.h5 of a unit is there, sound, and of the present data set and settings.  Another one is moved aside."""
+    """Whether test.h5 of a unit is there, sound, and of the present data set and settings.  Another
+    one is moved aside.
+    """
     return sound(system.training(name) / "test.h5", belonging(system, dataset_of(system)[1]), say)
 
 
@@ -99,7 +119,9 @@ def belonging(system: System, dataset_digest: str) -> dict[str, str]:
 
 
 def fit(system: System, name: str, device: str, report: Report) -> str:
-    """Train one unit to its end, from its checkpoint if there is one, and predict its test set; a line about the result."""
+    """Train one unit to its end, from its checkpoint if there is one, and predict its test set; a
+    line about the result.
+    """
     config, folder = system.config, system.training(name)
     by, model, fold = parts(name)
     data, dataset_digest = dataset_of(system)
@@ -125,12 +147,21 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
     }
     if model.startswith("features"):
         weights = network.linear.weight.detach().cpu().numpy()[0].astype(np.float64)
-        columns["weights"] = Data(weights, "", "feature", f"of the standardised features {', '.join(NAMES)}")
+        columns["weights"] = Data(
+            weights, "", "feature", f"of the standardised features {', '.join(NAMES)}"
+        )
     attributes = {
-        **provenance.block(config, torch.cuda.get_device_name(device) if device != "cpu" else cpu_model()),
-        **belongs, "config_digest": digest(config), "study": "nucleation", "split": by, "model": model, "fold": fold,
+        **provenance.block(
+            config, torch.cuda.get_device_name(device) if device != "cpu" else cpu_model()
+        ),
+        **belongs,
+        "config_digest": digest(config),
+        "study": "nucleation",
+        "split": by,
+        "model": model,
+        "fold": fold,
         "parameters": networks.parameters(network),
-    }  # fmt: skip
+    }
     run.write_test(folder, columns, attributes)
     error = float(np.mean((predicted - data["p_nuc"][test]) ** 2))
     return f"test MSE {error:.5f} after {run.epochs} epochs, best {run.best_epoch}, {networks.parameters(network)} parameters"

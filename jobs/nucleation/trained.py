@@ -1,4 +1,6 @@
-"""The trained networks of a run: which there are, their weights, and how wrong they were on what they had not seen."""
+"""The trained networks of a run: which there are, their weights, and how wrong they were on what
+they had not seen.
+"""
 
 from collections.abc import Callable
 
@@ -14,8 +16,12 @@ CALIBRATION = 10  # bins of predicted p_nuc in which the error of held-out predi
 FEWEST = 30  # held-out predictions in a bin, for its error to mean something
 
 
-def networks_of(system: System, split: str, model: str, folds: int | None, say: Callable[[str], None]) -> dict[int, dict]:
-    """{fold: its test.h5} of the finished folds of a model that are there, at most the first `folds` of them."""
+def networks_of(
+    system: System, split: str, model: str, folds: int | None, say: Callable[[str], None]
+) -> dict[int, dict]:
+    """{fold: its test.h5} of the finished folds of a model that are there, at most the first
+    `folds` of them.
+    """
     found = {}
     for folder in system.training(f"{split}/{model}").glob("fold-*"):
         name = f"{split}/{model}/{folder.name}"
@@ -24,18 +30,25 @@ def networks_of(system: System, split: str, model: str, folds: int | None, say: 
     return dict(sorted(found.items())[:folds])
 
 
-def network_of(system: System, split: str, model: str, fold: int, device: str, say: Callable[[str], None]) -> torch.nn.Module:
-    """The trained network of a fold, the one with the best validation loss.  Raises UserError without a sound checkpoint."""
+def network_of(
+    system: System, split: str, model: str, fold: int, device: str, say: Callable[[str], None]
+) -> torch.nn.Module:
+    """The trained network of a fold, the one with the best validation loss.  Raises UserError
+    without a sound checkpoint.
+    """
     network = networks.build(model, system.config.system.size, system.config.train.kernel)
     belongs = train.belonging(system, train.dataset_of(system)[1])
-    return predicting.restored(network, system.training(f"{split}/{model}/fold-{fold}"), "best", belongs, device, say)
+    return predicting.restored(
+        network, system.training(f"{split}/{model}/fold-{fold}"), "best", belongs, device, say
+    )
 
 
 def held_out_error(p: np.ndarray, found: dict[int, dict], system: System) -> np.ndarray:
-    """float32 (n,): in bins of predicted p_nuc, the root of the mean square error of test sets less the label noise.
+    """float32 (n,): in bins of predicted p_nuc, the root of the mean square error of test sets less
+    the label noise.
 
-    The mean square error is what it is measured to be (not below zero) plus its own standard error, so that a network as
-    good as its labels is not called perfect.
+    The mean square error is what it is measured to be (not below zero) plus its own standard error,
+    so that a network as good as its labels is not called perfect.
     """
     with h5py.File(system.folder / "dataset.h5", "r", locking=False) as file:
         copies = file["copies"][...]

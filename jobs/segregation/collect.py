@@ -1,4 +1,6 @@
-"""From shards to data/{train,valid,test}/segregation.h5 in The Well's layout, stats.yaml, and dataset.h5, the index of all."""
+"""From shards to data/{train,valid,test}/segregation.h5 in The Well's layout, stats.yaml, and
+dataset.h5, the index of all.
+"""
 
 import contextlib
 import math
@@ -17,7 +19,9 @@ from jobs.shards import Data
 
 
 def run(system: System, device, progress: Progress) -> None:
-    """Write a system's data set from its shards, unless the one there was made from the same ones."""
+    """Write a system's data set from its shards, unless the one there was made from the same
+    ones.
+    """
     config, folder, target = system.config, system.folder, system.folder / "dataset.h5"
     made_from, revisions = collecting.survey(system, progress)
     files = [(target, shards.check), *((data_file(folder, split), well.check) for split in SPLITS)]
@@ -30,9 +34,16 @@ def run(system: System, device, progress: Progress) -> None:
     target.unlink(missing_ok=True)  # an index without its files would be worse than none
     columns = {}
     with contextlib.ExitStack() as files:
-        outputs = [files.enter_context(well.new(data_file(folder, split), layout(config, split, steady), attributes)) for split in SPLITS]
+        outputs = [
+            files.enter_context(
+                well.new(data_file(folder, split), layout(config, split, steady), attributes)
+            )
+            for split in SPLITS
+        ]
         for unit in range(config.generate.units):
-            arrays, _ = shards.read(system.shard(unit), config_digest=digest(config), unit_index=unit)
+            arrays, _ = shards.read(
+                system.shard(unit), config_digest=digest(config), unit_index=unit
+            )
             row = np.empty(len(arrays["split"]), np.int32)
             for k, output in enumerate(outputs):
                 mine = np.flatnonzero(arrays["split"] == k)
@@ -46,10 +57,14 @@ def run(system: System, device, progress: Progress) -> None:
     with h5py.File(data_file(folder, "train"), "r", locking=False) as file:
         well.write_statistics(folder / "stats.yaml", well.statistics(file[FIELD], "concentration"))
     shards.write(target, index(columns, config), attributes)
-    progress.say(f"{target}: {', '.join(f'{n * config.generate.units} {split}' for split, n in config.generate.samples.items())}")
+    progress.say(
+        f"{target}: {', '.join(f'{n * config.generate.units} {split}' for split, n in config.generate.samples.items())}"
+    )
     unsteady = int(np.isnan(columns["steady_time"]).sum())
     if unsteady:
-        progress.say(f"warning: {target}: {unsteady} of {len(columns['steady_time'])} fields did not get to their steady state")
+        progress.say(
+            f"warning: {target}: {unsteady} of {len(columns['steady_time'])} fields did not get to their steady state"
+        )
 
 
 def latest(system: System) -> float:
@@ -65,7 +80,9 @@ def layout(config: Segregation, split: str, steady: float) -> well.Layout:
     """The Well's layout of a split.  steady: the latest time at which a field became steady."""
     g, s = config.generate, config.system
     x = Data((np.arange(s.size) + 0.5) * s.spacing, "length", "cell", "centre of the cell")
-    means = Data(np.repeat(g.means, g.samples[split]), "", "trajectory", "mean concentration of the mixture")
+    means = Data(
+        np.repeat(g.means, g.samples[split]), "", "trajectory", "mean concentration of the mixture"
+    )
     constants = {
         "epsilon": Data(s.epsilon, "sqrt(energy / length)", "", "price of a gradient"),
         "well_depth": Data(s.well_depth, "energy / area", "", "a"),
@@ -73,15 +90,28 @@ def layout(config: Segregation, split: str, steady: float) -> well.Layout:
         "noise": Data(g.noise, "", "", "amplitude of the mixture's, uniform in [-noise, noise]"),
     }
     end = stand_in(steady, g.times[-1])
-    times = Data(np.array([*g.times, end]), "time", "time", f"the last, {end:g}, stands for infinity: the steady state, later than all")
+    times = Data(
+        np.array([*g.times, end]),
+        "time",
+        "time",
+        f"the last, {end:g}, stands for infinity: the steady state, later than all",
+    )
     return well.Layout(
-        "segregation", "concentration", "c of dc/dt = M lap mu", len(means.values), times, {"x": x, "y": x},
-        {"mean_concentration": means, **constants}, tuple(constants),
-    )  # fmt: skip
+        "segregation",
+        "concentration",
+        "c of dc/dt = M lap mu",
+        len(means.values),
+        times,
+        {"x": x, "y": x},
+        {"mean_concentration": means, **constants},
+        tuple(constants),
+    )
 
 
 def stand_in(steady: float, last: float) -> float:
-    """A finite time for the steady state: the power of ten after both, when every steady field is as it was."""
+    """A finite time for the steady state: the power of ten after both, when every steady field is
+    as it was.
+    """
     return float(10 ** (math.floor(math.log10(max(steady, last, 1e-6))) + 1))
 
 
@@ -91,7 +121,9 @@ def index(columns: dict[str, np.ndarray], config: Segregation) -> dict[str, Data
     files = np.array([f"data/{split}/segregation.h5" for split in SPLITS], "S")
     return {
         **{name: Data(columns[name], *COLUMNS[name]) for name in COLUMNS},
-        "mean_concentration": Data(np.array(g.means)[columns["unit"]], "", "sample", "of the mixture"),
+        "mean_concentration": Data(
+            np.array(g.means)[columns["unit"]], "", "sample", "of the mixture"
+        ),
         "unit": Data(columns["unit"], "", "sample", "the shard it comes from"),
         "file": Data(files[columns["split"]], "", "sample", "where its fields are"),
         "row": Data(columns["row"], "", "sample", "trajectory of its file"),

@@ -8,42 +8,94 @@ import pydantic
 from jobs.config import Section, value
 from jobs.segregation.config_train import Predict, Train
 
-SPLITS = ("train", "valid", "test")  # as The Well calls them; generate.training, .validation and .test say how many
-SPINODAL = (0.5 - math.sqrt(1 / 12), 0.5 + math.sqrt(1 / 12))  # f'' < 0 between them: a mixture there segregates from any noise
+SPLITS = (
+    "train",
+    "valid",
+    "test",
+)  # as The Well calls them; generate.training, .validation and .test say how many
+SPINODAL = (
+    0.5 - math.sqrt(1 / 12),
+    0.5 + math.sqrt(1 / 12),
+)  # f'' < 0 between them: a mixture there segregates from any noise
 
 
 class System(Section):
-    """The box and the free energy F = integral of well_depth c^2 (1 - c)^2 + epsilon^2/2 |grad c|^2, wells at c = 0 and 1."""
+    """The box and the free energy F = integral of well_depth c^2 (1 - c)^2 + epsilon^2/2 |grad
+    c|^2, wells at c = 0 and 1.
+    """
 
-    size: int = value(64, unit="cells", ge=16, le=4096, about="L: side of the periodic square, even")
-    epsilon: float = value(1.0, unit="sqrt(energy / length)", gt=0, about="epsilon: price of a gradient, width of an interface")
+    size: int = value(
+        64, unit="cells", ge=16, le=4096, about="L: side of the periodic square, even"
+    )
+    epsilon: float = value(
+        1.0,
+        unit="sqrt(energy / length)",
+        gt=0,
+        about="epsilon: price of a gradient, width of an interface",
+    )
     well_depth: float = value(1.0, unit="energy / area", gt=0, about="a: depth of the wells")
-    mobility: float = value(1.0, unit="length^4 / energy / time", gt=0, about="M: the diffusion coefficient over f''; sets the time unit")
+    mobility: float = value(
+        1.0,
+        unit="length^4 / energy / time",
+        gt=0,
+        about="M: the diffusion coefficient over f''; sets the time unit",
+    )
     spacing: float = value(1.0, unit="length", gt=0, about="dx: side of a cell")
 
     @pydantic.model_validator(mode="after")
     def _even(self):
         if self.size % 2:
-            raise ValueError(f"system.size = {self.size}: expected an even number at least 16 and at most 4096 [cells]")
+            raise ValueError(
+                f"system.size = {self.size}: expected an even number at least 16 and at most 4096 [cells]"
+            )
         return self
 
 
 class Generate(Section):
-    """Samples: a uniform mixture with noise, run to its steady state.  Unit i is all samples of the i-th mean concentration."""
+    """Samples: a uniform mixture with noise, run to its steady state.  Unit i is all samples of the
+    i-th mean concentration.
+    """
 
     first_mean: float = value(0.05, unit="", gt=0, lt=1, about="smallest mean concentration")
     last_mean: float = value(0.94, unit="", gt=0, lt=1, about="largest mean concentration")
-    mean_step: float = value(0.01, unit="", ge=1e-6, lt=1, about="between neighbouring mean concentrations")
-    noise: float = value(0.1, unit="", gt=0, le=0.5, about="amplitude of the first field's noise, uniform in [-noise, noise]")
+    mean_step: float = value(
+        0.01, unit="", ge=1e-6, lt=1, about="between neighbouring mean concentrations"
+    )
+    noise: float = value(
+        0.1,
+        unit="",
+        gt=0,
+        le=0.5,
+        about="amplitude of the first field's noise, uniform in [-noise, noise]",
+    )
     training: int = value(96, unit="samples", ge=1, le=1_000_000, about="of each mean, to train on")
-    validation: int = value(8, unit="samples", ge=1, le=1_000_000, about="of each mean, to watch the training (not in the paper)")
-    test: int = value(96, unit="samples", ge=1, le=1_000_000, about="of each mean, that no network sees before it is trained")
+    validation: int = value(
+        8,
+        unit="samples",
+        ge=1,
+        le=1_000_000,
+        about="of each mean, to watch the training (not in the paper)",
+    )
+    test: int = value(
+        96,
+        unit="samples",
+        ge=1,
+        le=1_000_000,
+        about="of each mean, that no network sees before it is trained",
+    )
     times: list[float] = value(
-        [0.0, 10.0, 100.0, 1000.0], unit="time", min_length=1, about="at which fields are kept, from 0 on; the steady state follows"
+        [0.0, 10.0, 100.0, 1000.0],
+        unit="time",
+        min_length=1,
+        about="at which fields are kept, from 0 on; the steady state follows",
     )
     tolerance: float = value(1.0e-4, unit="", gt=0, lt=1, about="rms error of a step, in 2c - 1")
     steady_state: float = value(
-        1.0e-10, unit="", gt=0, lt=1, about="steady: F falls by less, units of well_depth / 4 an area in 1 / (mobility well_depth)"
+        1.0e-10,
+        unit="",
+        gt=0,
+        lt=1,
+        about="steady: F falls by less, units of well_depth / 4 an area in 1 / (mobility well_depth)",
     )
 
     @property
@@ -64,14 +116,22 @@ class Generate(Section):
     @pydantic.model_validator(mode="after")
     def _in_order(self):
         if self.last_mean < self.first_mean:
-            raise ValueError(f"generate.last_mean = {self.last_mean}: expected at least generate.first_mean = {self.first_mean}")
-        if self.times[0] != 0 or any(b <= a for a, b in zip(self.times, self.times[1:], strict=False)):
-            raise ValueError(f"generate.times = {self.times}: expected increasing numbers from 0 on [time]")
+            raise ValueError(
+                f"generate.last_mean = {self.last_mean}: expected at least generate.first_mean = {self.first_mean}"
+            )
+        if self.times[0] != 0 or any(
+            b <= a for a, b in zip(self.times, self.times[1:], strict=False)
+        ):
+            raise ValueError(
+                f"generate.times = {self.times}: expected increasing numbers from 0 on [time]"
+            )
         return self
 
 
 class Segregation(Section):
-    """Everything that decides the result.  The device is not in it: it does not, beyond round-off."""
+    """Everything that decides the result.  The device is not in it: it does not, beyond
+    round-off.
+    """
 
     study: Literal["segregation"] = value("segregation", unit="", about="the study")
     seed: int = value(1, unit="", ge=0, le=2**64 - 1, about="of all randomness")
@@ -84,8 +144,9 @@ class Segregation(Section):
     def _enough(self):
         g, t, p = self.generate, self.train, self.predict
         for key, wanted, source, each in (
-            ("train.samples", t.samples, "training", g.training), ("predict.samples", p.samples, "test", g.test),
-        ):  # fmt: skip
+            ("train.samples", t.samples, "training", g.training),
+            ("predict.samples", p.samples, "test", g.test),
+        ):
             if wanted is not None and wanted > g.units * each:
                 raise ValueError(
                     f"{key} = {wanted}: there are {g.units * each} samples (generate.{source} = {each} of each of {g.units} mean "
@@ -93,5 +154,7 @@ class Segregation(Section):
                 )
         training = t.samples or g.units * g.training
         if t.batch > training:
-            raise ValueError(f"train.batch = {t.batch}: expected at most the {training} samples there are to train on [samples]")
+            raise ValueError(
+                f"train.batch = {t.batch}: expected at most the {training} samples there are to train on [samples]"
+            )
         return self

@@ -1,8 +1,10 @@
-"""One network, epoch by epoch: its pairs of fields, how generator and discriminator learn, and what its checkpoint holds.
+"""One network, epoch by epoch: its pairs of fields, how generator and discriminator learn, and what
+its checkpoint holds.
 
-Per batch (Isola et al. 2017): the discriminator D learns to tell the true partner y of x from the generator's answer
-G(x, z), by cross entropy over 2; then G learns to minimise mean |G - y| + lambda times the cross entropy of D calling
-G's answer true.  The learning rate is constant for half of the epochs and then falls linearly to 0, as in the authors' code.
+Per batch (Isola et al. 2017): the discriminator D learns to tell the true partner y of x from the
+generator's answer G(x, z), by cross entropy over 2; then G learns to minimise mean |G - y| + lambda
+times the cross entropy of D calling G's answer true.  The learning rate is constant for half of the
+epochs and then falls linearly to 0, as in the authors' code.
 """
 
 import time
@@ -28,18 +30,26 @@ def epoch_seed(config, name: str, epoch: int) -> int:
 
 
 def partners(name: str, fields, rows=slice(None)) -> tuple[Tensor, Tensor]:
-    """What a network is given and what it should answer, float32 (n, L, L), of jobs.segregation.fields.Fields."""
-    first, last = (torch.from_numpy(np.asarray(each[rows], np.float32)) for each in (fields.first, fields.last))
+    """What a network is given and what it should answer, float32 (n, L, L), of
+    jobs.segregation.fields.Fields.
+    """
+    first, last = (
+        torch.from_numpy(np.asarray(each[rows], np.float32)) for each in (fields.first, fields.last)
+    )
     return (last, first) if name.endswith("reverse") else (first, last)
 
 
 class Training:
-    """Generator, discriminator (gan_ networks), their optimisers and their history: everything that a checkpoint holds."""
+    """Generator, discriminator (gan_ networks), their optimisers and their history: everything that
+    a checkpoint holds.
+    """
 
     def __init__(self, config, name: str, generator: Generator, training, validation, device: str):
         t = config.train
         self.config, self.name, self.device = config, name, device
-        self.training, self.validation = ([each.to(device) for each in pair] for pair in (training, validation))
+        self.training, self.validation = (
+            [each.to(device) for each in pair] for pair in (training, validation)
+        )
         self.generator, self.discriminator = generator.to(device), None
         adam = {"lr": t.learning_rate, "betas": tuple(t.betas), "fused": True}
         self.optimiser = torch.optim.Adam(generator.parameters(), **adam)
@@ -67,7 +77,9 @@ class Training:
         return f"epoch {self.epochs} of {self.config.train.epochs}, validation L1 {self.history[-1][5]:.5f}"
 
     def epoch(self, report: Report) -> None:
-        """Once through the training set, then the validation set.  Says every few seconds that it is alive."""
+        """Once through the training set, then the validation set.  Says every few seconds that it
+        is alive.
+        """
         started, number, t = time.monotonic(), self.epochs + 1, self.config.train
         spoken = started
         torch.manual_seed(epoch_seed(self.config, self.name, number))
@@ -80,14 +92,20 @@ class Training:
                 report("alive", None)
         l1, adversarial, judged = (distributed.total(sums) / len(inputs)).tolist()
         validation = self.validate()
-        self.history.append([number, time.monotonic() - started, l1, adversarial, judged, validation])
+        self.history.append(
+            [number, time.monotonic() - started, l1, adversarial, judged, validation]
+        )
         if not np.isfinite([l1, adversarial, judged, validation]).all():
-            raise FloatingPointError(f"the loss is not finite in epoch {number}: lower train.learning_rate, in another --run")
+            raise FloatingPointError(
+                f"the loss is not finite in epoch {number}: lower train.learning_rate, in another --run"
+            )
 
     def step(self, chosen: Tensor) -> Tensor:
-        """One batch; the sums over this rank's samples of L1, the generator's and the discriminator's cross entropy.
+        """One batch; the sums over this rank's samples of L1, the generator's and the
+        discriminator's cross entropy.
 
-        Every rank draws the randomness of the whole batch and takes its own samples from it: the result is one rank's.
+        Every rank draws the randomness of the whole batch and takes its own samples from it: the
+        result is one rank's.
         """
         given, wanted = (field[chosen] for field in self.training)
         if self.config.train.augmentation:
@@ -95,7 +113,9 @@ class Training:
         noise = self.generator.draw(len(chosen), self.device)
         rank, ranks = distributed.place()
         mine = torch.arange(rank, len(chosen), ranks, device=self.device)
-        weight = len(mine) * ranks / len(chosen)  # gradients are means over ranks, whose samples may differ in number
+        weight = (
+            len(mine) * ranks / len(chosen)
+        )  # gradients are means over ranks, whose samples may differ in number
         if not len(mine):  # every rank takes part in every step
             mine = torch.zeros(1, dtype=torch.long, device=self.device)
         given, wanted, noise = given[mine], wanted[mine], [mask[mine] for mask in noise]
@@ -118,7 +138,9 @@ class Training:
     def judge(self, given: Tensor, wanted: Tensor, answer: Tensor, weight: float) -> Tensor:
         """One step of the discriminator; its loss."""
         with self.autocast():
-            false, true = self.train_discriminator(torch.cat([given, given]), torch.cat([answer, wanted])).chunk(2)
+            false, true = self.train_discriminator(
+                torch.cat([given, given]), torch.cat([answer, wanted])
+            ).chunk(2)
         loss = (softplus(false).mean() + softplus(-true).mean()) / 2
         self.discriminator_optimiser.zero_grad(set_to_none=True)
         (loss * weight).backward()
@@ -126,7 +148,11 @@ class Training:
         return loss
 
     def autocast(self):
-        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.config.train.precision == "bfloat16")
+        return torch.autocast(
+            torch.device(self.device).type,
+            torch.bfloat16,
+            enabled=self.config.train.precision == "bfloat16",
+        )
 
     def validate(self) -> float:
         """Mean |answer - truth| of the validation set, without noise; the ranks share it."""
@@ -136,7 +162,11 @@ class Training:
         return float(distributed.total(error)) / self.validation[0].numel()
 
     def set_rate(self, rate: float) -> None:
-        for optimiser in [self.optimiser] if self.discriminator is None else [self.optimiser, self.discriminator_optimiser]:
+        for optimiser in (
+            [self.optimiser]
+            if self.discriminator is None
+            else [self.optimiser, self.discriminator_optimiser]
+        ):
             for group in optimiser.param_groups:
                 group["lr"] = rate
 
@@ -159,7 +189,9 @@ class Training:
 
 
 def augmented(*fields: Tensor) -> list[Tensor]:
-    """Fields (n, L, L), sample by sample shifted alike at random on the torus, and all turned and reflected alike."""
+    """Fields (n, L, L), sample by sample shifted alike at random on the torus, and all turned and
+    reflected alike.
+    """
     count, size, _ = fields[0].shape
     device = fields[0].device
     cell, sample = torch.arange(size), torch.arange(count, device=device)[:, None, None]
@@ -171,7 +203,9 @@ def augmented(*fields: Tensor) -> list[Tensor]:
 
 
 def predict(generator: nn.Module, fields: Tensor) -> Tensor:
-    """Answers without noise, float32 (n, L, L) on the CPU, to fields (n, L, L) on the generator's device."""
+    """Answers without noise, float32 (n, L, L) on the CPU, to fields (n, L, L) on the generator's
+    device.
+    """
     if not len(fields):
         return torch.empty(fields.shape)
     with torch.inference_mode():

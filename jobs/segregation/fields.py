@@ -1,4 +1,6 @@
-"""The fields of a run's data set, and what they are judged by: six quantities, and whether they segregated."""
+"""The fields of a run's data set, and what they are judged by: six quantities, and whether they
+segregated.
+"""
 
 import functools
 from dataclasses import dataclass
@@ -13,8 +15,16 @@ from kernels import interface
 from kernels.cahn_hilliard import CahnHilliard
 
 FIELD = "t0_fields/concentration"
-QUANTITIES = ("mean_concentration", "area", "perimeter", "chemical_energy", "surface_energy", "free_energy")
-SEGREGATED = 0.5  # max - min of c: two phases differ by about 1, what is left of a uniform field's noise by nothing
+QUANTITIES = (
+    "mean_concentration",
+    "area",
+    "perimeter",
+    "chemical_energy",
+    "surface_energy",
+    "free_energy",
+)
+# max - min of c: two phases differ by about 1, what is left of a uniform field's noise by nothing
+SEGREGATED = 0.5
 BATCH = 512  # fields measured together
 
 
@@ -22,8 +32,10 @@ BATCH = 512  # fields measured together
 class Fields:
     """A split of a run's data set, read when it is asked for; rows as in its file.
 
-    path: its file.  mean_concentration: float64 (n,).  times: float64 (t,), time, the last inf, the steady state.
-    steady_time: float64 (n,), time, nan where a field did not get there.  row: (n,) int, rows of dataset.h5.
+    path: its file.  mean_concentration: float64 (n,).  times: float64 (t,), time, the last inf, the
+    steady state.
+    steady_time: float64 (n,), time, nan where a field did not get there.  row: (n,) int, rows of
+    dataset.h5.
     """
 
     path: Path
@@ -58,10 +70,13 @@ def data_file(run_folder: Path, split: str) -> Path:
 def read(run_folder: Path, split: str) -> Fields:
     """The fields of a split, one of SPLITS, of the run (or system of a sweep) in `run_folder`.
 
-    Raises UserError if dataset.h5 or the split's file is not there, cannot be read, or they do not belong together.
+    Raises UserError if dataset.h5 or the split's file is not there, cannot be read, or they do not
+    belong together.
     """
     path, names = data_file(run_folder, split), ("mean_concentration", "steady_time")
-    mine, (mean, steady), times = collecting.read(run_folder, "segregation", SPLITS.index(split), path, FIELD, names)
+    mine, (mean, steady), times = collecting.read(
+        run_folder, "segregation", SPLITS.index(split), path, FIELD, names
+    )
     return Fields(path, mean, times, steady, mine)
 
 

@@ -1,8 +1,8 @@
 """Mixtures that segregate: uniform fields with noise, run to their steady state.
 
-A unit is one mean concentration, all its samples.  Sample s of a split starts from noise that is a function of (seed, unit,
-split, s) alone, and runs beside sample s + 1 - 2 (s mod 2) of its own split, whose steps it shares: more samples, or more of
-another split, leave the others as they are.
+A unit is one mean concentration, all its samples.  Sample s of a split starts from noise that is a
+function of (seed, unit, split, s) alone, and runs beside sample s + 1 - 2 (s mod 2) of its own
+split, whose steps it shares: more samples, or more of another split, leave the others as they are.
 """
 
 import warnings
@@ -43,8 +43,14 @@ def build(config: Segregation, device) -> CahnHilliard:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # `warn` says it in the config's words
-            return CahnHilliard(shape=(s.size, s.size), epsilon=s.epsilon, well_depth=s.well_depth, mobility=s.mobility,
-                                spacing=s.spacing, device=device)  # fmt: skip
+            return CahnHilliard(
+                shape=(s.size, s.size),
+                epsilon=s.epsilon,
+                well_depth=s.well_depth,
+                mobility=s.mobility,
+                spacing=s.spacing,
+                device=device,
+            )
     except ValueError as error:
         raise UserError(f"system: {error}") from None
     except DeviceError as error:
@@ -60,29 +66,41 @@ def warn(model: CahnHilliard, config: Segregation) -> list[str]:
             f"than {COARSEST_INTERFACE:g}: the grid pins it; raise system.epsilon, or lower system.spacing"
         )
     if not any(SPINODAL[0] < mean < SPINODAL[1] for mean in means):
-        lines.append(f"generate: no mean concentration of {means[0]:g} to {means[-1]:g} lies between the spinodals, {SPINODAL[0]:.3f} and "
-                     f"{SPINODAL[1]:.3f}: no field segregates")  # fmt: skip
+        lines.append(
+            f"generate: no mean concentration of {means[0]:g} to {means[-1]:g} lies between the spinodals, {SPINODAL[0]:.3f} and "
+            f"{SPINODAL[1]:.3f}: no field segregates"
+        )
     return lines
 
 
 def batch(config: Segregation, device) -> int:
-    """Units in one call of the solver.  Results do not depend on it, since no unit shares steps with another."""
+    """Units in one call of the solver.  Results do not depend on it, since no unit shares steps
+    with another.
+    """
     model = build(config, device)
-    if device.kind == "cpu" or cahn_hilliard_paths.choose(model, "adaptive") is cahn_hilliard_paths.by_fft:
+    if (
+        device.kind == "cpu"
+        or cahn_hilliard_paths.choose(model, "adaptive") is cahn_hilliard_paths.by_fft
+    ):
         return 1  # plain FFTs may round otherwise in another batch
     g = config.generate
-    return max(1, CALL_BYTES // (sum(g.samples.values()) * (len(g.times) + 1) * config.system.size**2 * 4))
+    return max(
+        1, CALL_BYTES // (sum(g.samples.values()) * (len(g.times) + 1) * config.system.size**2 * 4)
+    )
 
 
 def rows(config: Segregation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(split int8, sample int32, kept bool) of the fields of a unit as they are run, split by split, each an even number.
+    """(split int8, sample int32, kept bool) of the fields of a unit as they are run, split by
+    split, each an even number.
 
     A last sample without a neighbour is its own; that copy is not kept.
     """
     counts = list(config.generate.samples.values())
     even = [count + count % 2 for count in counts]
     split = np.repeat(np.arange(len(counts), dtype=np.int8), even)
-    sample = np.concatenate([np.minimum(np.arange(n), count - 1) for n, count in zip(even, counts, strict=True)])
+    sample = np.concatenate(
+        [np.minimum(np.arange(n), count - 1) for n, count in zip(even, counts, strict=True)]
+    )
     kept = np.concatenate([np.arange(n) < count for n, count in zip(even, counts, strict=True)])
     return split, sample.astype(np.int32), kept
 
@@ -95,17 +113,34 @@ def identity(unit: int, split: np.ndarray, sample: np.ndarray) -> list[int]:
 def simulate(
     model: CahnHilliard, config: Segregation, units: Sequence[int], report: Report
 ) -> Iterator[tuple[int, dict[str, Data]]]:
-    """Yield (unit, its datasets) one by one; report(done) hears how many units' worth of work is done.
+    """Yield (unit, its datasets) one by one; report(done) hears how many units' worth of work is
+    done.
 
-    Raises UnitError where a field of a unit left every physical range, after the units that are good.
+    Raises UnitError where a field of a unit left every physical range, after the units that are
+    good.
     """
     g = config.generate
     split, sample, kept = rows(config)
-    start = np.concatenate([
-        mixtures([g.means[unit]] * len(split), g.noise, model.shape, config.seed, identity(unit, split, sample)) for unit in units
-    ])  # fmt: skip
-    run = model.run(start, [*g.times, np.inf], tolerance=g.tolerance, steady_state=g.steady_state, on_blow_up="keep",
-                    progress=lambda done: report(done / len(split)))  # fmt: skip
+    start = np.concatenate(
+        [
+            mixtures(
+                [g.means[unit]] * len(split),
+                g.noise,
+                model.shape,
+                config.seed,
+                identity(unit, split, sample),
+            )
+            for unit in units
+        ]
+    )
+    run = model.run(
+        start,
+        [*g.times, np.inf],
+        tolerance=g.tolerance,
+        steady_state=g.steady_state,
+        on_blow_up="keep",
+        progress=lambda done: report(done / len(split)),
+    )
     report(len(units))
     bad = []
     for order, unit in enumerate(units):
@@ -120,18 +155,29 @@ def simulate(
         raise blow_up(run, first + blown, g.means[unit], split[blown], sample[blown], g.tolerance)
 
 
-def datasets(run: Trajectory, at: np.ndarray, split: np.ndarray, sample: np.ndarray) -> dict[str, Data]:
+def datasets(
+    run: Trajectory, at: np.ndarray, split: np.ndarray, sample: np.ndarray
+) -> dict[str, Data]:
     """What a shard holds of the fields in rows `at` of a run."""
     columns = {name: getattr(run, name)[at] for name in COLUMNS if name not in ("split", "sample")}
     columns |= {"split": split, "sample": sample}
     return {
-        "fields": Data(run.fields[at].astype(np.float32), "", "sample, time, x, y", "concentration c"),
+        "fields": Data(
+            run.fields[at].astype(np.float32), "", "sample, time, x, y", "concentration c"
+        ),
         "times": Data(run.times, *TIMES),
         **{name: Data(values, *COLUMNS[name]) for name, values in columns.items()},
     }
 
 
-def blow_up(run: Trajectory, at: np.ndarray, mean: float, split: np.ndarray, sample: np.ndarray, tolerance: float) -> UnitError:
+def blow_up(
+    run: Trajectory,
+    at: np.ndarray,
+    mean: float,
+    split: np.ndarray,
+    sample: np.ndarray,
+    tolerance: float,
+) -> UnitError:
     """The failure of a unit whose fields in rows `at` blew up, with what was good of them."""
     i = at[0]
     more = f" (and {len(at) - 1} more)" if len(at) > 1 else ""
@@ -139,7 +185,9 @@ def blow_up(run: Trajectory, at: np.ndarray, mean: float, split: np.ndarray, sam
         f"mean concentration {mean:g}: sample {sample[0]} of {SPLITS[split[0]]} blew up at t = {run.time[i]:.6g} after "
         f"{run.steps[i]} steps{more}; lower generate.tolerance = {tolerance:g}",
         {
-            "fields": Data(run.fields[at, -1], "", "sample, x, y", "concentration c, the last good state"),
+            "fields": Data(
+                run.fields[at, -1], "", "sample, x, y", "concentration c, the last good state"
+            ),
             "time": Data(run.time[at], "time", "sample", "of the last good state"),
             "steps": Data(run.steps[at], *COLUMNS["steps"]),
             "split": Data(split, *COLUMNS["split"]),

@@ -1,9 +1,11 @@
-"""Layers of networks on a torus: 4 x 4 convolutions with circular padding, as matrix products, and a norm that keeps the mean.
+"""Layers of networks on a torus: 4 x 4 convolutions with circular padding, as matrix products, and
+a norm that keeps the mean.
 
-Fields and features are (n, height, width, channels).  A convolution gathers its 4 x 4 patches and multiplies them with one
-matrix: on a CPU with bfloat16 matrix units that is several times as fast as a convolution of the library, which has no
-transposed one with circular padding either.  Nothing here mixes samples: results depend neither on the batch nor on how it
-is dealt to several devices.
+Fields and features are (n, height, width, channels).  A convolution gathers its 4 x 4 patches and
+multiplies them with one
+matrix: on a CPU with bfloat16 matrix units that is several times as fast as a convolution of the
+library, which has no transposed one with circular padding either.  Nothing here mixes samples:
+results depend neither on the batch nor on how it is dealt to several devices.
 """
 
 import math
@@ -18,19 +20,27 @@ BUMPS = 16  # of each number that it is told from
 
 
 def gathered(x: Tensor, stride: int) -> Tensor:
-    """Patches (n, h / stride, w / stride, 4, 4, c) of (n, h, w, c): cells 2i - 1 ... 2i + 2, with stride 1 i - 1 ... i + 2."""
+    """Patches (n, h / stride, w / stride, 4, 4, c) of (n, h, w, c): cells 2i - 1 ... 2i + 2, with
+    stride 1 i - 1 ... i + 2.
+    """
     after = 3 - stride
     x = torch.cat([x[:, -1:], x, x[:, :after]], 1)
     x = torch.cat([x[:, :, -1:], x, x[:, :, :after]], 2)
-    return x.unfold(1, KERNEL, stride).unfold(2, KERNEL, stride).permute(0, 1, 2, 4, 5, 3).contiguous()
+    return (
+        x.unfold(1, KERNEL, stride).unfold(2, KERNEL, stride).permute(0, 1, 2, 4, 5, 3).contiguous()
+    )
 
 
 def scattered(patches: Tensor, stride: int) -> Tensor:
     """The transpose of `gathered`: every cell is the sum of its places in all patches."""
     count, h, w, *_, channels = patches.shape
-    blocks = KERNEL // stride  # a patch is blocks x blocks squares of side `stride`, each laid on the squares of a tiling
+    blocks = (
+        KERNEL // stride
+    )  # a patch is blocks x blocks squares of side `stride`, each laid on the squares of a tiling
     tiled = patches.new_zeros(count, h + blocks - 1, stride, w + blocks - 1, stride, channels)
-    squares = patches.unflatten(4, (blocks, stride)).unflatten(3, (blocks, stride))  # (n, h, w, block, row, block, column, c)
+    squares = patches.unflatten(4, (blocks, stride)).unflatten(
+        3, (blocks, stride)
+    )  # (n, h, w, block, row, block, column, c)
     for i in range(blocks):
         for j in range(blocks):
             tiled[:, i : i + h, :, j : j + w] += squares[:, :, :, i, :, j].transpose(2, 3)
@@ -38,7 +48,9 @@ def scattered(patches: Tensor, stride: int) -> Tensor:
 
 
 def wrapped(x: Tensor, axis: int, after: int) -> Tensor:
-    """Add the one row before the torus and the `after` rows behind it to the rows that they are copies of."""
+    """Add the one row before the torus and the `after` rows behind it to the rows that they are
+    copies of.
+    """
     length = x.shape[axis] - 1 - after
     inside = x.narrow(axis, 1, length)
     inside.narrow(axis, length - 1, 1).add_(x.narrow(axis, 0, 1))
@@ -47,7 +59,9 @@ def wrapped(x: Tensor, axis: int, after: int) -> Tensor:
 
 
 class Gather(torch.autograd.Function):
-    """`gathered`, whose gradient is `scattered`: autograd would undo the overlapping view one element at a time."""
+    """`gathered`, whose gradient is `scattered`: autograd would undo the overlapping view one
+    element at a time.
+    """
 
     @staticmethod
     def forward(ctx, x: Tensor, stride: int) -> Tensor:
@@ -73,7 +87,9 @@ class Scatter(torch.autograd.Function):
 
 
 def lowered(x: Tensor) -> Tensor:
-    """x as the products want it: bfloat16 under autocast.  Before it is gathered it is a quarter as large."""
+    """x as the products want it: bfloat16 under autocast.  Before it is gathered it is a quarter as
+    large.
+    """
     kind = x.device.type
     return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
 
@@ -84,7 +100,9 @@ def filters(outputs: int, inputs: int, fan_in: int) -> nn.Parameter:
 
 
 class Convolution(nn.Module):
-    """4 x 4, stride 1 or 2, circular: (n, h, w, before) to (n, h / stride, w / stride, after).  bias: where no norm follows."""
+    """4 x 4, stride 1 or 2, circular: (n, h, w, before) to (n, h / stride, w / stride, after).
+    bias: where no norm follows.
+    """
 
     def __init__(self, before: int, after: int, stride: int = 2, bias: bool = False):
         super().__init__()
@@ -97,11 +115,15 @@ class Convolution(nn.Module):
 
 
 class Transposed(nn.Module):
-    """The transpose of a circular convolution of stride 2: (n, h, w, before) to (n, 2h, 2w, after)."""
+    """The transpose of a circular convolution of stride 2: (n, h, w, before) to (n, 2h, 2w,
+    after).
+    """
 
     def __init__(self, before: int, after: int, bias: bool = False):
         super().__init__()
-        self.weight = filters(KERNEL**2 * after, before, KERNEL**2 * before // 4)  # a cell is reached by 4 of 16 filter places
+        self.weight = filters(
+            KERNEL**2 * after, before, KERNEL**2 * before // 4
+        )  # a cell is reached by 4 of 16 filter places
         self.bias = nn.Parameter(torch.zeros(after)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -110,11 +132,13 @@ class Transposed(nn.Module):
 
 
 class Norm(nn.Module):
-    """Instance norm (each channel of each sample alone) whose scale and shift depend on what `about` tells of the sample.
+    """Instance norm (each channel of each sample alone) whose scale and shift depend on what
+    `about` tells of the sample.
 
-    Instance norm brings out the weak long waves of a noisy field, but takes the mean concentration, on which everything
-    depends here, out of every layer.  `about` (n, ABOUT) gives it back (conditional instance norm: Dumoulin, Shlens and
-    Kudlur 2017).  A single cell has nothing to be normalised by and is only scaled and shifted.
+    Instance norm brings out the weak long waves of a noisy field, but takes the mean concentration,
+    on which everything depends here, out of every layer.  `about` (n, ABOUT) gives it back
+    (conditional instance norm: Dumoulin, Shlens and Kudlur 2017).  A single cell has nothing to be
+    normalised by and is only scaled and shifted.
     """
 
     def __init__(self, channels: int, epsilon: float = 1e-5):
@@ -133,14 +157,18 @@ class Norm(nn.Module):
 
 
 class About(nn.Module):
-    """What the norms are told, (n, ABOUT): a function of `count` numbers (n, count), each about -1 to 1.
+    """What the norms are told, (n, ABOUT): a function of `count` numbers (n, count), each about -1
+    to 1.
 
-    Each number comes as BUMPS Gaussian bumps, so that a sharp change, as at the spinodal, is learnt soon.
+    Each number comes as BUMPS Gaussian bumps, so that a sharp change, as at the spinodal, is learnt
+    soon.
     """
 
     def __init__(self, count: int):
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(BUMPS * count, ABOUT), nn.GELU(), nn.Linear(ABOUT, ABOUT), nn.GELU())
+        self.layers = nn.Sequential(
+            nn.Linear(BUMPS * count, ABOUT), nn.GELU(), nn.Linear(ABOUT, ABOUT), nn.GELU()
+        )
 
     def forward(self, numbers: Tensor) -> Tensor:
         centres = torch.linspace(-1, 1, BUMPS, device=numbers.device)

@@ -1,8 +1,10 @@
-"""The networks of the study: the conditional GAN pix2pix (Isola et al. 2017) as Farimani et al. (2018) use it, on a torus.
+"""The networks of the study: the conditional GAN pix2pix (Isola et al. 2017) as Farimani et al.
+(2018) use it, on a torus.
 
-Fields are float32 (n, L, L), concentrations.  The generator is a U-Net, the discriminator a 70 x 70 patch one.  Different
-from pix2pix: every convolution is circular, since the fields live on a torus; instance norm that knows the mean
-concentration in place of batch norm; an output range that the fields do not reach.
+Fields are float32 (n, L, L), concentrations.  The generator is a U-Net, the discriminator a 70 x 70
+patch one.  Different from pix2pix: every convolution is circular, since the fields live on a torus;
+instance norm that knows the mean concentration in place of batch norm; an output range that the
+fields do not reach.
 """
 
 import math
@@ -25,33 +27,56 @@ def depth(size: int) -> int:
 
 
 class Generator(nn.Module):
-    """U-Net (n, L, L) -> (n, L, L): six halvings (depth(L)) to width, 2, 4, 8, 8, 8 x width channels, and back with skip connections.
+    """U-Net (n, L, L) -> (n, L, L): six halvings (depth(L)) to width, 2, 4, 8, 8, 8 x width
+    channels, and back with skip connections.
 
-    limits: (low, high) of the answers.  conserving: the answer's mean equals the input's.  noise: dropout masks from
-    `draw`, or None for none: the answer is then a function of the input.
+    limits: (low, high) of the answers.  conserving: the answer's mean equals the input's.  noise:
+    dropout masks from `draw`, or None for none: the answer is then a function of the input.
     """
 
-    def __init__(self, width: int, size: int, limits: tuple[float, float], conserving: bool, dropout: float = 0.5):
+    def __init__(
+        self,
+        width: int,
+        size: int,
+        limits: tuple[float, float],
+        conserving: bool,
+        dropout: float = 0.5,
+    ):
         super().__init__()
         halvings = depth(size)
         self.limits, self.conserving, self.dropout = limits, conserving, dropout
         down = [width * min(8, 2**level) for level in range(halvings)]
         self.about = About(1)
-        self.encoder = nn.ModuleList(Convolution(*pair, bias=not level) for level, pair in enumerate(pairwise((1, *down))))
+        self.encoder = nn.ModuleList(
+            Convolution(*pair, bias=not level) for level, pair in enumerate(pairwise((1, *down)))
+        )
         self.encoder_norms = nn.ModuleList(Norm(channels) for channels in down[1:])
         up = down[-2::-1]
         inputs = [down[-1], *(2 * channels for channels in up)]
-        self.decoder = nn.ModuleList(Transposed(before, after) for before, after in zip(inputs, up, strict=False))
-        self.decoder.append(Transposed(inputs[-1], 1, bias=not conserving))  # where the mean is kept a bias would do nothing
+        self.decoder = nn.ModuleList(
+            Transposed(before, after) for before, after in zip(inputs, up, strict=False)
+        )
+        self.decoder.append(
+            Transposed(inputs[-1], 1, bias=not conserving)
+        )  # where the mean is kept a bias would do nothing
         self.decoder_norms = nn.ModuleList(Norm(channels) for channels in up)
-        self.noisy = [(size >> halvings - 1 - level, channels) for level, channels in enumerate(up[:NOISY])]
+        self.noisy = [
+            (size >> halvings - 1 - level, channels) for level, channels in enumerate(up[:NOISY])
+        ]
 
     def draw(self, count: int, device) -> list[Tensor]:
-        """The noise of `count` samples: dropout masks (count, side, side, channels) of the decoder's first blocks."""
-        return [dropout(torch.ones(count, side, side, channels, device=device), self.dropout) for side, channels in self.noisy]
+        """The noise of `count` samples: dropout masks (count, side, side, channels) of the
+        decoder's first blocks.
+        """
+        return [
+            dropout(torch.ones(count, side, side, channels, device=device), self.dropout)
+            for side, channels in self.noisy
+        ]
 
     def maps(self, fields: Tensor, noise: list[Tensor] | None = None) -> list[Tensor]:
-        """Activation maps (n, h, w, channels), layer by layer; the last are the logits of the answer (n, L, L, 1)."""
+        """Activation maps (n, h, w, channels), layer by layer; the last are the logits of the
+        answer (n, L, L, 1).
+        """
         about = self.about(2 * mean_of(fields).float() - 1)
         x, found = (2 * fields - 1)[..., None], []
         for level, convolution in enumerate(self.encoder):
@@ -59,7 +84,9 @@ class Generator(nn.Module):
             x = leaky_relu(self.encoder_norms[level - 1](x, about) if level else x, LEAK)
             found.append(x)
         skips = found[-2::-1]
-        for level, (transposed, norm) in enumerate(zip(self.decoder, self.decoder_norms, strict=False)):
+        for level, (transposed, norm) in enumerate(
+            zip(self.decoder, self.decoder_norms, strict=False)
+        ):
             x = norm(transposed(x), about)
             if noise and level < len(noise):
                 x = x * noise[level].to(x.dtype)
@@ -75,12 +102,16 @@ class Generator(nn.Module):
         return low + (high - low) * torch.sigmoid(logits)
 
 
-def conserved(logits: Tensor, mean: Tensor, limits: tuple[float, float], steps: int = 100) -> Tensor:
-    """low + (high - low) sigmoid(logits + s), s such that the mean (n, 1) is kept: to the round-off of float32 (n, h, w).
+def conserved(
+    logits: Tensor, mean: Tensor, limits: tuple[float, float], steps: int = 100
+) -> Tensor:
+    """low + (high - low) sigmoid(logits + s), s such that the mean (n, 1) is kept: to the round-off
+    of float32 (n, h, w).
 
-    Adding a constant to the field itself would move the wells and leave the range; adding one to the logits moves
-    interfaces and leaves the wells alone.  The mean rises with s, so there is one s; a bracketed Newton iteration in
-    float64 finds it.  One more Newton step, with its slope held fixed, then gives the gradient of the implicit s.
+    Adding a constant to the field itself would move the wells and leave the range; adding one to
+    the logits moves interfaces and leaves the wells alone.  The mean rises with s, so there is one
+    s; a bracketed Newton iteration in float64 finds it.  One more Newton step, with its slope held
+    fixed, then gives the gradient of the implicit s.
     """
     low, high = limits
     logits = logits.double().flatten(1)
@@ -94,20 +125,28 @@ def conserved(logits: Tensor, mean: Tensor, limits: tuple[float, float], steps: 
             error = p.mean(1, True) - wanted
             if bool((error.abs() < 1e-13).all()):
                 break
-            below, above = torch.where(error < 0, shift, below), torch.where(error > 0, shift, above)
+            below, above = (
+                torch.where(error < 0, shift, below),
+                torch.where(error > 0, shift, above),
+            )
             newton = shift - error / (p * (1 - p)).mean(1, True)
             shift = torch.where((newton > below) & (newton < above), newton, (below + above) / 2)
         p = torch.sigmoid(logits + shift)
         slope = (p * (1 - p)).mean(1, True)
     shift = shift - (torch.sigmoid(logits + shift).mean(1, True) - wanted) / slope
-    return (low + (high - low) * torch.sigmoid(logits + shift)).float().unflatten(1, (math.isqrt(logits.shape[1]), -1))
+    return (
+        (low + (high - low) * torch.sigmoid(logits + shift))
+        .float()
+        .unflatten(1, (math.isqrt(logits.shape[1]), -1))
+    )
 
 
 class Discriminator(nn.Module):
-    """Is `answer` the true partner of `fields`?  Logits (n, L/8, L/8), each about a patch of 70 x 70 cells.
+    """Is `answer` the true partner of `fields`?  Logits (n, L/8, L/8), each about a patch of 70 x
+    70 cells.
 
-    Norms follow the second and the third convolution.  One more, in front of the last, would leave nothing of how strong a
-    texture is: it could not tell sharp interfaces from blurred ones.
+    Norms follow the second and the third convolution.  One more, in front of the last, would leave
+    nothing of how strong a texture is: it could not tell sharp interfaces from blurred ones.
     """
 
     def __init__(self, width: int):
@@ -115,7 +154,8 @@ class Discriminator(nn.Module):
         self.about = About(2)
         channels = [2, width, 2 * width, 4 * width, 8 * width]
         self.layers = nn.ModuleList(
-            Convolution(*pair, stride=2 if level < 3 else 1, bias=level in (0, 3)) for level, pair in enumerate(pairwise(channels))
+            Convolution(*pair, stride=2 if level < 3 else 1, bias=level in (0, 3))
+            for level, pair in enumerate(pairwise(channels))
         )
         self.norms = nn.ModuleList(Norm(c) for c in channels[2:4])
         self.last = Convolution(channels[-1], 1, stride=1, bias=True)

@@ -1,4 +1,6 @@
-"""The predict stage: what the networks make of a run's test set, or with --input of a user's own fields."""
+"""The predict stage: what the networks make of a run's test set, or with --input of a user's own
+fields.
+"""
 
 import numpy as np
 
@@ -14,19 +16,33 @@ from kernels.cahn_hilliard import CahnHilliard
 
 CHANNELS = 16  # activation maps kept of a layer
 QUANTITIES = {
-    "mean_concentration": "", "area": "length^2", "perimeter": "length", "chemical_energy": "energy", "surface_energy": "energy",
+    "mean_concentration": "",
+    "area": "length^2",
+    "perimeter": "length",
+    "chemical_energy": "energy",
+    "surface_energy": "energy",
     "free_energy": "energy",
-}  # fmt: skip
+}
 
 
 def run(systems: list[System], place: Place, request, device, progress: Progress) -> int:
-    """This process's share of the predictions of all systems, or the answer to --input; how many failed (none: they raise)."""
-    name = predicting.begin(systems, place, request, device, progress, train.check, predict_fields.answer)
+    """This process's share of the predictions of all systems, or the answer to --input; how many
+    failed (none: they raise).
+    """
+    name = predicting.begin(
+        systems, place, request, device, progress, train.check, predict_fields.answer
+    )
     if name is None:
         return 0
-    everything = [(system, model) for system in systems for model in trained(system, system.config.predict.models, progress.say)]
+    everything = [
+        (system, model)
+        for system in systems
+        for model in trained(system, system.config.predict.models, progress.say)
+    ]
     if not everything:
-        raise UserError(f"{request.run}: none of the networks asked for is trained: run train first")
+        raise UserError(
+            f"{request.run}: none of the networks asked for is trained: run train first"
+        )
     mine = place.share(everything)
     progress.begin(len(mine), "networks")
     for done, (system, model) in enumerate(mine):
@@ -40,11 +56,15 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
 def physics(config, device) -> CahnHilliard:
     """The system whose energies, areas and perimeters are measured."""
     s = config.system
-    return CahnHilliard((s.size, s.size), s.epsilon, s.well_depth, s.mobility, spacing=s.spacing, device=device)
+    return CahnHilliard(
+        (s.size, s.size), s.epsilon, s.well_depth, s.mobility, spacing=s.spacing, device=device
+    )
 
 
 def predict(system: System, model: str, device, name: str, progress: Progress) -> None:
-    """Write predict/MODEL.h5 and predict/MODEL-activations.h5, unless they are there, made by the same network."""
+    """Write predict/MODEL.h5 and predict/MODEL-activations.h5, unless they are there, made by the
+    same network.
+    """
     config, folder = system.config, system.folder / "predict"
     belongs = train.belonging(system)
     made_from = f"{' '.join(belongs.values())} {shards.check(system.training(model) / 'test.h5')} {config.predict.samples}"
@@ -70,21 +90,32 @@ def predict(system: System, model: str, device, name: str, progress: Progress) -
         **measured(config, device, truth=truth, predicted=predicted),
     }
     attributes = {
-        **provenance.block(config, device.name), **belongs, "config_digest": digest(config), "made_from": made_from,
-        "study": "segregation", "model": model,
-    }  # fmt: skip
+        **provenance.block(config, device.name),
+        **belongs,
+        "config_digest": digest(config),
+        "made_from": made_from,
+        "study": "segregation",
+        "model": model,
+    }
     shards.write(folder / f"{model}.h5", data, attributes)
     middle = int(np.argmin(np.abs(mean[rows] - 0.5)))  # where domains of both phases are large
-    maps = {"input": Data(given[middle], "", "x, y", "concentration"), "prediction": Data(predicted[middle], "", "x, y", "the answer")}
+    maps = {
+        "input": Data(given[middle], "", "x, y", "concentration"),
+        "prediction": Data(predicted[middle], "", "x, y", "the answer"),
+    }
     for number, layer in enumerate(activations(network, given[middle])):
         maps[f"layer_{number:02d}"] = Data(telling(layer), "", "channel, x, y", "activations", True)
-    shards.write(folder / f"{model}-activations.h5", maps, {**attributes, "index": int(rows[middle])})
+    shards.write(
+        folder / f"{model}-activations.h5", maps, {**attributes, "index": int(rows[middle])}
+    )
     error = np.abs(predicted - truth).mean(dtype=np.float64)
     progress.say(f"{folder / model}.h5: {len(rows)} samples, L1 {error:.5f}")
 
 
 def telling(maps: np.ndarray) -> np.ndarray:
-    """At most CHANNELS of the maps (channels, h, w), those that vary most over the field, in their order."""
+    """At most CHANNELS of the maps (channels, h, w), those that vary most over the field, in their
+    order.
+    """
     return maps[np.sort(np.argsort(-maps.var((1, 2)), kind="stable")[:CHANNELS])]
 
 
@@ -95,5 +126,7 @@ def measured(config, device, **of: np.ndarray) -> dict[str, Data]:
     for whose, each in of.items():
         found = fields.measure(model, each)
         for quantity, unit in QUANTITIES.items():
-            data[f"{whose}_{quantity}"] = Data(np.asarray(found[quantity], np.float64), unit, "sample", quantity.replace("_", " "))
+            data[f"{whose}_{quantity}"] = Data(
+                np.asarray(found[quantity], np.float64), unit, "sample", quantity.replace("_", " ")
+            )
     return data

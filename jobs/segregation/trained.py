@@ -1,4 +1,6 @@
-"""The trained networks of a run: which there are, their weights, their answers, and what happens inside them."""
+"""The trained networks of a run: which there are, their weights, their answers, and what happens
+inside them.
+"""
 
 from collections.abc import Callable
 
@@ -14,22 +16,37 @@ from jobs.segregation.networks import Generator
 def trained(system: System, models: list[str] | None, say: Callable[[str], None]) -> list[str]:
     """Names of the networks that are trained, of `models` or (None) of all there are."""
     there = sorted(path.parent.name for path in system.training("").glob("*/test.h5"))
-    return [name for name in (there if models is None else models) if train.finished(system, name, say)]
+    return [
+        name for name in (there if models is None else models) if train.finished(system, name, say)
+    ]
 
 
 def network_of(system: System, name: str, device: str, say: Callable[[str], None]) -> Generator:
     """The trained generator of a name.  Raises UserError without a sound checkpoint."""
-    return predicting.restored(train.build(system.config, name), system.training(name), "generator", train.belonging(system), device, say)
+    return predicting.restored(
+        train.build(system.config, name),
+        system.training(name),
+        "generator",
+        train.belonging(system),
+        device,
+        say,
+    )
 
 
 def answers(network: Generator, fields: np.ndarray) -> np.ndarray:
-    """What the network makes of fields (n, L, L), float32 (n, L, L), without noise: a function of the field alone."""
+    """What the network makes of fields (n, L, L), float32 (n, L, L), without noise: a function of
+    the field alone.
+    """
     device = next(network.parameters()).device
-    return epochs.predict(network, torch.from_numpy(np.asarray(fields, np.float32)).to(device)).numpy()
+    return epochs.predict(
+        network, torch.from_numpy(np.asarray(fields, np.float32)).to(device)
+    ).numpy()
 
 
 def activations(network: Generator, field: np.ndarray) -> list[np.ndarray]:
-    """Activation maps of every layer for one field (L, L), float32 (channels, h, w): encoder, decoder, the answer's logits."""
+    """Activation maps of every layer for one field (L, L), float32 (channels, h, w): encoder,
+    decoder, the answer's logits.
+    """
     device = next(network.parameters()).device
     with torch.inference_mode():
         maps = network.maps(torch.from_numpy(np.asarray(field, np.float32))[None].to(device))

@@ -1,1 +1,3 @@
-"""Slow, obvious versions of the kernels, exact results, a plain C++ Metropolis; nothing here imports the kernels."""
+"""Slow, obvious versions of the kernels, exact results, a plain C++ Metropolis; nothing here
+imports the kernels.
+"""

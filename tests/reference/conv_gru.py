@@ -1,21 +1,37 @@
-"""The coarsening network written with torch's own modules: the reference of kernels.conv_gru, and its peer in `make bench`."""
+"""The coarsening network written with torch's own modules: the reference of kernels.conv_gru, and
+its peer in `make bench`.
+"""
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-ORDER = {"input": "input", "state": "state", "reset_state": "candidate", "spatial": "0", "mixing": "2"}
+ORDER = {
+    "input": "input",
+    "state": "state",
+    "reset_state": "candidate",
+    "spatial": "0",
+    "mixing": "2",
+}
 HEAD = {"first": "0", "second": "2", "flux": "4"}
 
 
 def mapping(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv3d(inputs, outputs, 3, padding=1, padding_mode="circular"), nn.Tanh(), nn.Conv3d(outputs, outputs, 1))
+    return nn.Sequential(
+        nn.Conv3d(inputs, outputs, 3, padding=1, padding_mode="circular"),
+        nn.Tanh(),
+        nn.Conv3d(outputs, outputs, 1),
+    )
 
 
 class Cell(nn.Module):
     def __init__(self, inputs: int, hidden: int):
         super().__init__()
-        self.input, self.state, self.candidate = mapping(inputs, 3 * hidden), mapping(hidden, 2 * hidden), mapping(hidden, hidden)
+        self.input, self.state, self.candidate = (
+            mapping(inputs, 3 * hidden),
+            mapping(hidden, 2 * hidden),
+            mapping(hidden, hidden),
+        )
 
     def forward(self, x: Tensor, state: Tensor) -> Tensor:
         update, reset, new = self.input(x).chunk(3, 1)
@@ -32,8 +48,12 @@ class ConvGRU(nn.Module):
         super().__init__()
         self.hidden, self.output = hidden, output
         self.cells = nn.ModuleList([Cell(1, hidden), Cell(hidden, hidden)])
-        flux = nn.Conv3d(hidden, 1 if output == "sigmoid" else 3, 3, padding=1, padding_mode="circular")
-        self.head = nn.Sequential(nn.Conv3d(hidden, hidden, 1), nn.Tanh(), nn.Conv3d(hidden, hidden, 1), nn.Tanh(), flux)
+        flux = nn.Conv3d(
+            hidden, 1 if output == "sigmoid" else 3, 3, padding=1, padding_mode="circular"
+        )
+        self.head = nn.Sequential(
+            nn.Conv3d(hidden, hidden, 1), nn.Tanh(), nn.Conv3d(hidden, hidden, 1), nn.Tanh(), flux
+        )
 
     def forward(self, phi: Tensor, states=None):
         if states is None:
@@ -59,11 +79,15 @@ class ConvGRU(nn.Module):
 
     def take(self, parameters: dict[str, np.ndarray]) -> "ConvGRU":
         """Load parameters of kernels.conv_gru."""
-        self.load_state_dict({self.name_of(name): torch.from_numpy(value) for name, value in parameters.items()})
+        self.load_state_dict(
+            {self.name_of(name): torch.from_numpy(value) for name, value in parameters.items()}
+        )
         return self
 
 
-def sequence_loss(network: ConvGRU, truth: Tensor, given: int = 1, mass_penalty: float = 0.0) -> Tensor:
+def sequence_loss(
+    network: ConvGRU, truth: Tensor, given: int = 1, mass_penalty: float = 0.0
+) -> Tensor:
     """The loss of kernels.conv_gru_training, of truth (n, frames, x, y, z)."""
     phi, states, losses = None, None, []
     for t in range(truth.shape[1] - 1):

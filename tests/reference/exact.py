@@ -1,4 +1,6 @@
-"""Exact results: Onsager, Kaufman's finite torus, enumeration of small tori, mean field. J = 1 nearest, k_B = 1."""
+"""Exact results: Onsager, Kaufman's finite torus, enumeration of small tori, mean field. J = 1
+nearest, k_B = 1.
+"""
 
 import itertools
 
@@ -10,7 +12,9 @@ ONSAGER_TEMPERATURE = 2 / np.log(1 + np.sqrt(2))  # Tc = 2.269185
 
 
 def onsager_magnetization(temperature):
-    """Spontaneous m of the infinite lattice, (1 - sinh(2/T)^-4)^(1/8) below Tc and 0 above (Yang 1952)."""
+    """Spontaneous m of the infinite lattice, (1 - sinh(2/T)^-4)^(1/8) below Tc and 0 above (Yang
+    1952).
+    """
     if temperature >= ONSAGER_TEMPERATURE:
         return 0.0
     return (1 - np.sinh(2 / temperature) ** -4) ** 0.125
@@ -20,11 +24,13 @@ def kaufman(rows, columns, temperature):
     """ln Z and mean energy a site of the rows x columns torus at zero field (Kaufman 1949).
 
         Z = (2 sinh 2K)^(nm/2) / 2 [prod 2 cosh(m g_(2r+1)/2) + prod 2 sinh(m g_(2r+1)/2)
-                                    + prod 2 cosh(m g_(2r)/2) + prod 2 sinh(m g_(2r)/2)],  r = 0 .. n-1, K = 1/T,
-        cosh g_l = sinh 2K + 1/sinh 2K - cos(pi l/n),      g_0 = 2K + ln tanh K  (negative above Tc).
+                                    + prod 2 cosh(m g_(2r)/2) + prod 2 sinh(m g_(2r)/2)],  r = 0 ..
+                                    n-1, K = 1/T,
+        cosh g_l = sinh 2K + 1/sinh 2K - cos(pi l/n),      g_0 = 2K + ln tanh K  (negative above
+        Tc).
 
-    Products are sums of logarithms. The factor sinh(m g_0/2), which vanishes at Tc while its derivative does not,
-    is kept apart. The energy is -d ln Z/dK, differentiated by hand.
+    Products are sums of logarithms. The factor sinh(m g_0/2), which vanishes at Tc while its
+    derivative does not, is kept apart. The energy is -d ln Z/dK, differentiated by hand.
     """
     n, m, coupling = rows, columns, 1 / temperature
     sinh, cosh = np.sinh(2 * coupling), np.cosh(2 * coupling)
@@ -47,22 +53,37 @@ def kaufman(rows, columns, temperature):
     cosh0 = 1 + np.exp(-2 * np.abs(half))  # 2 cosh(half) exp(-|half|)
     sinh0 = np.sign(half) * -np.expm1(-2 * np.abs(half))
     # Each term: logarithm of a positive scale, value over scale, derivative over scale.
-    logs = np.array([log_cosh[odd].sum(), log_sinh[odd].sum(),
-                     log_cosh[even].sum() + log_scale0, log_sinh[even].sum() + log_scale0])
+    logs = np.array(
+        [
+            log_cosh[odd].sum(),
+            log_sinh[odd].sum(),
+            log_cosh[even].sum() + log_scale0,
+            log_sinh[even].sum() + log_scale0,
+        ]
+    )
     values = np.array([1, 1, cosh0, sinh0])
-    derivatives = np.array([d_cosh[odd].sum(), d_sinh[odd].sum(),
-                            d_cosh[even].sum() * cosh0 + m / 2 * slope0 * sinh0,
-                            d_sinh[even].sum() * sinh0 + m / 2 * slope0 * cosh0])
+    derivatives = np.array(
+        [
+            d_cosh[odd].sum(),
+            d_sinh[odd].sum(),
+            d_cosh[even].sum() * cosh0 + m / 2 * slope0 * sinh0,
+            d_sinh[even].sum() * sinh0 + m / 2 * slope0 * cosh0,
+        ]
+    )
     weights = np.exp(logs - logs.max())
     total = (weights * values).sum()
-    log_prefactor = n * m / 2 * (2 * coupling + np.log1p(-np.exp(-4 * coupling)))  # (2 sinh 2K)^(nm/2)
+    log_prefactor = (
+        n * m / 2 * (2 * coupling + np.log1p(-np.exp(-4 * coupling)))
+    )  # (2 sinh 2K)^(nm/2)
     log_z = log_prefactor - np.log(2) + logs.max() + np.log(total)
     derivative = n * m * cosh / sinh + (weights * derivatives).sum() / total
     return log_z, -derivative / (n * m)
 
 
 def enumerate_states(table):
-    """Total spin M and zero-field energy E of all 2^N states on the torus of a couplings table (L, L), L <= 4."""
+    """Total spin M and zero-field energy E of all 2^N states on the torus of a couplings table (L,
+    L), L <= 4.
+    """
     size = len(table)
     sites = np.arange(size * size)
     x, y = np.divmod(sites, size)
@@ -79,7 +100,9 @@ def distribution(table, temperature, field=0.0):
     spin, energy = enumerate_states(table)
     log_weight = -(energy - field * spin) / temperature
     weight = np.exp(log_weight - logsumexp(log_weight))
-    levels, index = np.unique(np.column_stack([spin, np.round(energy, 6)]), axis=0, return_inverse=True)
+    levels, index = np.unique(
+        np.column_stack([spin, np.round(energy, 6)]), axis=0, return_inverse=True
+    )
     return levels, np.bincount(index.ravel(), weight)
 
 
@@ -88,13 +111,17 @@ def averages(table, temperature, field=0.0):
     levels, probability = distribution(table, temperature, field)
     sites = table.size
     spin, energy = levels.T
-    return tuple(probability @ quantity / sites for quantity in (spin, np.abs(spin), energy - field * spin))
+    return tuple(
+        probability @ quantity / sites for quantity in (spin, np.abs(spin), energy - field * spin)
+    )
 
 
 def complete_graph(sites, temperature, field=0.0):
-    """The law of M when every pair interacts with J = 4/(N-1): square range R on its smallest torus, L = 2R + 1.
+    """The law of M when every pair interacts with J = 4/(N-1): square range R on its smallest
+    torus, L = 2R + 1.
 
-    Returns M (N+1,) = N, N-2, .. -N and its probabilities: binomial(N, down) exp((J (M^2 - N)/2 + h M)/T).
+    Returns M (N+1,) = N, N-2, .. -N and its probabilities: binomial(N, down) exp((J (M^2 - N)/2 + h
+    M)/T).
     """
     down = np.arange(sites + 1)
     spin = sites - 2 * down
@@ -104,19 +131,25 @@ def complete_graph(sites, temperature, field=0.0):
 
 
 def spinodal(temperature, critical_temperature=4.0):
-    """Mean-field m_s = sqrt(1 - T/Tc) and h_s = Tc m_s - T atanh(m_s); there is a metastable state for |h| < h_s."""
+    """Mean-field m_s = sqrt(1 - T/Tc) and h_s = Tc m_s - T atanh(m_s); there is a metastable state
+    for |h| < h_s.
+    """
     spin = np.sqrt(1 - temperature / critical_temperature)
     return spin, critical_temperature * spin - temperature * np.arctanh(spin)
 
 
 def mean_field(temperature, field, critical_temperature=4.0):
-    """All roots of m = tanh((Tc m + h)/T), ascending: one, or three (the middle one unstable) inside the spinodal."""
+    """All roots of m = tanh((Tc m + h)/T), ascending: one, or three (the middle one unstable)
+    inside the spinodal.
+    """
+
     def residual(m):
         return np.tanh((critical_temperature * m + field) / temperature) - m
 
     ends = [-1.0, 1.0]
     if temperature < critical_temperature:
-        # residual' = 0 where 1 - tanh^2 = T/Tc: between those two points and the ends it is monotonic.
+        # residual' = 0 where 1 - tanh^2 = T/Tc: between those two points and the ends it is
+        # monotonic.
         turn = np.sqrt(1 - temperature / critical_temperature)
         turns = (temperature * np.arctanh(np.array([-turn, turn])) - field) / critical_temperature
         ends = [-1.0, *turns[np.abs(turns) < 1], 1.0]

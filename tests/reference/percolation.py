@@ -1,7 +1,8 @@
 """Clusters by brute force: an explicit list of active bonds, breadth-first search, sums over sites.
 
-The stable direction is -1. A bond joins two interacting stable spins with probability 1 - exp(-2 J/T)
-(Coniglio-Klein) or 1 - exp(-4 J (1 - rho)/T), rho the fraction of stable spins (density-corrected).
+The stable direction is -1. A bond joins two interacting stable spins with probability 1 - exp(-2
+J/T) (Coniglio-Klein) or 1 - exp(-4 J (1 - rho)/T), rho the fraction of stable spins
+(density-corrected).
 """
 
 from collections import deque
@@ -16,7 +17,9 @@ def bond_probability(coupling, temperature, density=None):
 
 
 def candidate_bonds(spins, table):
-    """All pairs i < j of stable spins that interact: site indices x L + y, int (k, 2), and couplings (k,)."""
+    """All pairs i < j of stable spins that interact: site indices x L + y, int (k, 2), and
+    couplings (k,).
+    """
     size = len(spins)
     sites = np.flatnonzero(spins.ravel() < 0)
     x, y = np.divmod(sites, size)
@@ -26,7 +29,9 @@ def candidate_bonds(spins, table):
 
 
 def label(spins, bonds):
-    """Labels (L, L): the smallest site index of the cluster, -1 on metastable sites. bonds: (k, 2) site indices."""
+    """Labels (L, L): the smallest site index of the cluster, -1 on metastable sites. bonds: (k, 2)
+    site indices.
+    """
     neighbours = {site: [] for site in np.flatnonzero(spins.ravel() < 0).tolist()}
     for i, j in np.asarray(bonds, int).reshape(-1, 2).tolist():
         neighbours[i].append(j)
@@ -50,7 +55,9 @@ def largest(labels):
 
 
 def centre(sites, size):
-    """Centre of mass of sites (k, 2) on the torus: each way the angle of sum exp(2 pi i x/L) (Bai and Breen 2008)."""
+    """Centre of mass of sites (k, 2) on the torus: each way the angle of sum exp(2 pi i x/L) (Bai
+    and Breen 2008).
+    """
     angle = np.angle(np.exp(2j * np.pi * np.asarray(sites) / size).sum(axis=0))
     return angle * size / (2 * np.pi) % size
 

@@ -1,4 +1,6 @@
-"""Perlin noise the slow way: Philox and Marsaglia's directions in plain Python, corners one by one, float64."""
+"""Perlin noise the slow way: Philox and Marsaglia's directions in plain Python, corners one by one,
+float64.
+"""
 
 import numpy as np
 
@@ -19,7 +21,9 @@ def direction(seed: int, stream: int, index: int, point: int) -> np.ndarray:
     """Unit vector of a lattice point."""
     attempt = 0
     while True:
-        bits = philox((point, attempt, index & MASK, stream << 24 | index >> 32), (seed & MASK, seed >> 32))
+        bits = philox(
+            (point, attempt, index & MASK, stream << 24 | index >> 32), (seed & MASK, seed >> 32)
+        )
         a, b = ((x - (x >> 31 << 32)) / 2**31 for x in bits[:2])
         square, attempt = a * a + b * b, attempt + 1
         if square < 1:
