@@ -1,37 +1,45 @@
 // Cahn-Hilliard on a square of SIZE x SIZE cells: whole trajectories in one launch, the field never leaves the chip.
 //
-// Two samples are the real and imaginary part of one complex field (a pair): the multipliers of the update are real and even
-// in k, so that the pair never has to be told apart. On a CPU a block is one thread that carries REAL_LANES pairs, one a
-// vector lane; on a GPU a block of 8 threads a line carries one, coefficients in registers, the field in shared memory.
-// A step is two passes: columns (forward, update, back) and rows (back, u^3 - u, forward). Each pair has its own step, takes
-// its own looks and, when it has ended, the next pair of the list takes its lane. Update rule and control of the step:
-// cahn_hilliard.py.
+// Rows y and y + SIZE/2 of a field are real and imaginary part of one complex row. Between rows and columns the two are told apart,
+// so that a field of N^2 numbers has N/2 complex columns, of the wave numbers kx = 0 .. N/2 - 1; column 0 carries kx = 0 and
+// kx = N/2, both real lines, as its real and imaginary part. On a CPU a block is one thread that carries REAL_LANES fields, one a
+// vector lane; on a GPU a block of 8 threads a line carries one, coefficients in registers, the field in shared memory. A step is two
+// passes: columns (forward, update, back) and rows (back, f'(u), forward). Each field has its own step, takes its own looks and, when
+// it has ended, the next field of the list takes its lane. Update rule: cahn_hilliard_step.h; control: cahn_hilliard_clock.h.
 //
-// Compile-time: SIZE 32, 64 or 128 (GPU: 32, 64); REAL float or double; ORDER 1 or 2; ADAPTIVE 0 or 1.
+// Compile-time: SIZE 32, 64 or 128 (GPU: 32, 64); REAL float or double; ORDER 1, 2 or 3; ADAPTIVE 0 or 1; DEGREE of the free energy.
 #ifndef __CUDACC__
 #include <cmath>
 #include "cpu.h"
 #endif
 #include "line_fft.h"
+#include "free_energy.h"
 #include "cahn_hilliard_step.h"
+#include "cahn_hilliard_clock.h"
 #include "block.h"
 
-constexpr int N = SIZE, CELLS = N * N, A = Factors<N>::A, B = Factors<N>::B;
+constexpr int N = SIZE, H = N / 2, CELLS = N * N, A = Factors<N>::A, B = Factors<N>::B, RESTS = ORDER - 1;
 #ifdef __CUDACC__
-constexpr int TEAM = 8, THREADS = TEAM * N, COLUMNS = 1, SECONDS = (A + TEAM - 1) / TEAM;
-#define SYNC_TEAM() __syncwarp()
+constexpr int TEAM = 8, THREADS = TEAM * H, COLUMNS = 1, SECONDS = (A + TEAM - 1) / TEAM, HELD = H / TEAM;
+#define SYNC_TEAM() __syncwarp(0xffu << (threadIdx.x & 24))
 #define APART __forceinline__  // the coefficients are in registers
+#define UNROLL _Pragma("unroll")
+#define ONE_THREAD if (threadIdx.x == 0)
 #else
-constexpr int TEAM = 1, COLUMNS = N, SECONDS = A, PITCH = N + 1;
+constexpr int TEAM = 1, COLUMNS = H, SECONDS = A, HELD = 1, PITCH = H + 1;
 #define SYNC_TEAM()
 #define APART __attribute__((noinline))  // the same machine code wherever it is called from: the same last bit
+#define UNROLL
+#define ONE_THREAD
 #endif
+constexpr int KEPT = COLUMNS * SECONDS * B;  // coefficients of a thread
 
-// Where cell (y, x) of the field lies. In shared memory the eight threads of a line and the four lines of a warp hit each bank
-// as seldom as can be, in rows and columns, in the first and the second half of a transform; a CPU avoids powers of two.
+// Where place x of row y lies. In shared memory the eight threads of a line and the lines of half a warp hit each bank once in columns
+// and in the second half of a row's transforms, twice at most elsewhere; a CPU avoids powers of two.
 __device__ __forceinline__ int at(int y, int x) {
 #ifdef __CUDACC__
-  return y * N + (x ^ (x >> 3 & 7) ^ 4 * ((y ^ y >> 3) & 3));
+  const int g = y ^ y >> 3;
+  return y * H + (x ^ (x >> 3 & 3) ^ (g & 1) << 3 ^ (g & 6));
 #else
   return y * PITCH + x;
 #endif
@@ -42,97 +50,287 @@ struct Column {
   int x;
   __device__ __forceinline__ Complex& operator()(int y) const { return field[at(y, x)]; }
 };
-struct Row {
+#ifdef __CUDACC__
+struct Row {  // the pair y, y + H: places 0 .. N - 1 of its transform lie where its two rows do
   Complex* field;
   int y;
-  __device__ __forceinline__ Complex& operator()(int x) const { return field[at(y, x)]; }
+  __device__ __forceinline__ Complex& operator()(int place) const { return field[at(place < H ? y : y + H, place & (H - 1))]; }
 };
-#ifdef __CUDACC__
-typedef Column Workspace;  // a column is transformed where it lies
+typedef Column ColumnWork;
+#define ROW_WORK(field, y) const Row work{field, y}
+#define COLUMN_WORK(line) const Column work = line
 #else
-struct Workspace {  // a column is transformed in the first-level cache
+struct Row {  // in the first-level cache
   Complex* line;
-  Complex& operator()(int y) const { return line[y]; }
+  __device__ __forceinline__ Complex& operator()(int place) const { return line[place]; }
 };
+typedef Row ColumnWork;
+#define ROW_WORK(field, y) Complex storage[N]; const Row work{storage}
+#define COLUMN_WORK(line) Complex storage[N]; const Row work{storage}
 #endif
 
-// Coefficients of the field: now, one step before, and of u^3 - u one step before
-struct Coefficients {
+__device__ __forceinline__ int wave_of(int place) { return place / B + A * (place % B); }
+__device__ __forceinline__ int place_of(int wave) { return wave % A * B + wave / A; }
+
+// Coefficients of the field and of the rest, now and before
+struct History {
 #ifdef __CUDACC__
-  Complex now[COLUMNS * SECONDS * B], before[ORDER == 2 ? COLUMNS * SECONDS * B : 1], nonlinear_before[ORDER == 2 ? COLUMNS * SECONDS * B : 1];
+  Complex u[ORDER][KEPT], rest[RESTS ? RESTS : 1][KEPT];
 #else
-  Complex *now, *before, *nonlinear_before;
+  Complex *u[ORDER], *rest[RESTS ? RESTS : 1];
 #endif
 };
+struct Two { REAL low, high; };  // k^2 of the real and of the imaginary part
+struct Media { vec slopes[DEGREE - 1], curvature; };  // of each lane
 
-struct Clock {  // of one pair
-  int pair, look, write_to, steps;  // pair -1: none; looks look..write_to-1 are due
-  double time, used, step, meant;
+struct Lane {
+  int field, look, write_to;  // field -1: none; looks look..write_to-1 are due
+  double step;
   bool fresh, ended;
+  Clock clock;
 };
+
+constexpr int CHECK = 8;  // steps of fixed length between two looks at the free energy
 
 // Sum over the block's threads
 __device__ __forceinline__ void sum_over_block(Sums& sums) {
 #ifdef __CUDACC__
-  __shared__ REAL partial[3][THREADS / 32];
-  REAL values[3] = {sums.error, sums.falls, sums.size};
-  for (int n = 0; n < 3; ++n) {
+  __shared__ REAL partial[4][THREADS / 32];
+  REAL values[4] = {sums.error, sums.falls, sums.size, sums.growing};
+  for (int n = 0; n < 4; ++n) {
     for (int distance = 16; distance; distance /= 2) values[n] += __shfl_xor_sync(~0u, values[n], distance);
     if (threadIdx.x % 32 == 0) partial[n][threadIdx.x / 32] = values[n];
   }
   __syncthreads();
-  for (int n = 0; n < 3; ++n) {
+  for (int n = 0; n < 4; ++n) {
     values[n] = 0;
     for (int w = 0; w < THREADS / 32; ++w) values[n] += partial[n][w];
   }
-  sums = {values[0], values[1], values[2]};
+  __syncthreads();
+  sums = {values[0], values[1], values[2], values[3]};
 #endif
 }
 
-// Columns: forward, update, back
-template <bool SUMS>
-__device__ APART Sums columns(Complex* field, Coefficients& c, const REAL* cosine, const REAL* sine, const REAL* symbol, const Step& steps,
-                              REAL e2, REAL S) {
-  const int member = threadIdx.x % TEAM, first = threadIdx.x / TEAM;
-  Sums sums{same(0), same(0), same(0)};
-  const vec normal = same((REAL)1 / CELLS);
+// A pair of rows, a and b, whose transforms are A and B: Z = A + iB is that of the complex row a + ib. Columns hold A and B of
+// x = 0 .. N/2 - 1, both parts of x = 0 being real numbers, of kx = 0 and N/2. On the way to columns a factor 1/2 is left out there.
+__device__ __forceinline__ Complex low_of(const Complex& a, const Complex& b) { return {a.re - b.im, a.im + b.re}; }    // Z(x)
+__device__ __forceinline__ Complex high_of(const Complex& a, const Complex& b) { return {a.re + b.im, b.re - a.im}; }   // Z(N - x)
+__device__ __forceinline__ Complex first_of(const Complex& z, const Complex& m) { return {z.re + m.re, z.im - m.im}; }  // 2A(x) of Z(x), Z(N - x)
+__device__ __forceinline__ Complex second_of(const Complex& z, const Complex& m) { return {z.im + m.im, m.re - z.re}; } // 2B(x)
+
 #ifdef __CUDACC__
-#pragma unroll
+__device__ __forceinline__ void join_rows(const Complex* field, int y, const Row& work, int member) {
+  Complex low[HELD], high[HELD];
+  UNROLL for (int n = 0; n < HELD; ++n) {
+    const int x = member + n * TEAM;
+    const Complex a = field[at(y, x)], b = field[at(y + H, x)];
+    low[n] = x ? low_of(a, b) : Complex{a.re, b.re};
+    high[n] = x ? high_of(a, b) : Complex{a.im, b.im};
+  }
+  SYNC_TEAM();
+  UNROLL for (int n = 0; n < HELD; ++n) {
+    const int x = member + n * TEAM;
+    work(place_of(x)) = low[n];
+    work(place_of(x ? N - x : H)) = high[n];
+  }
+  SYNC_TEAM();
+}
+__device__ __forceinline__ void part_rows(Complex* field, int y, const Row& work, int member) {
+  Complex a[HELD], b[HELD];
+  SYNC_TEAM();
+  UNROLL for (int n = 0; n < HELD; ++n) {
+    const int x = member + n * TEAM;
+    const Complex low = work(place_of(x)), high = work(place_of(x ? N - x : H));
+    a[n] = x ? first_of(low, high) : Complex{low.re, high.re};
+    b[n] = x ? second_of(low, high) : Complex{low.im, high.im};
+  }
+  SYNC_TEAM();
+  UNROLL for (int n = 0; n < HELD; ++n) {
+    const int x = member + n * TEAM;
+    field[at(y, x)] = a[n];
+    field[at(y + H, x)] = b[n];
+  }
+}
 #endif
-  for (int column = 0; column < COLUMNS; ++column) {
-    const Column line{field, first + column};
+
+// Second halves of a row pair's transforms, from the columns' coefficients and to them
+__device__ __forceinline__ void row_back_second(const Complex* field, int y, const Row& work, int member, const REAL* cosine, const REAL* sine) {
 #ifdef __CUDACC__
-    const Workspace work = line;
+  join_rows(field, y, work, member);
+  for (int k1 = member; k1 < A; k1 += TEAM) {
+    Complex a[B];
+    load_second<N>(work, k1, a);
+    back_second<N>(work, k1, a, cosine, sine);
+  }
+  SYNC_TEAM();
 #else
-    Complex storage[N];
-    const Workspace work{storage};
+  const Complex *first = field + at(y, 0), *second = field + at(y + H, 0);
+  for (int k1 = 0; k1 < A; ++k1) {
+    Complex a[B];
+    LINE_UNROLL for (int j = 0; j < B / 2; ++j) {
+      a[j] = low_of(first[k1 + A * j], second[k1 + A * j]);
+      if (k1 || j) a[k1 ? B - 1 - j : B - j] = high_of(first[(k1 ? A - k1 : 0) + A * j], second[(k1 ? A - k1 : 0) + A * j]);
+    }
+    if (k1 == 0) {
+      a[0] = {first[0].re, second[0].re};
+      a[B / 2] = {first[0].im, second[0].im};
+    }
+    back_second<N>(work, k1, a, cosine, sine);
+  }
 #endif
+}
+__device__ __forceinline__ void row_forward_second(Complex* field, int y, const Row& work, int member) {
+#ifdef __CUDACC__
+  SYNC_TEAM();
+  for (int k1 = member; k1 < A; k1 += TEAM) {
+    Complex a[B];
+    load_second<N>(work, k1, a);
+    fft<B, -1>(a);
+    store_second<N>(work, k1, a);
+  }
+  part_rows(field, y, work, member);
+#else
+  Complex *first = field + at(y, 0), *second = field + at(y + H, 0);
+  for (int k1 = 0; k1 <= A / 2; ++k1) {
+    Complex a[B], other[B];
+    load_second<N>(work, k1, a);
+    fft<B, -1>(a);
+    if (k1 == 0) {
+      first[0] = {a[0].re, a[B / 2].re};
+      second[0] = {a[0].im, a[B / 2].im};
+      LINE_UNROLL for (int j = 1; j < B / 2; ++j) {
+        first[A * j] = first_of(a[j], a[B - j]);
+        second[A * j] = second_of(a[j], a[B - j]);
+      }
+      continue;
+    }
+    load_second<N>(work, A - k1, other);
+    fft<B, -1>(other);
+    LINE_UNROLL for (int j = 0; j < B / 2; ++j) {
+      first[k1 + A * j] = first_of(a[j], other[B - 1 - j]);
+      second[k1 + A * j] = second_of(a[j], other[B - 1 - j]);
+      first[A - k1 + A * j] = first_of(other[j], a[B - 1 - j]);
+      second[A - k1 + A * j] = second_of(other[j], a[B - 1 - j]);
+    }
+  }
+#endif
+}
+
+// Back to real space: `cells(n2, a)` is called with a[j] the cells B j + n2
+template <class Cells> __device__ __forceinline__ void row_back_first(const Row& work, int member, const Cells& cells) {
+  for (int n2 = member; n2 < B; n2 += TEAM) {
+    Complex a[A];
+    load_first<N>(work, n2, a);
+    fft<A, 1>(a);
+    cells(n2, a);
+  }
+}
+
+// Rows: back, f'(mean + v) - f'(mean), forward
+__device__ APART void rows(Complex* field, const REAL* cosine, const REAL* sine, const Media& media) {
+  const int member = threadIdx.x % TEAM;
+  for (int y = threadIdx.x / TEAM; y < H; y += blockDim.x / TEAM) {
+    ROW_WORK(field, y);
+    row_back_second(field, y, work, member, cosine, sine);
+    row_back_first(work, member, [&](int n2, Complex* a) {
+      LINE_UNROLL for (int j = 0; j < A; ++j) a[j] = {slope_beyond_mean(a[j].re, media.slopes), slope_beyond_mean(a[j].im, media.slopes)};
+      forward_first<N>(work, n2, a, cosine, sine);
+    });
+    row_forward_second(field, y, work, member);
+  }
+}
+
+// What `treat(coefficient, place in the history, k^2, sums)` makes of the coefficients of a column, on the way from one row pass to
+// the next
+template <class Treat>
+__device__ __forceinline__ void column_seconds(const ColumnWork& work, int x, int column, int member, const REAL* cosine, const REAL* sine,
+                                               const REAL* symbol, Sums& sums, const Treat& treat) {
+  const vec normal = same((REAL)0.5 / CELLS);
+  const REAL k2x = symbol[place_of(x)];
+  UNROLL for (int second = 0; second < SECONDS; ++second) {
+    const int k1 = member + second * TEAM;
+    if (k1 < A) {
+      Complex a[B];
+      load_second<N>(work, k1, a);
+      fft<B, -1>(a);
+      LINE_UNROLL for (int j = 0; j < B; ++j)
+        a[j] = treat(normal * a[j], (column * SECONDS + second) * B + j, k2x + symbol[B * k1 + j], sums);
+      back_second<N>(work, k1, a, cosine, sine);
+    }
+  }
+}
+
+// The same for column 0. At the place of ky its coefficient for kx = 0 is kept, at that of -ky the one for kx = N/2, both of ky from
+// 1 to N/2 - 1; at 0 and N/2 both are real numbers.
+template <class Treat>
+__device__ __forceinline__ void column_of_two(const ColumnWork& work, int member, const REAL* cosine, const REAL* sine, const REAL* symbol,
+                                              Sums& sums, const Treat& treat) {
+  const vec normal = same((REAL)0.5 / CELLS);
+  const REAL k2x = symbol[place_of(H)];
+  Complex held[SECONDS * B];
+  UNROLL for (int second = 0; second < SECONDS; ++second) {
+    const int k1 = member + second * TEAM;
+    if (k1 < A) {
+      Complex a[B];
+      load_second<N>(work, k1, a);
+      fft<B, -1>(a);
+      store_second<N>(work, k1, a);
+    }
+  }
+  SYNC_TEAM();
+  UNROLL for (int second = 0; second < SECONDS; ++second)
+    UNROLL for (int j = 0; j < B; ++j) {
+      const int i = second * B + j, place = B * (member + second * TEAM) + j;
+      if (place >= N) continue;
+      const int ky = wave_of(place);
+      const Complex here = work(place), mirror = work(place_of(ky ? N - ky : 0));
+      const REAL k2y = symbol[place];
+      if (ky % H == 0) {
+        held[i] = treat({normal * (here.re + here.re), normal * (here.im + here.im)}, i, Two{k2y, k2x + k2y}, sums);
+      } else if (ky < H) {
+        held[i] = treat({normal * (here.re + mirror.re), normal * (here.im - mirror.im)}, i, k2y, sums);
+      } else {
+        held[i] = treat({normal * (mirror.im + here.im), normal * (here.re - mirror.re)}, i, k2x + k2y, sums);
+      }
+    }
+  SYNC_TEAM();
+  UNROLL for (int i = 0; i < SECONDS * B; ++i) {
+    const int place = B * (member + i / B * TEAM) + i % B;
+    if (place < N) work(place) = held[i];
+  }
+  SYNC_TEAM();
+  UNROLL for (int i = 0; i < SECONDS * B; ++i) {
+    const int place = B * (member + i / B * TEAM) + i % B;
+    if (place >= N) continue;
+    const int ky = wave_of(place);
+    const Complex mine = held[i], other = work(place_of(ky ? N - ky : 0));
+    if (ky % H) held[i] = ky < H ? Complex{mine.re - other.im, mine.im + other.re} : Complex{other.re + mine.im, mine.re - other.im};
+  }
+  SYNC_TEAM();
+  UNROLL for (int second = 0; second < SECONDS; ++second) {
+    const int k1 = member + second * TEAM;
+    if (k1 < A) back_second<N>(work, k1, held + second * B, cosine, sine);
+  }
+}
+
+// Columns: forward, what `treat` does, back
+template <class Treat>
+__device__ __forceinline__ Sums columns(Complex* field, const REAL* cosine, const REAL* sine, const REAL* symbol, const Treat& treat) {
+  const int member = threadIdx.x % TEAM, first = threadIdx.x / TEAM;
+  Sums sums = no_sums();
+  UNROLL for (int column = 0; column < COLUMNS; ++column) {
+    const Column line{field, first + column};
+    COLUMN_WORK(line);
     for (int n2 = member; n2 < B; n2 += TEAM) {
       Complex a[A];
       load_first<N>(line, n2, a);
       forward_first<N>(work, n2, a, cosine, sine);
     }
     SYNC_TEAM();
-    const REAL k2x = symbol[line.x];
-#ifdef __CUDACC__
-#pragma unroll
-#endif
-    for (int second = 0; second < SECONDS; ++second) {
-      const int k1 = member + second * TEAM;
-      if (k1 < A) {
-        Complex a[B];
-        load_second<N>(work, k1, a);
-        fft<B, -1>(a);
-        const Complex mean = c.now[(column * SECONDS + second) * B], mean_nonlinear = normal * a[0];
-        LINE_UNROLL for (int j = 0; j < B; ++j) {
-          const int i = (column * SECONDS + second) * B + j;
-          const int o = ORDER == 2 ? i : 0;
-          a[j] = advance<SUMS>(normal * a[j], c.now[i], c.before[o], c.nonlinear_before[o], k2x + symbol[B * k1 + j], steps, e2, S, sums);
-        }
-        if (line.x == 0 && k1 == 0) a[0] = c.now[(column * SECONDS + second) * B] = put_back<SUMS>(mean, mean_nonlinear, a[0], sums);
-        back_second<N>(work, k1, a, cosine, sine);
-      }
-    }
+    if (line.x)
+      column_seconds(work, line.x, column, member, cosine, sine, symbol, sums, treat);
+    else
+      column_of_two(work, member, cosine, sine, symbol, sums, treat);
     SYNC_TEAM();
     for (int n2 = member; n2 < B; n2 += TEAM) {
       Complex a[A];
@@ -141,147 +339,156 @@ __device__ APART Sums columns(Complex* field, Coefficients& c, const REAL* cosin
       store_first<N>(line, n2, a);
     }
   }
-  return sums;
+  Sums twice = no_sums();  // k and -k
+  add(twice, same(2), sums);
+  return twice;
 }
 
-struct Files {  // what the launch reads and writes; two samples of a pair lie one behind the other
-  const REAL* start;  // [samples][CELLS]
-  REAL* fields;       // [samples][looks][CELLS]
-  double *steady_time, *time;
-  int *steps, *diverged;
+// A step's update of one coefficient
+template <bool SUMS> struct Update {
+  History& c;
+  const Step& step;
+  REAL e2, S;
+  const Media& media;
+
+  __device__ __forceinline__ void load(int i, Complex (&u)[ORDER], Complex (&rest)[ORDER]) const {
+    LINE_UNROLL for (int j = 0; j < ORDER; ++j) u[j] = c.u[j][i];
+    LINE_UNROLL for (int j = 0; j < RESTS; ++j) rest[j + 1] = c.rest[j][i];
+  }
+  __device__ __forceinline__ void store(int i, const Complex& later, const Complex (&u)[ORDER], const Complex (&rest)[ORDER]) const {
+#ifdef __CUDACC__
+    LINE_UNROLL for (int j = ORDER - 1; j > 0; --j) c.u[j][i] = u[j - 1];
+    LINE_UNROLL for (int j = RESTS - 1; j >= 0; --j) c.rest[j][i] = rest[j];
+    c.u[0][i] = later;
+#else
+    c.u[ORDER - 1][i] = later;  // the oldest place; `turn` makes it the newest
+    if constexpr (RESTS > 0) c.rest[RESTS - 1][i] = rest[0];
+#endif
+  }
+  __device__ __forceinline__ Complex operator()(const Complex& nonlinear, int i, REAL k2, Sums& sums) const {
+    Complex u[ORDER], rest[ORDER];
+    load(i, u, rest);
+    const Complex later = advance<SUMS>(nonlinear, u, rest, k2, step, e2, S, media.curvature, sums);
+    store(i, later, u, rest);
+    return later;
+  }
+  __device__ __forceinline__ Complex operator()(const Complex& nonlinear, int i, Two k2, Sums& sums) const {
+    Complex u[ORDER], rest[ORDER], apart[2][ORDER], rest_apart[2][ORDER];
+    load(i, u, rest);
+    for (int j = 0; j < ORDER; ++j) {
+      apart[0][j] = {u[j].re, same(0)};
+      apart[1][j] = {u[j].im, same(0)};
+      rest_apart[0][j] = {rest[j].re, same(0)};
+      rest_apart[1][j] = {rest[j].im, same(0)};
+    }
+    Sums once = no_sums();
+    const Complex low = advance<SUMS>({nonlinear.re, same(0)}, apart[0], rest_apart[0], k2.low, step, e2, S, media.curvature, once);
+    const Complex high = advance<SUMS>({nonlinear.im, same(0)}, apart[1], rest_apart[1], k2.high, step, e2, S, media.curvature, once);
+    add(sums, same((REAL)0.5), once);
+    rest[0] = {rest_apart[0][0].re, rest_apart[1][0].re};
+    const Complex later = {low.re, high.re};
+    store(i, later, u, rest);
+    return later;
+  }
+};
+
+template <bool SUMS>
+__device__ APART Sums step_columns(Complex* field, History& c, const REAL* cosine, const REAL* sine, const REAL* symbol, const Step& step,
+                                   REAL e2, REAL S, const Media& media) {
+  return columns(field, cosine, sine, symbol, Update<SUMS>{c, step, e2, S, media});
+}
+
+// The oldest coefficients' place is the newest's (on a GPU they move through registers)
+__device__ __forceinline__ void turn(History& c) {
+#ifndef __CUDACC__
+  Complex *newest = c.u[ORDER - 1], *newest_rest = c.rest[RESTS ? RESTS - 1 : 0];
+  for (int j = ORDER - 1; j > 0; --j) c.u[j] = c.u[j - 1];
+  for (int j = RESTS - 1; j > 0; --j) c.rest[j] = c.rest[j - 1];
+  c.u[0] = newest;
+  c.rest[0] = newest_rest;
+#endif
+}
+
+struct Files {  // what the launch reads and writes
+  const REAL* start;  // [fields][CELLS]
+  const Medium* media;
+  REAL* fields;       // [fields][looks][CELLS]
+  Clock* clocks;
   const double* looks;
   int look_count, max_steps;
 };
 
-// Rows: back, u^3 - u, forward
-__device__ APART void rows(Complex* field, const REAL* cosine, const REAL* sine) {
+// Fields that have arrived at a look are left there: u = mean + v.  On a GPU on a copy, so that what goes on stays as it is.
+__device__ APART void leave(const Complex* field, Complex* copy, const REAL* cosine, const REAL* sine, const Files& f, const Lane* lanes) {
   const int member = threadIdx.x % TEAM;
-  for (int y = threadIdx.x / TEAM; y < N; y += blockDim.x / TEAM) {
-    const Row line{field, y};
-    for (int k1 = member; k1 < A; k1 += TEAM) {
-      Complex a[B];
-      load_second<N>(line, k1, a);
-      back_second<N>(line, k1, a, cosine, sine);
-    }
-    SYNC_TEAM();
+#ifdef __CUDACC__
+  for (int i = threadIdx.x; i < N * H; i += blockDim.x) copy[i] = field[i];
+  __syncthreads();
+  const Complex* from = copy;
+#else
+  const Complex* from = field;
+#endif
+  for (int y = threadIdx.x / TEAM; y < H; y += blockDim.x / TEAM) {
+    ROW_WORK(copy, y);
+    row_back_second(from, y, work, member, cosine, sine);
+    row_back_first(work, member, [&](int n2, Complex* a) {
+      for (int lane = 0; lane < REAL_LANES; ++lane) {
+        const Lane& one = lanes[lane];
+        if (one.field < 0) continue;
+        for (int look = one.look; look < one.write_to; ++look) {
+          REAL* out = f.fields + ((size_t)one.field * f.look_count + look) * CELLS;
+          for (int j = 0; j < A; ++j) {
+            out[y * N + B * j + n2] = (REAL)(f.media[one.field].mean + get(a[j].re, lane));
+            out[(y + H) * N + B * j + n2] = (REAL)(f.media[one.field].mean + get(a[j].im, lane));
+          }
+        }
+      }
+    });
+  }
+  __syncthreads();
+}
+
+// New fields take their lanes: coefficients, and the field as a columns pass leaves it
+__device__ APART void come(Complex* field, Complex* copy, History& c, const REAL* cosine, const REAL* sine, const REAL* symbol, const Files& f,
+                           const Lane* lanes) {
+  const int member = threadIdx.x % TEAM;
+  for (int y = threadIdx.x / TEAM; y < H; y += blockDim.x / TEAM) {
+    ROW_WORK(copy, y);
     for (int n2 = member; n2 < B; n2 += TEAM) {
       Complex a[A];
-      load_first<N>(line, n2, a);
-      fft<A, 1>(a);
-      LINE_UNROLL for (int j = 0; j < A; ++j) a[j] = {a[j].re * (a[j].re * a[j].re - (REAL)1), a[j].im * (a[j].im * a[j].im - (REAL)1)};
-      forward_first<N>(line, n2, a, cosine, sine);
-    }
-    SYNC_TEAM();
-    for (int k1 = member; k1 < A; k1 += TEAM) {
-      Complex a[B];
-      load_second<N>(line, k1, a);
-      fft<B, -1>(a);
-      store_second<N>(line, k1, a);
-    }
-  }
-}
-
-// One transform of every line, in place: rows, or columns, SIGN as in line_fft.h
-template <class Line, int SIGN> __device__ __forceinline__ void transform(Complex* field, const REAL* cosine, const REAL* sine) {
-  const int member = threadIdx.x % TEAM;
-  for (int i = threadIdx.x / TEAM; i < N; i += blockDim.x / TEAM) {
-    const Line line{field, i};
-    for (int half = 0; half < 2; ++half) {
-      if ((half == 0) == (SIGN < 0))
-        for (int n2 = member; n2 < B; n2 += TEAM) {
-          Complex a[A];
-          load_first<N>(line, n2, a);
-          if constexpr (SIGN < 0) {
-            forward_first<N>(line, n2, a, cosine, sine);
-          } else {
-            fft<A, 1>(a);
-            store_first<N>(line, n2, a);
-          }
-        }
-      else
-        for (int k1 = member; k1 < A; k1 += TEAM) {
-          Complex a[B];
-          load_second<N>(line, k1, a);
-          if constexpr (SIGN > 0) {
-            back_second<N>(line, k1, a, cosine, sine);
-          } else {
-            fft<B, -1>(a);
-            store_second<N>(line, k1, a);
-          }
-        }
-      SYNC_TEAM();
-    }
-  }
-  __syncthreads();
-}
-
-// Pairs that have arrived at a look leave their field there. Works on a copy: what the other pairs go on with stays as it
-// is to the last bit, so that a pair's numbers never depend on its company.
-__device__ APART void leave(const Complex* field, Complex* copy, const REAL* cosine, const REAL* sine, const Files& f, const Clock* clock) {
-  for (int i = threadIdx.x; i < CELLS; i += blockDim.x) copy[at(i / N, i % N)] = field[at(i / N, i % N)];
-  __syncthreads();
-  transform<Row, 1>(copy, cosine, sine);
-  for (int lane = 0; lane < REAL_LANES; ++lane) {
-    const Clock& one = clock[lane];
-    if (one.pair < 0 || one.write_to <= one.look) continue;
-    for (int look = one.look; look < one.write_to; ++look) {
-      REAL* out = f.fields + ((size_t)2 * one.pair * f.look_count + look) * CELLS;
-      for (int i = threadIdx.x; i < CELLS; i += blockDim.x) {
-        const Complex u = copy[at(i / N, i % N)];
-        out[i] = get(u.re, lane);
-        out[(size_t)f.look_count * CELLS + i] = get(u.im, lane);
-      }
-    }
-  }
-  __syncthreads();
-}
-
-// New pairs take their lanes: coefficients, and the field as a columns pass leaves it
-__device__ APART void come(Complex* field, Complex* copy, Coefficients& c, const REAL* cosine, const REAL* sine, const Files& f, const Clock* clock) {
-  for (int lane = 0; lane < REAL_LANES; ++lane)
-    if (clock[lane].fresh)
-      for (int i = threadIdx.x; i < CELLS; i += blockDim.x) {
-        const REAL* in = f.start + (size_t)2 * (clock[lane].pair < 0 ? 0 : clock[lane].pair) * CELLS + i;
-        Complex& u = copy[at(i / N, i % N)];
-        set(u.re, lane, clock[lane].pair < 0 ? (REAL)0 : in[0]);
-        set(u.im, lane, clock[lane].pair < 0 ? (REAL)0 : in[CELLS]);
-      }
-  __syncthreads();
-  transform<Row, -1>(copy, cosine, sine);
-  transform<Column, -1>(copy, cosine, sine);
-  const int member = threadIdx.x % TEAM, first = threadIdx.x / TEAM;
-#ifdef __CUDACC__
-#pragma unroll
-#endif
-  for (int column = 0; column < COLUMNS; ++column)
-#ifdef __CUDACC__
-#pragma unroll
-#endif
-    for (int second = 0; second < SECONDS; ++second) {
-      const int k1 = member + second * TEAM;
-      if (k1 >= A) continue;
-      LINE_UNROLL for (int j = 0; j < B; ++j) {
-        const int i = (column * SECONDS + second) * B + j, o = ORDER == 2 ? i : 0;
-        Complex& place = copy[at(B * k1 + j, first + column)];
-        place = same((REAL)1 / CELLS) * place;
+      for (int j = 0; j < A; ++j) {
+        a[j] = {same(0), same(0)};
         for (int lane = 0; lane < REAL_LANES; ++lane)
-          if (clock[lane].fresh) {
-            const REAL re = get(place.re, lane), im = get(place.im, lane);
-            set(c.now[i].re, lane, re);
-            set(c.now[i].im, lane, im);
-            set(c.before[o].re, lane, re);
-            set(c.before[o].im, lane, im);
-            set(c.nonlinear_before[o].re, lane, 0);
-            set(c.nonlinear_before[o].im, lane, 0);
+          if (lanes[lane].fresh && lanes[lane].field >= 0) {
+            const REAL* in = f.start + (size_t)lanes[lane].field * CELLS + B * j + n2;
+            set(a[j].re, lane, in[y * N]);
+            set(a[j].im, lane, in[(y + H) * N]);
           }
       }
+      forward_first<N>(work, n2, a, cosine, sine);
     }
+    row_forward_second(copy, y, work, member);
+  }
   __syncthreads();
-  transform<Column, 1>(copy, cosine, sine);
+  columns(copy, cosine, sine, symbol, [&](const Complex& value, int i, auto, Sums&) {
+    for (int lane = 0; lane < REAL_LANES; ++lane)
+      if (lanes[lane].fresh) {
+        for (int j = 0; j < ORDER; ++j) {  // those before have no weight yet
+          set(c.u[j][i].re, lane, get(value.re, lane));
+          set(c.u[j][i].im, lane, get(value.im, lane));
+        }
+        for (int j = 0; j < RESTS; ++j) {
+          set(c.rest[j][i].re, lane, 0);
+          set(c.rest[j][i].im, lane, 0);
+        }
+      }
+    return value;
+  });
+  __syncthreads();
   for (int lane = 0; lane < REAL_LANES; ++lane)
-    if (clock[lane].fresh)
-      for (int i = threadIdx.x; i < CELLS; i += blockDim.x) {
-        Complex &u = field[at(i / N, i % N)], &from = copy[at(i / N, i % N)];
+    if (lanes[lane].fresh)
+      for (int i = threadIdx.x; i < N * H; i += blockDim.x) {
+        Complex &u = field[at(i / H, i % H)], &from = copy[at(i / H, i % H)];
         set(u.re, lane, get(from.re, lane));
         set(u.im, lane, get(from.im, lane));
       }
@@ -289,108 +496,120 @@ __device__ APART void come(Complex* field, Complex* copy, Coefficients& c, const
 }
 
 // Whether the sums of this step are needed: a fixed step has its energy looked at now and then, and where it lands
-__device__ __forceinline__ bool looked_at(const Clock& c, const Files& f) {
-  return ADAPTIVE || (c.pair >= 0 && (c.steps % CHECK == CHECK - 1 || c.step >= f.looks[c.write_to] - c.time || c.steps + 1 >= f.max_steps));
+__device__ __forceinline__ bool looked_at(const Lane& one, const Files& f) {
+  return ADAPTIVE || (one.field >= 0 && ((int)one.clock.steps % CHECK == CHECK - 1 || one.clock.time + one.step >= f.looks[one.write_to] ||
+                                         one.clock.steps + 1 >= f.max_steps));
 }
 
-// After a step: time, looks that are due, whether the pair has ended
-__device__ __forceinline__ void tick(Clock& c, const Parameters& p, const Files& f, double error, double falls, double size) {
-  if (c.pair < 0) return;
-  c.look = c.write_to;
-  const bool summed = looked_at(c, f);
-  const double remaining = f.looks[c.look] - c.time;
-  ++c.steps;
-  const bool diverged = summed && !(size < 2 * p.diverged * p.diverged), steady = summed && !diverged && falls < p.steady_state * c.step;
-  if (!diverged) {
-    c.time = c.step >= remaining ? f.looks[c.look] : c.time + c.step;
-    while (c.write_to < f.look_count && c.time >= f.looks[c.write_to]) ++c.write_to;
-    if (steady || c.steps >= f.max_steps) c.write_to = f.look_count;
+// After a step: time, looks that are due, whether the field has ended; then the length of the next step
+__device__ __forceinline__ void after_step(Lane& one, const Rule& rule, const Files& f, const Totals& totals) {
+  if (one.field < 0) return;
+  Clock& clock = one.clock;
+  one.look = one.write_to;
+  const double look = f.looks[one.look], remaining = look - clock.time;
+  tick(rule, f.media[one.field], clock, one.step, one.step >= remaining ? look : clock.time + one.step, looked_at(one, f), totals);
+  if (clock.ending != DIVERGED) {
+    while (one.write_to < f.look_count && clock.time >= f.looks[one.write_to]) ++one.write_to;
+    if (clock.ending || clock.steps >= f.max_steps) one.write_to = f.look_count;
   }
-  c.ended = diverged || c.write_to >= f.look_count;
-  if (c.ended) {
-    if (threadIdx.x == 0)
-      for (int sample = 2 * c.pair; sample < 2 * c.pair + 2; ++sample) {
-        if (steady) f.steady_time[sample] = c.time;
-        f.diverged[sample] = diverged;
-        f.time[sample] = c.time;
-        f.steps[sample] = c.steps;
-      }
-    return;
-  }
-  c.meant = next_step(p, c.step, c.meant, ADAPTIVE ? sqrt(error) : 0);
-  c.used = c.step;
-  c.step = land(p, c.meant, f.looks[c.write_to] - c.time);
+  one.ended = clock.ending == DIVERGED || one.write_to >= f.look_count;
+  if (one.ended)
+    f.clocks[one.field] = clock;
+  else
+    one.step = step_length(rule, clock, f.looks[one.write_to] - clock.time);
 }
 
-//   start       [samples][CELLS]         u at time 0; samples is even
-//   fields      [samples][looks][CELLS]  u at the looks
-//   looks       [look_count]             tau, above 0
-//   symbol      [N]                      k^2 of a line's coefficients in the order of line_fft.h
-//   turns       [2][A][B]                cosine and sine of line_fft.h
-//   parameters  Parameters
-//   scratch     on a CPU: [blocks][5][N PITCH] Complex; on a GPU it is shared memory, [2][CELLS] Complex
-//   steady_time, time, steps, diverged   [samples]
+//   start       [fields][CELLS]         v = u - mean at time 0
+//   media       [fields] Medium
+//   fields      [fields][looks][CELLS]  u at the looks
+//   looks       [look_count]            tau, above 0
+//   symbol      [N]                     k^2 of a line's coefficients in the order of line_fft.h
+//   turns       [2][A][B]               cosine and sine of line_fft.h
+//   rule        Rule
+//   scratch     on a CPU: [blocks][2 + 2 ORDER - 1][N PITCH] Complex; on a GPU it is shared memory, [2][CELLS / 2] Complex
+//   clocks      [fields] Clock          as each field ended
 //   next_task   0
 extern "C" __global__ void
 #ifdef __CUDACC__
 __launch_bounds__(THREADS)
 #endif
-    separate(const REAL* start, REAL* fields, const double* looks, int look_count, const REAL* symbol, const REAL* turns, const double* parameters,
-             REAL* scratch, double* steady_time, double* time, int* steps_taken, int* diverged, int pairs, int max_steps, int* next_task) {
-  const Files files{start, fields, steady_time, time, steps_taken, diverged, looks, look_count, max_steps};
-  const Parameters p = *(const Parameters*)parameters;
-  const REAL e2 = (REAL)p.squared_width, S = (REAL)p.stabilisation, *cosine = turns, *sine = turns + N;
-  Coefficients c;
+    separate(const REAL* start, const double* media, REAL* fields, const double* looks, int look_count, const REAL* symbol, const REAL* turns,
+             const double* rule_words, REAL* scratch, double* clocks, int count, int max_steps, int* next_task) {
+  const Files files{start, (const Medium*)media, fields, (Clock*)clocks, looks, look_count, max_steps};
+  const Rule rule = *(const Rule*)rule_words;
+  const REAL e2 = (REAL)rule.squared_width, S = (REAL)rule.stabilisation, *cosine = turns, *sine = turns + N;
+  History c;
 #ifdef __CUDACC__
   extern __shared__ Complex shared[];
-  Complex *field = shared, *copy = shared + CELLS;
-  for (int i = 0; i < COLUMNS * SECONDS * B; ++i) c.now[i] = {0, 0};
-  for (int i = 0; i < (ORDER == 2 ? COLUMNS * SECONDS * B : 1); ++i) c.before[i] = c.nonlinear_before[i] = {0, 0};
+  Complex *field = shared, *copy = shared + N * H;
+  for (int i = 0; i < KEPT; ++i) {
+    for (int j = 0; j < ORDER; ++j) c.u[j][i] = {0, 0};
+    for (int j = 0; j < RESTS; ++j) c.rest[j][i] = {0, 0};
+  }
 #else
-  Complex *field = (Complex*)scratch + (size_t)blockIdx.x * 5 * N * PITCH, *copy = field + N * PITCH;
-  c.now = field + 2 * N * PITCH;
-  c.before = field + 3 * N * PITCH;
-  c.nonlinear_before = field + 4 * N * PITCH;
+  constexpr int ARRAY = N * PITCH, ARRAYS = 2 + ORDER + RESTS;
+  Complex *field = (Complex*)scratch + (size_t)blockIdx.x * ARRAYS * ARRAY, *copy = field + ARRAY;
+  for (int j = 0; j < ORDER; ++j) c.u[j] = field + (2 + j) * ARRAY;
+  c.rest[0] = nullptr;
+  for (int j = 0; j < RESTS; ++j) c.rest[j] = field + (2 + ORDER + j) * ARRAY;
 #endif
-  Clock clock[REAL_LANES];
-  for (int lane = 0; lane < REAL_LANES; ++lane) clock[lane] = {-1, 0, 0, 0, 0, 0, 0, 0, false, true};
-  for (int i = threadIdx.x; i < CELLS; i += blockDim.x) field[at(i / N, i % N)] = copy[at(i / N, i % N)] = {same(0), same(0)};
+  __shared__ Lane lanes[REAL_LANES];
+  __shared__ Step step;
+  __shared__ Media of_lanes;
+  ONE_THREAD for (int lane = 0; lane < REAL_LANES; ++lane) {
+    lanes[lane].field = -1;
+    lanes[lane].look = lanes[lane].write_to = 0;
+    lanes[lane].ended = true;
+  }
+  for (int i = threadIdx.x; i < N * H; i += blockDim.x) field[at(i / H, i % H)] = copy[at(i / H, i % H)] = {same(0), same(0)};
   __syncthreads();
   bool more = true;
   for (;;) {
     // those that have ended leave after their last look; the next ones come in
     bool any_leaving = false, any_coming = false, any_going = false;
-    for (int lane = 0; lane < REAL_LANES; ++lane) any_leaving |= clock[lane].pair >= 0 && clock[lane].write_to > clock[lane].look;
-    if (any_leaving) leave(field, copy, cosine, sine, files, clock);
+    for (int lane = 0; lane < REAL_LANES; ++lane) any_leaving |= lanes[lane].field >= 0 && lanes[lane].write_to > lanes[lane].look;
+    if (any_leaving) leave(field, copy, cosine, sine, files, lanes);
     for (int lane = 0; lane < REAL_LANES; ++lane) {
-      Clock& one = clock[lane];
-      one.look = one.write_to;
-      if (one.ended && (more || one.pair >= 0)) {  // a lane for which there is no pair is zero from now on
-        const int pair = more ? take_task(next_task) : pairs;
-        more = pair < pairs;
-        one = {more ? pair : -1, 0, 0, 0, 0, 0, more ? land(p, p.first, looks[0]) : 0, p.first, true, !more};
-        any_coming = true;
+      Lane& one = lanes[lane];
+      const bool coming = one.ended && (more || one.field >= 0);  // a lane for which there is no field is zero from now on
+      int next = -1;
+      if (coming && more) {
+        next = take_task(next_task);
+        more = next < count;
+        if (!more) next = -1;
       }
-      any_going |= one.pair >= 0;
+      __syncthreads();
+      ONE_THREAD {
+        one.look = one.write_to;
+        one.fresh = coming;
+        if (coming) {
+          one.field = next;
+          one.look = one.write_to = 0;
+          one.ended = next < 0;
+          one.step = 0;
+          one.clock = clock_at_start(rule);
+          if (next >= 0) one.step = step_length(rule, one.clock, looks[0]);
+          for (int j = 0; j < DEGREE - 1; ++j) set(of_lanes.slopes[j], lane, next < 0 ? (REAL)0 : (REAL)files.media[next].slopes[j]);
+          set(of_lanes.curvature, lane, next < 0 ? (REAL)0 : (REAL)files.media[next].curvature);
+        }
+      }
+      __syncthreads();
+      any_coming |= coming;
+      any_going |= one.field >= 0;
     }
     if (!any_going) break;
-    if (any_coming) come(field, copy, c, cosine, sine, files, clock);
-    rows(field, cosine, sine);
+    if (any_coming) come(field, copy, c, cosine, sine, symbol, files, lanes);
+    ONE_THREAD for (int lane = 0; lane < REAL_LANES; ++lane) put_weights(step, lane, weights(rule, lanes[lane].clock, lanes[lane].step));
+    rows(field, cosine, sine, of_lanes);
     __syncthreads();
-    Step s;
-    for (int lane = 0; lane < REAL_LANES; ++lane) {
-      Clock& one = clock[lane];
-      one.fresh = false;
-      set(s.dt, lane, (REAL)one.step);
-      set(s.w, lane, (REAL)(ORDER == 2 && one.used > 0 ? one.step / one.used : 0));
-    }
-    complete(s);
     bool look = ADAPTIVE;
-    for (int lane = 0; lane < REAL_LANES; ++lane) look |= looked_at(clock[lane], files);
-    Sums sums = look ? columns<true>(field, c, cosine, sine, symbol, s, e2, S) : columns<ADAPTIVE>(field, c, cosine, sine, symbol, s, e2, S);
+    for (int lane = 0; lane < REAL_LANES; ++lane) look |= looked_at(lanes[lane], files);
+    Sums sums = look ? step_columns<true>(field, c, cosine, sine, symbol, step, e2, S, of_lanes)
+                     : step_columns<ADAPTIVE>(field, c, cosine, sine, symbol, step, e2, S, of_lanes);
+    turn(c);
     if (look) sum_over_block(sums);
-    for (int lane = 0; lane < REAL_LANES; ++lane)
-      tick(clock[lane], p, files, (double)get(sums.error, lane), (double)get(sums.falls, lane), (double)get(sums.size, lane));
+    ONE_THREAD for (int lane = 0; lane < REAL_LANES; ++lane)
+      after_step(lanes[lane], rule, files, {get(sums.error, lane), get(sums.falls, lane), get(sums.size, lane), get(sums.growing, lane)});
     __syncthreads();
   }
 }

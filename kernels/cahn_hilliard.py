@@ -1,35 +1,44 @@
 """Cahn-Hilliard equation in two and three dimensions: a mixture that separates, and what it looks
 like afterwards.
 
-Equation     dc/dt = M lap mu,  mu = dF/dc = f'(c) - epsilon^2 lap c,  F = integral of f(c) +
-             epsilon^2/2 |grad c|^2, periodic
+Equation     dc/dt = M lap mu,  mu = dF/dc = f'(c) - epsilon^2 lap c,
+             F = integral of f(c) + epsilon^2/2 |grad c|^2, periodic
 Free energy  form `unit`       f = a c^2 (1 - c)^2     wells at c = 0 and 1
              form `symmetric`  f = a (c^2 - 1)^2 / 4   wells at c = -1 and 1
+             a FreeEnergy      any polynomial (free_energy.py); `double_well` takes PFHub's names
 Symbols      concentration c, well_depth a (energy / volume), epsilon (sqrt(energy / length)),
              mobility M (length^5 / energy / time in 3D), spacing dx (length); chemical potential mu
              (energy / volume)
-Both forms   u = 2c - 1 or c: du/dtau = lap(u^3 - u - e^2 lap u), tau = M a t, e^2 = epsilon^2 / a.
-             Flat interface u = tanh(x / (sqrt(2) e)): 90% of the step within 4.2 e. Unstable where
-             u^2 < 1/3: 0.211 < c < 0.789 (unit).
+All forms    u = -1 and 1 in the wells: du/dtau = lap(f'(u) - e^2 lap u), f(u) = (u^2 - 1)^2 / 4,
+             tau = M a t, e^2 = epsilon^2 / a (unit, symmetric). Flat interface u = tanh(x /
+             (sqrt(2) e)): 90% of the step within 4.2 e. Unstable where u^2 < 1/3: 0.211 < c < 0.789
+             (unit).
 Update rules, Fourier space, k^2 the Laplacian's symbol (`spectral`: exact; `finite_difference`: 2d
-+ 1 points)
-             first_order   u' = (u - dtau k^2 (N - S u)) / (1 + dtau k^2 (e^2 k^2 + S)),  N = (u^3 -
-                           u)^, S = 2
-             second_order  the same with SBDF2: backward differences of second order, N extrapolated
-             adaptive      SBDF2 with steps of varying length: keeps the stabilisation's own error
-                           per step, an rms over the field, at `tolerance`; never repeats a step;
-                           the default
+             + 1 points), for v = u - mean, N = (f'(mean + v) - f'(mean))^ expanded in v:
+             first_order   v' = (v - dtau k^2 (N - S v)) / (1 + dtau k^2 (e^2 k^2 + S)), S = 2
+             second_order  the same with SBDF2: backward differences of second order, N - S v
+                           extrapolated
+             third_order   the same with SBDF3, from the first step on; stable below dtau = 2 e^2
+             adaptive      SBDF3 with steps of varying length, and in long ones a share of second
+                           order that keeps them stable (cahn_hilliard_clock.h): keeps the error of
+                           a step, an rms over the field relative to the field's own fluctuation, at
+                           `tolerance`; never repeats a step; the default. At its default tolerance
+                           mixtures reach the same ends as at any tighter one
              explicit      forward Euler with finite differences in real space, dt below its limit
                            of stability
+At rest      F falls by less than `steady_state` over a span of at least 10 growth times of the
+             fastest wave and a tenth of the time; never while waves still grow out of the noise
 Sources      Cahn and Hilliard, J. Chem. Phys. 28, 258 (1958); stabilised steps: Eyre, MRS Proc.
-             529, 39 (1998); He, Liu and Tang, Appl. Numer. Math. 57, 616 (2007); variable-step
-             SBDF2: Wang and Ruuth, J. Comput. Math. 26, 838 (2008)
+             529, 39 (1998); He, Liu and Tang, Appl. Numer. Math. 57, 616 (2007); SBDF: Ascher,
+             Ruuth and Wetton, SIAM J. Numer. Anal. 32, 797 (1995); of varying steps: Wang and
+             Ruuth, J. Comput. Math. 26, 838 (2008); double wells: A. M. Jokisaari et al., Comput.
+             Mater. Sci. 126, 139 (2017)
 
     from kernels.cahn_hilliard import CahnHilliard, mixtures
     model = CahnHilliard(shape=(64, 64), epsilon=1.0)
     start = mixtures(mean=[0.3, 0.5], noise=0.1, shape=(64, 64), seed=1)
-    run = model.run(start, times=[0, 10, 100, float("inf")])         # inf: the steady state
-    print(run.fields.shape, run.free_energy, run.steady_time)        # (2, 4, 64, 64), (2, 4), (2,)
+    run = model.run(start, times=[0, 10, 100, float("inf")])  # inf: until it is at rest
+    print(run.fields.shape, run.free_energy, run.steady_time)  # (2, 4, 64, 64), (2, 4), (2,)
 """
 
 import math
@@ -41,13 +50,15 @@ import numpy as np
 
 from kernels import interface
 from kernels.device import select
+from kernels.free_energy import FreeEnergy, double_well
 from kernels.streams import STREAMS
 
-FORMS = ("unit", "symmetric")
+FORMS = {"unit": double_well(0.0, 1.0), "symmetric": FreeEnergy((-1.0, 1.0))}
 LAPLACIANS = ("spectral", "finite_difference")
-SCHEMES = ("adaptive", "first_order", "second_order", "explicit")
-# S: the largest f'' between the wells; half of it is enough for F to fall at any first-order step
-STABILISATION = 2.0
+SCHEMES = ("adaptive", "first_order", "second_order", "third_order", "explicit")
+REVISION = 2  # of the solver: data of another revision are not the same to the last bit
+TOLERANCE = 1e-5  # at which fates do not depend on it any more
+RISE = 1e-4  # of F from one look to the next that round-off does not explain
 DIVERGED = 10.0  # rms of u beyond which a trajectory has blown up: the wells are at 1
 SMALLEST_GRID = 8
 COARSEST_INTERFACE = 2.5  # cells; below it the lattice pins interfaces
@@ -71,10 +82,11 @@ class Trajectory:
     surface_energy: float64 (n, t), energy. mean: float64 (n, t). area: float64 (n, t), length^d, of
     the phase above the middle of the two wells.
     perimeter: float64 (n, t), length^(d-1), of the level line (surface) through the middle.
-    steady_time: float64 (n,), time at which the free energy stood still, nan: it did not; later
-    times hold the field as it was then. steps: int64 (n,).
-    diverged: bool (n,), blown up: from then on fields and numbers are those of the last look before
-    (or of the start), and `time` is that look's. time: float64 (n,), the time reached.
+    steady_time: float64 (n,), time at which the field was found at rest, nan: it was not; later
+    times hold the field as it was then. uniform: bool (n,), at rest as a uniform mixture.
+    steps: int64 (n,). diverged: bool (n,), blown up: from then on fields and numbers are those of
+    the last look before (or of the start), and `time` is that look's. time: float64 (n,), the time
+    reached.
     """
 
     times: np.ndarray
@@ -86,6 +98,7 @@ class Trajectory:
     area: np.ndarray
     perimeter: np.ndarray
     steady_time: np.ndarray
+    uniform: np.ndarray
     steps: np.ndarray
     diverged: np.ndarray
     time: np.ndarray
@@ -97,57 +110,12 @@ class Trajectory:
 
 
 @dataclass(frozen=True)
-class Control:
-    """How long a step is, in units of tau: the same rule in every implementation (scheme
-    `adaptive`; others: fixed).
-
-    A step of rms error E is followed by one of clip(0.8 (tolerance / E)^(1/3), 0.4, 1.3) times its
-    length, at most `longest`. So as to land on an asked time, the step before it is cut, and the
-    one before that halved; after a cut step the next may be as long as was meant, but no more than
-    twice the cut one (SBDF2 is stable below 2.41).
-    """
-
-    fixed: float | None
-    tolerance: float
-    first: float
-    longest: float
-    order: int
-
-    SAFETY, SHRINK, GROW, REGROW = 0.8, 0.4, 1.3, 2.0
-
-    def next(self, used, error, meant):
-        """Length of the next step after one of length `used`; meant: its length before it was cut.
-        Arrays.
-        """
-        if self.fixed is not None:
-            return np.full_like(used, self.fixed)
-        factor = np.clip(
-            self.SAFETY * np.cbrt(self.tolerance / np.maximum(error, 1e-30)), self.SHRINK, self.GROW
-        )
-        wanted = np.where(
-            meant > used,
-            np.maximum(used * factor, np.minimum(meant, used * self.REGROW)),
-            used * factor,
-        )
-        return np.minimum(wanted, self.longest)
-
-    def land(self, step, remaining):
-        """`step` cut so as to land on a time that is `remaining` away. Arrays."""
-        halved = remaining / 2 if self.fixed is None else step
-        return np.where(
-            step >= remaining * (1 - 1e-9),
-            remaining,
-            np.where(2 * step > remaining, np.minimum(step, halved), step),
-        )
-
-
-@dataclass(frozen=True)
 class CahnHilliard:
     """One system, ready to run batches of fields on `device` (kernels.device.select; default:
     auto).
 
     shape: cells a side, 2 or 3 even numbers from 8 on. epsilon, well_depth, mobility, spacing: > 0,
-    see above. form: FORMS.
+    see above. form: of FORMS, or a FreeEnergy, whose depth well_depth multiplies.
     laplacian: LAPLACIANS. precision: float32 or float64. Raises ValueError with one line on a value
     out of range; warns if an interface is less than 2.5 cells wide.
     """
@@ -156,7 +124,7 @@ class CahnHilliard:
     epsilon: float = 1.0
     well_depth: float = 1.0
     mobility: float = 1.0
-    form: str = "unit"
+    form: str | FreeEnergy = "unit"
     spacing: float = 1.0
     laplacian: str = "spectral"
     precision: str = "float32"
@@ -168,15 +136,20 @@ class CahnHilliard:
             object.__setattr__(self, "device", select())
         if self.interface_cells < COARSEST_INTERFACE:
             warnings.warn(
-                f"epsilon = {self.epsilon:g}: an interface is {self.interface_cells:.1f} cells wide (90% of the step), fewer "
-                f"than {COARSEST_INTERFACE:g}: the grid pins it",
+                f"epsilon = {self.epsilon:g}: an interface is {self.interface_cells:.1f} cells wide "
+                f"(90% of the step), fewer than {COARSEST_INTERFACE:g}: the grid pins it",
                 stacklevel=3,
             )
 
     @property
+    def free_energy(self) -> FreeEnergy:
+        """f(u)."""
+        return FORMS[self.form] if isinstance(self.form, str) else self.form
+
+    @property
     def squared_width(self) -> float:
-        """e^2 = epsilon^2 / a, length^2."""
-        return self.epsilon**2 / self.well_depth
+        """e^2 = epsilon^2 (dc/du)^2 / depth of f, length^2."""
+        return self.epsilon**2 * self.free_energy.half_width**2 / self.energy_scale
 
     @property
     def interface_cells(self) -> float:
@@ -185,20 +158,24 @@ class CahnHilliard:
 
     @property
     def surface_tension(self) -> float:
-        """Energy of a flat interface, energy / length^(d-1): a e sqrt(8)/3, a quarter of it in the
-        form `unit`.
+        """Energy of a flat interface, energy / length^(d-1): e times the integral of sqrt(2 f) over
+        u from well to well; a e sqrt(8)/3 in the form `symmetric`, a quarter of it in `unit`.
         """
-        return self.energy_scale * math.sqrt(8 * self.squared_width) / 3
+        middle, weight = np.polynomial.legendre.leggauss(64)
+        height = np.maximum(self.free_energy.density(middle), 0)
+        return float(
+            self.energy_scale * math.sqrt(2 * self.squared_width) * (weight * height**0.5).sum()
+        )
 
     @property
     def rate(self) -> float:
-        """tau / t = M a."""
-        return self.mobility * self.well_depth
+        """tau / t: mobility times depth of f over (dc/du)^2; M a in both forms."""
+        return self.mobility * self.energy_scale / self.free_energy.half_width**2
 
     @property
     def energy_scale(self) -> float:
-        """F over the integral of (u^2 - 1)^2/4 + e^2/2 |grad u|^2."""
-        return self.well_depth * (0.25 if self.form == "unit" else 1.0)
+        """F over the integral of f(u) + e^2/2 |grad u|^2."""
+        return self.well_depth * self.free_energy.depth
 
     @property
     def cell(self) -> float:
@@ -219,22 +196,22 @@ class CahnHilliard:
         """Of a small wave about a uniform mean: -M k^2 (f''(mean) + epsilon^2 k^2), 1 / time; k in
         1 / length.
         """
-        u = self.to_symmetric(np.asarray(mean))
+        curvature = self.free_energy.curvature(self.to_symmetric(np.asarray(mean)))
         k2 = np.asarray(wave_number) ** 2
-        return -self.rate * k2 * (3 * u**2 - 1 + self.squared_width * k2)
+        return -self.rate * k2 * (curvature + self.squared_width * k2)
 
     def to_symmetric(self, fields):
         """u of concentrations in this system's form."""
-        return 2 * fields - 1 if self.form == "unit" else fields
+        return (fields - self.free_energy.middle) / self.free_energy.half_width
 
     def from_symmetric(self, u):
-        return (u + 1) / 2 if self.form == "unit" else u
+        return self.free_energy.half_width * u + self.free_energy.middle
 
     def energies(self, fields: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Chemical and surface part of F of fields (..., *shape), float64 (...), energy."""
         u = self.to_symmetric(np.asarray(fields, np.float64))
         axes = tuple(range(-len(self.shape), 0))
-        chemical = ((u**2 - 1) ** 2).mean(axes) / 4
+        chemical = self.free_energy.density(u).mean(axes)
         k2 = sum(np.ix_(*self.wave_numbers()))
         power = np.abs(np.fft.fftn(u, axes=axes)) ** 2
         surface = self.squared_width / 2 * (power * k2).sum(axes) / math.prod(self.shape) ** 2
@@ -248,7 +225,7 @@ class CahnHilliard:
         *,
         scheme: str = "adaptive",
         step: float | None = None,
-        tolerance: float = 1e-4,
+        tolerance: float = TOLERANCE,
         steady_state: float | None = 1e-10,
         keep: Sequence[int] | None = None,
         max_steps: int = 10_000_000,
@@ -258,30 +235,36 @@ class CahnHilliard:
     ) -> Trajectory:
         """Run fields (n, *shape) and look at them at `times`.
 
-        times: increasing, from 0 on, time; the last may be inf: until steady. step: time, for all
-        schemes but `adaptive`.
-        tolerance: rms error of a step in u, `adaptive`. steady_state: a trajectory ends when its
-        free energy falls by less than this per volume and tau, units of energy_scale (None: never).
-        keep: which of `times` keep their field (default: all). on_blow_up: raise, or keep (see
+        times: increasing, from 0 on, time; the last may be inf: until at rest. Times that differ by
+        less than 1e-9 of themselves are one. step: time, for all schemes but `adaptive`.
+        tolerance: error of a step, rms over the field, relative to the rms of its fluctuation about
+        the mean, `adaptive`; at least 3e-6 in float32. The default makes the ends of mixtures
+        independent of it. steady_state: a trajectory ends at rest, when its free energy falls by
+        less than this per volume and tau, units of energy_scale (None: never). keep: which of
+        `times` keep their field (default: all). on_blow_up: raise, or keep (see
         Trajectory.diverged). observe: False leaves energies, area and perimeter nan, which in three
         dimensions take as long as some hundred steps. progress: called with the number of
-        trajectories done. Two neighbours in the batch, 2i and 2i + 1, share their steps on the
-        fused path. Noise below about 1e-4 looks steady from the start even where it would grow:
-        give steady_state = None for it. Raises ValueError on arguments out of range, BlownUpError
-        if a trajectory leaves every physical range.
+        trajectories done.
+        A field's numbers are a function of itself, the times and this model alone, not of the
+        batch. Raises ValueError on arguments out of range, BlownUpError if a trajectory leaves
+        every physical range; warns where F rises from one look to the next.
         """
         from kernels.cahn_hilliard_paths import choose
+        from kernels.cahn_hilliard_plan import going, joined
         from kernels.cahn_hilliard_plan import plan as planned
 
         if on_blow_up not in ("raise", "keep"):
             raise ValueError(f"on_blow_up is {on_blow_up!r}; it must be raise or keep")
         plan = planned(self, fields, times, scheme, step, tolerance, steady_state, keep, max_steps)
-        recorded = choose(self, scheme)(self, plan, progress or (lambda done: None))
+        report = progress or (lambda done: None)
+        uniform = ~going(plan)
+        recorded = joined(self, plan, uniform, choose(self, scheme), report)
         trajectory = self._trajectory(plan, recorded, observe)
         if on_blow_up == "raise" and trajectory.diverged.any():
             i = int(np.flatnonzero(trajectory.diverged)[0])
             raise BlownUpError(
-                f"field {i} blew up at t = {trajectory.time[i]:.6g} after {trajectory.steps[i]} steps of scheme {scheme}"
+                f"field {i} blew up at t = {trajectory.time[i]:.6g} after {trajectory.steps[i]} steps "
+                f"of scheme {scheme}"
                 + (f" with step {step:g}; take a shorter one" if step else "; lower the tolerance"),
                 trajectory,
             )
@@ -292,8 +275,18 @@ class CahnHilliard:
         )
         if short.any():
             warnings.warn(
-                f"{short.sum()} of {len(short)} fields did not reach the last time within {max_steps} steps: what stands there "
-                f"is the field at Trajectory.time",
+                f"{short.sum()} of {len(short)} fields did not reach the last time within {max_steps} "
+                "steps: what stands there is the field at Trajectory.time",
+                stacklevel=2,
+            )
+        energy = trajectory.free_energy
+        with np.errstate(invalid="ignore"):
+            rises = (np.diff(energy, axis=1) > RISE * np.abs(energy[:, :-1])).any(1)
+        if (rises & ~trajectory.diverged).any():
+            warnings.warn(
+                f"the free energy of {rises.sum()} of {len(rises)} fields rises from one look to the "
+                "next, which no mixture's does: "
+                + (f"step = {step:g} is too long" if step else f"lower tolerance = {tolerance:g}"),
                 stacklevel=2,
             )
         return trajectory
@@ -304,7 +297,7 @@ class CahnHilliard:
             name: np.full((count, looks), np.nan)
             for name in ("chemical_energy", "surface_energy", "mean", "area", "perimeter")
         }
-        middle = 0.5 if self.form == "unit" else 0.0
+        middle = self.free_energy.middle
         axes = tuple(range(1, 1 + len(self.shape)))
         for i in range(looks):
             c = recorded.fields[:, i]
@@ -323,6 +316,7 @@ class CahnHilliard:
             fields=recorded.fields[:, kept],
             **numbers,
             steady_time=recorded.steady_time / self.rate,
+            uniform=recorded.uniform,
             steps=recorded.steps,
             diverged=recorded.diverged,
             time=recorded.time / self.rate,
@@ -358,8 +352,11 @@ def check(model: CahnHilliard) -> None:
         number = getattr(model, name)
         if not (number > 0 and math.isfinite(number)):
             raise ValueError(f"{name} is {number}; it must be a positive number")
+    if not isinstance(model.form, FreeEnergy) and model.form not in FORMS:
+        raise ValueError(
+            f"form is {model.form!r}; it must be one of {', '.join(FORMS)}, or a FreeEnergy"
+        )
     for name, allowed in (
-        ("form", FORMS),
         ("laplacian", LAPLACIANS),
         ("precision", ("float32", "float64")),
     ):

@@ -7,7 +7,8 @@
 // transformed, updated and transformed back. Nothing is ever sorted (line_fft.h), nothing is computed twice.
 //
 // All workers run this function together and meet at barriers. Sums are taken in a fixed order: the same bytes for any number
-// of workers. Compile-time: SIZE 32, 64, 128, 256 or 512; REAL float or double; ORDER 1 or 2; ADAPTIVE 0 or 1.
+// of workers. The field is v = u - mean. Compile-time: SIZE 32, 64, 128, 256 or 512; REAL float or double; ORDER 1, 2 or 3;
+// ADAPTIVE 0 or 1; DEGREE of the free energy.
 #include <sched.h>
 
 #include <atomic>
@@ -15,8 +16,11 @@
 
 #include "cpu.h"
 #include "line_fft.h"
+#include "free_energy.h"
 #include "cahn_hilliard_step.h"
+#include "cahn_hilliard_clock.h"
 
+constexpr int CHECK = 8;  // steps of fixed length between two looks at the free energy
 constexpr int N = SIZE, A = Factors<N>::A, B = Factors<N>::B, W = REAL_LANES, PITCH = N + 1, TILES = N / 2 / W, TILE = N * PITCH;
 constexpr int GROUPS = (N * N / 2 + 2 + W - 1) / W;
 
@@ -104,9 +108,9 @@ static __attribute__((noinline)) void transpose(vec* r) {
 
 enum Mode { START, STEP, FROM_REAL, TO_REAL, RESTORE };  // what a plane pass begins and ends with; RESTORE has none
 
-// A plane pass: y back, z back, u^3 - u, z forward, y forward. START: forward alone, of u itself; FROM_REAL: from u^3 - u on;
-// TO_REAL: up to u.
-static void plane_pass(Mode mode, Complex* field, const REAL* turns, int member, int members, Barrier& barrier) {
+// A plane pass: y back, z back, f'(u), z forward, y forward. START: forward alone, of v itself; FROM_REAL: from f'(u) on;
+// TO_REAL: up to v.
+static void plane_pass(Mode mode, Complex* field, const REAL* slopes, const REAL* turns, int member, int members, Barrier& barrier) {
   const int first = N * member / members, last = N * (member + 1) / members;
   Complex storage[N];
   const Line work{storage, 1};
@@ -125,8 +129,7 @@ static void plane_pass(Mode mode, Complex* field, const REAL* turns, int member,
         Complex a[A];
         load_first<N>(work, n2, a);
         fft<A, 1>(a);
-        LINE_UNROLL for (int j = 0; j < A; ++j)
-          a[j] = {a[j].re * (a[j].re * a[j].re - (REAL)1), a[j].im * (a[j].im * a[j].im - (REAL)1)};
+        LINE_UNROLL for (int j = 0; j < A; ++j) a[j] = {slope_beyond_mean(a[j].re, slopes), slope_beyond_mean(a[j].im, slopes)};
         forward_first<N>(work, n2, a, turns, turns + N);
       }
       forward_seconds(work, line);
@@ -135,8 +138,8 @@ static void plane_pass(Mode mode, Complex* field, const REAL* turns, int member,
     } else {
       if (mode == FROM_REAL)
         for (int z = 0; z < N; ++z) {
-          const Complex u = line(z);
-          line(z) = {u.re * (u.re * u.re - (REAL)1), u.im * (u.im * u.im - (REAL)1)};
+          const Complex v = line(z);
+          line(z) = {slope_beyond_mean(v.re, slopes), slope_beyond_mean(v.im, slopes)};
         }
       forward(line, work, turns);
     }
@@ -151,16 +154,11 @@ static void plane_pass(Mode mode, Complex* field, const REAL* turns, int member,
 }
 
 struct Boxes {
-  Complex *field, *now, *before, *nonlinear_before;
+  Complex *field, *u[ORDER], *nonlinear[ORDER];  // 0: now, 1: a step ago, ...; nonlinear[0]: where that of now is put
   const int* place;    // [GROUPS][2][W] of k and of -k in a tile
   const REAL *symbol;  // [N] along x
   const REAL *plane_symbol, *weight;  // [GROUPS][W]: k^2 along y and z; how often the pair counts in a sum over all k
 };
-
-static vec with_lane(vec v, vec first) {
-  v[0] = first[0];
-  return v;
-}
 
 // A line in x of W pairs back to the places of k and of -k, its halves together again
 static __forceinline__ void put_apart(const Boxes& b, const int* plus, const int* minus, const Complex* line) {
@@ -198,7 +196,7 @@ static void x_back(const Boxes& b, int group, const REAL* turns) {
   const Line whole{line, 1}, work{storage, 1};
   for (int k1 = 0; k1 < A; ++k1) {
     Complex a[B];
-    for (int j = 0; j < B; ++j) a[j] = b.now[(size_t)group * N + B * k1 + j];
+    for (int j = 0; j < B; ++j) a[j] = b.u[0][(size_t)group * N + B * k1 + j];
     back_second<N>(work, k1, a, turns, turns + N);
   }
   back_firsts(work, whole);
@@ -207,7 +205,7 @@ static void x_back(const Boxes& b, int group, const REAL* turns) {
 
 // The x pass of one group of W pairs
 template <bool BEGIN, bool SUMS>
-static __forceinline__ Sums x_pass(const Boxes& b, int group, const REAL* turns, const Step& step, REAL e2, REAL S) {
+static __forceinline__ Sums x_pass(const Boxes& b, int group, const REAL* turns, const Step& step, REAL e2, REAL S, vec curvature) {
   Complex line[N], storage[N];
   const int *plus = b.place + 2 * W * group, *minus = plus + W;
   for (int tile = 0; tile < TILES; ++tile) {
@@ -236,32 +234,29 @@ static __forceinline__ Sums x_pass(const Boxes& b, int group, const REAL* turns,
   }
   const Line whole{line, 1}, work{storage, 1};
   const vec normal = same((REAL)0.5 / ((REAL)N * N * N)), k2yz = *(const vec*)(b.plane_symbol + group * W);
-  Sums sums{same(0), same(0), same(0)};
+  Sums sums = no_sums();
   const size_t first = (size_t)group * N;
   forward_firsts(whole, work, turns);
   for (int k1 = 0; k1 < A; ++k1) {
     Complex a[B];
     load_second<N>(work, k1, a);
     fft<B, -1>(a);
-    const Complex mean = b.now[first], mean_nonlinear = normal * a[0];
     LINE_UNROLL for (int j = 0; j < B; ++j) {
-      const size_t i = first + B * k1 + j, o = ORDER == 2 ? i : 0;
+      const size_t i = first + B * k1 + j;
       const Complex found = normal * a[j];
-      if constexpr (BEGIN) {
-        a[j] = b.now[i] = found;
-        if constexpr (ORDER == 2) {
-          b.before[o] = found;
-          b.nonlinear_before[o] = {same(0), same(0)};
-        }
+      if constexpr (BEGIN) {  // those before have no weight yet
+        a[j] = found;
+        for (int n = 0; n < ORDER; ++n) b.u[n][i] = found;
+        for (int n = 1; n < ORDER; ++n) b.nonlinear[n][i] = {same(0), same(0)};
       } else {
-        a[j] = advance<SUMS>(found, b.now[i], b.before[o], b.nonlinear_before[o], b.symbol[B * k1 + j] + k2yz, step, e2, S, sums);
+        Complex u[ORDER], rest[ORDER];
+        LINE_UNROLL for (int n = 0; n < ORDER; ++n) {
+          u[n] = b.u[n][i];
+          if (n) rest[n] = {b.nonlinear[n][i].re - S * u[n].re, b.nonlinear[n][i].im - S * u[n].im};
+        }
+        a[j] = b.u[ORDER - 1][i] = advance<SUMS>(found, u, rest, b.symbol[B * k1 + j] + k2yz, step, e2, S, curvature, sums);
+        if constexpr (ORDER > 1) b.nonlinear[ORDER - 1][i] = found;
       }
-    }
-    if (!BEGIN && group == 0 && k1 == 0) {  // lane 0 of group 0 is k = 0
-      Sums of_mean{same(0), same(0), same(0)};
-      put_back<SUMS>(mean, mean_nonlinear, a[0], of_mean);
-      sums.falls[0] += of_mean.falls[0];
-      a[0] = b.now[first] = {with_lane(a[0].re, mean.re), with_lane(a[0].im, mean.im)};
     }
     back_second<N>(work, k1, a, turns, turns + N);
   }
@@ -276,78 +271,91 @@ static double weighted(const vec& values, const REAL* weight) {
   return total;
 }
 
-struct Clock { double time, used, meant, steps, ended, diverged; };  // ended: 1 steady
-
 // Runs to tau = `until`, or at most `most_steps` steps, or until steady or blown up.
-//   field      [TILES][N][PITCH] Complex   with mode 0 and 2: u in real space; 1: as the last call left it; 3: gives u
-//   now, before, nonlinear_before [GROUPS][N] Complex
-//   partial    [GROUPS][3]                 sums of each group
+//   field      [TILES][N][PITCH] Complex   with mode 0 and 2: v in real space; 1: as the last call left it; 3: gives v
+//   states     [2 ORDER - 1][GROUPS][N] Complex: ORDER of the field, then ORDER - 1 of the nonlinear part; after n steps the field's
+//              now is place n mod ORDER of its, a step ago one before that, and so on; the nonlinear part's last one is place n - 1
+//              mod ORDER - 1
+//   medium     Medium
+//   partial    [GROUPS][4]                 sums of each group
 //   clock      Clock                       of the trajectory
 //   barriers   [1 + workers] Barrier, zero
 // mode 0: starts; 1: goes on; 2: goes on from real space, where mode 3 left the field; 3: only brings the field to real space;
 // 4: only makes the field of coefficients that were put into `now`, from where mode 1 goes on
-extern "C" void separate_box(REAL* field, REAL* now, REAL* before, REAL* nonlinear_before, const int* place, const REAL* symbol,
-                             const REAL* plane_symbol, const REAL* weight, const REAL* turns, const double* parameters, double* partial,
-                             double* clock_place, int* barrier_place, const double* until_place, int mode, int most_steps, int workers) {
-  const Parameters p = *(const Parameters*)parameters;
-  const REAL e2 = (REAL)p.squared_width, S = (REAL)p.stabilisation;
-  const Boxes b{(Complex*)field, (Complex*)now, (Complex*)before, (Complex*)nonlinear_before, place, symbol, plane_symbol, weight};
+extern "C" void separate_box(REAL* field, REAL* states, const int* place, const REAL* symbol, const REAL* plane_symbol, const REAL* weight,
+                             const REAL* turns, const double* rule_words, const double* medium_words, double* partial, double* clock_place,
+                             int* barrier_place, const double* until_place, int mode, int most_steps, int workers) {
+  const Rule& rule = *(const Rule*)rule_words;
+  const Medium& medium = *(const Medium*)medium_words;
+  const REAL e2 = (REAL)rule.squared_width, S = (REAL)rule.stabilisation;
+  const vec curvature = same((REAL)medium.curvature);
+  REAL slopes[DEGREE - 1];
+  for (int j = 0; j < DEGREE - 1; ++j) slopes[j] = (REAL)medium.slopes[j];
+  Clock clock = *(Clock*)clock_place;
+  constexpr size_t STATE = (size_t)GROUPS * N;
+  Boxes b{(Complex*)field, {}, {}, place, symbol, plane_symbol, weight};
+  auto turn = [&]() {  // which of the states is now
+    const long n = (long)clock.steps;
+    for (int j = 0; j < ORDER; ++j) {
+      b.u[j] = (Complex*)states + STATE * ((n + ORDER - j) % ORDER);
+      b.nonlinear[j] = ORDER > 1 && j ? (Complex*)states + STATE * (ORDER + (n + (ORDER - 1) * 2 - j) % (ORDER > 1 ? ORDER - 1 : 1)) : nullptr;
+    }
+  };
   Barrier* barriers = (Barrier*)barrier_place;
   const double until = *until_place;
   const int worker = blockIdx.x, teams = workers < TILES ? workers : TILES, team = worker % teams;
   const int members = workers / teams + (team < workers % teams), member = worker / teams;
   auto planes = [&](Mode now_mode) {
-    for (int tile = team; tile < TILES; tile += teams) plane_pass(now_mode, b.field + (size_t)tile * TILE, turns, member, members, barriers[1 + team]);
+    for (int tile = team; tile < TILES; tile += teams)
+      plane_pass(now_mode, b.field + (size_t)tile * TILE, slopes, turns, member, members, barriers[1 + team]);
     barriers[0].wait(workers);
   };
   const int first = (int)((long)GROUPS * worker / workers), last = (int)((long)GROUPS * (worker + 1) / workers);
   if (mode == TO_REAL) return planes(TO_REAL);
+  if (mode == START) clock = clock_at_start(rule);
+  turn();
   if (mode == RESTORE) {
     for (int group = first; group < last; ++group) x_back(b, group, turns);
     return;
   }
-  Clock clock = *(Clock*)clock_place;
   Step step{};
   if (mode == START) {
     planes(START);
-    for (int group = first; group < last; ++group) x_pass<true, false>(b, group, turns, step, e2, S);
+    for (int group = first; group < last; ++group) x_pass<true, false>(b, group, turns, step, e2, S, curvature);
     barriers[0].wait(workers);
-    clock = {0, 0, p.first, 0, 0, 0};
   }
   bool from_real = mode == FROM_REAL;
-  for (int taken = 0; taken < most_steps && clock.time < until && !clock.ended && !clock.diverged; ++taken) {
+  for (int taken = 0; taken < most_steps && clock.time < until && !clock.ending; ++taken) {
     planes(from_real ? FROM_REAL : STEP);
     from_real = false;
-    const double dt = land(p, clock.meant, until - clock.time);
-    step.dt = same((REAL)dt);
-    step.w = same((REAL)(ORDER == 2 && clock.used > 0 ? dt / clock.used : 0));
-    complete(step);
-    const bool summed = ADAPTIVE || (long)clock.steps % CHECK == CHECK - 1 || dt >= until - clock.time || taken + 1 == most_steps;
+    turn();
+    const double remaining = until - clock.time, dt = step_length(rule, clock, remaining);
+    const Weights w = weights(rule, clock, dt);
+    for (int lane = 0; lane < W; ++lane) put_weights(step, lane, w);
+    const bool summed = ADAPTIVE || (long)clock.steps % CHECK == CHECK - 1 || dt >= remaining || taken + 1 == most_steps;
     for (int group = first; group < last; ++group) {
       if constexpr (!ADAPTIVE)
         if (!summed) {
-          x_pass<false, false>(b, group, turns, step, e2, S);
+          x_pass<false, false>(b, group, turns, step, e2, S, curvature);
           continue;
         }
-      const Sums sums = x_pass<false, true>(b, group, turns, step, e2, S);
-      partial[3 * group] = weighted(sums.error, b.weight + group * W);
-      partial[3 * group + 1] = weighted(sums.falls, b.weight + group * W);
-      partial[3 * group + 2] = weighted(sums.size, b.weight + group * W);
+      const Sums sums = x_pass<false, true>(b, group, turns, step, e2, S, curvature);
+      double* mine = partial + 4 * group;
+      mine[0] = weighted(sums.error, b.weight + group * W);
+      mine[1] = weighted(sums.falls, b.weight + group * W);
+      mine[2] = weighted(sums.size, b.weight + group * W);
+      mine[3] = weighted(sums.growing, b.weight + group * W);
     }
     barriers[0].wait(workers);
-    double error = 0, falls = 0, size = 0;
+    Totals totals = {0, 0, 0, 0};
     if (summed)
       for (int group = 0; group < GROUPS; ++group) {
-        error += partial[3 * group];
-        falls += partial[3 * group + 1];
-        size += partial[3 * group + 2];
+        totals.error += partial[4 * group];
+        totals.falls += partial[4 * group + 1];
+        totals.size += partial[4 * group + 2];
+        totals.growing += partial[4 * group + 3];
       }
-    clock.steps += 1;
-    clock.diverged = summed && !(size < p.diverged * p.diverged);
-    if (!clock.diverged) clock.time = dt >= until - clock.time ? until : clock.time + dt;
-    clock.ended = summed && !clock.diverged && falls < p.steady_state * dt;
-    clock.meant = next_step(p, dt, clock.meant, sqrt(error));
-    clock.used = dt;
+    tick(rule, medium, clock, dt, dt >= remaining ? until : clock.time + dt, summed, totals);
     barriers[0].wait(workers);  // nobody writes sums that another still reads
   }
   if (worker == 0) *(Clock*)clock_place = clock;

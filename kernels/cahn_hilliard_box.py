@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kernels.cahn_hilliard import CahnHilliard, Control
-from kernels.cahn_hilliard_lines import LINE_FACTORS, compiled_for, control_words, line_order, turns
+from kernels.cahn_hilliard import CahnHilliard
+from kernels.cahn_hilliard_clock import BLOWN_UP, clocks
+from kernels.cahn_hilliard_lines import LINE_FACTORS, compiled_for, line_order, turns
 from kernels.cahn_hilliard_plan import Plan, Recorded, keep_last_good
 
 SIZES = tuple(LINE_FACTORS)
@@ -26,51 +27,44 @@ def serves(model: CahnHilliard) -> bool:
 
 
 class Box:
-    """One field in the form `symmetric`, and what its scheme keeps.  control: of the steps;
-    steady_state: as in CahnHilliard.run.
+    """One fluctuation v = u - mean, and what its scheme keeps.
 
-    clock: float64 (6,), time, length of the last step, of the next one as it was meant (tau),
-    steps, whether at rest, whether blown up.
+    rule: of cahn_hilliard_clock.  order, adaptive: of the scheme.  `medium`, words of Medium, are
+    to be put before the start.  clock: CLOCK (1,).
     """
 
-    def __init__(self, model: CahnHilliard, control: Control, adaptive: bool, steady_state: float):
+    def __init__(self, model: CahnHilliard, rule: np.ndarray, order: int, adaptive: bool):
         device, size, dtype = model.device, model.shape[0], np.dtype(model.precision)
         lanes, workers = max(2, device.lanes * 4 // dtype.itemsize), device.workers
-        self.size, self.order, self.workers = size, control.order, workers
+        self.size, self.order, self.workers = size, order, workers
         self.module = device.module(
-            "cahn_hilliard_box.cpp", compiled_for(model, control.order, adaptive)
+            "cahn_hilliard_box.cpp", compiled_for(model, order, adaptive) | {"SIZE": size}
         )
         place, self.ky, self.kz, plane_symbol, weight = pairs_of_lines(model, lanes)
         groups, tiles = len(weight), size // 2 // lanes
         self.field = device.zeros((tiles, size, size + 1, 2, lanes), dtype)
-        self.u = self.field[:, :, :size].transpose(
-            3, 0, 4, 1, 2
-        )  # half, tile, lane: x; then y and z
-        self.states = [
-            device.zeros((groups if n == 0 or self.order == 2 else 1, size, 2, lanes), dtype)
-            for n in range(3)
-        ]
+        # half, tile, lane: x; then y and z
+        self.u = self.field[:, :, :size].transpose(3, 0, 4, 1, 2)
+        self.states = device.zeros((2 * order - 1, groups, size, 2, lanes), dtype)
         self.symbol, self.plane_symbol, self.weight = (
             device.asarray(a, dtype)
             for a in (model.wave_numbers()[0][line_order(size)], plane_symbol, weight)
         )
         self.alone = place[:, 0] == place[:, 1]  # k and -k are one
-        self.partial, self.clock, self.until = (
-            device.zeros((groups, 3), np.float64),
-            np.zeros(6),
-            np.zeros(1),
-        )
+        self.medium = np.zeros(2 + model.free_energy.degree)
+        self.clock, self.until = clocks(1, rule[4]), np.zeros(1)
         self.arguments = [
             self.field,
-            *self.states,
+            self.states,
             device.asarray(place),
             self.symbol,
             self.plane_symbol,
             self.weight,
             device.asarray(turns(size), dtype),
-            device.asarray(control_words(model, control, steady_state), np.float64),
-            self.partial,
-            self.clock,
+            device.asarray(rule, np.float64),
+            self.medium,
+            device.zeros((groups, 4), np.float64),
+            self.clock.view(np.float64),
             device.zeros(2 * (1 + workers), np.int32),
             self.until,
         ]
@@ -83,9 +77,9 @@ class Box:
             [*self.arguments, np.int32(mode), np.int32(most_steps), np.int32(self.workers)],
         )
 
-    def put(self, planes: slice, u: np.ndarray) -> None:
-        """Planes of x of the field to start with."""
-        self.u[self._x(planes)] = u
+    def put(self, planes: slice, v: np.ndarray) -> None:
+        """Planes of x of the fluctuation to start with."""
+        self.u[self._x(planes)] = v
 
     def _x(self, planes: slice) -> tuple:
         x = np.arange(self.size)[planes]
@@ -93,7 +87,7 @@ class Box:
 
     def start(self) -> None:
         """Begin with the field that was put."""
-        self.clock[:], self.until[0] = 0, 0
+        self.until[0] = 0
         self._launch(START)
         self.mode = GO_ON
 
@@ -102,16 +96,6 @@ class Box:
         self.until[0] = until
         self._launch(self.mode, most_steps)
         self.mode = GO_ON
-
-    def step(self, length: float, used: float) -> np.ndarray:
-        """One step of this length (tau) after one of length `used`, 0: none.
-
-        Returns, float64 (3,), means over space: squared error of the step, fall of the free energy,
-        squared size of the field.
-        """
-        self.clock[:] = 0, used, np.inf, 0, 0, 0
-        self.advance(length, 1)
-        return self.partial.sum(0)
 
     @property
     def looked(self) -> bool:
@@ -128,14 +112,16 @@ class Box:
         self.to_real()
         return self.u[self._x(planes)]
 
-    def coefficients(self) -> list["Coefficients"]:
-        """Of the field now, a step ago, and of u^3 - u then (first order: the first alone), from
-        which a run goes on.
+    def coefficients(self) -> dict[str, "Coefficients"]:
+        """From which a run goes on: of the field now and at the beginnings of the last steps, and
+        of its nonlinear part at these.
         """
-        return [
-            Coefficients(self, state)
-            for state in (self.states if self.order == 2 else self.states[:1])
-        ]
+        taken, order = int(self.clock["steps"][0]), self.order
+        places = {
+            **{f"u_{j}": (taken - j) % order for j in range(order)},
+            **{f"nonlinear_{j}": order + (taken - j) % (order - 1) for j in range(1, order)},
+        }
+        return {name: Coefficients(self, self.states[place]) for name, place in places.items()}
 
     def restore(self) -> None:
         """The field of the coefficients that were put in."""
@@ -145,7 +131,8 @@ class Box:
     def stiffness(self) -> float:
         """Mean over space of |grad u|^2."""
         total = 0.0
-        for group, state in enumerate(self.states[0]):
+        now = self.states[int(self.clock["steps"][0]) % self.order]
+        for group, state in enumerate(now):
             squared = (state.astype(np.float64) ** 2).sum(1)
             total += float(
                 (
@@ -203,25 +190,26 @@ class Coefficients:
 def fused_box(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]) -> Recorded:
     """One field at a time, all workers on it."""
     recorded = Recorded.empty(plan)
-    box = Box(model, plan.control, plan.scheme == "adaptive", plan.steady_state)
+    box = Box(model, plan.rule, plan.order, plan.adaptive)
     clock = box.clock
-    for i in range(len(plan.u)):
-        box.put(slice(None), plan.u[i])
+    for i in range(len(plan.v)):
+        box.put(slice(None), plan.v[i])
+        box.medium[:] = plan.media[i]
         box.start()
         for look, time in enumerate(plan.looks):
-            while clock[0] < time and not clock[4:].any() and clock[3] < plan.max_steps:
-                box.advance(time, int(min(STEPS, plan.max_steps - clock[3])))
-                progress(i + min(0.99, clock[0] / plan.looks[-1]))
-            if clock[5]:
+            while (
+                clock["time"][0] < time
+                and not clock["ending"][0]
+                and clock["steps"][0] < plan.max_steps
+            ):
+                box.advance(time, int(min(STEPS, plan.max_steps - clock["steps"][0])))
+                progress(i + min(0.99, clock["time"][0] / plan.looks[-1]))
+            if clock["ending"][0] == BLOWN_UP:
                 break
-            recorded.fields[i, look] = model.from_symmetric(box.planes(slice(None)))
-        recorded.time[i], recorded.steps[i], recorded.diverged[i] = (
-            clock[0],
-            clock[3],
-            clock[5] != 0,
-        )
-        recorded.steady_time[i] = clock[0] if clock[4] else np.nan
-        if clock[5]:
+            seen = box.planes(slice(None))
+            recorded.fields[i, look] = plan.concentrations(model, seen, [i])[0]
+        recorded.end([i], clock)
+        if clock["ending"][0] == BLOWN_UP:
             keep_last_good(model, plan, recorded, i)
         progress(i + 1)
     return recorded

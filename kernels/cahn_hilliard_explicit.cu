@@ -1,11 +1,12 @@
 // Cahn-Hilliard by forward Euler with finite differences of second order: the coarsening paper's ground truth.
 //
-// Two launches a step: mu = u^3 - u - e^2 lap u, then u += dtau lap mu; lap has 2 DIMENSIONS + 1 points. Fields are
-// [samples][NX][NY][NZ], NX = 1 in two dimensions; a block takes whole planes of NY x NZ cells.
-// Compile-time: DIMENSIONS 2 or 3; NX, NY, NZ; REAL float or double.
+// Two launches a step, of v = u - mean: mu = f'(mean + v) - f'(mean) - e^2 lap v, then v += dtau lap mu; lap has 2 DIMENSIONS + 1
+// points. Fields are [samples][NX][NY][NZ], NX = 1 in two dimensions; a block takes whole planes of NY x NZ cells.
+// Compile-time: DIMENSIONS 2 or 3; NX, NY, NZ; REAL float or double; DEGREE of the free energy.
 #ifndef __CUDACC__
 #include "cpu.h"
 #endif
+#include "free_energy.h"
 
 // Calls with(place, sum of the 2 DIMENSIONS neighbours of v) for the cells of planes first .. last - 1
 template <class With> __device__ __forceinline__ void each_cell(const REAL* __restrict__ v, int first, int last, const With& with) {
@@ -35,12 +36,18 @@ template <class With> __device__ __forceinline__ void each_cell(const REAL* __re
   }
 }
 
-//   numbers  [2]  e^2 / dx^2 and dtau / dx^2
-extern "C" __global__ void chemical_potential(const REAL* __restrict__ u, REAL* __restrict__ mu, const REAL* numbers, int planes, int blocks) {
+//   numbers  [2]  e^2 / dx^2 and dtau / dx^2;  slopes  [samples][DEGREE - 1]
+extern "C" __global__ void chemical_potential(const REAL* __restrict__ u, REAL* __restrict__ mu, const REAL* numbers, const REAL* slopes,
+                                              int planes, int blocks) {
   const REAL stiffness = numbers[0];
-  each_cell(u, (int)((long long)planes * blockIdx.x / blocks), (int)((long long)planes * (blockIdx.x + 1) / blocks), [&](size_t i, REAL sum) {
-    mu[i] = u[i] * (u[i] * u[i] - (REAL)1) - stiffness * (sum - 2 * DIMENSIONS * u[i]);
-  });
+  const int last = (int)((long long)planes * (blockIdx.x + 1) / blocks);
+  for (int plane = (int)((long long)planes * blockIdx.x / blocks); plane < last; ++plane) {
+    REAL mine[DEGREE - 1];
+    for (int j = 0; j < DEGREE - 1; ++j) mine[j] = slopes[plane / NX * (DEGREE - 1) + j];
+    each_cell(u, plane, plane + 1, [&](size_t i, REAL sum) {
+      mu[i] = slope_beyond_mean(u[i], mine) - stiffness * (sum - 2 * DIMENSIONS * u[i]);
+    });
+  }
 }
 
 extern "C" __global__ void forward_euler(REAL* __restrict__ u, const REAL* __restrict__ mu, const REAL* numbers, int planes, int blocks) {

@@ -5,14 +5,17 @@ from collections.abc import Callable
 import numpy as np
 
 from kernels.cahn_hilliard import DIVERGED, CahnHilliard
+from kernels.cahn_hilliard_clock import BLOWN_UP
+from kernels.cahn_hilliard_fft import Fft
 from kernels.cahn_hilliard_plan import Plan, Recorded, keep_last_good
+from kernels.cahn_hilliard_spectrum import SpectrumStep
 
 LOOK_STEPS = 64  # explicit steps between two looks at size and free energy
 
 
 def explicit(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]) -> Recorded:
-    """cahn_hilliard_explicit.cu: all fields together, one step for all; steady states are noticed
-    every LOOK_STEPS steps.
+    """cahn_hilliard_explicit.cu: all fields together, one step for all; whether they are at rest is
+    asked every LOOK_STEPS steps, by the rule of cahn_hilliard_clock.h.
     """
     device, dtype, dimensions = model.device, np.dtype(model.precision), len(model.shape)
     xp = np if device.kind == "cpu" else device.cupy
@@ -25,14 +28,16 @@ def explicit(model: CahnHilliard, plan: Plan, progress: Callable[[float], None])
             NY=ny,
             NZ=nz,
             REAL="float" if dtype == np.float32 else "double",
+            DEGREE=model.free_energy.degree,
         ),
     )
     recorded = Recorded.empty(plan)
-    count, axes = len(plan.u), tuple(range(1, 1 + dimensions))
+    count, axes = len(plan.v), tuple(range(1, 1 + dimensions))
     planes = count * nx
     blocks = min(device.workers, planes) if device.kind == "cpu" else planes
-    u = device.asarray(plan.u)
-    mu = device.zeros(u.shape, dtype)
+    v, slopes = device.asarray(plan.v), device.asarray(plan.media[:, 3:], dtype)
+    mu = device.zeros(v.shape, dtype)
+    watch, fft = SpectrumStep(model, plan.rule, plan.media, 1, False), Fft(model)
 
     def steps(dt: float, number: int) -> None:
         numbers = device.asarray(
@@ -42,47 +47,65 @@ def explicit(model: CahnHilliard, plan: Plan, progress: Callable[[float], None])
             module.launch(
                 "chemical_potential",
                 blocks,
-                [u, mu, numbers, np.int32(planes), np.int32(blocks)],
+                [v, mu, numbers, slopes, np.int32(planes), np.int32(blocks)],
                 threads=min(256, nz),
             )
             module.launch(
                 "forward_euler",
                 blocks,
-                [u, mu, numbers, np.int32(planes), np.int32(blocks)],
+                [v, mu, numbers, np.int32(planes), np.int32(blocks)],
                 threads=min(256, nz),
             )
+
+    def growing() -> np.ndarray:
+        """Mean over space of the square of the waves that grow about the mean."""
+        k2 = xp.asarray(sum(np.ix_(*model.wave_numbers()))[..., : model.shape[-1] // 2 + 1])
+        weight = np.full(model.shape[-1] // 2 + 1, 2.0)
+        weight[[0, -1]] = 1
+        curvature = xp.asarray(plan.media[:, 2]).reshape(-1, *(1,) * dimensions)
+        power = abs(fft.forward(v)) ** 2 * xp.asarray(weight)
+        power *= model.squared_width * k2 + curvature < 0
+        return device.to_host(power.sum(axes)) / float(np.prod(model.shape)) ** 2
 
     time, taken, look, going = 0.0, 0, 0, np.ones(count, bool)
     while True:
         while look < len(plan.looks) and time >= plan.looks[look]:
-            recorded.fields[going, look] = model.from_symmetric(device.to_host(u)[going])
+            recorded.fields[going, look] = plan.concentrations(model, device.to_host(v))[going]
             look += 1
         if look == len(plan.looks) or not going.any() or taken >= plan.max_steps:
             break
-        whole = int(
-            min(LOOK_STEPS, (plan.looks[look] - time) / plan.control.fixed, plan.max_steps - taken)
-        )
-        dt, number = (plan.control.fixed, whole) if whole else (plan.looks[look] - time, 1)
+        remaining = plan.looks[look] - time
+        whole = int(min(LOOK_STEPS, remaining / plan.step * (1 + 1e-9), plan.max_steps - taken))
+        dt, number = (plan.step, whole) if whole else (remaining, 1)
         steps(dt, number)
         taken += number
         time += dt * number
-        if plan.looks[look] - time < 1e-9 * plan.control.fixed:
+        if plan.looks[look] - time < 1e-6 * plan.step:
             time = plan.looks[look]
         recorded.steps[going], recorded.time[going] = taken, time
         with np.errstate(
             over="ignore", invalid="ignore"
         ):  # a field that has blown up is found here
-            size = np.sqrt(device.to_host((u * u).mean(axes)))
+            size = device.to_host((v * v).mean(axes))
             gradient = sum(((mu - xp.roll(mu, 1, axis)) ** 2).mean(axes) for axis in axes)
-        falls = device.to_host(gradient) / model.spacing**2
-        for i in np.flatnonzero(going & ~(size < DIVERGED)):
+        falls = device.to_host(gradient) / model.spacing**2 * (dt * number)
+        bad = ~(size < DIVERGED**2)
+        waves = growing() if plan.steady_state else np.zeros(count)
+        watch.begin(np.full(count, np.inf))
+        watch.lengths[...] = dt * number
+        totals = np.stack([np.zeros(count), falls, size, waves], 1)
+        clock = watch.end(np.where(bad[:, None], 0.0, totals))
+        for i in np.flatnonzero(going & bad):
             recorded.diverged[i], going[i] = True, False
             keep_last_good(model, plan, recorded, i, seen=look)
-        for i in np.flatnonzero(going & (falls < plan.steady_state)):
-            recorded.fields[i, look:] = model.from_symmetric(device.to_host(u[i]))
-            recorded.steady_time[i], going[i] = time, False
-        progress(float((~going).sum() + going.sum() * min(1.0, time / plan.looks[-1])))
-    recorded.fields[going, look:] = model.from_symmetric(device.to_host(u)[going])[
-        :, None
+        for i in np.flatnonzero(going & (clock["ending"] != 0) & (clock["ending"] != BLOWN_UP)):
+            clock["time"], clock["steps"] = time, taken
+            recorded.end([i], clock[[i]])
+            recorded.fields[i, look:] = plan.concentrations(model, device.to_host(v[i]), [i])[0]
+            going[i] = False
+        done = (~going).sum() + going.sum() * min(1.0, time / plan.looks[-1])
+        progress(float(done))
+    recorded.fields[going, look:] = plan.concentrations(model, device.to_host(v))[
+        going, None
     ]  # max_steps
     return recorded

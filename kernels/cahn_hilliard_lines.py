@@ -1,10 +1,10 @@
 """What Cahn-Hilliard's fused kernels, on squares and in cubes, share: the lines of line_fft.h and
-the words of cahn_hilliard_step.h.
+their compile-time constants.
 """
 
 import numpy as np
 
-from kernels.cahn_hilliard import DIVERGED, STABILISATION, CahnHilliard, Control
+from kernels.cahn_hilliard import CahnHilliard
 
 LINE_FACTORS = {
     32: (4, 8),
@@ -29,24 +29,10 @@ def turns(size: int) -> np.ndarray:
 
 
 def compiled_for(model: CahnHilliard, order: int, adaptive: bool) -> dict:
-    """Compile-time constants of the fused kernels."""
-    real = "float" if model.precision == "float32" else "double"
-    return dict(SIZE=model.shape[0], REAL=real, ORDER=order, ADAPTIVE=int(adaptive))
-
-
-def control_words(model: CahnHilliard, c: Control, steady_state: float) -> list[float]:
-    """Parameters of cahn_hilliard_step.h."""
-    return [
-        model.squared_width,
-        STABILISATION,
-        c.fixed or 0.0,
-        c.tolerance,
-        c.first,
-        c.longest,
-        c.SAFETY,
-        c.SHRINK,
-        c.GROW,
-        c.REGROW,
-        steady_state,
-        DIVERGED,
-    ]
+    """Compile-time constants of the kernels that take steps."""
+    return dict(
+        REAL="float" if model.precision == "float32" else "double",
+        ORDER=order,
+        ADAPTIVE=int(adaptive),
+        DEGREE=model.free_energy.degree,
+    )

@@ -1,7 +1,5 @@
 """The ways to run Cahn-Hilliard trajectories, and which of them serves a system fastest."""
 
-import numpy as np
-
 from kernels import cahn_hilliard_box, cahn_hilliard_fused
 from kernels.cahn_hilliard import CahnHilliard
 from kernels.cahn_hilliard_explicit import explicit
@@ -13,14 +11,11 @@ def choose(model: CahnHilliard, scheme: str) -> Path:
     """The fastest path that serves this system."""
     if scheme == "explicit":
         return explicit
-    kind, size, equal = model.device.kind, model.shape[0], len(set(model.shape)) == 1
-    chip = 4 * size**2 * np.dtype(model.precision).itemsize  # of a pair's field, twice
-    if (
-        len(model.shape) == 2
-        and equal
-        and size in cahn_hilliard_fused.SIZES[kind]
-        and (kind == "cpu" or chip <= model.device.shared_bytes)
-    ):
+    kind, size, square = model.device.kind, model.shape[0], len(model.shape) == 2
+    fits = size in cahn_hilliard_fused.SIZES[kind] and (
+        kind == "cpu" or cahn_hilliard_fused.shared_bytes(model) <= model.device.shared_bytes
+    )
+    if square and model.shape[1] == size and fits:
         return cahn_hilliard_fused.fused
     if cahn_hilliard_box.serves(model):
         return cahn_hilliard_box.fused_box

@@ -1,46 +1,96 @@
 """A checked run of Cahn-Hilliard trajectories, and what is recorded of it: what all paths share."""
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from kernels.cahn_hilliard import SCHEMES, CahnHilliard, Control
+from kernels.cahn_hilliard import SCHEMES, CahnHilliard
+from kernels.cahn_hilliard_clock import (
+    BLOWN_UP,
+    ORDERS,
+    STEADY,
+    UNIFORM,
+    fastest_growth,
+    media,
+    rule,
+)
 
-FIRST_STEP, LONGEST_STEP = 1e-3, 100.0  # of the adaptive scheme, units of tau / e^2
+ONE_TIME = 1e-9  # times whose relative distance is smaller are one
+LONGEST, LONG = 1000, 10  # growth times of the fastest wave: no step longer; one that is warned of
+THIRD_ORDER_STEP = 2.0  # tau / e^2, beyond which steps of third order are unstable
+SMALLEST_TOLERANCE = {"float32": 3e-6, "float64": 1e-13}
+FARTHEST, FAR = 4.0, 1.5  # u that no mixture has; u beyond the wells that is warned of
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run, checked: u (n, *shape) in the system's precision; looks: asked times in tau."""
+    """A run, checked: v = u - mean (n, *shape) in the system's precision; media (n, words), mean
+    first; looks: asked times in tau; rule: words of cahn_hilliard_clock.h.
+    """
 
-    u: np.ndarray
+    v: np.ndarray
+    media: np.ndarray
     times: np.ndarray
     looks: np.ndarray
     keep: list[int]
     scheme: str
-    control: Control
-    steady_state: float
+    rule: np.ndarray
+    step: float | None
+    steady_state: float | None
     max_steps: int
+
+    @property
+    def order(self) -> int:
+        return ORDERS[self.scheme]
+
+    @property
+    def adaptive(self) -> bool:
+        return self.scheme == "adaptive"
+
+    def concentrations(self, model: CahnHilliard, v, rows=slice(None)) -> np.ndarray:
+        """c of fluctuations v of the fields in `rows`, in their precision."""
+        mean = self.media[rows, 0].reshape(-1, *(1,) * len(model.shape))
+        return model.from_symmetric(np.asarray(v, np.float64) + mean).astype(model.precision)
+
+    def of(self, rows: np.ndarray) -> "Plan":
+        """The plan of some fields alone."""
+        return replace(self, v=self.v[rows], media=self.media[rows])
 
 
 @dataclass
 class Recorded:
-    """fields (n, t, *shape) in the system's form; times in tau."""
+    """fields (n, t, *shape) in the system's form; times in tau; how each field ended."""
 
     fields: np.ndarray
     steady_time: np.ndarray
+    uniform: np.ndarray
     steps: np.ndarray
     diverged: np.ndarray
     time: np.ndarray
 
     @classmethod
     def empty(cls, plan: Plan) -> "Recorded":
-        n = len(plan.u)
-        fields = np.empty((n, len(plan.looks), *plan.u.shape[1:]), plan.u.dtype)
+        n = len(plan.v)
+        fields = np.empty((n, len(plan.looks), *plan.v.shape[1:]), plan.v.dtype)
         return cls(
-            fields, np.full(n, np.nan), np.zeros(n, np.int64), np.zeros(n, bool), np.zeros(n)
+            fields,
+            np.full(n, np.nan),
+            np.zeros(n, bool),
+            np.zeros(n, np.int64),
+            np.zeros(n, bool),
+            np.zeros(n),
+        )
+
+    def end(self, rows, clocks: np.ndarray) -> None:
+        """What the clocks of the fields in `rows` say at their end."""
+        ending = clocks["ending"]
+        self.time[rows], self.steps[rows] = clocks["time"], clocks["steps"]
+        self.diverged[rows], self.uniform[rows] = ending == BLOWN_UP, ending == UNIFORM
+        self.steady_time[rows] = np.where(
+            (ending == STEADY) | (ending == UNIFORM), clocks["time"], np.nan
         )
 
 
@@ -61,8 +111,8 @@ def plan(
         raise ValueError(
             f"fields are {fields.shape}; they must be (n, {', '.join(map(str, model.shape))}), n at least 1"
         )
-    if not np.isfinite(fields).all():
-        raise ValueError("fields hold values that are not finite")
+    u = model.to_symmetric(fields.astype(np.float64))
+    check_range(model, fields, u)
     times = np.atleast_1d(np.asarray(times, np.float64))
     if (
         times.ndim != 1
@@ -81,49 +131,117 @@ def plan(
             f"step is {step} with scheme {scheme}; it must be a positive time, and None for adaptive"
         )
     if not 0 < tolerance < 1:
-        raise ValueError(f"tolerance is {tolerance}; it must be between 0 and 1 (rms of u)")
+        raise ValueError(
+            f"tolerance is {tolerance}; it must be between 0 and 1 (relative to the fluctuation)"
+        )
+    if scheme == "adaptive" and tolerance < SMALLEST_TOLERANCE[model.precision]:
+        raise ValueError(
+            f"tolerance is {tolerance:g}; {model.precision} rounds a step by more: take at least "
+            f"{SMALLEST_TOLERANCE[model.precision]:g}"
+            + (", or precision='float64'" if model.precision == "float32" else "")
+        )
     if steady_state is not None and steady_state <= 0:
         raise ValueError(f"steady_state is {steady_state}; it must be positive, or None")
     keep = list(range(len(times))) if keep is None else list(keep)
     if not keep or not all(i == int(i) and -len(times) <= i < len(times) for i in keep):
         raise ValueError(f"keep is {keep}; it must name some of the {len(times)} times, from 0")
+    if step is not None:
+        check_step(model, scheme, step)
+    mean = u.mean(tuple(range(1, u.ndim)), keepdims=True)
+    looks = times * model.rate
+    for i in range(1, len(looks)):
+        if np.isfinite(looks[i]) and looks[i] - looks[i - 1] < ONE_TIME * looks[i]:
+            looks[i] = looks[i - 1]
+    return Plan(
+        (u - mean).astype(model.precision),
+        media(model, mean.ravel()),
+        times,
+        looks,
+        keep,
+        scheme,
+        rule(model, scheme, step, tolerance, steady_state),
+        None if step is None else step * model.rate,
+        steady_state,
+        max_steps,
+    )
+
+
+def check_range(model: CahnHilliard, fields: np.ndarray, u: np.ndarray) -> None:
+    """ValueError on concentrations that are not finite or that no mixture has; a warning on those
+    far beyond the wells.
+    """
+    if not np.isfinite(u).all():
+        raise ValueError("fields hold values that are not finite")
+    low, high = model.free_energy.wells
+    text = (
+        f"concentrations are {fields.min():g} to {fields.max():g}; expected about {low:g} to {high:g}, "
+        "the wells of this free energy"
+    )
+    if np.abs(u).max() > FARTHEST:
+        raise ValueError(f"{text}: rescale the fields, or give the model their wells")
+    if np.abs(u).max() > FAR:
+        warnings.warn(text, stacklevel=4)
+
+
+def check_step(model: CahnHilliard, scheme: str, step: float) -> None:
+    """ValueError on a fixed step that cannot be right; a warning on one that hardly can."""
     if scheme == "explicit":
         if model.laplacian != "finite_difference":
             raise ValueError(
                 f"laplacian is {model.laplacian!r}; the explicit scheme has finite_difference only"
             )
-        limit = explicit_limit(model)
-        if step > limit:
-            raise ValueError(
-                f"step is {step:g}; the explicit scheme is unstable beyond {limit:.4g} (time)"
-            )
-    u = model.to_symmetric(fields.astype(np.float64)).astype(model.precision)
-    steps = control(model, scheme, step, tolerance)
-    fall = (
-        -math.inf if steady_state is None else steady_state
-    )  # F may rise within the scheme's error: that is no steady state
-    return Plan(u, times, times * model.rate, keep, scheme, steps, fall, max_steps)
-
-
-def control(model: CahnHilliard, scheme: str, step: float | None, tolerance: float) -> Control:
-    """The rule for the steps of a scheme; step: time, None for `adaptive`."""
-    unit = model.squared_width
-    fixed = None if step is None else step * model.rate
-    return Control(
-        fixed,
-        tolerance,
-        fixed or FIRST_STEP * unit,
-        LONGEST_STEP * unit,
-        1 if scheme == "first_order" else 2,
-    )
+        limit, why = explicit_limit(model), "the explicit scheme is unstable beyond"
+    elif scheme == "third_order":
+        limit = THIRD_ORDER_STEP * model.squared_width / model.rate
+        why = "the scheme third_order is unstable beyond"
+    else:
+        limit = LONGEST / fastest_growth(model) / model.rate
+        why = f"the result means nothing beyond {LONGEST} growth times of the fastest wave,"
+    if step > limit:
+        raise ValueError(f"step is {step:g}; {why} {limit:.4g} (time); or take scheme='adaptive'")
+    growth = 1 / fastest_growth(model) / model.rate
+    if step > LONG * growth:
+        warnings.warn(
+            f"step = {step:g} is {step / growth:.0f} growth times of the fastest wave ({growth:.3g}): "
+            "what grows first is decided by the step; take a shorter one, or scheme='adaptive'",
+            stacklevel=4,
+        )
 
 
 def explicit_limit(model: CahnHilliard) -> float:
     """Longest stable step of forward Euler, time: 2 / (k^2 (f'' + e^2 k^2)) at the largest k^2 of
-    the stencil, f'' = 2.
+    the stencil, f'' = S.
     """
     largest = 4 * len(model.shape) / model.spacing**2
-    return 2 / (largest * (2 + model.squared_width * largest)) / model.rate
+    stiffest = model.free_energy.stabilisation + model.squared_width * largest
+    return 2 / (largest * stiffest) / model.rate
+
+
+def going(plan: Plan) -> np.ndarray:
+    """bool (n,): which fields are not exactly uniform; the others stay as they are."""
+    return plan.v.reshape(len(plan.v), -1).any(1)
+
+
+def joined(
+    model: CahnHilliard, plan: Plan, uniform: np.ndarray, path: "Path", report: Callable
+) -> Recorded:
+    """Recorded by `path`; fields that are exactly uniform are at rest at time 0 and are not run."""
+    if not uniform.any():
+        return path(model, plan, report)
+    recorded, rows = Recorded.empty(plan), np.flatnonzero(~uniform)
+    recorded.fields[uniform] = plan.concentrations(model, plan.v)[uniform, None]
+    recorded.uniform[uniform] = True
+    if plan.steady_state is None:
+        recorded.time[uniform] = plan.looks[-1]
+    else:
+        recorded.steady_time[uniform] = 0.0
+    done = int(uniform.sum())
+    if len(rows):
+        found = path(model, plan.of(rows), lambda more: report(done + more))
+        for column in fields(Recorded):
+            getattr(recorded, column.name)[rows] = getattr(found, column.name)
+    report(len(plan.v))
+    return recorded
 
 
 def keep_last_good(
@@ -135,9 +253,8 @@ def keep_last_good(
     seen = (
         int(np.searchsorted(plan.looks, recorded.time[i], side="right")) if seen is None else seen
     )
-    recorded.fields[i, seen:] = (
-        recorded.fields[i, seen - 1] if seen else model.from_symmetric(plan.u[i])
-    )
+    start = plan.concentrations(model, plan.v[i], [i])[0]
+    recorded.fields[i, seen:] = recorded.fields[i, seen - 1] if seen else start
     recorded.time[i] = plan.looks[seen - 1] if seen else 0.0
 
 

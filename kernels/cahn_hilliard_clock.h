@@ -1,0 +1,116 @@
+// How long a step is, what it takes of the steps before it, and when a field is at rest: one rule for every path and device.
+//
+// Weights. The derivative is that of the polynomial through the step's end and the ORDER beginnings kept; the explicit part is
+// extrapolated from the beginnings, through all of them (order 3) or the last two (order 2). Third order alone is unstable beyond
+// dtau = 2 e^2, where implicit and explicit part of an interface's slow modes all but cancel; a share `blend` of second order keeps
+// steps of any length stable: of a flat interface's modes 0, 0.1, 0.2, 0.3, 0.5 of it does up to 2.1, 2.9, 4.2, 9 and any dtau / e^2.
+// Steps. The error of a step is that of its explicit part, relative to the field's own fluctuation; the next one is
+// SAFETY cbrt(tolerance / error) times as long, within bounds. No step is repeated. So as to land on an asked time the step before it
+// is halved and the last one absorbs what rounding left.
+// Rest. The fall of F over a span of at least `rest_span` and a tenth of the time decides, never one step; while the field is so small
+// that waves about the mean grow by themselves, it is not at rest as long as they do.
+#pragma once
+
+constexpr double SAFETY = 0.8, SHRINK = 0.4, GROW = 1.3, REGROW = 1.5;  // of a step to the next one
+// A fixed step of third order begins with START_STEPS shorter ones, so that the first, of first order, does not spoil it
+constexpr int START_STEPS = 16;
+constexpr double START_GROW = 1.5;
+constexpr double BLEND_FROM = 1.4, BLEND_MOST = 0.75;  // dtau / e^2 up to which steps are of third order; share of second order in the longest
+constexpr double STABLE_FLOOR = 0.03; // rms of v below which the error of a mixture that cannot segregate is absolute
+constexpr double SMALL = 0.1;         // rms of v up to which its waves are taken one by one
+constexpr double UNIFORM = 1e-6;      // rms of v below which a mixture that cannot segregate is uniform
+constexpr double SPAN_SHARE = 0.1, SPAN_GROWTH = 10, GROWN = 1.01;  // of the time; times of growth; of the waves' power over a span
+enum Ending { GOING, STEADY, UNIFORM_MIXTURE, DIVERGED };
+
+struct Rule {  // in this order in the array that the launch passes
+  double squared_width, stabilisation, fixed, tolerance, first, longest, steady_state, rest_span, round_off, diverged;
+};
+struct Medium { double mean, growth, curvature, slopes[DEGREE - 1]; };  // of a field: growth is the largest on its grid, 0: none grows
+// Of a field; used: lengths of the last two steps, last first; levels: beginnings of steps that are known
+struct Clock { double time, steps, meant, used[2], levels, span_start, span_summed, span_fall, span_growing, ending; };  // as CLOCK of cahn_hilliard_clock.py
+struct Totals { double error, falls, size, growing; };  // means over space
+struct Weights { double dt, lead, derivative[3], outside[3], guess[3], bend[3]; };
+
+__device__ __forceinline__ Clock clock_at_start(const Rule& rule) { return {0, 0, rule.first, {0, 0}, 1, 0, 0, 0, -1, GOING}; }
+
+// Length of the next step, `remaining` from an asked time
+__device__ __forceinline__ double step_length(const Rule& rule, const Clock& clock, double remaining) {
+  const double step = clock.meant;
+  if (remaining <= step * (1 + 1e-6)) return remaining;
+  return rule.fixed == 0 && 2 * step > remaining ? remaining / 2 : step;
+}
+
+__device__ __forceinline__ Weights weights(const Rule& rule, const Clock& clock, double dt) {
+  if (dt == 0) return {0, 1, {0, 0, 0}, {0, 0, 0}, {0, 0, 0}, {0, 0, 0}};
+  const int levels = (int)clock.levels < ORDER ? (int)clock.levels : ORDER;
+  const double ago[3] = {dt, dt + clock.used[0], dt + clock.used[0] + clock.used[1]};  // beginnings, before the end of the step
+  Weights w = {dt, 0, {0, 0, 0}, {0, 0, 0}, {0, 0, 0}, {0, 0, 0}};
+  for (int j = 0; j < levels; ++j) {
+    double guess = 1;
+    for (int l = 0; l < levels; ++l)
+      if (l != j) guess *= ago[l] / (ago[l] - ago[j]);
+    w.guess[j] = w.outside[j] = guess;
+    w.derivative[j] = guess * dt / ago[j];
+    w.lead += dt / ago[j];
+  }
+  if (levels == 3 && rule.fixed == 0 && dt > BLEND_FROM * rule.squared_width) {
+    const double blend = BLEND_MOST * (1 - sqrt(BLEND_FROM * rule.squared_width / dt));
+    const double linear[3] = {ago[1] / (ago[1] - ago[0]), ago[0] / (ago[0] - ago[1]), 0};
+    for (int j = 0; j < 3; ++j) {
+      w.bend[j] = blend * (w.guess[j] - linear[j]);
+      w.outside[j] -= w.bend[j];
+    }
+  }
+  return w;
+}
+
+// After a step of length dt that leaves the field at `time`. summed: whether the totals are there.
+__device__ __forceinline__ void tick(const Rule& rule, const Medium& medium, Clock& clock, double dt, double time, bool summed, const Totals& totals) {
+  clock.steps += 1;
+  if (summed) {
+    if (!(totals.size < rule.diverged * rule.diverged)) {
+      clock.ending = DIVERGED;
+      return;
+    }
+    const double rms = sqrt(totals.size), span_end = time - clock.span_start;
+    const bool grows = medium.growth > 0 && totals.growing > 0, small = rms < SMALL;
+    clock.span_fall += totals.falls;
+    clock.span_summed += dt;
+    if (clock.span_growing < 0) clock.span_growing = totals.growing;
+    if (rule.steady_state > 0) {
+      if (!grows && rms < UNIFORM) clock.ending = UNIFORM_MIXTURE;
+      const double span = fmax(grows && small ? SPAN_GROWTH / medium.growth : rule.rest_span, SPAN_SHARE * time);
+      if (span_end >= span) {
+        const bool calm = clock.span_fall < rule.steady_state * clock.span_summed;
+        if (calm && !(grows && small && totals.growing > GROWN * clock.span_growing)) clock.ending = STEADY;
+        clock.span_start = time;
+        clock.span_fall = clock.span_summed = 0;
+        clock.span_growing = totals.growing;
+      }
+    }
+    if (rule.fixed == 0) {
+      const double scale = medium.growth > 0 ? rms : fmax(rms, STABLE_FLOOR);
+      const double error = sqrt(fmax(totals.error - totals.size * rule.round_off * rule.round_off, 0.0));
+      const double factor = fmin(fmax(SAFETY * cbrt(rule.tolerance * scale / fmax(error, 1e-300)), SHRINK), GROW);
+      double wanted = dt * factor;
+      if (clock.meant > dt) wanted = fmax(wanted, fmin(clock.meant, dt * REGROW));
+      clock.meant = fmin(wanted, rule.longest);
+    }
+  }
+  if (rule.fixed > 0) clock.meant = ORDER == 3 && clock.steps < START_STEPS ? clock.meant * START_GROW : rule.fixed;
+  clock.time = time;
+  clock.used[1] = clock.used[0];
+  clock.used[0] = dt;
+  if (clock.levels < 3) clock.levels += 1;
+}
+
+__device__ __forceinline__ void put_weights(Step& step, int lane, const Weights& w) {
+  set(step.dt, lane, (REAL)w.dt);
+  set(step.lead, lane, (REAL)w.lead);
+  for (int j = 0; j < ORDER; ++j) {
+    set(step.derivative[j], lane, (REAL)w.derivative[j]);
+    set(step.outside[j], lane, (REAL)w.outside[j]);
+    set(step.guess[j], lane, (REAL)w.guess[j]);
+    set(step.bend[j], lane, (REAL)w.bend[j]);
+  }
+}
