@@ -4,102 +4,95 @@ device, or in one process.
 The schemes are those of kernels.cahn_hilliard.  In slabs a step costs one forward and one inverse
 transform, so two all-to-alls; its error, the fall of the free energy and the field's size are added
 up over all ranks, which so choose the same next step.  The result is that of one rank up to
-round-off.  Memory of a rank with nx ny nz / P cells: 24 bytes a cell in float32 (first_order: 16;
-one rank alone: 4 less), twice as many in float64, and some chunks.
+round-off.  Memory of a rank with nx ny nz / P cells, in float32: 32 bytes a cell (first_order: 16,
+second_order: 24; one rank alone: 4 less), twice as many in float64, and some chunks.
 """
-
-from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from jobs.slabs import Slabs
 from kernels import interface
-from kernels.cahn_hilliard import DIVERGED, BlownUpError, CahnHilliard, Control
+from kernels.cahn_hilliard import BlownUpError, CahnHilliard
 from kernels.cahn_hilliard_box import Box, serves
-from kernels.cahn_hilliard_slab import SlabStep
-
-ARRAYS = {
-    1: ("now",),
-    2: ("now", "before", "nonlinear_before"),
-}  # of the spectrum, from which a run goes on; by the scheme's order
-
-
-@dataclass
-class Clock:
-    """Where a run is: time, length of the last step and of the next one, in tau; steady: the free
-    energy stands still since `time`.
-    """
-
-    time: float = 0.0
-    used: float = 0.0
-    step: float = 0.0
-    steps: int = 0
-    steady: bool = False
+from kernels.cahn_hilliard_clock import BLOWN_UP, CLOCK, GOING, ORDERS, clocks, media, rule
+from kernels.cahn_hilliard_spectrum import SpectrumStep
 
 
 class SlabSpectrum:
     """A box in slabs over ranks, or on one device of any kind: transforms by jobs.slabs,
-    coefficients by kernels.cahn_hilliard_slab.
+    coefficients by kernels.cahn_hilliard_spectrum.
 
-    `u`, space, is the field in the form `symmetric`; the spectra `now` and, order 2, `before` and
-    `nonlinear_before` are kept.
+    `v`, space, is the fluctuation u - mean; `u` and `nonlinear` are spectra, now and before.
     """
 
     looked = False  # a look changes no bit
 
-    def __init__(self, model: CahnHilliard, slabs: Slabs, control: Control, adaptive: bool):
-        self.slabs, self.order = slabs, control.order
-        self.make_step = SlabStep(model, slabs.rows, control.order, adaptive)
-        self.cells = float(np.prod(slabs.shape))
-        self.u, self.before, self.nonlinear_before = (
-            model.device.zeros(slabs.space, slabs.real),
-            None,
-            None,
+    def __init__(self, model: CahnHilliard, slabs: Slabs, scheme: str, words: np.ndarray):
+        self.slabs, self.order, self.cells = slabs, ORDERS[scheme], float(np.prod(slabs.shape))
+        self.make_step = SpectrumStep(
+            model, words, media(model, np.zeros(1)), self.order, scheme == "adaptive", slabs.rows
         )
-        self.spare = None  # for blocks on their way, where there are others
-        for name in (*ARRAYS[control.order], "nonlinear", *(["spare"] if slabs.ranks > 1 else [])):
-            setattr(self, name, model.device.zeros(slabs.spectrum, slabs.complex))
-
-    def put(self, part: slice, u) -> None:
-        """Some of this rank's planes of the field to start with."""
-        self.u[part] = u
-
-    def start(self) -> None:
-        """Begin with the field that was put."""
-        self.slabs.forward(self.u, self.now, self.spare)
-        if self.order == 2:
-            self.before[...] = self.now
-        self.restore()
-
-    def restore(self, looked: bool = False) -> None:
-        """The field of the spectra that were put into `arrays`."""
-        self.slabs.inverse(self.now, self.u, self.nonlinear, self.spare)
-
-    def arrays(self) -> dict:
-        return {name: getattr(self, name) for name in ARRAYS[self.order]}
-
-    def step(self, length: float, used: float) -> np.ndarray:
-        """kernels.cahn_hilliard_box.Box.step, over all ranks."""
-        ratio = length / used if self.order == 2 and used > 0 else 0.0
-        self.slabs.forward(self.u, self.nonlinear, self.spare, of=self.make_step.nonlinear)
-        sums = self.make_step(
-            self.now, self.before, self.nonlinear, self.nonlinear_before, ratio, length
+        device = model.device
+        self.v = device.zeros(slabs.space, slabs.real)
+        self.u, self.nonlinear = (
+            [device.zeros(slabs.spectrum, slabs.complex) for _ in range(self.order)]
+            for _ in range(2)
         )
-        if self.order == 2:
-            self.now, self.before = self.before, self.now
-            self.nonlinear, self.nonlinear_before = self.nonlinear_before, self.nonlinear
-        self.restore()
-        return self.slabs.sums(sums) / self.cells**2
+        # for blocks on their way, where there are others
+        self.spare = device.zeros(slabs.spectrum, slabs.complex) if slabs.ranks > 1 else None
+
+    def put(self, part: slice, v) -> None:
+        """Some of this rank's planes of the fluctuation to start with."""
+        self.v[part] = v
+
+    def start(self, medium: np.ndarray) -> None:
+        """Begin with the field that was put; medium: words of Medium (1, n)."""
+        self.make_step.set_media(medium)
+        self.slabs.forward(self.v, self.u[0], self.spare)
+        for before in self.u[1:]:
+            before[...] = self.u[0]
+        self._back()
+
+    def restore(self, medium: np.ndarray, clock: np.ndarray, looked: bool) -> None:
+        """Go on at `clock` with the spectra that were put into `arrays`."""
+        self.make_step.set_media(medium)
+        self.make_step.set_clocks(clock)
+        self._back()
+
+    def _back(self) -> None:
+        self.slabs.inverse(self.u[0], self.v, self.nonlinear[-1], self.spare)
+
+    def arrays(self, clock: np.ndarray) -> dict:
+        """From which a run goes on: of the field now and at the beginnings of the last steps, and
+        of its nonlinear part at these.
+        """
+        found = {f"u_{j}": u for j, u in enumerate(self.u)}
+        return found | {f"nonlinear_{j}": self.nonlinear[j - 1] for j in range(1, self.order)}
+
+    def step(self, until: float) -> np.ndarray:
+        """One step, no farther than `until` (tau), over all ranks.  CLOCK (1,)."""
+        step, slabs = self.make_step, self.slabs
+        step.begin([until])
+        self.nonlinear = [self.nonlinear[-1], *self.nonlinear[:-1]]
+        slabs.forward(self.v, self.nonlinear[0], self.spare, of=step.nonlinear)
+        sums = step.advance(self.u, self.nonlinear)
+        clock = step.end(slabs.sums(sums[0])[None] / self.cells**2)
+        self.u = [self.u[-1], *self.u[:-1]]
+        self._back()
+        if slabs.ranks > 1:  # processors of other kinds may round the last bit otherwise
+            clock = slabs.shared(clock)[0]
+            step.set_clocks(clock)
+        return clock
 
     def planes(self, part: slice):
-        """Some of this rank's planes of the field."""
-        return self.u[part]
+        """Some of this rank's planes of the fluctuation."""
+        return self.v[part]
 
     def stiffness(self) -> float:
         """This rank's share of the mean over space of |grad u|^2."""
         return (
             sum(
-                self.make_step.stiffness(self.now[part], part)
+                self.make_step.stiffness(self.u[0][part], part)
                 for part in self.slabs.spectrum_chunks()
             )
             / self.cells**2
@@ -111,98 +104,133 @@ class BoxSpectrum:
     several times as fast.
     """
 
-    def __init__(self, model: CahnHilliard, slabs: Slabs, control: Control, adaptive: bool):
-        self.order, self.box = control.order, Box(model, control, adaptive, -np.inf)
-        self.put, self.start, self.step = self.box.put, self.box.start, self.box.step
-        self.planes, self.stiffness = self.box.planes, self.box.stiffness
+    def __init__(self, model: CahnHilliard, slabs: Slabs, scheme: str, words: np.ndarray):
+        self.box = Box(model, words, ORDERS[scheme], scheme == "adaptive")
+        self.put, self.planes, self.stiffness = self.box.put, self.box.planes, self.box.stiffness
 
     @property
     def looked(self) -> bool:
         return self.box.looked
 
-    def restore(self, looked: bool) -> None:
+    def start(self, medium: np.ndarray) -> None:
+        self.box.medium[:] = medium[0]
+        self.box.start()
+
+    def restore(self, medium: np.ndarray, clock: np.ndarray, looked: bool) -> None:
+        self.box.medium[:], self.box.clock[:] = medium[0], clock
         self.box.restore()
         if looked:
             self.box.to_real()
 
-    def arrays(self) -> dict:
-        return dict(zip(ARRAYS[self.order], self.box.coefficients(), strict=True))
+    def arrays(self, clock: np.ndarray) -> dict:
+        self.box.clock[:] = clock  # says which of its arrays is which
+        return self.box.coefficients()
+
+    def step(self, until: float) -> np.ndarray:
+        self.box.advance(until, 1)
+        return self.box.clock.copy()
 
 
 class LargeBox:
-    """One field on its way, at `clock.time`.
+    """One field on its way, at `time` (tau).
 
-    model: its system, of three dimensions.  control: kernels.cahn_hilliard_plan.control's.
-    steady_state: as in CahnHilliard.run. Raises MemoryError where the slabs do not fit.
+    model: its system, of three dimensions.  scheme, step (time), tolerance, steady_state: as in
+    CahnHilliard.run. Raises MemoryError where the slabs do not fit.
     """
 
     def __init__(
         self,
         model: CahnHilliard,
         slabs: Slabs,
-        control: Control,
-        adaptive: bool,
+        scheme: str,
+        step: float | None,
+        tolerance: float,
         steady_state: float | None = 1e-10,
     ):
-        self.model, self.slabs, self.control = model, slabs, control
-        self.steady_state = -np.inf if steady_state is None else steady_state
-        self.spectrum = (BoxSpectrum if slabs.ranks == 1 and serves(model) else SlabSpectrum)(
-            model, slabs, control, adaptive
-        )
+        self.model, self.slabs = model, slabs
+        words = rule(model, scheme, step, tolerance, steady_state)
+        one_process = slabs.ranks == 1 and serves(model)
+        self.spectrum = (BoxSpectrum if one_process else SlabSpectrum)(model, slabs, scheme, words)
         self.cells = float(np.prod(slabs.shape))
-        self.clock = Clock(step=control.first)
+        self.clock, self.mean = clocks(1, words[4]), 0.0
+
+    @property
+    def time(self) -> float:
+        """tau."""
+        return float(self.clock["time"][0])
+
+    @property
+    def steps(self) -> int:
+        return int(self.clock["steps"][0])
+
+    @property
+    def next_step(self) -> float:
+        """As it is meant, tau."""
+        return float(self.clock["meant"][0])
+
+    @property
+    def steady(self) -> bool:
+        """Whether the field is at rest since `time`."""
+        return self.clock["ending"][0] not in (GOING, BLOWN_UP)
 
     def put(self, part: slice, u) -> None:
-        """Some of this rank's planes of the field to start with, in the form `symmetric`."""
+        """Some of this rank's planes of the field to start with, u = -1 and 1 in the wells."""
         self.spectrum.put(part, u)
 
     def start(self) -> None:
         """Begin with the field that was put."""
-        self.spectrum.start()
+        slabs, xp = self.slabs, self.slabs.xp
+        parts = list(slabs.space_chunks())
+        total = sum(float(self.spectrum.planes(part).sum(dtype=xp.float64)) for part in parts)
+        self.mean = float(slabs.sums([total])[0] / self.cells)
+        for part in parts:
+            self.spectrum.put(part, (self._fluctuation(part) - self.mean).astype(slabs.real))
+        self.spectrum.start(self._medium())
 
-    def arrays(self) -> dict:
+    def _medium(self) -> np.ndarray:
+        return media(self.model, np.array([self.mean]))
+
+    def arrays(self, clock: np.ndarray | None = None) -> dict:
         """What a run goes on from, beside the clock: spectra of this rank's rows, to be read and
         filled by slices of kx.
         """
-        return self.spectrum.arrays()
+        return self.spectrum.arrays(self.clock if clock is None else clock)
 
     def resume(self, position: dict) -> None:
         """Go on, once the arrays are filled: to the same bits on as many ranks as before, to
         round-off on others.
         """
-        self.clock = Clock(**{name: value for name, value in position.items() if name != "looked"})
-        self.spectrum.restore(position["looked"])
+        self.clock, self.mean = clock_of(position), position["mean"]
+        self.spectrum.restore(self._medium(), self.clock, position["looked"])
 
     def position(self) -> dict:
-        """The clock, and whether the field has been looked at since its last step, which may round
-        it otherwise.
+        """The clock, the mean, and whether the field has been looked at since its last step, which
+        may round it otherwise.
         """
-        return asdict(self.clock) | {"looked": self.spectrum.looked}
+        words = self.clock.view(np.float64).ravel().tolist()
+        return {"clock": words, "mean": self.mean, "looked": self.spectrum.looked}
 
     def advance(self, until: float) -> None:
         """One step, cut so as to land on `until` (tau) if it would pass it.  BlownUpError, on every
         rank, if the field runs away.
         """
-        clock, control = self.clock, self.control
-        meant, remaining = clock.step, until - clock.time
-        step = float(control.land(np.float64(meant), remaining))
-        error, fall, size = self.spectrum.step(step, clock.used)
-        clock.steps += 1
-        if not np.sqrt(size) < DIVERGED:
+        self.clock = self.spectrum.step(until)
+        if self.clock["ending"][0] == BLOWN_UP:
             raise BlownUpError(
-                f"the field blew up at t = {clock.time / self.model.rate:.6g} after {clock.steps} steps",
+                f"the field blew up at t = {self.time / self.model.rate:.6g} after {self.steps} steps",
                 None,
             )
-        clock.time = until if step >= remaining else clock.time + step
-        clock.steady = bool(fall / step < self.steady_state)
-        clock.used, clock.step = (
-            step,
-            self.slabs.first(float(control.next(np.float64(step), np.sqrt(error), meant))),
-        )
+
+    def _fluctuation(self, part: slice):
+        """float64, on the device."""
+        return self.spectrum.planes(part).astype(self.slabs.xp.float64)
+
+    def _u(self, part: slice):
+        return self._fluctuation(part) + self.mean
 
     def phi(self, part: slice) -> np.ndarray:
         """The concentration on some of this rank's planes, on the host."""
-        return self.slabs.host(self.model.from_symmetric(self.spectrum.planes(part)))
+        return self.slabs.host(self.model.from_symmetric(self._u(part)).astype(self.slabs.real))
 
     def numbers(self, area: bool) -> dict[str, float]:
         """What the field is like, in the whole box; the same on all ranks.
@@ -211,14 +239,13 @@ class LargeBox:
         volume: length^3, where it is above the middle of the wells.  area: length^2, of the surface
         through the middle; nan if it is not asked for: it takes as long as some steps.
         """
-        slabs, model, xp = self.slabs, self.model, self.slabs.xp
+        slabs, model = self.slabs, self.model
         chemical, mean, volume, low, high = 0.0, 0.0, 0.0, np.inf, -np.inf
         for part in slabs.space_chunks():
-            u = self.spectrum.planes(part)
-            wide = u.astype(xp.float64)
+            u = self._u(part)
             chemical, mean = (
-                chemical + float(((wide * wide - 1) ** 2).sum()),
-                mean + float(wide.sum()),
+                chemical + float(model.free_energy.density(u).sum()),
+                mean + float(u.sum()),
             )
             volume, low, high = (
                 volume + float((u > 0).sum()),
@@ -227,7 +254,7 @@ class LargeBox:
             )
         found = slabs.gathered(
             [
-                chemical / 4,
+                chemical,
                 self.spectrum.stiffness(),
                 mean,
                 volume,
@@ -254,13 +281,18 @@ class LargeBox:
         first.
         """
         slabs = self.slabs
-        total, above = 0.0, slabs.plane_above(slabs.host(self.spectrum.planes(slice(1))))
+        total, above = 0.0, slabs.plane_above(slabs.host(self._u(slice(1))))
         for part in slabs.space_chunks(interface.BATCH_CELLS):
             more = (
-                slabs.host(self.spectrum.planes(slice(part.stop, part.stop + 1)))
+                slabs.host(self._u(slice(part.stop, part.stop + 1)))
                 if part.stop < len(slabs.planes)
                 else above
             )
-            planes = np.concatenate([slabs.host(self.spectrum.planes(part)), more])
+            planes = np.concatenate([slabs.host(self._u(part)), more])
             total += float(interface.perimeter(planes, 0.0, self.model.spacing, 3, periodic=False))
         return total
+
+
+def clock_of(position: dict) -> np.ndarray:
+    """CLOCK (1,) of LargeBox.position."""
+    return np.array(position["clock"]).view(CLOCK)

@@ -470,28 +470,18 @@ __device__ APART void come(Complex* field, Complex* copy, History& c, const REAL
     row_forward_second(copy, y, work, member);
   }
   __syncthreads();
+  vec fresh;
+  for (int lane = 0; lane < REAL_LANES; ++lane) set(fresh, lane, lanes[lane].fresh);
+  const auto instead = [&](Complex& old, const Complex& value) {
+    old = {fresh > same(0) ? value.re : old.re, fresh > same(0) ? value.im : old.im};
+  };
   columns(copy, cosine, sine, symbol, [&](const Complex& value, int i, auto, Sums&) {
-    for (int lane = 0; lane < REAL_LANES; ++lane)
-      if (lanes[lane].fresh) {
-        for (int j = 0; j < ORDER; ++j) {  // those before have no weight yet
-          set(c.u[j][i].re, lane, get(value.re, lane));
-          set(c.u[j][i].im, lane, get(value.im, lane));
-        }
-        for (int j = 0; j < RESTS; ++j) {
-          set(c.rest[j][i].re, lane, 0);
-          set(c.rest[j][i].im, lane, 0);
-        }
-      }
+    for (int j = 0; j < ORDER; ++j) instead(c.u[j][i], value);  // those before have no weight yet
+    for (int j = 0; j < RESTS; ++j) instead(c.rest[j][i], {same(0), same(0)});
     return value;
   });
   __syncthreads();
-  for (int lane = 0; lane < REAL_LANES; ++lane)
-    if (lanes[lane].fresh)
-      for (int i = threadIdx.x; i < N * H; i += blockDim.x) {
-        Complex &u = field[at(i / H, i % H)], &from = copy[at(i / H, i % H)];
-        set(u.re, lane, get(from.re, lane));
-        set(u.im, lane, get(from.im, lane));
-      }
+  for (int i = threadIdx.x; i < N * H; i += blockDim.x) instead(field[at(i / H, i % H)], copy[at(i / H, i % H)]);
   __syncthreads();
 }
 

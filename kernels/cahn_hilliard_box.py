@@ -35,7 +35,7 @@ class Box:
 
     def __init__(self, model: CahnHilliard, rule: np.ndarray, order: int, adaptive: bool):
         device, size, dtype = model.device, model.shape[0], np.dtype(model.precision)
-        lanes, workers = max(2, device.lanes * 4 // dtype.itemsize), device.workers
+        lanes, workers = max(2, device.float_lanes * 4 // dtype.itemsize), device.workers
         self.size, self.order, self.workers = size, order, workers
         self.module = device.module(
             "cahn_hilliard_box.cpp", compiled_for(model, order, adaptive) | {"SIZE": size}

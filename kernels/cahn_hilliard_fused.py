@@ -33,7 +33,7 @@ def fused(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]) ->
     recorded.fields[:, :at_start] = plan.concentrations(model, plan.v)[:, None]
     if not len(looks):
         return recorded
-    lanes = max(2, device.lanes * 4 // dtype.itemsize) if device.kind == "cpu" else 1
+    lanes = max(2, device.float_lanes * 4 // dtype.itemsize) if device.kind == "cpu" else 1
     if device.kind == "cpu":
         batch, arrays = LAUNCH_FIELDS * lanes * device.workers, 1 + 2 * plan.order
         scratch = device.zeros((device.workers, arrays * size * (size // 2 + 1) * 2 * lanes), dtype)

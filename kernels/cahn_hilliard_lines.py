@@ -30,7 +30,8 @@ def turns(size: int) -> np.ndarray:
 
 def compiled_for(model: CahnHilliard, order: int, adaptive: bool) -> dict:
     """Compile-time constants of the kernels that take steps."""
-    return dict(
+    lanes = {"LANES": model.device.float_lanes} if model.device.kind == "cpu" else {}
+    return lanes | dict(
         REAL="float" if model.precision == "float32" else "double",
         ORDER=order,
         ADAPTIVE=int(adaptive),

@@ -35,7 +35,7 @@ class SpectrumStep:
     ):
         self.device, self.real, self.order = model.device, np.dtype(model.precision), order
         half = model.shape[-1] // 2 + 1
-        waves = model.wave_numbers()
+        waves, self.dimensions = model.wave_numbers(), len(model.shape)
         count = np.full(half, 2.0)  # in a sum over all k
         count[[0, -1]] = 1
         kyz, weight = waves[-1][:half], count
@@ -71,6 +71,9 @@ class SpectrumStep:
     def keep(self, some: np.ndarray) -> None:
         """Go on with some of the fields alone."""
         self._fields(self.device.to_host(self.media)[some], self.clocks[some])
+
+    def set_media(self, media: np.ndarray) -> None:
+        self._fields(media, self.clocks)
 
     def set_clocks(self, clock: np.ndarray) -> None:
         self._fields(self.device.to_host(self.media), clock)
@@ -147,10 +150,10 @@ class SpectrumStep:
         return self.clocks
 
     def nonlinear(self, v):
-        """f'(mean + v) - f'(mean) in place of planes v (m, ...) of all fields, one after the
-        other.
+        """f'(mean + v) - f'(mean) in place of v (n, *shape), or of some planes of the only
+        field.
         """
-        planes = len(v) if self.count == 1 and v.ndim == 3 else self.count
+        planes = self.count * self.planes if v.ndim > self.dimensions else len(v)
         cells = math.prod(v.shape) // planes
         blocks = self._blocks(planes)
         self.module.launch(

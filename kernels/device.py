@@ -120,11 +120,14 @@ class Cpu:
 
     def __init__(self, workers: int, lanes: int):
         self.workers, self.lanes = workers, lanes
+        # of a vector register: compilers spill the long sums of transforms over wider ones, which
+        # then take five times as long
+        self.float_lanes = min(lanes, 16 if "avx512f" in cpu_features().split() else 8)
         self.name = f"{cpu_model()}, {workers} thread{'s' if workers > 1 else ''}"
         self._pool = ThreadPoolExecutor(workers)
 
     def module(self, file: str, defines: dict) -> "CpuModule":
-        return CpuModule(self, build(file, tuple(sorted({**defines, "LANES": self.lanes}.items()))))
+        return CpuModule(self, build(file, tuple(sorted({"LANES": self.lanes, **defines}.items()))))
 
     def zeros(self, shape, dtype) -> np.ndarray:
         """Zeroed array on a cache line; a large one on huge pages, which spares a strided kernel

@@ -27,8 +27,8 @@ from jobs import large_box
 from jobs.slabs import Slabs
 from kernels.cahn_hilliard import coarsening
 from kernels.cahn_hilliard_paths import choose
-from kernels.cahn_hilliard_plan import control, plan
-from kernels.cahn_hilliard_slab import SlabStep
+from kernels.cahn_hilliard_plan import plan
+from kernels.cahn_hilliard_spectrum import SpectrumStep
 from kernels.device import available_cores, cpu_model, select
 
 STRONG = [(64, 64, 64), (128, 128, 128), (256, 256, 256)]
@@ -50,12 +50,12 @@ def measured(shape, seconds: float, communicator) -> dict:
     large_box.serves = lambda model: (
         False
     )  # slabs on one rank, too: the fused kernel is timed as `one_device`
-    box = large_box.LargeBox(model, slabs, control(model, "adaptive", None, 1e-4), adaptive=True)
+    box = large_box.LargeBox(model, slabs, "adaptive", None, 1e-4)
     box.put(slice(None), start)
     box.start()
     spent = {"exchange": 0.0, "update": 0.0}
     slabs.exchange = timed(slabs.exchange, spent, "exchange")
-    SlabStep.__call__ = timed(SlabStep.__call__, spent, "update")
+    SpectrumStep.advance = timed(SpectrumStep.advance, spent, "update")
     times = []
     while len(times) < WARM_UP + 3 or slabs.first(sum(times)) < seconds:
         if len(times) == WARM_UP:

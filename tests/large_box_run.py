@@ -14,7 +14,6 @@ import scipy.fft
 from jobs.large_box import LargeBox
 from jobs.slabs import Slabs
 from kernels.cahn_hilliard import BlownUpError, CahnHilliard, coarsening, mixtures
-from kernels.cahn_hilliard_plan import control
 from kernels.device import select
 
 SHAPE = (24, 16, 20)
@@ -98,9 +97,7 @@ def box_of(
 ) -> LargeBox:
     """A box that holds this rank's planes of start (1, *shape)."""
     slabs = Slabs(model.shape, model.precision, model.device, communicator)
-    box = LargeBox(
-        model, slabs, control(model, scheme, step, tolerance), scheme == "adaptive", steady_state
-    )
+    box = LargeBox(model, slabs, scheme, step, tolerance, steady_state)
     box.put(
         slice(None),
         model.to_symmetric(start[0, slabs.planes.start : slabs.planes.stop].astype(np.float64)),
@@ -110,7 +107,7 @@ def box_of(
 
 
 def until(box: LargeBox, time: float) -> None:
-    while box.clock.time < time * box.model.rate and not box.clock.steady:
+    while box.time < time * box.model.rate and not box.steady:
         box.advance(time * box.model.rate)
 
 
@@ -128,10 +125,10 @@ def ask(communicator) -> dict[str, np.ndarray]:
             numbers = box.numbers(area=True)
             found[f"{name} fields {i}"], found[f"{name} steps"] = (
                 whole(box),
-                np.array(box.clock.steps),
+                np.array(box.steps),
             )
             found[f"{name} numbers {i}"] = np.array([numbers[key] for key in sorted(numbers)])
-        clocks = box.slabs.shared((box.clock.time, box.clock.step, box.clock.steps))
+        clocks = box.slabs.shared((box.time, box.next_step, box.steps))
         found[f"{name} ranks agree"] = np.array(len(set(clocks)) == 1)
     box = box_of(model_of("float64"), communicator, wave(), tolerance=WAVE["tolerance"])
     until(box, WAVE["time"])
@@ -144,7 +141,7 @@ def ask(communicator) -> dict[str, np.ndarray]:
         steady_state=REST["steady_state"],
     )
     until(box, np.inf)
-    found["rest"], found["rest time"] = whole(box), np.array(box.clock.time / box.model.rate)
+    found["rest"], found["rest time"] = whole(box), np.array(box.time / box.model.rate)
     box = box_of(
         model_of("float32", device=fake_gpu(select("cpu", workers=1))), communicator, noise()
     )

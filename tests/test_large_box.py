@@ -159,7 +159,7 @@ def test_a_cube_in_one_process(name):
             ("area", "perimeter"),
         ):
             assert found[name_found] == pytest.approx(getattr(one, name_there)[0, i], **close)
-    assert box.clock.steps == one.steps[0]
+    assert box.steps == one.steps[0]
     slabs.put(slice(None), box.spectrum.planes(slice(None)))
     slabs.start()
     assert slabs.stiffness() == pytest.approx(box.spectrum.stiffness(), rel=100 * bound)

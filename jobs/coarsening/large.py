@@ -26,7 +26,6 @@ from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.units import Place
 from kernels.cahn_hilliard import BlownUpError
-from kernels.cahn_hilliard_plan import control
 
 SERIES = {
     "time": ("time", "of all frames whose numbers are here"),
@@ -78,9 +77,9 @@ def follow(system: System, place: Place, device, progress: Progress) -> None:
             say(f"warning: {line}")
     say(announce(config, slabs))
     files.together(lambda: fits(config, slabs))
-    rule = control(model, asked.scheme, asked.step, asked.tolerance or config.generate.tolerance)
+    tolerance = asked.tolerance or config.generate.tolerance
     box = files.together(
-        lambda: LargeBox(model, slabs, rule, asked.scheme == "adaptive", asked.steady_state)
+        lambda: LargeBox(model, slabs, asked.scheme, asked.step, tolerance, asked.steady_state)
     )
     kept = kept_frames(asked.frames, asked.kept, asked.spacing)
     looks = looked_at(asked.frames, kept)
@@ -90,7 +89,7 @@ def follow(system: System, place: Place, device, progress: Progress) -> None:
         start(box, config, files)
     else:
         position, series = found
-        say(f"going on at t = {box.clock.time / model.rate:.6g}, step {box.clock.steps}")
+        say(f"going on at t = {box.time / model.rate:.6g}, step {box.steps}")
     if place.rank == 0:
         progress.begin(len(looks) - position["look"], "frames")
     try:
@@ -98,11 +97,7 @@ def follow(system: System, place: Place, device, progress: Progress) -> None:
             box, config, looks, kept, files, position, series, progress if place.rank == 0 else None
         )
     except BlownUpError as error:
-        cure = (
-            f"large.step = {asked.step:g}"
-            if asked.step
-            else f"large.tolerance = {rule.tolerance:g}"
-        )
+        cure = f"large.step = {asked.step:g}" if asked.step else f"large.tolerance = {tolerance:g}"
         raise UserError(f"large: {error}; lower {cure}") from None
     attributes = {
         **provenance.block(config, device.name),
@@ -110,17 +105,17 @@ def follow(system: System, place: Place, device, progress: Progress) -> None:
         "study": "coarsening",
         "ranks": slabs.ranks,
         "seconds": position["seconds"],
-        "steps": box.clock.steps,
-        "steady_time": box.clock.time / model.rate if box.clock.steady else np.nan,
+        "steps": box.steps,
+        "steady_time": box.time / model.rate if box.steady else np.nan,
         "spacing": config.system.spacing,
     }
     frames = {int(number): ranks for number, ranks in position["kept"].items()}
     files.write_box(config.generate.interval, frames, series, SERIES, attributes)
     if place.rank == 0:
         progress.end()
-    rest = f", at rest since t = {attributes['steady_time']:.6g}" if box.clock.steady else ""
+    rest = f", at rest since t = {attributes['steady_time']:.6g}" if box.steady else ""
     say(
-        f"{system.large}: {len(frames)} frames, {box.clock.steps} steps, {position['seconds']:.3g} s{rest}"
+        f"{system.large}: {len(frames)} frames, {box.steps} steps, {position['seconds']:.3g} s{rest}"
     )
 
 
@@ -137,24 +132,24 @@ def _follow(
     """The frames from position["look"] on; `position` and `series` are brought up to date.
     progress: the first rank's.
     """
-    asked, clock, rate = config.large, box.clock, box.model.rate
-    now, first, came = time.monotonic(), position["look"], clock.time
+    asked, rate = config.large, box.model.rate
+    now, first, came = time.monotonic(), position["look"], box.time
     saved = now
     while position["look"] < len(looks):
         number = int(looks[position["look"]])
         until = number * config.generate.interval * rate
-        if clock.time >= until or clock.steady:
-            _look(box, number, number in kept or clock.steady, files, position, series)
-            came = clock.time
-            if clock.steady:
+        if box.time >= until or box.steady:
+            _look(box, number, number in kept or box.steady, files, position, series)
+            came = box.time
+            if box.steady:
                 return
         else:
             box.advance(until)
             if progress is not None:
-                share = min((clock.time - came) / (until - came), 0.99)
+                share = min((box.time - came) / (until - came), 0.99)
                 progress.reach(
                     position["look"] - first + share,
-                    f"t = {clock.time / rate:.6g}, step {clock.step / rate:.3g}",
+                    f"t = {box.time / rate:.6g}, step {box.next_step / rate:.3g}",
                 )
         before, now = now, time.monotonic()
         position["seconds"] += now - before
@@ -166,18 +161,18 @@ def _follow(
             files.write_state(box, position, series)
             saved = time.monotonic()
         if stopping and position["look"] < len(looks):
-            raise signals.Stopped(f"the large box at t = {clock.time / rate:.6g}")
+            raise signals.Stopped(f"the large box at t = {box.time / rate:.6g}")
 
 
 def _look(
     box: LargeBox, number: int, keeps: bool, files: Files, position: dict, series: dict
 ) -> None:
     """The numbers of a frame, and the frame itself if it is kept."""
-    clock, rate = box.clock, box.model.rate
+    rate = box.model.rate
     found = box.numbers(area=keeps) | {
-        "time": clock.time / rate,
-        "steps": clock.steps,
-        "step": clock.step / rate,
+        "time": box.time / rate,
+        "steps": box.steps,
+        "step": box.next_step / rate,
     }
     for name, values in series.items():
         values.append(float(found[name]))

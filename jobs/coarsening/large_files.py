@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 
 from jobs import UserError, shards
-from jobs.large_box import LargeBox
+from jobs.large_box import LargeBox, clock_of
 from jobs.slabs import Slabs
 
 STATE = "of 2 phi - 1 or of its nonlinear part, some rows of ky"
@@ -96,7 +96,7 @@ class Files:
     def write_state(self, box: LargeBox, position: dict, series: dict[str, list[float]]) -> None:
         """A state to go on from, and away with those before the last one."""
         self.from_first(lambda: self.forget(keep=1))
-        slabs, folder = self.slabs, self.states / f"step-{box.clock.steps:010d}"
+        slabs, folder = self.slabs, self.states / f"step-{box.steps:010d}"
 
         def write():
             with shards.new(
@@ -147,8 +147,11 @@ class Files:
                 self.say(f"{problems[0]}; this state is not used")
                 self.from_first(lambda folder=folder: self._set_aside(folder))
                 continue
-            self.together(lambda folder=folder: self._load(folder / "state.h5", box))
-            box.resume(position.pop("clock"))
+            clock = position.pop("clock")
+            self.together(
+                lambda folder=folder, clock=clock: self._load(folder / "state.h5", box, clock)
+            )
+            box.resume(clock)
             return position, series
         return None
 
@@ -180,10 +183,10 @@ class Files:
             return f"{path}: {error}"
         return None
 
-    def _load(self, path: Path, box: LargeBox) -> None:
+    def _load(self, path: Path, box: LargeBox, position: dict) -> None:
         slabs = self.slabs
         with h5py.File(path, "r", locking=False) as file:
-            for name, array in box.arrays().items():
+            for name, array in box.arrays(clock_of(position)).items():
                 for part in slabs.spectrum_chunks():
                     array[part] = slabs.xp.asarray(
                         file[name][part, slabs.rows.start : slabs.rows.stop]

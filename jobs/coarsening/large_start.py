@@ -10,9 +10,10 @@ from jobs.coarsening.config import Coarsening
 from jobs.coarsening.frames import kept_frames
 from jobs.coarsening.generate import size
 from jobs.coarsening.large_files import Files
-from jobs.large_box import ARRAYS, LargeBox
+from jobs.large_box import LargeBox
 from jobs.slabs import CHUNK_BYTES, Slabs
 from jobs.units import Place
+from kernels.cahn_hilliard_clock import ORDERS
 from kernels.perlin import perlin_noise
 
 NAME = "large"  # whose noise this is, beside that of the rollout's cases
@@ -43,7 +44,7 @@ def memory(config: Coarsening, slabs: Slabs) -> float:
 
 def arrays(config: Coarsening) -> int:
     """Spectra from which a run goes on."""
-    return len(ARRAYS[1 if config.large.scheme == "first_order" else 2])
+    return 2 * ORDERS[config.large.scheme] - 1
 
 
 def spectrum(slabs: Slabs) -> float:

@@ -28,10 +28,11 @@ static int emulated_block = 0;
 extern "C" void emulate_block(int block) { emulated_block = block; }
 static CudaIndex blockDim;
 static std::unique_ptr<std::barrier<>> block_barrier;
-static std::vector<std::unique_ptr<std::barrier<>>> warp_barriers;
+static std::vector<std::unique_ptr<std::barrier<>>> warp_barriers, team_barriers;  // of 32 threads, of 8
 
 static void __syncthreads() { block_barrier->arrive_and_wait(); }
-static void __syncwarp() { warp_barriers[threadIdx.x / 32]->arrive_and_wait(); }
+// mask: all threads of a warp, or eight neighbours
+static void __syncwarp(unsigned mask = ~0u) { (mask == ~0u ? warp_barriers[threadIdx.x / 32] : team_barriers[threadIdx.x / 8])->arrive_and_wait(); }
 template <class T> static T __shfl_xor_sync(unsigned, T value, int distance) {
   static T box[1024];
   box[threadIdx.x] = value;
@@ -57,6 +58,8 @@ template <class Body> static void run_block(int threads, const Body& body) {
   blockDim.x = threads;
   block_barrier = std::make_unique<std::barrier<>>(threads);
   warp_barriers.clear();
+  team_barriers.clear();
+  for (int team = 0; team < threads / 8; ++team) team_barriers.push_back(std::make_unique<std::barrier<>>(8));
   for (int warp = 0; warp < threads / 32; ++warp) warp_barriers.push_back(std::make_unique<std::barrier<>>(32));
   std::vector<std::thread> all;
   for (int thread = 0; thread < threads; ++thread)
