@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from jobs import UserError, config, requeues, rundir, signals, status, units, work
+from jobs import UserError, config, requeues, revision, rundir, signals, status, units, work
 from jobs.options import STAGES, STUDIES, parser
 from jobs.progress import Progress
 
@@ -80,6 +80,8 @@ def run(options: argparse.Namespace, place: units.Place) -> int:
         progress.write(f"started: {place}, {options.command} {options.stage} {options.config}")
         if place.rank == 0:
             progress.say(f"device: {device.kind}, {device.name}")
+            for line in dict.fromkeys(line for s in systems for line in revision.note(s.config)):
+                progress.say(line)
         if options.stage in ("generate", "all"):
             stage = importlib.import_module(f"jobs.{options.command}.generate")
             failed, problems = agreed(

@@ -282,4 +282,6 @@ def digest(config: Section) -> str:
         if k.split(".")[0] in ("study", "seed", "system", "generate")
     }
     keys.pop("generate.units", None)
+    if keys.get("generate.solver_revision") == 1:  # from before this key
+        del keys["generate.solver_revision"]
     return hashlib.sha256(json.dumps(keys, sort_keys=True).encode()).hexdigest()

@@ -12,7 +12,7 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs import UserError, config
+from jobs import UserError, config, revision
 from jobs.config import Section
 
 
@@ -57,6 +57,7 @@ def prepare(run: Path, raw: dict, model: type[Section], source: str) -> list[Sys
     """Create RUN, or find it made for the same config; the systems in it.  UserError if it cannot
     be used.
     """
+    raw = revision.resolved(raw, model, run)
     wanted = config.systems(raw, model, source)
     try:
         run.mkdir(parents=True, exist_ok=True)
@@ -99,7 +100,8 @@ def load(run: Path, models: dict[str, type[Section]]) -> tuple[str, list[System]
         raise UserError(
             f"{path}: not a run directory of this program: study = {raw.get('study')!r}"
         )
-    found = config.systems(raw, models[raw["study"]], str(path))
+    model = models[raw["study"]]
+    found = config.systems(revision.resolved(raw, model, run), model, str(path))
     return raw["study"], [System(name, run / name, system) for name, system in found.items()]
 
 
@@ -128,7 +130,8 @@ def _claim(folder: Path, wanted: dict[str, Section], text: str, model: type[Sect
         finally:
             temporary.unlink(missing_ok=True)
     try:
-        present = config.systems(config.read(path, [], ""), model, str(path))
+        present = revision.resolved(config.read(path, [], ""), model, folder)
+        present = config.systems(present, model, str(path))
     except UserError as error:
         first = str(error).splitlines()[0]
         raise UserError(

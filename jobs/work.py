@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
-from jobs import provenance, shards, signals
+from jobs import provenance, revision, shards, signals
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
@@ -61,6 +61,9 @@ def generate(
         f"{len(mine)} of {len(everything)} units are mine, {len(mine) - len(missing)} of them finished before"
     )
     todo = [(system, [unit for owner, unit in missing if owner is system]) for system in systems]
+    for system, units in todo:
+        if units:
+            revision.check(system.config)
     todo = [(system, stage.build(system.config, device), units) for system, units in todo if units]
     for system, model, _ in todo:
         for line in stage.warn(model, system.config):

@@ -15,8 +15,8 @@ constexpr double SAFETY = 0.8, SHRINK = 0.4, GROW = 1.3, REGROW = 1.5;  // of a 
 // A fixed step of third order begins with START_STEPS shorter ones, so that the first, of first order, does not spoil it
 constexpr int START_STEPS = 16;
 constexpr double START_GROW = 1.5;
-constexpr double BLEND_FROM = 1.4, BLEND_MOST = 0.75;  // dtau / e^2 up to which steps are of third order; share of second order in the longest
-constexpr double STABLE_FLOOR = 0.03; // rms of v below which the error of a mixture that cannot segregate is absolute
+constexpr double BLEND_FROM = 0.8, BLEND_MOST = 0.75;  // dtau / e^2 up to which steps are of third order; share of second order in the longest
+constexpr double STABLE_FLOOR = 0.003; // rms of v below which the error of a mixture that cannot segregate is absolute
 constexpr double SMALL = 0.1;         // rms of v up to which its waves are taken one by one
 constexpr double UNIFORM = 1e-6;      // rms of v below which a mixture that cannot segregate is uniform
 constexpr double SPAN_SHARE = 0.1, SPAN_GROWTH = 10, GROWN = 1.01;  // of the time; times of growth; of the waves' power over a span

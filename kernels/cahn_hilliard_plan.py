@@ -150,13 +150,15 @@ def plan(
         raise ValueError(f"keep is {keep}; it must name some of the {len(times)} times, from 0")
     if step is not None:
         check_step(model, scheme, step)
-    mean = u.mean(tuple(range(1, u.ndim)), keepdims=True)
+    axes = tuple(range(1, u.ndim))
+    mean = u.mean(axes, keepdims=True)
+    v = np.where(np.ptp(u, axes, keepdims=True) > 0, u - mean, 0.0)  # the mean itself is rounded
     looks = times * model.rate
     for i in range(1, len(looks)):
         if np.isfinite(looks[i]) and looks[i] - looks[i - 1] < ONE_TIME * looks[i]:
             looks[i] = looks[i - 1]
     return Plan(
-        (u - mean).astype(model.precision),
+        np.ascontiguousarray(v, model.precision),
         media(model, mean.ravel()),
         times,
         looks,

@@ -207,7 +207,7 @@ def test_growth_rate(device, shape, system, scheme, laplacian, step, tolerance):
         [duration],
         scheme=scheme,
         step=None if step is None else step * unit,
-        tolerance=1e-7,
+        tolerance=1e-9,
         steady_state=None,
     )
     shapes = np.array([wave(shape, turns) for turns in waves])
@@ -258,14 +258,19 @@ def test_order(device, shape, laplacian):
     found = errors([0.1, 0.05, 0.025], "step", scheme="second_order")
     assert 1.85 < np.log2(found[1] / found[2]) < 2.15
     assert found[2] < 2e-4
-    found = errors([0.1, 0.05, 0.025], "step", scheme="third_order")
-    assert 2.8 < np.log2(found[1] / found[2]) < 3.2
-    assert found[2] < 1e-5
+    found = errors([0.1, 0.05], "step", scheme="third_order")
+    assert found[1] < 1e-4
+    # from step to half of it; in three dimensions waves that decay within a step count for longer
+    longest = 0.1 if len(shape) == 2 else 0.1 / 32
+    runs = [
+        model.run(start, [duration], scheme="third_order", step=longest / 2**i).fields
+        for i in range(3)
+    ]
+    assert 2.8 < np.log2(rms(runs[0] - runs[1]) / rms(runs[1] - runs[2])) < 3.2
     tolerances = np.array([1e-5, 1e-6, 1e-7])
     found = errors(tolerances, "tolerance", scheme="adaptive")
-    print(shape, laplacian, found)
-    assert np.all(found < 0.6 * tolerances ** (2 / 3))
-    assert 1.1 < np.log10(found[0] / found[2]) < 1.6
+    assert np.all(found < 0.3 * tolerances ** (3 / 4))
+    assert 1.2 < np.log10(found[0] / found[2]) < 1.8
     if laplacian == "finite_difference":
         found = errors([0.01, 0.005, 0.0025], "step", scheme="explicit")
         assert 0.95 < np.log2(found[1] / found[2]) < 1.05
@@ -626,13 +631,14 @@ def test_not_steady(device, shape):
     model = CahnHilliard(shape, device=device)
     assert np.isnan(model.run(mixtures([0.5], 0.1, shape, seed=10), [30.0]).steady_time[0])
     run = model.run(np.full((1, *shape), 0.3), [0, INF])
-    assert run.steady_time[0] < 1
+    assert run.steady_time[0] == 0
+    assert run.uniform[0]
     assert run.free_energy[0, 1] == pytest.approx(np.prod(shape) * 0.3**2 * 0.7**2, rel=1e-5)
     run = model.run(
         np.full((1, *shape), 0.3), [0, 50.0], scheme="first_order", step=1.0, steady_state=None
     )
     assert np.isnan(run.steady_time[0])
-    assert run.steps[0] == 50
+    assert run.time[0] == 50
     assert run.fields[0, 1] == pytest.approx(0.3, abs=1e-6)
 
 

@@ -28,6 +28,7 @@ from jobs.config import systems
 from jobs.large_box import BoxSpectrum, SlabSpectrum
 from jobs.slabs import Slabs, available_memory, takes_gpu_memory
 from jobs.units import Place
+from kernels.cahn_hilliard_clock import media, rule
 from kernels import interface
 from kernels.device import select
 from tests.conftest import ROOT
@@ -148,7 +149,8 @@ def test_a_cube_in_one_process(name):
     one = model.run(start, TIMES, scheme=scheme, step=step, tolerance=tolerance, steady_state=None)
     box = box_of(model, None, start, scheme, step, tolerance)
     assert isinstance(box.spectrum, BoxSpectrum)
-    slabs = SlabSpectrum(model, box.slabs, box.control, scheme == "adaptive")
+    words = rule(model, scheme, step, tolerance, None)
+    slabs = SlabSpectrum(model, box.slabs, scheme, words)
     for i, moment in enumerate(TIMES):
         until(box, moment)
         assert np.abs(whole(box) - one.fields[0, i]).max() < bound
@@ -161,9 +163,9 @@ def test_a_cube_in_one_process(name):
             assert found[name_found] == pytest.approx(getattr(one, name_there)[0, i], **close)
     assert box.steps == one.steps[0]
     slabs.put(slice(None), box.spectrum.planes(slice(None)))
-    slabs.start()
+    slabs.start(media(model, np.array([box.mean])))
     assert slabs.stiffness() == pytest.approx(box.spectrum.stiffness(), rel=100 * bound)
-    there, here = slabs.arrays()["now"], box.arrays()["now"][:]
+    there, here = slabs.arrays(box.clock)["u_0"], box.arrays()["u_0"][:]
     assert np.abs(there - here).max() < bound * np.abs(here).max()
 
 

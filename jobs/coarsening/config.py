@@ -10,6 +10,7 @@ from jobs.coarsening.config_large import Large
 from jobs.coarsening.config_rollout import Rollout
 from jobs.coarsening.config_train import Train
 from jobs.config import Section, value
+from kernels.cahn_hilliard import REVISION, TOLERANCE
 
 SPLITS = (
     "train",
@@ -106,7 +107,18 @@ class Generate(Section):
     )
     step: float = value(2.5e-3, unit="time", gt=0, le=1e6, about="of the explicit scheme")
     tolerance: float = value(
-        1.0e-5, unit="", gt=0, lt=1, about="rms error of an adaptive step, in 2 phi - 1"
+        TOLERANCE,
+        unit="",
+        gt=0,
+        lt=1,
+        about="error of an adaptive step relative to the fluctuation, rms",
+    )
+    solver_revision: int = value(
+        REVISION,
+        unit="",
+        ge=1,
+        le=REVISION,
+        about="of the solver that makes, or made, the sequences",
     )
     mean: float = value(0.5, unit="", gt=0, lt=1, about="of phi, on average over the sequences")
     mean_deviation: float = value(

@@ -48,14 +48,18 @@ class Large(Section):
     noise: float | None = value(
         None, unit="", gt=0, le=0.5, about="rms of phi - mean at t = 0; generate.noise if null"
     )
-    scheme: Literal["adaptive", "first_order", "second_order"] = value(
+    scheme: Literal["adaptive", "first_order", "second_order", "third_order"] = value(
         "adaptive", unit="", about="of the solver, as in kernels/"
     )
     step: float | None = value(
         None, unit="time", gt=0, le=1e6, about="of a scheme that is not adaptive"
     )
     tolerance: float | None = value(
-        None, unit="", gt=0, lt=1, about="rms error of an adaptive step; generate.tolerance if null"
+        None,
+        unit="",
+        gt=0,
+        lt=1,
+        about="error of an adaptive step relative to the fluctuation, rms; generate.tolerance if null",
     )
     steady_state: float | None = value(
         1e-10,

@@ -24,6 +24,7 @@ import numpy as np
 from jobs import UserError, shards
 from jobs.large_box import LargeBox, clock_of
 from jobs.slabs import Slabs
+from kernels.cahn_hilliard import REVISION
 
 STATE = "of 2 phi - 1 or of its nonlinear part, some rows of ky"
 
@@ -111,6 +112,7 @@ class Files:
         def show():
             marks = {
                 "made_from": self.made_from,
+                "solver_revision": REVISION,
                 "position": json.dumps(position | {"clock": box.position(), "ranks": slabs.ranks}),
             }
             with shards.new(folder / "state.h5", marks) as file:
@@ -166,6 +168,10 @@ class Files:
             self._set_aside(folder)
             return None
         with h5py.File(path, "r", locking=False) as file:
+            if file.attrs.get("solver_revision", 1) != REVISION:
+                self.say(f"{path}: of another revision of the solver; the box begins anew")
+                self._set_aside(folder)
+                return None
             return json.loads(file.attrs["position"]), {
                 name: values[...].tolist() for name, values in file["series"].items()
             }

@@ -7,6 +7,7 @@ import pydantic
 
 from jobs.config import Section, value
 from jobs.segregation.config_train import Predict, Train
+from kernels.cahn_hilliard import REVISION, TOLERANCE
 
 SPLITS = (
     "train",
@@ -89,13 +90,22 @@ class Generate(Section):
         min_length=1,
         about="at which fields are kept, from 0 on; the steady state follows",
     )
-    tolerance: float = value(1.0e-4, unit="", gt=0, lt=1, about="rms error of a step, in 2c - 1")
+    tolerance: float = value(
+        TOLERANCE,
+        unit="",
+        gt=0,
+        lt=1,
+        about="error of a step relative to the fluctuation, rms; fates do not hang on the default",
+    )
     steady_state: float = value(
         1.0e-10,
         unit="",
         gt=0,
         lt=1,
         about="steady: F falls by less, units of well_depth / 4 an area in 1 / (mobility well_depth)",
+    )
+    solver_revision: int = value(
+        REVISION, unit="", ge=1, le=REVISION, about="of the solver that makes, or made, the samples"
     )
 
     @property

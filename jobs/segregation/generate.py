@@ -1,8 +1,7 @@
 """Mixtures that segregate: uniform fields with noise, run to their steady state.
 
-A unit is one mean concentration, all its samples.  Sample s of a split starts from noise that is a
-function of (seed, unit, split, s) alone, and runs beside sample s + 1 - 2 (s mod 2) of its own
-split, whose steps it shares: more samples, or more of another split, leave the others as they are.
+A unit is one mean concentration, all its samples.  Sample s of a split is a function of (seed,
+unit, split, s) alone: more samples, or more of another split, leave the others as they are.
 """
 
 import warnings
@@ -14,8 +13,8 @@ from jobs import UserError
 from jobs.segregation.config import SPINODAL, SPLITS, Segregation
 from jobs.shards import Data
 from jobs.work import UnitError
-from kernels import cahn_hilliard_paths
 from kernels.cahn_hilliard import COARSEST_INTERFACE, CahnHilliard, Trajectory, mixtures
+from kernels.cahn_hilliard_plan import SMALLEST_TOLERANCE
 from kernels.device import DeviceError
 
 CALL_BYTES = 1 << 28  # of fields that come back from one call on a GPU
@@ -39,7 +38,12 @@ Report = Callable[[float], None]
 
 def build(config: Segregation, device) -> CahnHilliard:
     """The model of a config.  Raises UserError for what the kernels cannot do."""
-    s = config.system
+    s, tolerance = config.system, config.generate.tolerance
+    if tolerance < SMALLEST_TOLERANCE["float32"]:
+        raise UserError(
+            f"generate.tolerance = {tolerance:g}: expected at least "
+            f"{SMALLEST_TOLERANCE['float32']:g}: float32 rounds a step by more"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # `warn` says it in the config's words
@@ -74,35 +78,20 @@ def warn(model: CahnHilliard, config: Segregation) -> list[str]:
 
 
 def batch(config: Segregation, device) -> int:
-    """Units in one call of the solver.  Results do not depend on it, since no unit shares steps
-    with another.
-    """
-    model = build(config, device)
-    if (
-        device.kind == "cpu"
-        or cahn_hilliard_paths.choose(model, "adaptive") is cahn_hilliard_paths.by_fft
-    ):
-        return 1  # plain FFTs may round otherwise in another batch
+    """Units in one call of the solver.  Results do not depend on it."""
+    if device.kind == "cpu":
+        return 1
     g = config.generate
     return max(
         1, CALL_BYTES // (sum(g.samples.values()) * (len(g.times) + 1) * config.system.size**2 * 4)
     )
 
 
-def rows(config: Segregation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(split int8, sample int32, kept bool) of the fields of a unit as they are run, split by
-    split, each an even number.
-
-    A last sample without a neighbour is its own; that copy is not kept.
-    """
+def rows(config: Segregation) -> tuple[np.ndarray, np.ndarray]:
+    """(split int8, sample int32) of the fields of a unit, split by split."""
     counts = list(config.generate.samples.values())
-    even = [count + count % 2 for count in counts]
-    split = np.repeat(np.arange(len(counts), dtype=np.int8), even)
-    sample = np.concatenate(
-        [np.minimum(np.arange(n), count - 1) for n, count in zip(even, counts, strict=True)]
-    )
-    kept = np.concatenate([np.arange(n) < count for n, count in zip(even, counts, strict=True)])
-    return split, sample.astype(np.int32), kept
+    split = np.repeat(np.arange(len(counts), dtype=np.int8), counts)
+    return split, np.concatenate([np.arange(n, dtype=np.int32) for n in counts])
 
 
 def identity(unit: int, split: np.ndarray, sample: np.ndarray) -> list[int]:
@@ -120,7 +109,7 @@ def simulate(
     good.
     """
     g = config.generate
-    split, sample, kept = rows(config)
+    split, sample = rows(config)
     start = np.concatenate(
         [
             mixtures(
@@ -148,10 +137,10 @@ def simulate(
         if run.diverged[first : first + len(split)].any():
             bad.append((unit, first))
         else:
-            yield unit, datasets(run, first + np.flatnonzero(kept), split[kept], sample[kept])
+            yield unit, datasets(run, first + np.arange(len(split)), split, sample)
     if bad:
         unit, first = bad[0]
-        blown = np.flatnonzero(run.diverged[first : first + len(split)] & kept)
+        blown = np.flatnonzero(run.diverged[first : first + len(split)])
         raise blow_up(run, first + blown, g.means[unit], split[blown], sample[blown], g.tolerance)
 
 
