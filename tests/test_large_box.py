@@ -28,8 +28,8 @@ from jobs.config import systems
 from jobs.large_box import BoxSpectrum, SlabSpectrum
 from jobs.slabs import Slabs, available_memory, takes_gpu_memory
 from jobs.units import Place
-from kernels.cahn_hilliard_clock import media, rule
 from kernels import interface
+from kernels.cahn_hilliard_clock import media, rule
 from kernels.device import select
 from tests.conftest import ROOT
 from tests.large_box_run import (

@@ -3,14 +3,17 @@ dataset.h5, the index of all.
 """
 
 import contextlib
+from dataclasses import replace
 
 import h5py
 import numpy as np
 
-from jobs import collecting, shards, well
+from jobs import collecting, fates, shards, well
+from jobs.coarsening import starts
 from jobs.coarsening.config import SPLITS, Coarsening
-from jobs.coarsening.fields import FIELD, data_file
-from jobs.coarsening.generate import COLUMNS, START
+from jobs.coarsening.fields import FIELD, data_file, downscale
+from jobs.coarsening.generate import COLUMNS, START, build
+from jobs.coarsening.measures import energies
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
@@ -29,6 +32,8 @@ def run(system: System, device, progress: Progress) -> None:
         return
     progress.begin(config.generate.units, "units")
     attributes = collecting.attributes(system, device, made_from, revisions)
+    checked = check_fates(system, device)
+    attributes |= checked.attributes()
     target.unlink(missing_ok=True)  # an index without its files would be worse than none
     columns = survey(system)
     with contextlib.ExitStack() as stack:
@@ -50,6 +55,40 @@ def run(system: System, device, progress: Progress) -> None:
     progress.say(
         f"{target}: {', '.join(f'{count} {split}' for split, count in config.generate.sequences.items())}"
     )
+    for line in checked.lines(target):
+        progress.say(line)
+
+
+def check_fates(system: System, device) -> fates.Fates:
+    """The last frames of a sample of the sequences, run again by adaptive steps: jobs/fates.py."""
+    config, g, s = system.config, system.config.generate, system.config.system
+    where = [(unit, i) for unit, (*_, count) in enumerate(g.blocks) for i in range(count)]
+    ends, again = [], []
+    model = replace(build(config, device), precision="float64")
+    for unit, i in (where[n] for n in fates.sample(config, np.arange(len(where)))):
+        split, first, _ = g.blocks[unit]
+        with h5py.File(system.shard(unit), "r", locking=False) as file:
+            ends.append(file["phi"][i, -1])
+            last = float(file["start_time"][()]) + g.times[-1]
+        index = starts.identity(split, int(first + i))
+        mean, feature = starts.drawn(config, index)
+        start = starts.perlin(s.size, [feature], [mean], g.noise, config.seed, [index], device)
+        run = model.run(
+            start,
+            [last],
+            tolerance=g.tolerance / fates.TIGHTER,
+            steady_state=None,
+            observe=False,
+            on_blow_up="keep",
+        )
+        again.append(
+            downscale(run.fields[:, :1].astype(np.float32), s.downscale, s.downscaling)[0, 0]
+        )
+    if not ends:
+        return fates.NONE
+    ends, again = np.array(ends), np.array(again)
+    there, here = (energies(phi, s.network_spacing, s.interface_width) for phi in (ends, again))
+    return fates.compare(ends, there, again, here)
 
 
 def survey(system: System) -> dict[str, np.ndarray]:

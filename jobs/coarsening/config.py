@@ -201,6 +201,18 @@ class Generate(Section):
         return self
 
 
+class Collect(Section):
+    """What collect asks of the data beside putting them together."""
+
+    fates: int = value(
+        50,
+        unit="sequences",
+        ge=0,
+        le=100_000,
+        about="run again with a tenth of the tolerance: how many end otherwise (0: none)",
+    )
+
+
 class Coarsening(Section):
     """Everything that decides the result.  The device is not in it: it does not, beyond
     round-off.
@@ -210,6 +222,7 @@ class Coarsening(Section):
     seed: int = value(1, unit="", ge=0, le=2**64 - 1, about="of all randomness")
     system: System = value(default_factory=System, unit="", about="the box and the free energy")
     generate: Generate = value(default_factory=Generate, unit="", about="the sequences")
+    collect: Collect = value(default_factory=Collect, unit="", about="checks of the data")
     train: Train = value(default_factory=Train, unit="", about="the networks")
     rollout: Rollout = value(
         default_factory=Rollout, unit="", about="how far they go on alone, and from what"

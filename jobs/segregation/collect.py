@@ -4,18 +4,20 @@ dataset.h5, the index of all.
 
 import contextlib
 import math
+from dataclasses import replace
 
 import h5py
 import numpy as np
 
-from jobs import collecting, shards, well
+from jobs import collecting, fates, shards, well
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.segregation.config import SPLITS, Segregation
 from jobs.segregation.fields import FIELD, data_file
-from jobs.segregation.generate import COLUMNS, TIMES
+from jobs.segregation.generate import COLUMNS, TIMES, build, identity
 from jobs.shards import Data
+from kernels.cahn_hilliard import mixtures
 
 
 def run(system: System, device, progress: Progress) -> None:
@@ -31,6 +33,8 @@ def run(system: System, device, progress: Progress) -> None:
     steady = latest(system)
     progress.begin(config.generate.units, "units")
     attributes = collecting.attributes(system, device, made_from, revisions)
+    checked = check_fates(system, device)
+    attributes |= checked.attributes()
     target.unlink(missing_ok=True)  # an index without its files would be worse than none
     columns = {}
     with contextlib.ExitStack() as files:
@@ -60,11 +64,53 @@ def run(system: System, device, progress: Progress) -> None:
     progress.say(
         f"{target}: {', '.join(f'{n * config.generate.units} {split}' for split, n in config.generate.samples.items())}"
     )
+    for line in checked.lines(target):
+        progress.say(line)
     unsteady = int(np.isnan(columns["steady_time"]).sum())
     if unsteady:
         progress.say(
             f"warning: {target}: {unsteady} of {len(columns['steady_time'])} fields did not get to their steady state"
         )
+
+
+def check_fates(system: System, device) -> fates.Fates:
+    """A sample of the mixtures that segregated, run again: jobs/fates.py."""
+    config, g = system.config, system.config.generate
+    where, energies = [], []
+    for unit in range(g.units):
+        with h5py.File(system.shard(unit), "r", locking=False) as file:
+            for i in np.flatnonzero(file["perimeter"][:, -1] > 0):
+                where.append((unit, i, file["split"][i], file["sample"][i]))
+            energies.append((file["chemical_energy"][:, -1] + file["surface_energy"][:, -1])[...])
+    chosen = [where[i] for i in fates.sample(config, np.arange(len(where)))]
+    if not chosen:
+        return fates.NONE
+    ends = []
+    for unit, i, *_ in chosen:
+        with h5py.File(system.shard(unit), "r", locking=False) as file:
+            ends.append(file["fields"][i, -1])
+    model = replace(build(config, device), precision="float64")
+    start = np.concatenate(
+        [
+            mixtures(
+                [g.means[unit]],
+                g.noise,
+                model.shape,
+                config.seed,
+                identity(unit, [split], [sample]),
+            )
+            for unit, _, split, sample in chosen
+        ]
+    )
+    again = model.run(
+        start,
+        [np.inf],
+        tolerance=g.tolerance / fates.TIGHTER,
+        steady_state=g.steady_state,
+        on_blow_up="keep",
+    )
+    found = np.array([energies[unit][i] for unit, i, *_ in chosen])
+    return fates.compare(np.array(ends), found, again.fields[:, -1], again.free_energy[:, -1])
 
 
 def latest(system: System) -> float:

@@ -138,6 +138,18 @@ class Generate(Section):
         return self
 
 
+class Collect(Section):
+    """What collect asks of the data beside putting them together."""
+
+    fates: int = value(
+        50,
+        unit="samples",
+        ge=0,
+        le=100_000,
+        about="run again with a tenth of the tolerance: how many end otherwise (0: none)",
+    )
+
+
 class Segregation(Section):
     """Everything that decides the result.  The device is not in it: it does not, beyond
     round-off.
@@ -147,6 +159,7 @@ class Segregation(Section):
     seed: int = value(1, unit="", ge=0, le=2**64 - 1, about="of all randomness")
     system: System = value(default_factory=System, unit="", about="the box and the free energy")
     generate: Generate = value(default_factory=Generate, unit="", about="the samples")
+    collect: Collect = value(default_factory=Collect, unit="", about="checks of the data")
     train: Train = value(default_factory=Train, unit="", about="the networks")
     predict: Predict = value(default_factory=Predict, unit="", about="what they are asked for")
 
