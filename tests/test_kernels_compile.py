@@ -66,8 +66,9 @@ SYSTEMS = {
     "percolation.cu": [dict(SIZE=100, THREADS=256)],
     "perlin.cu": [dict(SIZE=64, POINTS=4)],
     "cahn_hilliard.cu": [
-        dict(SIZE=64, REAL="float", ORDER=2, ADAPTIVE=1),
-        dict(SIZE=32, REAL="double", ORDER=1, ADAPTIVE=0),
+        dict(SIZE=64, REAL="float", ORDER=3, ADAPTIVE=1, DEGREE=4),
+        dict(SIZE=64, REAL="double", ORDER=3, ADAPTIVE=1, DEGREE=6),
+        dict(SIZE=32, REAL="double", ORDER=1, ADAPTIVE=0, DEGREE=4),
     ],
     "active_ising.cu": [
         {**Layout(size, particles, counter_bits, H200).defines, "CONTINUOUS": continuous}
@@ -85,17 +86,19 @@ SYSTEMS = {
         ]
         for file in ("conv_gru.cu", "conv_gru_backward.cu")
     },
-    "cahn_hilliard_slab.cu": [
-        dict(SIZE=64, REAL="float", ORDER=2, ADAPTIVE=1),
-        dict(SIZE=32, REAL="double", ORDER=1, ADAPTIVE=0),
+    "cahn_hilliard_spectrum.cu": [
+        dict(SIZE=64, REAL="float", ORDER=3, ADAPTIVE=1, DEGREE=4),
+        dict(SIZE=32, REAL="double", ORDER=1, ADAPTIVE=0, DEGREE=6),
     ],
-    "cahn_hilliard_explicit.cu": [dict(SIZE=64, DIMENSIONS=3, NX=64, NY=64, NZ=64, REAL="float")],
+    "cahn_hilliard_explicit.cu": [
+        dict(SIZE=64, DIMENSIONS=3, NX=64, NY=64, NZ=64, REAL="float", DEGREE=4)
+    ],
 }
 CASES = [
     (file, system, arch)
     for file, systems in SYSTEMS.items()
     for system in systems
-    for arch in ("sm_80", "sm_90", "sm_100")
+    for arch in ("sm_80", "sm_86", "sm_90", "sm_100")
 ]
 
 
