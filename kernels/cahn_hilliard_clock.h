@@ -43,24 +43,35 @@ __device__ __forceinline__ double step_length(const Rule& rule, const Clock& clo
 __device__ __forceinline__ Weights weights(const Rule& rule, const Clock& clock, double dt) {
   if (dt == 0) return {0, 1, {0, 0, 0}, {0, 0, 0}, {0, 0, 0}, {0, 0, 0}};
   const int levels = (int)clock.levels < ORDER ? (int)clock.levels : ORDER;
-  const double ago[3] = {dt, dt + clock.used[0], dt + clock.used[0] + clock.used[1]};  // beginnings, before the end of the step
-  Weights w = {dt, 0, {0, 0, 0}, {0, 0, 0}, {0, 0, 0}, {0, 0, 0}};
-  for (int j = 0; j < levels; ++j) {
-    double guess = 1;
-    for (int l = 0; l < levels; ++l)
-      if (l != j) guess *= ago[l] / (ago[l] - ago[j]);
-    w.guess[j] = w.outside[j] = guess;
-    w.derivative[j] = guess * dt / ago[j];
-    w.lead += dt / ago[j];
-  }
-  if (levels == 3 && rule.fixed == 0 && dt > BLEND_FROM * rule.squared_width) {
-    const double blend = BLEND_MOST * (1 - sqrt(BLEND_FROM * rule.squared_width / dt));
-    const double linear[3] = {ago[1] / (ago[1] - ago[0]), ago[0] / (ago[0] - ago[1]), 0};
-    for (int j = 0; j < 3; ++j) {
-      w.bend[j] = blend * (w.guess[j] - linear[j]);
-      w.outside[j] -= w.bend[j];
+  Weights w = {dt, 1, {1, 0, 0}, {1, 0, 0}, {1, 0, 0}, {0, 0, 0}};
+  if (levels == 1) return w;
+  const double first = clock.used[0], ago = dt + first;  // from the step's end back to the beginning before its own
+  if (levels == 2) {
+    const double inverse = 1 / (first * ago), share = dt * first * inverse;  // dt / ago
+    w.guess[0] = ago * ago * inverse;
+    w.guess[1] = -dt * ago * inverse;
+    w.derivative[0] = w.guess[0];
+    w.derivative[1] = w.guess[1] * share;
+    w.lead += share;
+  } else {  // few divisions: on a GPU one thread does this while the others wait
+    const double second = clock.used[1], both = first + second, before = dt + both;
+    const double inverse = 1 / (first * second * both), ago_inverse = dt / (ago * before);
+    const double share[2] = {ago_inverse * before, ago_inverse * ago};  // dt / ago, dt / before
+    w.guess[0] = ago * before * second * inverse;
+    w.guess[1] = -dt * before * both * inverse;
+    w.guess[2] = dt * ago * first * inverse;
+    w.derivative[0] = w.guess[0];
+    w.derivative[1] = w.guess[1] * share[0];
+    w.derivative[2] = w.guess[2] * share[1];
+    w.lead += share[0] + share[1];
+    if (rule.fixed == 0 && dt > BLEND_FROM * rule.squared_width) {
+      const double blend = BLEND_MOST * (1 - sqrt(BLEND_FROM * rule.squared_width / dt)), slope = second * both * inverse;  // 1 / first
+      w.bend[0] = blend * (w.guess[0] - ago * slope);  // from order 2's
+      w.bend[1] = blend * (w.guess[1] + dt * slope);
+      w.bend[2] = blend * w.guess[2];
     }
   }
+  for (int j = 0; j < 3; ++j) w.outside[j] = w.guess[j] - w.bend[j];
   return w;
 }
 

@@ -67,7 +67,6 @@ SYSTEMS = {
     "perlin.cu": [dict(SIZE=64, POINTS=4)],
     "cahn_hilliard.cu": [
         dict(SIZE=64, REAL="float", ORDER=3, ADAPTIVE=1, DEGREE=4),
-        dict(SIZE=64, REAL="double", ORDER=3, ADAPTIVE=1, DEGREE=6),
         dict(SIZE=32, REAL="double", ORDER=1, ADAPTIVE=0, DEGREE=4),
     ],
     "active_ising.cu": [
