@@ -18,7 +18,7 @@ Update rules, Fourier space, k^2 the Laplacian's symbol (`spectral`: exact; `fin
              first_order   v' = (v - dtau k^2 (N - S v)) / (1 + dtau k^2 (e^2 k^2 + S)), S = 2
              second_order  the same with SBDF2: backward differences of second order, N - S v
                            extrapolated
-             third_order   the same with SBDF3, from the first step on; stable below dtau = 2 e^2
+             third_order   the same with SBDF3, from the first step on; up to dtau = e^2
              adaptive      SBDF3 with steps of varying length, and in long ones a share of second
                            order that keeps them stable (cahn_hilliard_clock.h): keeps the error of
                            a step, an rms over the field relative to the field's own fluctuation, at

@@ -40,10 +40,11 @@ class Fft:
         self.shape, self.axes = model.shape, tuple(range(1, 1 + len(model.shape)))
 
     def forward(self, v):
-        return self.library.rfftn(v, axes=self.axes, **self.more)
+        return self.xp.ascontiguousarray(self.library.rfftn(v, axes=self.axes, **self.more))
 
     def inverse(self, coefficients):
-        return self.library.irfftn(coefficients, s=self.shape, axes=self.axes, **self.more)
+        v = self.library.irfftn(coefficients, s=self.shape, axes=self.axes, **self.more)
+        return self.xp.ascontiguousarray(v)
 
 
 def _run_batch(

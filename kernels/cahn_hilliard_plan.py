@@ -23,7 +23,7 @@ LONGEST, LONG = (
     10_000,
     10,
 )  # growth times of the fastest wave: no step longer; one that is warned of
-THIRD_ORDER_STEP = 2.0  # tau / e^2, beyond which steps of third order are unstable
+THIRD_ORDER_STEP = 1.0  # tau / e^2, beyond which steps of third order may be unstable
 SMALLEST_TOLERANCE = {"float32": 3e-6, "float64": 1e-13}
 FARTHEST, FAR = 4.0, 1.5  # u that no mixture has; u beyond the wells that is warned of
 

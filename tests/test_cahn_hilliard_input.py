@@ -59,7 +59,7 @@ RUNS = {  # times, keywords, what the message says
     "tolerance nan": ([1.0], dict(tolerance=math.nan), "tolerance"),
     "tolerance below round-off": ([1.0], dict(tolerance=1e-6), "at least 3e-06, or precision"),
     "step of 1e9": ([1.0], dict(FIRST, step=1e9), "means nothing beyond 10000 growth times"),
-    "third order": ([1.0], dict(scheme="third_order", step=2.1), "unstable beyond 2"),
+    "third order": ([1.0], dict(scheme="third_order", step=1.1), "unstable beyond 1"),
     "endless": ([INF], dict(steady_state=None), "steady_state"),
     "steady": ([1.0], dict(steady_state=-1.0), "steady_state"),
     "keep": ([1.0], dict(keep=[1]), "keep"),

@@ -162,13 +162,13 @@ def size(count: float) -> str:
 
 
 def expected_steps(model: CahnHilliard, config: Coarsening, span: float) -> float:
-    """Solver steps in a time `span` from the noise on; of the adaptive scheme as measured: about (M
-    a t)^0.62 / tolerance^(1/3).
+    """Solver steps in a time `span` from the noise on; of the adaptive scheme as measured: 5.3 (M a
+    t)^0.48 / tolerance^0.23.
     """
     g = config.generate
     if g.scheme == "explicit":
         return span / g.step
-    return (span * model.rate) ** 0.62 / g.tolerance ** (1 / 3)
+    return 5.3 * (span * model.rate) ** 0.48 / g.tolerance**0.23
 
 
 def batch(config: Coarsening, device) -> int:
