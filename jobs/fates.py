@@ -11,9 +11,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jobs.config import Section, value
+
 TIGHTER = 10  # times the tolerance
 ENERGY, FIELD = 0.01, 0.1  # relative, and of the concentration: larger differences are a change
 STREAM = 0xFA7E  # of the choice of the sample
+
+
+class Collect(Section):
+    """What collect asks of the data beside putting them together."""
+
+    fates: int = value(
+        50,
+        unit="fields",
+        ge=0,
+        le=100_000,
+        about="run again with a tenth of the tolerance: how many end otherwise (0: none)",
+    )
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from jobs.coarsening.config_large import Large
 from jobs.coarsening.config_rollout import Rollout
 from jobs.coarsening.config_train import Train
 from jobs.config import Section, value
+from jobs.fates import Collect
 from kernels.cahn_hilliard import REVISION, TOLERANCE
 
 SPLITS = (
@@ -199,18 +200,6 @@ class Generate(Section):
                 f"generate.latest_start = {self.latest_start:g}: expected {least} [time]"
             )
         return self
-
-
-class Collect(Section):
-    """What collect asks of the data beside putting them together."""
-
-    fates: int = value(
-        50,
-        unit="sequences",
-        ge=0,
-        le=100_000,
-        about="run again with a tenth of the tolerance: how many end otherwise (0: none)",
-    )
 
 
 class Coarsening(Section):

@@ -6,6 +6,7 @@ from typing import Literal
 import pydantic
 
 from jobs.config import Section, value
+from jobs.fates import Collect
 from jobs.segregation.config_train import Predict, Train
 from kernels.cahn_hilliard import REVISION, TOLERANCE
 
@@ -136,18 +137,6 @@ class Generate(Section):
                 f"generate.times = {self.times}: expected increasing numbers from 0 on [time]"
             )
         return self
-
-
-class Collect(Section):
-    """What collect asks of the data beside putting them together."""
-
-    fates: int = value(
-        50,
-        unit="samples",
-        ge=0,
-        le=100_000,
-        about="run again with a tenth of the tolerance: how many end otherwise (0: none)",
-    )
 
 
 class Segregation(Section):
