@@ -145,7 +145,7 @@ class LargeBox:
         scheme: str,
         step: float | None,
         tolerance: float,
-        steady_state: float | None = 1e-10,
+        steady_state: float | None = 1e-11,
     ):
         self.model, self.slabs = model, slabs
         words = rule(model, scheme, step, tolerance, steady_state)

@@ -226,7 +226,7 @@ class CahnHilliard:
         scheme: str = "adaptive",
         step: float | None = None,
         tolerance: float = TOLERANCE,
-        steady_state: float | None = 1e-10,
+        steady_state: float | None = 1e-11,
         keep: Sequence[int] | None = None,
         max_steps: int = 10_000_000,
         on_blow_up: str = "raise",

@@ -62,7 +62,7 @@ class Large(Section):
         about="error of an adaptive step relative to the fluctuation, rms; generate.tolerance if null",
     )
     steady_state: float | None = value(
-        1e-10,
+        1e-11,
         unit="",
         gt=0,
         le=1,

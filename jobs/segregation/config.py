@@ -99,7 +99,7 @@ class Generate(Section):
         about="error of a step relative to the fluctuation, rms; fates do not hang on the default",
     )
     steady_state: float = value(
-        1.0e-10,
+        1.0e-11,
         unit="",
         gt=0,
         lt=1,
