@@ -2,6 +2,8 @@
 networks get.
 """
 
+import hashlib
+import json
 import shutil
 
 import h5py
@@ -11,8 +13,10 @@ import yaml
 from the_well.data import WellDataset
 from the_well.data.normalization import ZScoreNormalization
 
-from jobs import UserError, shards, well
+from jobs import UserError, fates, revision, rundir, shards, well
+from jobs.config import digest, flat
 from jobs.segregation import collect, fields
+from jobs.segregation.config import Segregation
 from kernels.cahn_hilliard import CahnHilliard
 from kernels.device import select
 
@@ -376,3 +380,63 @@ def test_one_run_is_fed_from_another(collected, made, tmp_path):
     (run / "generate").symlink_to(made / "generate")
     assert collected(run)[0] == 0
     assert shards.check(run / "dataset.h5") == shards.check(made / "dataset.h5")
+
+
+def test_a_sample_is_run_again(made):
+    """Of three mean concentrations 0.3 and 0.5 segregate: twelve fields, none of which hangs on the
+    steps.
+    """
+    for name in ("dataset.h5", "data/train/segregation.h5"):
+        with h5py.File(made / name) as file:
+            assert file.attrs["fates_checked"] == 12
+            assert file.attrs["fates_changed"] == 0
+            assert file.attrs["fields_changed"] == 0
+
+
+def test_a_fate_that_changed_is_said():
+    ends = np.zeros((40, 8, 8))
+    again = ends.copy()
+    again[:3, 0, 0] = 0.2
+    found = fates.compare(ends, np.ones(40), again, np.r_[np.full(3, 1.02), np.ones(37)])
+    assert found == fates.Fates(40, 3, 3)
+    assert "warning" in found.lines("there")[0]
+    assert "lower generate.tolerance" in found.lines("there")[0]
+    assert fates.NONE.lines("there") == []
+
+
+def test_data_of_another_revision_are_used_and_not_added_to(quench, run, made, monkeypatch):
+    """As a later solver sees these: it collects them, says what they are, and makes no more of
+    them.
+    """
+    config = made.parent / "small.yaml"
+    assert "solver_revision: 2" in (run / "config.yaml").read_text()
+    monkeypatch.setattr(revision, "REVISION", 3)
+    code, lines = quench("segregation", "collect", config, "--run", run)
+    assert code == 0
+    assert any(
+        "of revision 2 of the Cahn-Hilliard solver, the present one is 3" in x for x in lines
+    )
+    code, lines = quench("segregation", "generate", config, "--run", run)
+    assert code == 0  # all are there
+    (run / "generate/unit-00001.h5").unlink()
+    code, lines = quench("segregation", "generate", config, "--run", run)
+    assert code == 2
+    assert any("solver_revision = 2: the present solver is revision 3" in x for x in lines)
+
+
+def test_a_run_from_before_the_revision_is_of_the_first(run, made):
+    path = run / "config.yaml"
+    text = path.read_text()
+    path.write_text("\n".join(x for x in text.splitlines() if "solver_revision" not in x) + "\n")
+    _, [system] = rundir.load(run, {"segregation": Segregation})
+    assert system.config.generate.solver_revision == 1
+    assert revision.note(system.config)
+    keys = {k: v for k, v in flat(system.config).items() if k != "generate.solver_revision"}
+    keys = {
+        k: v for k, v in keys.items() if k.split(".")[0] in ("study", "seed", "system", "generate")
+    }
+    keys.pop("generate.units", None)
+    before = hashlib.sha256(json.dumps(keys, sort_keys=True).encode()).hexdigest()
+    assert digest(system.config) == before  # so that its shards are its own
+    [again] = rundir.prepare(run, yaml.safe_load(SMALL), Segregation, "small.yaml")
+    assert again.config.generate.solver_revision == 1
