@@ -13,6 +13,7 @@ from jobs import UserError
 from jobs.segregation.config import SPINODAL, SPLITS, Segregation
 from jobs.shards import Data
 from jobs.work import UnitError
+from kernels import cahn_hilliard_paths
 from kernels.cahn_hilliard import COARSEST_INTERFACE, CahnHilliard, Trajectory, mixtures
 from kernels.cahn_hilliard_plan import SMALLEST_TOLERANCE
 from kernels.device import DeviceError
@@ -78,8 +79,12 @@ def warn(model: CahnHilliard, config: Segregation) -> list[str]:
 
 
 def batch(config: Segregation, device) -> int:
-    """Units in one call of the solver.  Results do not depend on it."""
-    if device.kind == "cpu":
+    """Units in one call of the solver.  Results do not depend on it: cuFFT, which may round
+    otherwise in another batch, gets one.
+    """
+    model = build(config, device)
+    path = cahn_hilliard_paths.choose(model, "adaptive")
+    if device.kind == "cpu" or path is cahn_hilliard_paths.by_fft:
         return 1
     g = config.generate
     return max(
