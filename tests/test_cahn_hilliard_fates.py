@@ -55,7 +55,7 @@ class Etdrk4:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mean", [0.5, 0.35])
+@pytest.mark.parametrize("mean", [0.4])
 def test_ends_are_those_of_an_independent_integrator(device, mean):
     """Eight mixtures at the default tolerance; of 144 on 64 x 64 run to t = 30 000 by another
     ETDRK4 one ended otherwise, with the same energy.
@@ -116,10 +116,10 @@ def test_a_step_cut_to_land_on_a_look_is_no_rest(device):
 def test_nor_are_short_steps(device, scheme):
     model = CahnHilliard((32, 32), device=device)
     start = mixtures([0.3], 0.1, (32, 32), seed=1)
-    run = model.run(start, [12.0, 24.0], scheme=scheme, step=1e-3)
+    run = model.run(start, [6.0, 12.0], scheme=scheme, step=1e-3)
     assert np.isnan(run.steady_time[0])
-    assert run.time[0] == 24
-    assert run.steps[0] == 24_000  # the last step absorbs what rounding leaves
+    assert run.time[0] == 12
+    assert run.steps[0] == 12_000  # the last step absorbs what rounding leaves
 
 
 @pytest.mark.parametrize("noise", [0.02, 0.001])

@@ -240,7 +240,7 @@ def test_order(device, shape, laplacian):
     options = dict(epsilon=1.0, laplacian=laplacian)
     duration = 4.0 if len(shape) == 2 else 1.0
     start = smooth(shape, 1, mean=0.45)
-    expected = Mixture(**options).integrate(start[0], [duration], accuracy=1e-8)[0]
+    expected = Mixture(**options).integrate(start[0], [duration], accuracy=1e-7)[0]
     assert rms(expected - start[0]) > 0.01  # something happened
     model = CahnHilliard(shape, precision="float64", device=device, **options)
 
@@ -267,7 +267,7 @@ def test_order(device, shape, laplacian):
         for i in range(3)
     ]
     assert 2.8 < np.log2(rms(runs[0] - runs[1]) / rms(runs[1] - runs[2])) < 3.2
-    tolerances = np.array([1e-5, 1e-6, 1e-7])
+    tolerances = np.array([1e-4, 1e-5, 1e-6])
     found = errors(tolerances, "tolerance", scheme="adaptive")
     assert np.all(found < 0.3 * tolerances ** (3 / 4))
     assert 1.2 < np.log10(found[0] / found[2]) < 1.8
@@ -277,8 +277,16 @@ def test_order(device, shape, laplacian):
         assert found[2] < 1e-3
 
 
-@pytest.mark.parametrize("shape", [(48, 40), (64, 64), (16, 12, 20), (32, 32, 32)])
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("shape", "form"),
+    [
+        ((48, 40), "unit"),
+        ((64, 64), "unit"),
+        ((64, 64), "symmetric"),
+        ((16, 12, 20), "symmetric"),
+        ((32, 32, 32), "unit"),
+    ],
+)
 @pytest.mark.parametrize("scheme", ["second_order", "explicit"])
 def test_equation(device, shape, form, scheme):
     """White noise with units in float64: every wave of the grid, Nyquist's too, against the
