@@ -255,7 +255,7 @@ def test_the_discriminator_tells_true_from_blurred():
 
     network = Discriminator(8)
     optimiser = torch.optim.Adam(network.parameters(), 2e-3, (0.5, 0.999))
-    for step in range(150):
+    for step in range(250):
         given, answer = sharp(16, step)
         loss = (
             softplus(network(given, blurred(answer))).mean()
