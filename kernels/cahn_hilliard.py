@@ -23,7 +23,7 @@ Update rules, Fourier space, k^2 the Laplacian's symbol (`spectral`: exact; `fin
                            order that keeps them stable (cahn_hilliard_clock.h): keeps the error of
                            a step, an rms over the field relative to the field's own fluctuation, at
                            `tolerance`; never repeats a step; the default. At its default tolerance
-                           mixtures reach the same ends as at any tighter one
+                           mixtures end as at tighter ones, but for a few that sit near a saddle
              explicit      forward Euler with finite differences in real space, dt below its limit
                            of stability
 At rest      F falls by less than `steady_state` over a span of at least 10 growth times of the
@@ -57,7 +57,7 @@ FORMS = {"unit": double_well(0.0, 1.0), "symmetric": FreeEnergy((-1.0, 1.0))}
 LAPLACIANS = ("spectral", "finite_difference")
 SCHEMES = ("adaptive", "first_order", "second_order", "third_order", "explicit")
 REVISION = 2  # of the solver: data of another revision are not the same to the last bit
-TOLERANCE = 1e-5  # at which fates do not depend on it any more
+TOLERANCE = 1e-5  # 176 mixtures ended with the energy, 175 with the field, of another integrator
 RISE = 1e-4  # of F from one look to the next that round-off does not explain
 DIVERGED = 10.0  # rms of u beyond which a trajectory has blown up: the wells are at 1
 SMALLEST_GRID = 8
@@ -238,10 +238,10 @@ class CahnHilliard:
         times: increasing, from 0 on, time; the last may be inf: until at rest. Times that differ by
         less than 1e-9 of themselves are one. step: time, for all schemes but `adaptive`.
         tolerance: error of a step, rms over the field, relative to the rms of its fluctuation about
-        the mean, `adaptive`; at least 3e-6 in float32. The default makes the ends of mixtures
-        independent of it. steady_state: a trajectory ends at rest, when its free energy falls by
-        less than this per volume and tau, units of energy_scale (None: never). keep: which of
-        `times` keep their field (default: all). on_blow_up: raise, or keep (see
+        the mean, `adaptive`; at least 3e-6 in float32. At the default mixtures end as at
+        tighter ones, but for a few near a saddle. steady_state: a trajectory ends at rest, when its
+        free energy falls by less than this per volume and tau, units of energy_scale (None: never).
+        keep: which of `times` keep their field (default: all). on_blow_up: raise, or keep (see
         Trajectory.diverged). observe: False leaves energies, area and perimeter nan, which in three
         dimensions take as long as some hundred steps. progress: called with the number of
         trajectories done.
@@ -282,7 +282,8 @@ class CahnHilliard:
         energy = trajectory.free_energy
         with np.errstate(invalid="ignore"):
             rises = (np.diff(energy, axis=1) > RISE * np.abs(energy[:, :-1])).any(1)
-        if (rises & ~trajectory.diverged).any():
+        rises &= ~trajectory.diverged
+        if rises.any():
             warnings.warn(
                 f"the free energy of {rises.sum()} of {len(rises)} fields rises from one look to the "
                 "next, which no mixture's does: "

@@ -19,10 +19,8 @@ from kernels.cahn_hilliard_clock import (
 )
 
 ONE_TIME = 1e-9  # times whose relative distance is smaller are one
-LONGEST, LONG = (
-    10_000,
-    10,
-)  # growth times of the fastest wave: no step longer; one that is warned of
+# growth times of the fastest wave: no step is longer; one that is warned of
+LONGEST, LONG = 10_000, 10
 THIRD_ORDER_STEP = 1.0  # tau / e^2, beyond which steps of third order may be unstable
 SMALLEST_TOLERANCE = {"float32": 3e-6, "float64": 1e-13}
 FARTHEST, FAR = 4.0, 1.5  # u that no mixture has; u beyond the wells that is warned of

@@ -24,7 +24,7 @@ class FreeEnergy:
     `well_depth` (or energy / volume where that is 1).  coefficients: of f(u), ascending.
 
     Raises ValueError, one line: wells that do not increase, a depth that is not positive, a
-    polynomial below degree 3, or one that is not bounded from below.
+    polynomial of odd degree or below 4, or one that is not bounded from below.
     """
 
     wells: tuple[float, float] = (-1.0, 1.0)
