@@ -250,15 +250,14 @@ class CahnHilliard:
         every physical range; warns where F rises from one look to the next.
         """
         from kernels.cahn_hilliard_paths import choose
-        from kernels.cahn_hilliard_plan import going, joined
         from kernels.cahn_hilliard_plan import plan as planned
+        from kernels.cahn_hilliard_plan import record
 
         if on_blow_up not in ("raise", "keep"):
             raise ValueError(f"on_blow_up is {on_blow_up!r}; it must be raise or keep")
         plan = planned(self, fields, times, scheme, step, tolerance, steady_state, keep, max_steps)
         report = progress or (lambda done: None)
-        uniform = ~going(plan)
-        recorded = joined(self, plan, uniform, choose(self, scheme), report)
+        recorded = record(self, plan, choose(self, scheme), report)
         trajectory = self._trajectory(plan, recorded, observe)
         if on_blow_up == "raise" and trajectory.diverged.any():
             i = int(np.flatnonzero(trajectory.diverged)[0])

@@ -220,15 +220,9 @@ def explicit_limit(model: CahnHilliard) -> float:
     return 2 / (largest * stiffest) / model.rate
 
 
-def going(plan: Plan) -> np.ndarray:
-    """bool (n,): which fields are not exactly uniform; the others stay as they are."""
-    return plan.v.reshape(len(plan.v), -1).any(1)
-
-
-def joined(
-    model: CahnHilliard, plan: Plan, uniform: np.ndarray, path: "Path", report: Callable
-) -> Recorded:
-    """Recorded by `path`; fields that are exactly uniform are at rest at time 0 and are not run."""
+def record(model: CahnHilliard, plan: Plan, path: "Path", report: Callable) -> Recorded:
+    """By `path`; fields that are exactly uniform are at rest at time 0 and are not run."""
+    uniform = ~plan.v.reshape(len(plan.v), -1).any(1)
     if not uniform.any():
         return path(model, plan, report)
     recorded, rows = Recorded.empty(plan), np.flatnonzero(~uniform)

@@ -62,10 +62,6 @@ class FreeEnergy:
         """f(u)."""
         return Polynomial(self.coefficients)(u)
 
-    def slope(self, u):
-        """f'(u)."""
-        return Polynomial(self.coefficients).deriv()(u)
-
     def curvature(self, u):
         """f''(u)."""
         return Polynomial(self.coefficients).deriv(2)(u)
