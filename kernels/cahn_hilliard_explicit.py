@@ -57,15 +57,17 @@ def explicit(model: CahnHilliard, plan: Plan, progress: Callable[[float], None])
                 threads=min(256, nz),
             )
 
+    half = model.shape[-1] // 2 + 1
+    k2 = xp.asarray(sum(np.ix_(*model.wave_numbers()))[..., :half])
+    curvature = xp.asarray(plan.media[:, 2]).reshape(-1, *(1,) * dimensions)
+    counts = np.full(half, 2.0)  # of a wave and its mirror image
+    counts[[0, -1]] = 1
+    weight = xp.asarray(counts) * (model.squared_width * k2 + curvature < 0)
+
     def growing() -> np.ndarray:
         """Mean over space of the square of the waves that grow about the mean."""
-        k2 = xp.asarray(sum(np.ix_(*model.wave_numbers()))[..., : model.shape[-1] // 2 + 1])
-        weight = np.full(model.shape[-1] // 2 + 1, 2.0)
-        weight[[0, -1]] = 1
-        curvature = xp.asarray(plan.media[:, 2]).reshape(-1, *(1,) * dimensions)
-        power = abs(fft.forward(v)) ** 2 * xp.asarray(weight)
-        power *= model.squared_width * k2 + curvature < 0
-        return device.to_host(power.sum(axes)) / float(np.prod(model.shape)) ** 2
+        power = (abs(fft.forward(v)) ** 2 * weight).sum(axes)
+        return device.to_host(power) / float(np.prod(model.shape)) ** 2
 
     time, taken, look, going = 0.0, 0, 0, np.ones(count, bool)
     while True:
