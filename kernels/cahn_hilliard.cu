@@ -67,13 +67,13 @@ __device__ __forceinline__ void sum_over_block(Sums& sums) {
 __device__ APART void rows(Complex* field, const REAL* cosine, const REAL* sine, const Media& media) {
   const int member = threadIdx.x % TEAM;
   for (int y = threadIdx.x / TEAM; y < H; y += blockDim.x / TEAM) {
-    ROW_WORK(field, y);
-    row_back_second(field, y, work, member, cosine, sine);
-    row_back_first(work, member, [&](int n2, Complex* a) {
+    const Row line{field, y};
+    row_back_second(line, line, member, cosine, sine);
+    row_back_first(line, member, [&](int n2, Complex* a) {
       LINE_UNROLL for (int j = 0; j < A; ++j) a[j] = {slope_beyond_mean(a[j].re, media.slopes), slope_beyond_mean(a[j].im, media.slopes)};
-      forward_first<N>(work, n2, a, cosine, sine);
+      forward_first<N>(line, n2, a, cosine, sine);
     });
-    row_forward_second(field, y, work, member);
+    row_forward_second(line, member);
   }
 }
 
@@ -151,20 +151,13 @@ struct Files {  // what the launch reads and writes
   int look_count, max_steps;
 };
 
-// Fields that have arrived at a look are left there: u = mean + v.  On a GPU on a copy, so that what goes on stays as it is.
-__device__ APART void leave(const Complex* field, Complex* copy, const REAL* cosine, const REAL* sine, const Files& f, const Lane* lanes) {
+// Fields that have arrived at a look are left there: u = mean + v; what goes on stays as it is.
+__device__ APART void leave(Complex* field, Complex* copy, const REAL* cosine, const REAL* sine, const Files& f, const Lane* lanes) {
   const int member = threadIdx.x % TEAM;
-#ifdef __CUDACC__
-  for (int i = threadIdx.x; i < N * H; i += blockDim.x) copy[i] = field[i];
-  __syncthreads();
-  const Complex* from = copy;
-#else
-  const Complex* from = field;
-#endif
   for (int y = threadIdx.x / TEAM; y < H; y += blockDim.x / TEAM) {
-    ROW_WORK(copy, y);
-    row_back_second(from, y, work, member, cosine, sine);
-    row_back_first(work, member, [&](int n2, Complex* a) {
+    const Row line{copy, y};
+    row_back_second({field, y}, line, member, cosine, sine);
+    row_back_first(line, member, [&](int n2, Complex* a) {
       for (int lane = 0; lane < REAL_LANES; ++lane) {
         const Lane& one = lanes[lane];
         if (one.field < 0) continue;
@@ -186,7 +179,7 @@ __device__ APART void come(Complex* field, Complex* copy, History& c, const REAL
                            const Lane* lanes) {
   const int member = threadIdx.x % TEAM;
   for (int y = threadIdx.x / TEAM; y < H; y += blockDim.x / TEAM) {
-    ROW_WORK(copy, y);
+    const Row line{copy, y};
     for (int n2 = member; n2 < B; n2 += TEAM) {
       Complex a[A];
       for (int j = 0; j < A; ++j) {
@@ -198,9 +191,9 @@ __device__ APART void come(Complex* field, Complex* copy, History& c, const REAL
             set(a[j].im, lane, in[(y + H) * N]);
           }
       }
-      forward_first<N>(work, n2, a, cosine, sine);
+      forward_first<N>(line, n2, a, cosine, sine);
     }
-    row_forward_second(copy, y, work, member);
+    row_forward_second(line, member);
   }
   __syncthreads();
   vec fresh;
@@ -214,7 +207,7 @@ __device__ APART void come(Complex* field, Complex* copy, History& c, const REAL
     return value;
   });
   __syncthreads();
-  for (int i = threadIdx.x; i < N * H; i += blockDim.x) instead(field[at(i / H, i % H)], copy[at(i / H, i % H)]);
+  for (int i = threadIdx.x; i < N * H; i += blockDim.x) instead(field[at(i / N, i % N)], copy[at(i / N, i % N)]);
   __syncthreads();
 }
 
@@ -249,7 +242,7 @@ __device__ __forceinline__ void after_step(Lane& one, const Rule& rule, const Fi
 //   symbol      [N]                     k^2 of a line's coefficients in the order of line_fft.h
 //   turns       [2][A][B]               cosine and sine of line_fft.h
 //   rule        Rule
-//   scratch     on a CPU: [blocks][2 + 2 ORDER - 1][N PITCH] Complex; on a GPU it is shared memory, [2][CELLS / 2] Complex
+//   scratch     on a CPU: [blocks][2 + 2 ORDER - 1][H PITCH] Complex; on a GPU it is shared memory, [2][CELLS / 2] Complex
 //   clocks      [fields] Clock          as each field ended
 //   next_task   0
 extern "C" __global__ void
@@ -270,7 +263,7 @@ __launch_bounds__(THREADS)
     for (int j = 0; j < RESTS; ++j) c.rest[j][i] = {0, 0};
   }
 #else
-  constexpr int ARRAY = N * PITCH, ARRAYS = 2 + ORDER + RESTS;
+  constexpr int ARRAY = H * PITCH, ARRAYS = 2 + ORDER + RESTS;
   Complex *field = (Complex*)scratch + (size_t)blockIdx.x * ARRAYS * ARRAY, *copy = field + ARRAY;
   for (int j = 0; j < ORDER; ++j) c.u[j] = field + (2 + j) * ARRAY;
   c.rest[0] = nullptr;
@@ -284,12 +277,12 @@ __launch_bounds__(THREADS)
     lanes[lane].look = lanes[lane].write_to = 0;
     lanes[lane].ended = true;
   }
-  for (int i = threadIdx.x; i < N * H; i += blockDim.x) field[at(i / H, i % H)] = copy[at(i / H, i % H)] = {same(0), same(0)};
+  for (int i = threadIdx.x; i < N * H; i += blockDim.x) field[at(i / N, i % N)] = copy[at(i / N, i % N)] = {same(0), same(0)};
   __syncthreads();
   bool more = true;
   for (;;) {
     // those that have ended leave after their last look; the next ones come in
-    bool any_leaving = false, any_coming = false, any_going = false;
+    bool any_leaving = false, any_coming = false, any_going = false, look = ADAPTIVE;
     for (int lane = 0; lane < REAL_LANES; ++lane) any_leaving |= lanes[lane].field >= 0 && lanes[lane].write_to > lanes[lane].look;
     if (any_leaving) leave(field, copy, cosine, sine, files, lanes);
     for (int lane = 0; lane < REAL_LANES; ++lane) {
@@ -319,14 +312,13 @@ __launch_bounds__(THREADS)
       __syncthreads();
       any_coming |= coming;
       any_going |= one.field >= 0;
+      look |= looked_at(one, files);  // before the barrier behind rows(): thus by every thread before one of them moves the clock
     }
     if (!any_going) break;
     if (any_coming) come(field, copy, c, cosine, sine, symbol, files, lanes);
     ONE_THREAD for (int lane = 0; lane < REAL_LANES; ++lane) put_weights(step, lane, weights(rule, lanes[lane].clock, lanes[lane].step));
     rows(field, cosine, sine, of_lanes);
     __syncthreads();
-    bool look = ADAPTIVE;
-    for (int lane = 0; lane < REAL_LANES; ++lane) look |= looked_at(lanes[lane], files);
     Sums sums = look ? step_columns<true>(field, c, cosine, sine, symbol, step, e2, S, of_lanes)
                      : step_columns<ADAPTIVE>(field, c, cosine, sine, symbol, step, e2, S, of_lanes);
     turn(c);

@@ -1,175 +1,122 @@
 // Transforms of one real field on a square of SIZE x SIZE cells, between rows and columns, on lanes of line_fft.h.
 //
-// Rows y and y + SIZE/2 are real and imaginary part of one complex row. Between rows and columns the two are told apart, so that a
-// field of N^2 numbers has N/2 complex columns, of the wave numbers kx = 0 .. N/2 - 1; column 0 carries kx = 0 and kx = N/2, both
-// real lines, as its real and imaginary part. On a GPU 8 threads share a line and the field lies in shared memory; a CPU's wide
-// thread transforms a line in the first-level cache.
+// Rows y and y + SIZE/2 are real and imaginary part of one complex row, Z(y). Transformed along x, the coefficients at x and -x tell the
+// two apart, so that a field of N^2 numbers has N/2 complex columns, of the wave numbers x = 0 .. N/2 - 1, each read from two columns
+// of Z and written back to them; column 0 carries x = 0 and x = N/2, both real lines, as its real and imaginary part. On a GPU
+// 8 threads share a line and the field lies in shared memory; a CPU's wide thread transforms a column in the first-level cache.
 #pragma once
 
 constexpr int N = SIZE, H = N / 2, CELLS = N * N, A = Factors<N>::A, B = Factors<N>::B;
 #ifdef __CUDACC__
-constexpr int TEAM = 8, THREADS = TEAM * H, COLUMNS = 1, SECONDS = (A + TEAM - 1) / TEAM, HELD = H / TEAM;
+constexpr int TEAM = 8, THREADS = TEAM * H, COLUMNS = 1, SECONDS = (A + TEAM - 1) / TEAM;
 #define SYNC_TEAM() __syncwarp(0xffu << (threadIdx.x & 24))
 #define APART __forceinline__  // the coefficients are in registers
 #define UNROLL _Pragma("unroll")
 #else
-constexpr int TEAM = 1, COLUMNS = H, SECONDS = A, HELD = 1, PITCH = H + 1;
+constexpr int TEAM = 1, COLUMNS = H, SECONDS = A, PITCH = N + 1;
 #define SYNC_TEAM()
 #define APART __attribute__((noinline))  // the same machine code wherever it is called from: the same last bit
 #define UNROLL
 #endif
 constexpr int KEPT = COLUMNS * SECONDS * B;  // coefficients of a thread
 
-// Where place x of row y lies. In shared memory the eight threads of a line and the lines of half a warp hit each bank once in columns
-// and in the second half of a row's transforms, twice at most elsewhere; a CPU avoids powers of two.
-__device__ __forceinline__ int at(int y, int x) {
+// Where place i of row y lies. In shared memory the eight threads of a line and the two lines of half a warp hit each bank once, in rows
+// and in columns, in both halves of their transforms; a CPU avoids powers of two.
+__device__ __forceinline__ int at(int y, int i) {
 #ifdef __CUDACC__
-  const int g = y ^ y >> 3;
-  return y * H + (x ^ (x >> 3 & 3) ^ (g & 1) << 3 ^ (g & 6));
+  return y * N + (i ^ (i >> 5 & 1) ^ (i >> 3 & 2) ^ (i >> 1 & 4) ^ ((y >> 1 ^ y >> 3) & 3) ^ (y & 1) << 3);
 #else
-  return y * PITCH + x;
+  return y * PITCH + i;
 #endif
 }
-
-struct Column {
-  Complex* field;
-  int x;
-  __device__ __forceinline__ Complex& operator()(int y) const { return field[at(y, x)]; }
-};
-#ifdef __CUDACC__
-struct Row {  // the pair y, y + H: places 0 .. N - 1 of its transform lie where its two rows do
-  Complex* field;
-  int y;
-  __device__ __forceinline__ Complex& operator()(int place) const { return field[at(place < H ? y : y + H, place & (H - 1))]; }
-};
-typedef Column ColumnWork;
-#define ROW_WORK(field, y) const Row work{field, y}
-#define COLUMN_WORK(line) const Column work = line
-#else
-struct Row {  // in the first-level cache
-  Complex* line;
-  __device__ __forceinline__ Complex& operator()(int place) const { return line[place]; }
-};
-typedef Row ColumnWork;
-#define ROW_WORK(field, y) Complex storage[N]; const Row work{storage}
-#define COLUMN_WORK(line) Complex storage[N]; const Row work{storage}
-#endif
 
 __device__ __forceinline__ int wave_of(int place) { return place / B + A * (place % B); }
 __device__ __forceinline__ int place_of(int wave) { return wave % A * B + wave / A; }
 
+struct Row {
+  Complex* field;
+  int y;
+  __device__ __forceinline__ Complex& operator()(int place) const { return field[at(y, place)]; }
+};
+struct Column {  // of Z: the places of x and of -x in a row; of 0 and N/2 for column 0
+  Complex* field;
+  int x, low, high;
+  __device__ __forceinline__ Column(Complex* field, int x) : field(field), x(x), low(place_of(x)), high(place_of(x ? N - x : H)) {}
+};
+#ifdef __CUDACC__
+struct ColumnWork {  // a column is transformed where it lies
+  Column line;
+  __device__ __forceinline__ Complex& operator()(int place) const {
+    return line.field[at(place & (H - 1), place < H ? line.low : line.high)];
+  }
+};
+#define COLUMN_WORK(line) const ColumnWork work{line}
+#else
+struct ColumnWork {
+  Complex* line;
+  __device__ __forceinline__ Complex& operator()(int place) const { return line[place]; }
+};
+#define COLUMN_WORK(line) Complex storage[N]; const ColumnWork work{storage}
+#endif
+
 struct Two { REAL low, high; };  // k^2 of the real and of the imaginary part
 
-// A pair of rows, a and b, whose transforms are A and B: Z = A + iB is that of the complex row a + ib. Columns hold A and B of
-// x = 0 .. N/2 - 1, both parts of x = 0 being real numbers, of kx = 0 and N/2. On the way to columns a factor 1/2 is left out there.
-__device__ __forceinline__ Complex low_of(const Complex& a, const Complex& b) { return {a.re - b.im, a.im + b.re}; }    // Z(x)
-__device__ __forceinline__ Complex high_of(const Complex& a, const Complex& b) { return {a.re + b.im, b.re - a.im}; }   // Z(N - x)
-__device__ __forceinline__ Complex first_of(const Complex& z, const Complex& m) { return {z.re + m.re, z.im - m.im}; }  // 2A(x) of Z(x), Z(N - x)
-__device__ __forceinline__ Complex second_of(const Complex& z, const Complex& m) { return {z.im + m.im, m.re - z.re}; } // 2B(x)
-
-#ifdef __CUDACC__
-__device__ __forceinline__ void join_rows(const Complex* field, int y, const Row& work, int member) {
-  Complex low[HELD], high[HELD];
-  UNROLL for (int n = 0; n < HELD; ++n) {
-    const int x = member + n * TEAM;
-    const Complex a = field[at(y, x)], b = field[at(y + H, x)];
-    low[n] = x ? low_of(a, b) : Complex{a.re, b.re};
-    high[n] = x ? high_of(a, b) : Complex{a.im, b.im};
+// Cells B j + n2 of a column, of N; twice as large but for x = 0
+__device__ __forceinline__ void load_column(const Column& line, int n2, Complex* a) {
+  Complex z[A / 2], m[A / 2];
+  LINE_UNROLL for (int j = 0; j < A / 2; ++j) {
+    z[j] = line.field[at(B * j + n2, line.low)];
+    m[j] = line.field[at(B * j + n2, line.high)];
   }
-  SYNC_TEAM();
-  UNROLL for (int n = 0; n < HELD; ++n) {
-    const int x = member + n * TEAM;
-    work(place_of(x)) = low[n];
-    work(place_of(x ? N - x : H)) = high[n];
-  }
-  SYNC_TEAM();
+  if (line.x)
+    LINE_UNROLL for (int j = 0; j < A / 2; ++j) {
+      a[j] = {z[j].re + m[j].re, z[j].im - m[j].im};
+      a[j + A / 2] = {z[j].im + m[j].im, m[j].re - z[j].re};
+    }
+  else
+    LINE_UNROLL for (int j = 0; j < A / 2; ++j) {
+      a[j] = {z[j].re, m[j].re};
+      a[j + A / 2] = {z[j].im, m[j].im};
+    }
 }
-__device__ __forceinline__ void part_rows(Complex* field, int y, const Row& work, int member) {
-  Complex a[HELD], b[HELD];
-  SYNC_TEAM();
-  UNROLL for (int n = 0; n < HELD; ++n) {
-    const int x = member + n * TEAM;
-    const Complex low = work(place_of(x)), high = work(place_of(x ? N - x : H));
-    a[n] = x ? first_of(low, high) : Complex{low.re, high.re};
-    b[n] = x ? second_of(low, high) : Complex{low.im, high.im};
-  }
-  SYNC_TEAM();
-  UNROLL for (int n = 0; n < HELD; ++n) {
-    const int x = member + n * TEAM;
-    field[at(y, x)] = a[n];
-    field[at(y + H, x)] = b[n];
+__device__ __forceinline__ void store_column(const Column& line, int n2, const Complex* a) {
+  LINE_UNROLL for (int j = 0; j < A / 2; ++j) {
+    const Complex first = a[j], second = a[j + A / 2];
+    Complex &z = line.field[at(B * j + n2, line.low)], &m = line.field[at(B * j + n2, line.high)];
+    if (line.x) {
+      z = {first.re - second.im, first.im + second.re};
+      m = {first.re + second.im, second.re - first.im};
+    } else {
+      z = {first.re, second.re};
+      m = {first.im, second.im};
+    }
   }
 }
-#endif
 
-// Second halves of a row pair's transforms, from the columns' coefficients and to them
-__device__ __forceinline__ void row_back_second(const Complex* field, int y, const Row& work, int member, const REAL* cosine, const REAL* sine) {
-#ifdef __CUDACC__
-  join_rows(field, y, work, member);
+// Second halves of a row's transforms, to and from the columns
+__device__ __forceinline__ void row_back_second(const Row& from, const Row& to, int member, const REAL* cosine, const REAL* sine) {
   for (int k1 = member; k1 < A; k1 += TEAM) {
     Complex a[B];
-    load_second<N>(work, k1, a);
-    back_second<N>(work, k1, a, cosine, sine);
+    load_second<N>(from, k1, a);
+    back_second<N>(to, k1, a, cosine, sine);
   }
   SYNC_TEAM();
-#else
-  const Complex *first = field + at(y, 0), *second = field + at(y + H, 0);
-  for (int k1 = 0; k1 < A; ++k1) {
-    Complex a[B];
-    LINE_UNROLL for (int j = 0; j < B / 2; ++j) {
-      a[j] = low_of(first[k1 + A * j], second[k1 + A * j]);
-      if (k1 || j) a[k1 ? B - 1 - j : B - j] = high_of(first[(k1 ? A - k1 : 0) + A * j], second[(k1 ? A - k1 : 0) + A * j]);
-    }
-    if (k1 == 0) {
-      a[0] = {first[0].re, second[0].re};
-      a[B / 2] = {first[0].im, second[0].im};
-    }
-    back_second<N>(work, k1, a, cosine, sine);
-  }
-#endif
 }
-__device__ __forceinline__ void row_forward_second(Complex* field, int y, const Row& work, int member) {
-#ifdef __CUDACC__
+__device__ __forceinline__ void row_forward_second(const Row& line, int member) {
   SYNC_TEAM();
   for (int k1 = member; k1 < A; k1 += TEAM) {
     Complex a[B];
-    load_second<N>(work, k1, a);
+    load_second<N>(line, k1, a);
     fft<B, -1>(a);
-    store_second<N>(work, k1, a);
+    store_second<N>(line, k1, a);
   }
-  part_rows(field, y, work, member);
-#else
-  Complex *first = field + at(y, 0), *second = field + at(y + H, 0);
-  for (int k1 = 0; k1 <= A / 2; ++k1) {
-    Complex a[B], other[B];
-    load_second<N>(work, k1, a);
-    fft<B, -1>(a);
-    if (k1 == 0) {
-      first[0] = {a[0].re, a[B / 2].re};
-      second[0] = {a[0].im, a[B / 2].im};
-      LINE_UNROLL for (int j = 1; j < B / 2; ++j) {
-        first[A * j] = first_of(a[j], a[B - j]);
-        second[A * j] = second_of(a[j], a[B - j]);
-      }
-      continue;
-    }
-    load_second<N>(work, A - k1, other);
-    fft<B, -1>(other);
-    LINE_UNROLL for (int j = 0; j < B / 2; ++j) {
-      first[k1 + A * j] = first_of(a[j], other[B - 1 - j]);
-      second[k1 + A * j] = second_of(a[j], other[B - 1 - j]);
-      first[A - k1 + A * j] = first_of(other[j], a[B - 1 - j]);
-      second[A - k1 + A * j] = second_of(other[j], a[B - 1 - j]);
-    }
-  }
-#endif
 }
 
 // Back to real space: `cells(n2, a)` is called with a[j] the cells B j + n2
-template <class Cells> __device__ __forceinline__ void row_back_first(const Row& work, int member, const Cells& cells) {
+template <class Cells> __device__ __forceinline__ void row_back_first(const Row& line, int member, const Cells& cells) {
   for (int n2 = member; n2 < B; n2 += TEAM) {
     Complex a[A];
-    load_first<N>(work, n2, a);
+    load_first<N>(line, n2, a);
     fft<A, 1>(a);
     cells(n2, a);
   }
@@ -254,11 +201,11 @@ __device__ __forceinline__ Sums columns(Complex* field, const REAL* cosine, cons
   const int member = threadIdx.x % TEAM, first = threadIdx.x / TEAM;
   Sums sums = no_sums();
   UNROLL for (int column = 0; column < COLUMNS; ++column) {
-    const Column line{field, first + column};
+    const Column line(field, first + column);
     COLUMN_WORK(line);
     for (int n2 = member; n2 < B; n2 += TEAM) {
       Complex a[A];
-      load_first<N>(line, n2, a);
+      load_column(line, n2, a);
       forward_first<N>(work, n2, a, cosine, sine);
     }
     SYNC_TEAM();
@@ -271,7 +218,7 @@ __device__ __forceinline__ Sums columns(Complex* field, const REAL* cosine, cons
       Complex a[A];
       load_first<N>(work, n2, a);
       fft<A, 1>(a);
-      store_first<N>(line, n2, a);
+      store_column(line, n2, a);
     }
   }
   Sums twice = no_sums();  // k and -k

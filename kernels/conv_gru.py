@@ -203,6 +203,8 @@ class ConvGRU:
         self.device = device or select()
         self.rows = CPU_ROWS if self.device.kind == "cpu" and self.hidden <= 12 else 1
         self.defines = {"HIDDEN": self.hidden, "ROWS": self.rows, "OUTPUT": OUTPUTS.index(output)}
+        if self.device.kind == "cpu":
+            self.defines["LANES"] = self.device.float_lanes
         self.module = self.device.module("conv_gru.cu", self.defines)
         self.packing = Packing(self.hidden, output)
         self.packed = {
@@ -240,7 +242,7 @@ class ConvGRU:
 
     def size(self, channels: int, tiled: bool = False) -> int:
         """Numbers in a field, as conv_gru.h lays it out."""
-        (x, y, z), lanes = self.shape, self.device.lanes
+        (x, y, z), lanes = self.shape, self.device.float_lanes
         if not tiled:
             return self.count * channels * self.channel + SPARE
         tile = lanes if self.device.kind == "cpu" else GPU_TILE
@@ -355,7 +357,7 @@ class ConvGRU:
 
     def launch(self, kernel: str, arguments: list, module=None) -> None:
         x, y, z = self.shape
-        lanes = self.device.lanes
+        lanes = self.device.float_lanes
         items = self.count * x * -(-y // self.rows) * -(-z // lanes)
         cpu = self.device.kind == "cpu"
         blocks, threads = (

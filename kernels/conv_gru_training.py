@@ -104,7 +104,7 @@ class Backpropagation:
         """{convolution: (kernel, tasks, partial sums, indices of weights and biases in the flat
         vector)}.
         """
-        found, index, lanes = {}, self.network.packing.index, self.network.device.lanes
+        found, index, lanes = {}, self.network.packing.index, self.network.device.float_lanes
         for name in [key.removesuffix(".weight") for key in index if key.endswith("weight")]:
             outputs, inputs, side = index[f"{name}.weight"].shape[:3]
             kernel = SPECIAL.get(name) or "_".join(name.split(".")[-2:])

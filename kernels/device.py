@@ -208,7 +208,7 @@ def local_rank() -> int:
 class Gpu:
     """A CUDA device; the ranks of a node take its devices in turn."""
 
-    kind, lanes, workers = "gpu", 1, 1
+    kind, lanes, float_lanes, workers = "gpu", 1, 1, 1
 
     def __init__(self):
         import cupy

@@ -3,11 +3,13 @@ gives.
 
 Real threads with barriers take the place of a block: the swizzled shared memory, the teams of eight
 threads a line, the coefficients that each thread keeps, the sums over the block and the list of
-fields are those of a GPU.
+fields are those of a GPU. ThreadSanitizer looks for barriers that are missing.
 """
 
 import ctypes
+import os
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -20,12 +22,14 @@ from kernels.cahn_hilliard_plan import plan
 from kernels.device import compiler, select, source_of
 from tests.conftest import ROOT
 
+WATCHED = os.environ.pop("LD_PRELOAD", "").endswith("libtsan.so")  # not for the compiler
 ENTRY = """
 extern "C" void run_one_block(const REAL* start, const double* media, REAL* fields, const double* looks, int look_count,
                               const REAL* symbol, const REAL* turns, const double* rule, double* clocks, int count, int* next) {
   run_block(4 * SIZE, [=] { separate(start, media, fields, looks, look_count, symbol, turns, rule, nullptr, clocks, count, 1000000,
                                      next); });
 }
+extern "C" int address(int y, int i) { return at(y, i); }
 """
 
 
@@ -43,6 +47,7 @@ def gpu_branch(tmp_path):
         options = [
             "-std=c++20",
             "-O1",
+            *(["-g", "-fsanitize=thread"] if WATCHED else []),
             "-w",
             "-shared",
             "-fPIC",
@@ -107,3 +112,58 @@ def test_same_fields(gpu_branch, size, scheme, step, times):
     assert (expected.steps > 5).all()
     assert np.abs(model.from_symmetric(fields) - expected.fields).max() < 1e-6
     assert np.abs(expected.fields[:, 1] - start).max() > 0.01
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_half_a_warp_hits_each_bank_of_shared_memory_once(gpu_branch, size):
+    """Two lines of eight threads, in rows and columns, in both halves of their transforms; 16 banks
+    of eight bytes.
+    """
+    model = CahnHilliard((size, size), device=select("cpu", workers=1))
+    library = gpu_branch(compiled_for(model, 1, False) | {"SIZE": size})
+    half, (a, b) = size // 2, {32: (4, 8), 64: (8, 8)}[size]
+    place = {wave: wave % a * b + wave // a for wave in range(size)}  # line_fft.h
+
+    def row(y, i):
+        return library.address(y, i)
+
+    def column(x, i):
+        mirror = size - x if x else half
+        return library.address(i % half, place[x if i < half else mirror])
+
+    assert sorted(row(y, i) for y in range(half) for i in range(size)) == [*range(half * size)]
+    for line in (row, column):
+        for first in range(0, half, 2):
+            firsts = [[b * j + member for member in range(8)] for j in range(a)]
+            seconds = [[b * member + j for member in range(min(a, 8))] for j in range(b)]
+            for places in firsts + seconds:
+                banks = [line(first + n, i) % 16 for n in (0, 1) for i in places]
+                assert len(set(banks)) == len(banks)
+
+
+@pytest.mark.parametrize("scheme", ["first_order", "adaptive"])
+def test_no_thread_runs_ahead_of_another(tmp_path, scheme):
+    """A barrier too few once let a thread move the clock that others still had to read: a deadlock
+    in one run of thirty.
+    """
+    found = subprocess.run(
+        [*compiler()[0], "-print-file-name=libtsan.so"], capture_output=True, text=True
+    ).stdout.strip()
+    if not os.path.isabs(found):
+        pytest.skip("the C++ compiler has no ThreadSanitizer")
+    this = f"{__file__}::test_same_fields"
+    here = ["setarch", "-R", sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", this]
+    environment = os.environ | {
+        "LD_PRELOAD": found,
+        "TSAN_OPTIONS": f"exitcode=0 log_path={tmp_path}/races",
+    }
+    ran = subprocess.run(
+        [*here, "-k", f"{scheme} and 64", f"--basetemp={tmp_path}/inner"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=ROOT,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    reports = "".join(path.read_text() for path in tmp_path.glob("races.*"))
+    assert not reports, reports[:4000]
