@@ -22,7 +22,7 @@ from tests.conftest import ROOT
 class EmulatedGpu:
     """kernels.device.Gpu's face, with real threads for CUDA's; arrays are NumPy's."""
 
-    kind, lanes, workers = "gpu", 1, 1
+    kind, lanes, float_lanes, workers = "gpu", 1, 1, 1
 
     def __init__(self, folder):
         self.folder = folder
