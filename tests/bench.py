@@ -239,7 +239,7 @@ def main() -> None:
     print(f"kept in {file}")
     rows = [*result.get("ising", []), *result.get("active_ising", [])]
     rows += [r for part in result.get("cahn_hilliard", {}).values() for r in part]
-    ratios = [r["ratio"] / r["goal"] for r in rows if r["goal"]]
+    ratios = [r["ratio"] / r["goal"] for r in rows if r.get("goal")]
     if ratios:
         print(
             f"geometric mean of ratio over goal: {math.exp(statistics.mean(map(math.log, ratios))):.2f}"
