@@ -16,6 +16,7 @@
 #endif
 #include "word.h"
 #include "random.h"
+#include "block.h"
 #include "active_ising_order.h"
 
 // what is kept of a look; all threads of the block
@@ -145,7 +146,7 @@ extern "C" __global__ void __launch_bounds__(SLOTS)
   // A look sees what the next attempt of a particle will: by then the flips from tickets are those of the time in between, and
   // the looks of a stationary state have its law exactly.
   bool settled = !CONTINUOUS || done == 0;
-  while (look < looks && !one.full) {
+  while (look < looks && !one.full && !asked_to_stop()) {
     if (offset == DRAWN) {
       offset = 0;
 #ifdef __CUDACC__

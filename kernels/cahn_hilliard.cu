@@ -314,7 +314,7 @@ __launch_bounds__(THREADS)
       any_going |= one.field >= 0;
       look |= looked_at(one, files);  // before the barrier behind rows(): thus by every thread before one of them moves the clock
     }
-    if (!any_going) break;
+    if (!any_going || asked_to_stop()) break;
     if (any_coming) come(field, copy, c, cosine, sine, symbol, files, lanes);
     ONE_THREAD for (int lane = 0; lane < REAL_LANES; ++lane) put_weights(step, lane, weights(rule, lanes[lane].clock, lanes[lane].step));
     rows(field, cosine, sine, of_lanes);

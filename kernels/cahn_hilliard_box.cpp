@@ -19,6 +19,7 @@
 #include "free_energy.h"
 #include "cahn_hilliard_step.h"
 #include "cahn_hilliard_clock.h"
+#include "block.h"
 
 constexpr int CHECK = 8;  // steps of fixed length between two looks at the free energy
 constexpr int N = SIZE, A = Factors<N>::A, B = Factors<N>::B, W = REAL_LANES, PITCH = N + 1, TILES = N / 2 / W, TILE = N * PITCH;
@@ -34,7 +35,10 @@ struct Barrier {  // spins, since passes are short
       round = mine + 1;
     } else {
       for (int spins = 0; round.load() == mine; ++spins)
-        if (spins > 2000) sched_yield();
+        if (spins > 2000) {
+          if (asked_to_stop()) return;  // all members end
+          sched_yield();
+        }
     }
   }
 };
@@ -325,7 +329,7 @@ extern "C" void separate_box(REAL* field, REAL* states, const int* place, const 
     barriers[0].wait(workers);
   }
   bool from_real = mode == FROM_REAL;
-  for (int taken = 0; taken < most_steps && clock.time < until && !clock.ending; ++taken) {
+  for (int taken = 0; taken < most_steps && clock.time < until && !clock.ending && !asked_to_stop(); ++taken) {
     planes(from_real ? FROM_REAL : STEP);
     from_real = false;
     turn();

@@ -36,7 +36,9 @@ def fused(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]) ->
     lanes = max(2, device.float_lanes * 4 // dtype.itemsize) if device.kind == "cpu" else 1
     if device.kind == "cpu":
         batch, arrays = LAUNCH_FIELDS * lanes * device.workers, 1 + 2 * plan.order
-        scratch = device.zeros((device.workers, arrays * (size // 2) * (size + 1) * 2 * lanes), dtype)
+        scratch = device.zeros(
+            (device.workers, arrays * (size // 2) * (size + 1) * 2 * lanes), dtype
+        )
     else:
         batch, scratch = LAUNCH_FIELDS * 64 * device.processors, None
     for first in range(0, len(plan.v), batch):

@@ -21,7 +21,11 @@
 struct CpuIndex { int x; };
 static constexpr CpuIndex threadIdx{0}, blockDim{1};
 static thread_local CpuIndex blockIdx{0};
-extern "C" void select_block(int block) { blockIdx.x = block; }
+static thread_local const volatile int* stop_word = nullptr;  // of the launch: not 0 once it is to end, see block.h
+extern "C" void begin_block(int block, const volatile int* stop) {
+  blockIdx.x = block;
+  stop_word = stop;
+}
 
 // GCC and Clang return the value before the addition, as CUDA does.
 static inline int atomicAdd(int* address, int value) { return __atomic_fetch_add(address, value, __ATOMIC_RELAXED); }

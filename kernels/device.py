@@ -17,9 +17,10 @@ import platform
 import re
 import shlex
 import shutil
+import stat
 import subprocess
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from pathlib import Path
 
@@ -37,6 +38,7 @@ FLAGS = (
     "-Wno-attributes",
 )
 HUGE_PAGE = 2 << 20
+COMPILERS = ("c++", "g++", "clang++")
 UNDISTURBED = (
     "sh",
     "-c",
@@ -124,7 +126,14 @@ class Cpu:
         # then take five times as long
         self.float_lanes = min(lanes, 16 if "avx512f" in cpu_features().split() else 8)
         self.name = f"{cpu_model()}, {workers} thread{'s' if workers > 1 else ''}"
-        self._pool = ThreadPoolExecutor(workers)
+        self._pool, self._process = None, None
+
+    @property
+    def pool(self) -> ThreadPoolExecutor:
+        """The worker threads; a child process after a fork has none of its parent's."""
+        if self._process != os.getpid():
+            self._pool, self._process = ThreadPoolExecutor(self.workers), os.getpid()
+        return self._pool
 
     def module(self, file: str, defines: dict) -> "CpuModule":
         return CpuModule(self, build(file, tuple(sorted({"LANES": self.lanes, **defines}.items()))))
@@ -161,27 +170,45 @@ class Cpu:
 
 
 class CpuModule:
-    """A built .cu file; `launch` spreads the blocks over the workers."""
+    """A built .cu file; `launch` spreads the blocks over the workers.
+
+    Ctrl-C and other exceptions are raised once no thread writes into the arrays any more, which
+    long kernels hear of (block.h).
+    """
 
     def __init__(self, device: Cpu, library: ctypes.CDLL):
         self.device, self.library = device, library
+        self.interruptible = hasattr(library, "interruptible")
 
     def launch(
         self, kernel: str, blocks: int, arguments: list, threads: int = 1, shared_bytes: int = 0
     ) -> None:
         function = getattr(self.library, kernel)
         values = [as_ctypes(a) for a in arguments]
-        remaining = iter(range(blocks))
+        remaining, stop = iter(range(blocks)), ctypes.c_int(0)
 
-        def work(_):
+        def work():
             for block in remaining:  # next() on an iterator over a range is atomic
-                self.library.select_block(block)
+                if stop.value:
+                    return
+                self.library.begin_block(block, ctypes.byref(stop))
                 function(*values)
 
-        if min(blocks, self.device.workers) == 1:
-            work(0)
-        else:
-            list(self.device._pool.map(work, range(min(blocks, self.device.workers))))
+        threads_at_work = min(blocks, self.device.workers)
+        if threads_at_work == 1 and not self.interruptible:
+            work()
+            return
+        # never by this thread itself: Python hears Ctrl-C between two of its own instructions
+        tasks = [self.device.pool.submit(work) for _ in range(threads_at_work)]
+        try:
+            for task in tasks:
+                task.result()
+        except BaseException:
+            stop.value = 1
+            while not all(task.done() for task in tasks):
+                with contextlib.suppress(KeyboardInterrupt):  # an impatient second one
+                    wait(tasks)
+            raise
 
 
 def as_ctypes(argument):
@@ -288,62 +315,115 @@ def cpu_features() -> str:
         return cpu_model()
 
 
-@cache
 def compiler() -> tuple[tuple[str, ...], str]:
     """The C++ compiler's command and version. CXX is honoured. Raises DeviceError if there
     is none.
     """
-    name = os.environ.get("CXX") or next(
-        (c for c in ("c++", "g++", "clang++") if shutil.which(c)), None
-    )
-    command = shlex.split(name) if name else []
-    if not command or not shutil.which(command[0]):
+    found = compiler_or_none()
+    if found is None:
+        name = os.environ.get("CXX")
         raise DeviceError(
-            f"no C++ compiler found ({name or 'c++, g++, clang++'}): install one, e.g. `apt install g++`, "
+            f"no C++ compiler found ({name or ', '.join(COMPILERS)}): install one, e.g. `apt install g++`, "
             "`dnf install gcc-c++`, `module load gcc` or `conda install cxx-compiler`, or point CXX to it"
         )
+    return found
+
+
+@cache
+def compiler_or_none() -> tuple[tuple[str, ...], str] | None:
+    """As compiler(), None where there is none."""
+    name = os.environ.get("CXX") or next((c for c in COMPILERS if shutil.which(c)), None)
+    command = shlex.split(name) if name else []
+    if not command or not shutil.which(command[0]):
+        return None
     return tuple(command), subprocess.run(
         [*command, "--version"], capture_output=True, text=True
     ).stdout
 
 
 def cache_folder() -> Path:
-    """QUENCH_CACHE, else the user's cache folder; a temporary one where that cannot be written."""
-    base = (
-        os.environ.get("QUENCH_CACHE")
-        or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quench"
-    )
+    """QUENCH_CACHE, else the user's cache folder; a temporary one where that cannot be written. It
+    is this user's, and nobody else may write there. Raises DeviceError where it is not so.
+    """
+    named = os.environ.get("QUENCH_CACHE")
     try:
-        Path(base).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=base):
-            return Path(base)
-    except OSError:
+        base = named or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quench"
+        folder = Path(base)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not named and folder.stat().st_uid == os.getuid():  # an earlier version left it to umask
+            folder.chmod(0o700)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (RuntimeError, OSError):  # no HOME; a disk that cannot be written
         folder = Path(tempfile.gettempdir()) / f"quench-{os.getuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)
-        if folder.stat().st_uid != os.getuid():
-            raise DeviceError(
-                f"{folder} belongs to somebody else: set QUENCH_CACHE to a folder of yours"
-            ) from None
-        return folder
+    return only_mine(folder)
+
+
+def only_mine(path: Path) -> Path:
+    """`path`, a folder or library of compiled kernels. Raises DeviceError if somebody else owns it
+    or may write it, or if it is a link in a place where anybody may put one.
+    """
+    found = path.lstat() if path.parent == Path(tempfile.gettempdir()) else path.stat()
+    if (
+        found.st_uid == os.getuid()
+        and not found.st_mode & 0o022
+        and not stat.S_ISLNK(found.st_mode)
+    ):
+        return path
+    raise DeviceError(
+        f"{path} belongs to somebody else, or others may write there: compiled kernels are not run "
+        f"from it; set QUENCH_CACHE to a folder of yours, or `chmod go-w {path}`"
+    )
 
 
 @cache
 def build(file: str, defines: tuple) -> ctypes.CDLL:
-    """Compiles kernels/`file` for this CPU, or takes it from the cache."""
-    command, version = compiler()
+    """kernels/`file` compiled for this CPU, from the cache if it is there; only otherwise a
+    compiler is needed. A library that cannot be loaded is compiled once more.
+    """
     options = [*FLAGS, *(f"-D{key}={value}" for key, value in defines)]
-    key = hashlib.sha256(
-        "\n".join([source_of(file), *options, *command, version, cpu_features()]).encode()
-    ).hexdigest()[:24]
-    library = cache_folder() / f"{Path(file).stem}-{key}.so"
-    if not library.exists():
-        with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-            built = Path(folder) / library.name
-            compile_it = [*command, *options, "-x", "c++", str(FOLDER / file), "-o", str(built)]
-            result = subprocess.run([*UNDISTURBED, *compile_it], capture_output=True, text=True)
-            if result.returncode:
-                raise DeviceError(
-                    f"{command[0]} could not compile {file}:\n{result.stderr[-2000:]}"
-                )
-            os.replace(built, library)
-    return ctypes.CDLL(str(library))
+    name = f"{Path(file).stem}-{digest(source_of(file), *options, cpu_features())}"
+    folder, found = cache_folder(), compiler_or_none()
+    if found:
+        library = folder / f"{name}-{digest(*found[0], found[1])}.so"
+    else:
+        kept = sorted(folder.glob(f"{name}-*.so"))
+        if not kept:
+            compiler()  # says what to install
+        library = kept[0]
+    if library.exists():
+        only_mine(library)
+        with contextlib.suppress(OSError):  # cut short
+            return ctypes.CDLL(str(library))
+        compiler()
+        library.unlink(missing_ok=True)
+    compile_library(file, options, library)
+    try:
+        return ctypes.CDLL(str(library))
+    except OSError as error:
+        raise DeviceError(
+            f"a compiled kernel cannot be loaded ({error}): if its file system allows no programs "
+            "(noexec), set QUENCH_CACHE to a folder elsewhere"
+        ) from None
+
+
+def compile_library(file: str, options: list[str], library: Path) -> None:
+    """Compiles kernels/`file`; the library appears whole, on the disk, and under its own name.
+    Raises DeviceError if the compiler fails.
+    """
+    command, _ = compiler()
+    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+        built = Path(folder) / library.name
+        compile_it = [*command, *options, "-x", "c++", str(FOLDER / file), "-o", str(built)]
+        result = subprocess.run([*UNDISTURBED, *compile_it], capture_output=True, text=True)
+        if result.returncode:
+            raise DeviceError(f"{command[0]} could not compile {file}:\n{result.stderr[-2000:]}")
+        built.chmod(0o700)  # whatever the umask is
+        with open(built, "rb") as whole:
+            os.fsync(whole.fileno())
+        os.replace(built, library)
+
+
+def digest(*texts: str) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]

@@ -151,6 +151,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         running &= later;
       }
       if (!any(running)) break;
+      if (asked_to_stop()) return;
       sweep(spins, scratch, generators, metropolis, stream, first_word / GROUP_WORDS, time);
       if (passage) {
         word over = turned_over(spins) & running;
@@ -206,7 +207,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     for (int i = MEMBER; i < LATTICE_WORDS; i += MEMBERS) spins[i] = lattice[i];
   team_sync();
 
-  for (int step = 0; step < steps && any(active); ++step) {
+  for (int step = 0; step < steps && any(active) && !asked_to_stop(); ++step) {
     sweep(spins, scratch, generators, metropolis, stream, first_word / GROUP_WORDS, time++);
     word* now = frame + (size_t)(time % frame_count) * N * STRIDE;
     for (int i = MEMBER; i < N; i += MEMBERS) now[i * STRIDE] = spins[at(i / SIZE, i % SIZE)];

@@ -153,7 +153,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     }
     __syncthreads();
     int up = up_spins(spins);
-    for (int time = 0; time < duration[replica]; ++time) {
+    for (int time = 0; time < duration[replica] && !asked_to_stop(); ++time) {
       up += sweep(spins, local, coupling, acceptance, stream, first_replica + replica, time);
       if (passage && 2 * up <= N) {
         if (threadIdx.x == 0) passage[task] = time + 1;
@@ -182,7 +182,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   local += (size_t)place * N;
   frames += (size_t)place * (history + 1) * N;
   int up = up_spins(spins);
-  for (int step = 0; step < steps; ++step) {
+  for (int step = 0; step < steps && !asked_to_stop(); ++step) {
     const Acceptance acceptance{factor, time < equilibration ? field : -field};
     up += sweep(spins, local, coupling, acceptance, stream, event[place], time++);
     signed char* frame = frames + (size_t)(time % (history + 1)) * N;

@@ -3,8 +3,11 @@ kernels beside what else.
 """
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -55,10 +58,10 @@ def nothing_known(tmp_path, monkeypatch):
     """No compiler looked for yet, nothing built yet, an empty cache: the folder of that cache."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("QUENCH_CACHE", str(folder))
-    for function in (device.compiler, device.build):
+    for function in (device.compiler_or_none, device.build):
         function.cache_clear()
     yield folder
-    for function in (device.compiler, device.build):
+    for function in (device.compiler_or_none, device.build):
         function.cache_clear()
 
 
@@ -290,7 +293,7 @@ def test_the_cache_is_keyed_by_compiler_flags_and_cpu(nothing_known, sources, mo
     for name, value in [
         ("FLAGS", (*device.FLAGS, "-O1")),
         ("cpu_features", lambda: "avx1024"),
-        ("compiler", lambda: (path, version + "a later version")),
+        ("compiler_or_none", lambda: (path, version + "a later version")),
     ]:
         with monkeypatch.context() as patch:
             patch.setattr(device, name, value)
@@ -320,6 +323,169 @@ def test_the_cache_is_quench_cache_or_the_users(tmp_path, monkeypatch):
     assert device.cache_folder() == tmp_path / "xdg" / "quench"
     monkeypatch.setenv("QUENCH_CACHE", str(tmp_path / "own"))
     assert device.cache_folder() == tmp_path / "own"
+
+
+def test_what_others_may_write_is_not_loaded(nothing_known, sources):
+    source = 'extern "C" int f() { return VALUE; }'
+    library_of(source, sources)
+    library = next(nothing_known.iterdir())
+    assert (nothing_known.stat().st_mode & 0o777, library.stat().st_mode & 0o777) == (0o700, 0o700)
+    library.chmod(0o722)
+    with pytest.raises(
+        DeviceError, match=f"{library.name} belongs to somebody else, or others may"
+    ):
+        library_of(source, sources)
+    library.chmod(0o700)
+    nothing_known.chmod(0o770)
+    with pytest.raises(DeviceError, match="set QUENCH_CACHE to a folder of yours"):
+        library_of(source, sources)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+def test_what_belongs_to_somebody_else_is_not_loaded(nothing_known, sources):
+    source = 'extern "C" int f() { return VALUE; }'
+    library_of(source, sources)
+    library = next(nothing_known.iterdir())
+    os.chown(library, 12345, -1)
+    with pytest.raises(DeviceError, match="belongs to somebody else"):
+        library_of(source, sources)
+
+
+def test_a_link_in_the_temporary_folder_is_not_followed(tmp_path, monkeypatch):
+    monkeypatch.setenv("QUENCH_CACHE", "/proc/no/such/folder")
+    monkeypatch.setattr(device.tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    (tmp_path / f"quench-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DeviceError, match="belongs to somebody else"):
+        device.cache_folder()
+
+
+def test_no_home(tmp_path, monkeypatch):
+    def no_entry(path):
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("QUENCH_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(device.Path, "home", lambda: no_entry(None))
+    monkeypatch.setattr(device.tempfile, "tempdir", str(tmp_path))
+    assert device.cache_folder() == tmp_path / f"quench-{os.getuid()}"
+
+
+def test_a_library_that_was_cut_short_is_built_again(nothing_known, sources):
+    source = 'extern "C" int f() { return VALUE; }'
+    library_of(source, sources)
+    library = next(nothing_known.iterdir())
+    library.unlink()
+    library.write_bytes(b"\x7fELF")  # another inode: the loader knows the first one
+    library.chmod(0o700)
+    assert library_of(source, sources).f() == 1
+
+
+def test_a_warm_cache_needs_no_compiler(nothing_known, sources, monkeypatch, tmp_path):
+    source = 'extern "C" int f() { return VALUE; }'
+    library_of(source, sources)
+    device.compiler_or_none.cache_clear()
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert library_of(source, sources).f() == 1
+    with pytest.raises(DeviceError, match=r"no C\+\+ compiler found"):
+        library_of(source.replace("VALUE", "VALUE + 1"), sources)
+
+
+# ---- threads, Ctrl-C, forks ----
+
+INTERRUPTED = """
+import math, os, signal, sys, threading, time
+import numpy as np
+from kernels.active_ising import ActiveIsing
+from kernels.cahn_hilliard import CahnHilliard, mixtures
+from kernels.device import select
+from kernels.ising import Ising
+
+model, workers = sys.argv[1], int(sys.argv[2])
+device = select("cpu", workers=workers)
+if model in ("square", "cube"):
+    shape = (64, 64) if model == "square" else (64, 64, 64)
+    system = CahnHilliard(shape, device=device)
+    start = mixtures([0.5] * (200 if model == "square" else 1), 0.1, shape, seed=1)
+    long, short = (lambda t: system.run(start, [t])), 0.01
+elif model == "ising":
+    system = Ising(size=50, range=5, temperature=0.25, field=0.1, device=device)
+    spins = system.pack(np.ones((2000, 50, 50), np.int8))
+    long, short = (lambda steps: system.evolve(spins, steps, seed=1)), 1
+else:
+    system = ActiveIsing(100, device=device)
+    long, short = (lambda t: system.run([0.5] * 4, [3.0] * 4, [0] * 4, [t])), 1.0
+long(short)  # compiles
+def interrupt():
+    time.sleep(0.5)
+    at.append(time.monotonic())
+    os.kill(os.getpid(), signal.SIGINT)
+at = []
+threading.Thread(target=interrupt).start()
+try:
+    long(10**7 if model == "ising" else 1e6)
+    print("ended")
+except KeyboardInterrupt:
+    assert threading.active_count() <= 2 + workers
+    print("answered" if time.monotonic() - at[0] < 2 else f"late, {time.monotonic() - at[0]:.1f} s")
+long(short)  # and goes on
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("model", ["square", "cube", "ising", "active_ising"])
+def test_ctrl_c_is_answered_within_two_seconds(model, workers):
+    """With nothing written to arrays that are gone: no segmentation fault, then or at the end."""
+    ran = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", INTERRUPTED, model, str(workers)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=300,
+    )
+    assert (ran.returncode, ran.stdout.split()[0]) == (0, "answered"), ran.stdout + ran.stderr
+
+
+def test_an_exception_waits_for_the_other_threads(sources):
+    """A launch raises only when none of its threads is at work any more."""
+    source = """#include "cpu.h"
+#include "block.h"
+#include <unistd.h>
+extern "C" void f(int* left) {
+  for (int i = 0; i < 2000 && !asked_to_stop(); ++i) usleep(1000);
+  ++*left;
+}"""
+    (sources / "slow.cu").write_text(source)
+    module = select("cpu", workers=2).module("slow.cu", {})
+    left = np.zeros(1, np.int32)
+    main = threading.main_thread().ident
+    threading.Timer(0.3, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        module.launch("f", 5, [left])
+    assert (left[0], time.monotonic() - began < 1.5) == (2, True)  # those at work then; no other
+
+
+def test_a_child_after_a_fork_works():
+    """Its parent's threads are not there; multiprocessing forks by default before Python 3.14."""
+    code = """
+import multiprocessing
+import numpy as np
+from kernels.cahn_hilliard import CahnHilliard, mixtures
+from kernels.device import select
+model = CahnHilliard((64, 64), device=select("cpu", workers=2))
+start = mixtures([0.5] * 40, 0.1, (64, 64), seed=1)
+def run(_):
+    return model.run(start, [1.0]).fields
+whole = run(0)
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    assert all(np.array_equal(fields, whole) for fields in pool.map(run, range(2)))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120
+    )
+    assert ran.returncode == 0, ran.stderr
 
 
 BUILD_AND_RUN = """
