@@ -30,11 +30,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernels.arguments import number, one_of, seed_of, spins_of, whole, wholes
 from kernels.device import select
 from kernels.streams import STREAMS, seed_words
 
 INTERACTIONS = ("nearest", "square", "disk", "kac", "power_law")
 LARGEST_RANGE = 32
+LARGEST_SIZE = 32768  # sites are counted by int32
+LARGEST_UNIT, LARGEST_COUNT = 2**32 - 1, 2**31 - 1  # words of the random numbers; of a launch
+LOWEST_TEMPERATURE = 1e-6
 GROUP = 512  # replicas that share the order of the sites (GROUP_WORDS in ising.cu)
 # Up to this range sites are attempted in random order; beyond it the sublattice's lifetimes agree
 # (tests/lifetime_study.py).
@@ -81,14 +85,9 @@ class Ising:
         device=None,
     ):
         self.interaction = interaction or ("nearest" if range == 1 else "square")
-        self.size, self.range, self.temperature, self.field, self.exponent = (
-            size,
-            range,
-            temperature,
-            field,
-            exponent,
+        self.size, self.range, self.temperature, self.field, self.exponent = checked(
+            self.interaction, size, range, temperature, field, exponent
         )
-        check(self)
         self.device = device or select()
         if self.interaction in ("nearest", "square"):
             self.lattices = BitSlicedLattices(self)
@@ -158,26 +157,31 @@ class Ising:
         """f_i = sum_j J(r_ij) s_j of spins (..., L, L), by FFT; float64 (..., L, L), energy."""
         from kernels.ising_fft import local_fields
 
+        spins = spins_of(spins, self.size)
         return local_fields(spins, self.coupling_table(), self.device)
 
     def energy(self, spins: np.ndarray, field: float | None = None) -> np.ndarray:
         """H of spins (..., L, L) in a signed field (default -h); float64 (...)."""
         from kernels.ising_fft import energy
 
-        return energy(
-            spins, self.coupling_table(), -self.field if field is None else field, self.device
-        )
+        spins = spins_of(spins, self.size)
+        return energy(spins, self.coupling_table(), self._field(field), self.device)
 
     def pack(self, spins: np.ndarray) -> np.ndarray:
         """Spins +1 / -1, (..., L, L), to bytes, (..., ceil(N / 8)): bit 1 is up, big-endian bits,
-        site x L + y.
+        site x L + y.  ValueError on other values or another shape.
         """
-        return np.packbits(
-            np.asarray(spins).reshape(*np.shape(spins)[:-2], self.sites) > 0, axis=-1
-        )
+        spins = spins_of(spins, self.size)
+        return np.packbits(spins.reshape(*spins.shape[:-2], self.sites) > 0, axis=-1)
 
     def unpack(self, packed: np.ndarray) -> np.ndarray:
-        """Bytes, (..., ceil(N / 8)), to int8 spins, (..., L, L)."""
+        """Bytes, (..., ceil(N / 8)), to int8 spins, (..., L, L).  ValueError on another shape."""
+        packed = np.asarray(packed)
+        if packed.ndim < 1 or packed.shape[-1] != self.bytes or packed.dtype != np.uint8:
+            raise ValueError(
+                f"packed configurations are {packed.dtype} {packed.shape}; "
+                f"those of L = {self.size} are uint8 (..., {self.bytes})"
+            )
         bits = np.unpackbits(packed, axis=-1, count=self.sites).astype(np.int8)
         return (2 * bits - 1).reshape(*packed.shape[:-1], self.size, self.size)
 
@@ -199,14 +203,18 @@ class Ising:
         number of events ended. Raises RuntimeError if an event outlives max_lifetime (MCS): it is
         never cut short, which would bias lifetimes.
         """
-        if events < 1 or history < 1 or equilibration < 1:
-            raise ValueError(
-                f"events ({events}), history ({history}) and equilibration ({equilibration}) must be at least 1"
-            )
+        seed, units = seed_of(seed), wholes("units", units, 0, LARGEST_UNIT)
+        if units.ndim != 1:
+            raise ValueError(f"units is {units}; it must be a list of whole numbers, e.g. [0, 1]")
+        events = whole("events", events, 1, LARGEST_COUNT)
+        history = whole("history", history, 1, LARGEST_COUNT, "MCS")
+        equilibration = whole("equilibration", equilibration, 1, LARGEST_COUNT, "MCS")
+        if max_lifetime is not None:
+            max_lifetime = whole("max_lifetime", max_lifetime, 1, units="MCS")
         if not len(units):
             return []
         return self.lattices.nucleate(
-            seed, list(units), events, history, equilibration, max_lifetime, progress
+            seed, units.tolist(), events, history, equilibration, max_lifetime, progress
         )
 
     def intervene(
@@ -231,13 +239,21 @@ class Ising:
         (copies, n): MCS after which m <= 0 was first seen, -1 where it was not.
         """
         spins = self._packed(spins)
-        if not (0 <= first_copy and first_copy + copies <= 1 << 24):
+        seed, unit = seed_of(seed), whole("unit", unit, 0, LARGEST_UNIT)
+        copies, first_copy = whole("copies", copies, 0), whole("first_copy", first_copy, 0)
+        if first_copy + copies > 1 << 24:
             raise ValueError(
                 f"copies {first_copy} to {first_copy + copies - 1}: copies are numbered from 0 to 2^24 - 1"
             )
+        one_of("stream", stream, STREAMS)
+        duration = wholes("duration", duration, 0, LARGEST_COUNT, "MCS")
+        if duration.shape not in ((), (len(spins),)):
+            raise ValueError(
+                f"duration has shape {duration.shape}; it must be one number, or one for each of {len(spins)} configurations"
+            )
         if not len(spins):
             return np.empty((copies, 0), np.int32)
-        duration = np.broadcast_to(np.asarray(duration, np.int32), len(spins))
+        duration = np.broadcast_to(duration.astype(np.int32), len(spins))
         return self.lattices.evolve(
             spins, duration, -self.field, seed, unit, STREAMS[stream], first_copy, copies, progress
         )[0]
@@ -251,9 +267,8 @@ class Ising:
         The random numbers are those of (seed, unit): give the next stretch of a trajectory another
         unit.
         """
-        spins = self._packed(spins)
-        field = -self.field if field is None else field
-        check_field(self.interaction, field)
+        spins, seed, unit = self._packed(spins), seed_of(seed), whole("unit", unit, 0, LARGEST_UNIT)
+        field, steps = self._field(field), whole("steps", steps, 0, LARGEST_COUNT, "MCS")
         if not len(spins):
             return spins
         duration = np.full(len(spins), steps)
@@ -261,13 +276,35 @@ class Ising:
             spins, duration, field, seed, unit, STREAMS["evolve"], 0, None, None
         )[1]
 
+    def __repr__(self) -> str:
+        range_ = "" if self.interaction in ("nearest", "power_law") else f", range={self.range}"
+        exponent = "" if self.exponent is None else f", exponent={self.exponent:g}"
+        return (
+            f"Ising(size={self.size}, temperature={self.temperature:.6g}, field={self.field:.6g}, "
+            f"interaction={self.interaction!r}{range_}{exponent})"
+        )
+
+    @property
+    def bytes(self) -> int:
+        """Of a packed configuration."""
+        return (self.sites + 7) // 8
+
     def _packed(self, spins):
-        spins = np.asarray(spins, np.uint8)
-        if spins.ndim != 2 or spins.shape[1] != (self.sites + 7) // 8:
+        spins = np.asarray(spins)
+        if spins.ndim != 2 or spins.shape[1] != self.bytes or spins.dtype != np.uint8:
             raise ValueError(
-                f"spins have shape {spins.shape}; packed configurations of L = {self.size} are (n, {(self.sites + 7) // 8})"
+                f"spins are {spins.dtype} {spins.shape}; packed configurations (Ising.pack) of L = {self.size} are "
+                f"uint8 (n, {self.bytes})"
             )
         return spins
+
+    def _field(self, field) -> float:
+        """A signed field, default -h."""
+        if field is None:
+            return -self.field
+        field = number("field", field, units="energy")
+        check_field(self.interaction, field)
+        return field
 
 
 def critical_temperature(interaction: str) -> float:
@@ -277,50 +314,38 @@ def critical_temperature(interaction: str) -> float:
     return 2 / math.log(1 + math.sqrt(2)) if interaction == "nearest" else 4.0
 
 
-def check(system) -> None:
-    """Raises ValueError with one line if a value of the system is out of its range."""
-    s = system
-    if s.interaction not in INTERACTIONS:
-        raise ValueError(
-            f"interaction is {s.interaction!r}; it must be one of {', '.join(INTERACTIONS)}"
-        )
-    if not math.isfinite(s.range):
-        raise ValueError(f"range is {s.range}; it must be finite (lattice constants)")
-    if s.interaction == "square" and not (
-        s.range == int(s.range) and 1 <= s.range <= LARGEST_RANGE
-    ):
-        raise ValueError(
-            f"range is {s.range}; for interaction square it must be whole, 1 to {LARGEST_RANGE} (lattice constants)"
-        )
-    if s.interaction == "nearest" and s.range != 1:
-        raise ValueError(f"range is {s.range}; interaction nearest has range 1")
-    smallest = {"disk": 1, "kac": 0.1}.get(s.interaction, 0)
-    if not (s.range >= smallest and s.range > 0):
-        raise ValueError(
-            f"range is {s.range}; for interaction {s.interaction} it must be at least {smallest or 1} (lattice constants)"
-        )
-    reach = 1 if s.interaction in ("power_law", "kac") else s.range
-    if not (s.size == int(s.size) and s.size > 2 * reach):
-        raise ValueError(
-            f"size is {s.size}; it must be whole and exceed 2 range = {2 * reach} (lattice constants)"
-        )
-    if not (s.temperature > 0 and math.isfinite(s.temperature)):
-        raise ValueError(f"temperature is {s.temperature}; it must be positive (energy / k_B)")
-    if not s.field >= 0:
-        raise ValueError(f"field is {s.field}; it is a strength and must not be negative (energy)")
-    check_field(s.interaction, s.field)
-    if s.interaction == "power_law" and not (s.exponent is not None and s.exponent > 0):
-        raise ValueError(
-            f"exponent is {s.exponent}; power_law needs a positive one, J(r) ~ r^-exponent"
-        )
+def checked(interaction, size, range, temperature, field, exponent) -> tuple:
+    """size, range, temperature, field, exponent as numbers.  ValueError with one line if a value is
+    out of its range.
+    """
+    one_of("interaction", interaction, INTERACTIONS)
+    units = "lattice constants"
+    if interaction == "square":
+        range = whole("range", range, 1, LARGEST_RANGE, units)
+    elif interaction == "nearest":
+        if number("range", range) != 1:
+            raise ValueError(f"range is {range}; interaction nearest has range 1")
+        range = 1
+    elif interaction == "power_law":
+        range = number("range", range, above=0, units=units)
+    else:
+        range = number("range", range, {"disk": 1, "kac": 0.1}[interaction], units=units)
+    reach = 1 if interaction in ("power_law", "kac") else range
+    size = whole("size", size, 1, LARGEST_SIZE, units)
+    if size <= 2 * reach:
+        raise ValueError(f"size is {size}; it must exceed 2 range = {2 * reach} ({units})")
+    temperature = number("temperature", temperature, above=LOWEST_TEMPERATURE, units="energy / k_B")
+    field = number("field", field, 0, units="a strength, energy")
+    check_field(interaction, field)
+    if interaction == "power_law":
+        if exponent is None:
+            raise ValueError("exponent is None; power_law needs one, J(r) ~ r^-exponent")
+        exponent = number("exponent", exponent, above=0)
+    return size, range, temperature, field, exponent
 
 
 def check_field(interaction: str, field: float) -> None:
-    """Raises ValueError if the field is not finite, or beyond the acceptance table of
-    ising_fft.cu.
-    """
-    if not math.isfinite(field):
-        raise ValueError(f"field is {field}; it must be finite (energy)")
+    """Raises ValueError if the field is beyond the acceptance table of ising_fft.cu."""
     if interaction not in ("nearest", "square") and abs(field) > 16:
         raise ValueError(
             f"field is {field}; for interaction {interaction} it must not exceed 16 in strength (energy)"

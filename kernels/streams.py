@@ -7,6 +7,8 @@ result, so never reuse one.
 
 import numpy as np
 
+from kernels.arguments import seed_of
+
 STREAMS = {
     "evolve": 0,  # ising: trajectories asked for by hand
     "nucleation": 1,  # ising: events, from the first equilibration step to m <= 0
@@ -27,5 +29,6 @@ STREAMS = {
 
 
 def seed_words(seed: int) -> tuple[np.uint32, np.uint32]:
-    """Low and high half of a seed below 2^64, Philox's key."""
+    """Low and high half of a seed, Philox's key.  ValueError if it is not from 0 to 2^64 - 1."""
+    seed = seed_of(seed)
     return np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32 & 0xFFFFFFFF)

@@ -17,11 +17,11 @@ CPU = select("cpu", workers=1)
 NAN, INF = float("nan"), float("inf")
 
 REFUSED = [  # arguments, what the message names
-    (dict(size=6, range=3), r"size is 6; it must be whole and exceed 2 range = 6"),
+    (dict(size=6, range=3), r"size is 6; it must exceed 2 range = 6"),
     (dict(size=2, range=1), r"size is 2"),
     (dict(size=2, interaction="kac"), r"size is 2"),
     (dict(size=8, range=4, interaction="disk"), r"size is 8"),
-    (dict(temperature=0), r"temperature is 0; it must be positive"),
+    (dict(temperature=0), r"temperature is 0; it must be a finite number above 1e-06"),
     (dict(temperature=-1.0), r"temperature is -1.0"),
     (dict(temperature=INF), r"temperature is inf"),
     (dict(temperature=NAN), r"temperature is nan"),
@@ -31,14 +31,20 @@ REFUSED = [  # arguments, what the message names
         dict(interaction="cubic"),
         r"interaction is 'cubic'; it must be one of nearest, square, disk, kac, power_law",
     ),
-    (dict(interaction="power_law"), r"exponent is None; power_law needs a positive one"),
+    (dict(interaction="power_law"), r"exponent is None; power_law needs one"),
     (dict(interaction="power_law", exponent=-2.0), r"exponent is -2.0"),
     (dict(interaction="power_law", exponent=NAN), r"exponent is nan"),
     (dict(range=0), r"range is 0"),
-    (dict(size=100, range=33), r"range is 33; .* must be whole, 1 to 32"),
+    (dict(size=100, range=33), r"range is 33; it must be a whole number from 1 to 32"),
     (dict(range=2, interaction="nearest"), r"range is 2; interaction nearest has range 1"),
-    (dict(range=-1.0, interaction="disk"), r"range is -1.0; .* must be at least 1"),
-    (dict(range=0.0, interaction="kac"), r"range is 0.0; .* must be at least 0.1"),
+    (
+        dict(range=-1.0, interaction="disk"),
+        r"range is -1.0; it must be a finite number of at least 1",
+    ),
+    (
+        dict(range=0.0, interaction="kac"),
+        r"range is 0.0; it must be a finite number of at least 0.1",
+    ),
     (dict(range=2.5, interaction="square"), r"range is 2.5"),
     (dict(size=10.5), r"size is 10.5"),
     (dict(range=0.5, interaction="disk"), r"range is 0.5"),
@@ -46,6 +52,12 @@ REFUSED = [  # arguments, what the message names
     (dict(range=NAN, interaction="kac"), r"range is nan"),
     (dict(field=-1.0), r"field is -1.0"),
     (dict(field=40.0, interaction="kac"), r"field is 40.0"),
+    (dict(size="20"), r"size is '20'; it must be a whole number"),
+    (dict(size=True), r"size is True; it must be a whole number"),
+    (dict(size=40_000), r"size is 40000; it must be a whole number from 1 to 32 ?768"),
+    (dict(temperature="1"), r"temperature is '1'; it must be a finite number"),
+    (dict(temperature=1e-300), r"temperature is 1e-300; it must be a finite number above"),
+    (dict(range=3 + 0j), r"range is \(3\+0j\); it must be a whole number"),
 ]
 
 
@@ -53,6 +65,72 @@ REFUSED = [  # arguments, what the message names
 def test_values_out_of_range_are_one_line(arguments, message):
     with pytest.raises(ValueError, match=message) as error:
         ising.Ising(**{**dict(size=12, temperature=1.5, field=0.5, device=CPU), **arguments})
+    assert "\n" not in str(error.value)
+
+
+def test_numbers_of_any_kind_are_numbers():
+    """NumPy's scalars and whole numbers written as floats give the same system."""
+    one = ising.Ising(size=12, range=2, temperature=1.5, field=1, device=CPU)
+    two = ising.Ising(
+        size=np.int64(12), range=2.0, temperature=np.float32(1.5), field=np.int8(1), device=CPU
+    )
+    assert (
+        repr(two)
+        == repr(one)
+        == ("Ising(size=12, temperature=1.5, field=1, interaction='square', range=2)")
+    )
+    packed = one.pack(np.ones((2, 12, 12)))
+    assert np.array_equal(one.evolve(packed, 3, seed=1), two.evolve(packed, 3.0, seed=np.uint64(1)))
+
+
+SPINS = np.ones((2, 12, 12), np.int8)
+CALLS = [  # what is called, what the message names
+    (
+        lambda m: m.nucleate(seed=2**64, units=[0], events=1),
+        r"seed is 18446744073709551616; .* 2\^64 - 1",
+    ),
+    (lambda m: m.nucleate(seed=-1, units=[0], events=1), r"seed is -1"),
+    (lambda m: m.nucleate(seed=1, units=0, events=1), r"units is 0; it must be a list"),
+    (lambda m: m.nucleate(seed=1, units=[-1], events=1), r"units holds -1"),
+    (lambda m: m.nucleate(seed=1, units=[0.5], events=1), r"units is \[0.5\]; it must hold whole"),
+    (lambda m: m.nucleate(seed=1, units=[0], events=0), r"events is 0"),
+    (lambda m: m.nucleate(seed=1, units=[0], events=1.5), r"events is 1.5"),
+    (lambda m: m.nucleate(seed=1, units=[0], events=1, history=0), r"history is 0"),
+    (lambda m: m.nucleate(seed=1, units=[0], events=1, equilibration=NAN), r"equilibration is nan"),
+    (lambda m: m.nucleate(seed=1, units=[0], events=1, max_lifetime=-5), r"max_lifetime is -5"),
+    (lambda m: m.evolve(m.pack(SPINS), -5, seed=1), r"steps is -5; it must be .* from 0"),
+    (lambda m: m.evolve(m.pack(SPINS), 2.7, seed=1), r"steps is 2.7; it must be a whole number"),
+    (lambda m: m.evolve(m.pack(SPINS), 1, seed=1.5), r"seed is 1.5"),
+    (lambda m: m.evolve(m.pack(SPINS), 1, seed=1, unit=2**32), r"unit is 4294967296"),
+    (lambda m: m.evolve(m.pack(SPINS), 1, seed=1, field=INF), r"field is inf"),
+    (lambda m: m.evolve(SPINS, 1, seed=1), r"spins are int8 \(2, 12, 12\); packed configurations"),
+    (
+        lambda m: m.intervene(seed=1, unit=0, spins=m.pack(SPINS), duration=-3, copies=1),
+        r"duration holds -3",
+    ),
+    (
+        lambda m: m.intervene(seed=1, unit=0, spins=m.pack(SPINS), duration=[1, 2, 3], copies=1),
+        r"duration has shape \(3,\)",
+    ),
+    (
+        lambda m: m.intervene(seed=1, unit=0, spins=m.pack(SPINS), duration=1, copies=-1),
+        r"copies is -1",
+    ),
+    (lambda m: m.energy((SPINS + 1) // 2 * 0), r"spins hold other values than \+1 and -1"),
+    (lambda m: m.local_fields(SPINS[:, :5]), r"spins have shape \(2, 5, 12\)"),
+    (lambda m: m.pack(np.full((12, 12), NAN)), r"spins hold other values"),
+    (lambda m: m.pack(np.full((12, 12), 7)), r"spins hold other values"),
+    (lambda m: m.pack(np.ones((10, 12))), r"spins have shape \(10, 12\)"),
+    (lambda m: m.unpack(np.zeros((2, 5), np.uint8)), r"packed configurations are uint8 \(2, 5\)"),
+    (lambda m: m.unpack(np.zeros((2, 18))), r"packed configurations are float64"),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), CALLS)
+def test_arguments_out_of_range_are_one_line(call, message):
+    model = ising.Ising(size=12, range=2, temperature=1.5, field=0.5, device=CPU)
+    with pytest.raises(ValueError, match=message) as error:
+        call(model)
     assert "\n" not in str(error.value)
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 import pydantic
 
 from jobs.config import Section, value
-from kernels.ising import check, critical_temperature
+from kernels.ising import checked, critical_temperature
 
 
 class System(Section):
@@ -45,7 +45,9 @@ class System(Section):
         if self.temperature is None:
             self.temperature = 4 / 9 * critical_temperature(self.interaction)
         try:
-            check(self)
+            checked(
+                self.interaction, self.size, self.range, self.temperature, self.field, self.exponent
+            )
         except ValueError as error:
             raise ValueError(f"system.{error}") from None
         return self
