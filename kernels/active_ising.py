@@ -46,11 +46,14 @@ from kernels.active_ising_rates import (
     WIDE_COUNTER,
     scale_of,
 )
+from kernels.arguments import number, one_of, reals, seed_of, whole, wholes
 from kernels.device import select
 
 ALGORITHMS = ("auto", "standard", "continuous_time")
 # beyond, `standard` is the faster at rho0 = 3: 784 against 730 time units a second at T = 0.37
 CONTINUOUS_UP_TO = 0.36
+LOWEST_TEMPERATURE = 0.01
+LARGEST_INDEX = 2**48 - 1
 LARGEST_RATE = 1e6  # exp(1/T) that the standard algorithm is let to try: T = 0.072
 # particles a site, on average: far below LARGEST_OCCUPANCY, for bands and walls are denser
 LARGEST_DENSITY = 40.0
@@ -147,25 +150,18 @@ class ActiveIsing:
     ) -> Trajectories:
         """Replicas from their start to the last of `times`.
 
-        temperature, density: T and rho0, float (r,). start: int (r,), +1 or -1: all spins that way,
-        0: each at random; sites are uniform at random. times: increasing float (o,), from 0 on,
-        when to look. index: int (r,) below 2^48, default 0..r-1: the random numbers of a replica
-        are a function of (seed, index), its trajectory of nothing else but its own parameters.
+        temperature, density: T and rho0, float (r,), one number is that of all. start: int (r,), or
+        one: +1 or -1: all spins that way, 0: each at random; sites are uniform at random. times:
+        increasing float (o,), from 0 on, when to look. index: int (r,) below 2^48, default 0..r-1:
+        the random numbers of a replica are a function of (seed, index), its trajectory of nothing
+        else but its own parameters.
         snapshots: bool (o,), at which times maps are kept; default all. progress(done): replicas'
         worth of work. Raises ValueError, one line, for values out of range, and CountersFull.
         """
-        replicas = Replicas.of(self, temperature, density, start, index)
-        if not (isinstance(seed, (int, np.integer)) and 0 <= seed < 1 << 64):
-            raise ValueError(f"seed is {seed}; it must be a whole number from 0 to 2^64 - 1")
-        times = np.asarray(times, float)
+        replicas, seed = Replicas.of(self, temperature, density, start, index), seed_of(seed)
+        times = np.atleast_1d(reals("times", times, "time units"))
         kept = np.ones(len(times), bool) if snapshots is None else np.asarray(snapshots, bool)
-        if (
-            times.ndim != 1
-            or not len(times)
-            or times[0] < 0
-            or not np.all(np.isfinite(times))
-            or np.any(np.diff(times) <= 0)
-        ):
+        if times.ndim != 1 or not len(times) or times[0] < 0 or np.any(np.diff(times) <= 0):
             raise ValueError("times must be one or more increasing numbers from 0 on (time units)")
         if kept.shape != times.shape:
             raise ValueError(
@@ -236,13 +232,21 @@ class Replicas:
     @classmethod
     def of(cls, model: ActiveIsing, temperature, density, start, index) -> "Replicas":
         """Checked and made arrays.  Raises ValueError, one line."""
-        temperature, density = (
-            np.atleast_1d(np.asarray(temperature, float)),
-            np.atleast_1d(np.asarray(density, float)),
-        )
-        start = np.atleast_1d(np.asarray(start))
+        temperature, density = reals("temperature", temperature), reals("density", density)
+        start = reals("start", start)
+        try:
+            temperature, density, start = np.broadcast_arrays(
+                *(np.atleast_1d(values) for values in (temperature, density, start))
+            )
+        except ValueError:
+            raise ValueError(
+                f"temperature {temperature.shape}, density {density.shape} and start {start.shape} must be one number, "
+                "or one for each replica"
+            ) from None
         count = len(temperature)
-        index = np.arange(count) if index is None else np.atleast_1d(np.asarray(index))
+        index = np.atleast_1d(
+            np.arange(count) if index is None else wholes("index", index, 0, LARGEST_INDEX)
+        )
         if not count or not temperature.shape == density.shape == start.shape == index.shape == (
             count,
         ):
@@ -251,11 +255,9 @@ class Replicas:
                 "must be one number for each replica"
             )
         for t in temperature:
-            if not (np.isfinite(t) and t > 0):
-                raise ValueError(f"temperature is {t:g}; it must be positive (k_B = 1)")
+            number("temperature", t, LOWEST_TEMPERATURE, units="k_B = 1")
         for rho in density:
-            if not (np.isfinite(rho) and rho > 0):
-                raise ValueError(f"density is {rho:g}; it must be positive (particles a site)")
+            number("density", rho, above=0, units="particles a site")
             if rho > LARGEST_DENSITY:
                 raise ValueError(
                     f"density is {rho:g}; at most {LARGEST_DENSITY:g} particles a site: a site counts up to "
@@ -270,8 +272,6 @@ class Replicas:
             raise ValueError(
                 f"start is {start[~np.isin(start, (-1, 0, 1))][0]}; it must be +1, -1 or 0 (each spin at random)"
             )
-        if index.dtype.kind not in "iu" or index.min() < 0 or index.max() >= 1 << 48:
-            raise ValueError("index must be whole numbers from 0 to 2^48 - 1")
         for t, n in zip(temperature, particles, strict=True):
             if 1 / t > math.log(LARGEST_RATE) and not model.continuous(t, n):
                 raise ValueError(
@@ -290,26 +290,22 @@ class Replicas:
 
 
 def check(model: ActiveIsing) -> None:
-    """Raises ValueError, one line, for a model that cannot be."""
-    if not (isinstance(model.size, (int, np.integer)) and 3 <= model.size <= 4094):
+    """The model's values made numbers.  Raises ValueError, one line, for a model that cannot be."""
+    model.size = whole("size", model.size, 3, 4094, "lattice sites")
+    model.diffusion = number("diffusion", model.diffusion, 0, units="hops a time unit")
+    if model.diffusion > 1e6:
         raise ValueError(
-            f"size is {model.size}; it must be a whole number from 3 to 4094 (lattice sites)"
+            f"diffusion is {model.diffusion:g}; expected at most 1e+06 (hops a time unit)"
         )
-    if not (np.isfinite(model.diffusion) and model.diffusion >= 0):
-        raise ValueError(
-            f"diffusion is {model.diffusion}; it must be at least 0 (hops a time unit)"
-        )
+    model.self_propulsion = number("self_propulsion", model.self_propulsion)
     if not 0 <= model.self_propulsion <= 1:
         raise ValueError(
             f"self_propulsion is {model.self_propulsion}; it must be from 0 to 1: a hop's rate would be negative"
         )
-    if model.algorithm not in ALGORITHMS:
-        raise ValueError(
-            f"algorithm is {model.algorithm!r}; it must be one of {', '.join(ALGORITHMS)}"
-        )
+    one_of("algorithm", model.algorithm, ALGORITHMS)
+    if model.time_step is not None:
+        model.time_step = number("time_step", model.time_step, above=0, units="time units")
     if model.time_step is not None and model.algorithm != "standard":
         raise ValueError(
             f"time_step is {model.time_step:g}; only the standard algorithm has one, and algorithm is {model.algorithm}"
         )
-    if model.time_step is not None and not model.time_step > 0:
-        raise ValueError(f"time_step is {model.time_step}; it must be positive (time units)")

@@ -49,6 +49,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kernels import interface
+from kernels.arguments import number, one_of, real, reals, seed_of, shown
 from kernels.device import select
 from kernels.free_energy import FreeEnergy, double_well
 from kernels.streams import STREAMS
@@ -233,7 +234,7 @@ class CahnHilliard:
         observe: bool = True,
         progress: Callable[[float], None] | None = None,
     ) -> Trajectory:
-        """Run fields (n, *shape) and look at them at `times`.
+        """Run fields (n, *shape) and look at them at `times`; one field (*shape) is a batch of one.
 
         times: increasing, from 0 on, time; the last may be inf: until at rest. Times that differ by
         less than 1e-9 of themselves are one. step: time, for all schemes but `adaptive`.
@@ -253,8 +254,7 @@ class CahnHilliard:
         from kernels.cahn_hilliard_plan import plan as planned
         from kernels.cahn_hilliard_plan import record
 
-        if on_blow_up not in ("raise", "keep"):
-            raise ValueError(f"on_blow_up is {on_blow_up!r}; it must be raise or keep")
+        one_of("on_blow_up", on_blow_up, ("raise", "keep"))
         plan = planned(self, fields, times, scheme, step, tolerance, steady_state, keep, max_steps)
         report = progress or (lambda done: None)
         recorded = record(self, plan, choose(self, scheme), report)
@@ -340,18 +340,12 @@ def coarsening(
 
 def check(model: CahnHilliard) -> None:
     """ValueError, one line, on a value out of range."""
-    shape = model.shape
-    if not isinstance(shape, tuple) or len(shape) not in (2, 3):
-        raise ValueError(f"shape is {shape!r}; it must be a tuple of 2 or 3 cells a side")
-    for n in shape:
-        if not isinstance(n, int | np.integer) or n % 2 or n < SMALLEST_GRID:
-            raise ValueError(
-                f"shape is {shape}; each side must be an even number of cells, at least {SMALLEST_GRID}"
-            )
+    object.__setattr__(model, "shape", grid(model.shape))
     for name in ("epsilon", "well_depth", "mobility", "spacing"):
-        number = getattr(model, name)
-        if not (number > 0 and math.isfinite(number)):
-            raise ValueError(f"{name} is {number}; it must be a positive number")
+        value = number(name, getattr(model, name), above=0)
+        if not 1e-12 <= value <= 1e12:
+            raise ValueError(f"{name} is {value:g}; expected a number of the order of 1")
+        object.__setattr__(model, name, value)
     if not isinstance(model.form, FreeEnergy) and model.form not in FORMS:
         raise ValueError(
             f"form is {model.form!r}; it must be one of {', '.join(FORMS)}, or a FreeEnergy"
@@ -360,14 +354,30 @@ def check(model: CahnHilliard) -> None:
         ("laplacian", LAPLACIANS),
         ("precision", ("float32", "float64")),
     ):
-        if getattr(model, name) not in allowed:
+        one_of(name, getattr(model, name), allowed)
+    if not model.squared_width / model.spacing**2 < 1e12:
+        raise ValueError(
+            f"epsilon is {model.epsilon:g}; an interface would be {model.interface_cells:.2g} cells wide"
+        )
+
+
+def grid(shape) -> tuple[int, ...]:
+    """Cells a side.  ValueError if it is no grid of 2 or 3 dimensions."""
+    sides = shape if isinstance(shape, Sequence) and not isinstance(shape, str) else ()
+    if len(sides) not in (2, 3):
+        raise ValueError(
+            f"shape is {shown(shape)}; it must be 2 or 3 numbers of cells, as (64, 64)"
+        )
+    for n in sides:
+        if (real(n) or 0) % 2 or (real(n) or 0) < SMALLEST_GRID:
             raise ValueError(
-                f"{name} is {getattr(model, name)!r}; it must be one of {', '.join(allowed)}"
+                f"shape is {shown(shape)}; each side must be an even number of cells, at least {SMALLEST_GRID}"
             )
+    return tuple(int(n) for n in sides)
 
 
 def mixtures(
-    mean: Sequence[float],
+    mean: float | Sequence[float],
     noise: float,
     shape: tuple[int, ...],
     seed: int,
@@ -377,13 +387,17 @@ def mixtures(
     """Uniform mixtures with noise, float32 (n, *shape): mean + uniform in [-noise, noise], its own
     mean taken off.
 
-    index: (n,), identity of each below 2^64 (default 0, 1, ...): a field is a function of (seed,
-    stream, index) alone. Raises ValueError on a seed or an index that is not a whole number in [0,
-    2^64).
+    mean: one number is one field. index: (n,), identity of each below 2^64 (default 0, 1, ...): a
+    field is a function of (seed, stream, index) alone. Raises ValueError, one line, on values that
+    are no concentrations, and on a seed or an index that is not a whole number in [0, 2^64).
     """
-    index = range(len(mean)) if index is None else index
-    if not all(isinstance(n, int | np.integer) and 0 <= n < 1 << 64 for n in (seed, *index)):
-        raise ValueError("seed and index must be whole numbers from 0 and below 2^64")
+    mean, noise, shape = np.atleast_1d(reals("mean", mean)), number("noise", noise, 0), grid(shape)
+    if mean.ndim != 1:
+        raise ValueError(f"mean has shape {mean.shape}; it must be one number for each field")
+    index = [seed_of(n, "index") for n in (range(len(mean)) if index is None else index)]
+    if len(index) != len(mean):
+        raise ValueError(f"index names {len(index)} fields; mean has {len(mean)}")
+    seed, _ = seed_of(seed), one_of("stream", stream, STREAMS)
     fields = np.empty((len(mean), *shape), np.float32)
     for i, (average, identity) in enumerate(zip(mean, index, strict=True)):
         key, counter = (

@@ -19,11 +19,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernels.arguments import number, one_of, seed_of, wholes
 from kernels.device import select
 from kernels.ising import fixed_point
 from kernels.streams import STREAMS, seed_words
 
 BONDS = ("coniglio_klein", "density_corrected")
+LARGEST_INDEX = 2**56 - 1
 BATCH_SITES = 1 << 24  # sites labelled at once: 128 MiB of labels and sizes
 
 
@@ -49,8 +51,7 @@ def bond_probability(coupling, temperature: float, density, bonds: str) -> np.nd
     """Probability of a bond of coupling J (energy) at temperature T and stable-spin density rho;
     arrays broadcast.
     """
-    if bonds not in BONDS:
-        raise ValueError(f"bonds is {bonds!r}; it must be one of {', '.join(BONDS)}")
+    one_of("bonds", bonds, BONDS)
     metastable = 0.5 if bonds == "coniglio_klein" else 1 - np.asarray(density)
     return -np.expm1(-4 * np.asarray(coupling) * metastable / temperature)
 
@@ -77,13 +78,22 @@ def clusters(
     device = device or select()
     size_1d = coupling_table.shape[0]
     sites, count = size_1d**2, len(spins)
-    spins, index = np.asarray(spins, np.uint8), np.asarray(index, np.uint64)
-    if spins.ndim != 2 or spins.shape[1] != (sites + 7) // 8 or index.shape != (count,):
+    spins = np.asarray(spins)
+    index = wholes("index", index, 0, LARGEST_INDEX).astype(np.uint64)
+    if (
+        spins.dtype != np.uint8
+        or spins.ndim != 2
+        or spins.shape[1] != (sites + 7) // 8
+        or index.shape != (count,)
+    ):
         raise ValueError(
             f"spins {spins.shape} and index {index.shape} do not fit packed configurations of L = {size_1d}"
         )
-    if temperature <= 0:
-        raise ValueError(f"temperature is {temperature}; it must be positive (energy / k_B)")
+    temperature, seed = (
+        number("temperature", temperature, above=0, units="energy / k_B"),
+        seed_of(seed),
+    )
+    one_of("bonds", bonds, BONDS)
     displacement, paired = half_of_displacements(coupling_table)
     couplings, class_of = np.unique(coupling_table[tuple(displacement.T)], return_inverse=True)
     density = 1 - np.unpackbits(spins, axis=1, count=sites).mean(1)

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kernels.arguments import one_of, real, seed_of
 from kernels.device import select
 from kernels.streams import STREAMS, seed_words
 
@@ -44,6 +45,7 @@ def perlin_noise(
     planes = range(shape[0]) if planes is None else planes
     check(shape, lattice, seed, index, stream, planes)
     device = device or select()
+    shape = tuple(map(int, shape))
     size, part = shape[0], (len(planes), *shape[1:])
     fields = np.empty((len(lattice), *part), np.float32)
     for points in sorted(set(map(int, lattice))):
@@ -92,20 +94,14 @@ def fade(t: np.ndarray) -> np.ndarray:
 
 def check(shape, lattice: list, seed, index: list, stream: str, planes: range) -> None:
     """ValueError, one line, on what does not fit."""
-    if (
-        len(shape) != 3
-        or len(set(shape)) != 1
-        or not isinstance(shape[0], int | np.integer)
-        or shape[0] < 1
-    ):
+    if len(shape) != 3 or len(set(shape)) != 1 or not (real(shape[0]) or 0) >= 1 or shape[0] % 1:
         raise ValueError(f"shape is {tuple(shape)}; it must be three equal numbers of cells")
     for cells in lattice:
-        if not isinstance(cells, int | np.integer) or cells < 1 or shape[0] % cells:
+        if not (real(cells) or 0) >= 1 or cells % 1 or shape[0] % cells:
             raise ValueError(
                 f"lattice is {cells}; it must be a whole number from 1 that divides the side, {shape[0]} cells"
             )
-    if not isinstance(seed, int | np.integer) or not 0 <= seed < 1 << 64:
-        raise ValueError(f"seed is {seed}; it must be a whole number from 0 and below 2^64")
+    seed_of(seed)
     if len(index) != len(lattice) or not all(
         isinstance(n, int | np.integer) and 0 <= n < 1 << 56 for n in index
     ):
@@ -116,5 +112,4 @@ def check(shape, lattice: list, seed, index: list, stream: str, planes: range) -
         raise ValueError(
             f"planes are {planes}; they must be some of 0 to {shape[0]}, in steps of 1"
         )
-    if stream not in STREAMS:
-        raise ValueError(f"stream is {stream!r}; it must be one of {', '.join(STREAMS)}")
+    one_of("stream", stream, STREAMS)

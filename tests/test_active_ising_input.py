@@ -59,7 +59,7 @@ RUNS = {  # arguments in place of two good replicas, what the message says
     "rho0 nan": (dict(density=[NAN, 2.0]), "density"),
     "rho0 inf": (dict(density=[INF, 2.0]), "density"),
     "rho0 dense": (dict(density=[2.0, LARGEST_OCCUPANCY]), "density.*at most"),
-    "rho0 shape": (dict(density=[2.0]), "density|replica"),
+    "rho0 shape": (dict(density=[2.0, 2.0, 2.0]), "density|replica"),
     "no particle": (dict(density=[2.0, 0.001]), "density|particle"),
     "start 2": (dict(start=[1, 2]), "start"),
     "start shape": (dict(start=[1, 1, 1]), "start|replica"),
@@ -128,4 +128,28 @@ def test_full_counters(device, monkeypatch, algorithm):
     with pytest.raises(CountersFull, match=str(LARGEST_OCCUPANCY)) as error:
         model.run(*arguments, seed=3)
     assert list(error.value.replicas) == [1, 3]
+    one_line(error)
+
+
+def test_one_number_is_that_of_all_replicas(device):
+    model = ActiveIsing(size=np.int64(9), device=device)
+    lists = model.run([0.5, 0.6], [2.0, 2.0], [0, 0], [1.0], seed=1)
+    found = model.run([0.5, 0.6], np.float32(2), 0, 1, seed=1)
+    assert np.array_equal(found.magnetization, lists.magnetization)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (dict(temperature=0.001), "temperature is 0.001; it must be a finite number of at least"),
+        (dict(temperature="warm"), "temperature is 'warm'; it must hold numbers"),
+        (dict(seed=2**64), r"seed is 18446744073709551616; .* 2\^64 - 1"),
+        (dict(seed=1.5), "seed is 1.5"),
+        (dict(index=[0.5]), "index is"),
+    ],
+)
+def test_bad_numbers(device, arguments, said):
+    good = dict(temperature=0.5, density=2.0, start=1, times=[1.0])
+    with pytest.raises(ValueError, match=said) as error:
+        ActiveIsing(size=9, device=device).run(**{**good, **arguments})
     one_line(error)

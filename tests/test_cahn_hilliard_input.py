@@ -9,8 +9,9 @@ import pytest
 from scipy import stats
 
 from kernels.cahn_hilliard import BlownUpError, CahnHilliard, mixtures
+from kernels.device import select
 
-INF = math.inf
+INF, NAN = math.inf, math.nan
 SHAPES = [(48, 48), (64, 64), (24, 24, 24), (32, 32, 32)]  # each runs another code
 
 SYSTEMS = {  # keywords, what the message says
@@ -77,7 +78,7 @@ def test_bad_runs(device, name):
 
 
 FIELDS = {
-    "one": np.zeros((8, 8)),
+    "flat": np.zeros(64),
     "shape": np.zeros((1, 8, 4)),
     "none": np.zeros((0, 8, 8)),
     "nan": np.full((1, 8, 8), np.nan),
@@ -183,3 +184,64 @@ def test_mixtures():
     assert not np.array_equal(
         mixtures([0.5], 0.1, (8, 8), seed=2), mixtures([0.5], 0.1, (8, 8), seed=1)
     )
+
+
+def test_one_field_is_a_batch_of_one_and_numbers_of_any_kind_are_numbers():
+    model = CahnHilliard([8, np.int64(8)], epsilon=np.float32(1), device=select("cpu", workers=1))
+    assert (model.shape, model.epsilon) == ((8, 8), 1.0)
+    start = mixtures(0.5, 0.1, (8, 8), seed=np.uint64(1))
+    assert np.array_equal(start, mixtures([0.5], 0.1, (8, 8), seed=1))
+    one, batch = model.run(start[0], 1), model.run(start, [1.0])
+    assert np.array_equal(one.fields, batch.fields)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (dict(mean=[NAN]), "mean holds nan"),
+        (dict(mean="half"), "mean is 'half'; it must hold numbers"),
+        (dict(noise=-1), "noise is -1; it must be a finite number of at least 0"),
+        (dict(noise=NAN), "noise is nan"),
+        (dict(seed=-1), r"seed is -1; it must be a whole number from 0 to 2\^64 - 1"),
+        (dict(seed=True), "seed is True"),
+        (dict(index=[2**64]), "index is 18446744073709551616"),
+        (dict(index=[0, 1]), "index names 2 fields; mean has 1"),
+        (dict(shape=64), "shape is 64; it must be 2 or 3 numbers of cells"),
+        (dict(stream="noise"), "stream is 'noise'"),
+    ],
+)
+def test_bad_mixtures(arguments, said):
+    with pytest.raises(ValueError, match=said) as error:
+        mixtures(**{**dict(mean=[0.5], noise=0.1, shape=(8, 8), seed=1), **arguments})
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (dict(epsilon="1"), "epsilon is '1'; it must be positive and finite"),
+        (dict(epsilon=1e200), r"epsilon is 1e\+200; expected a number of the order of 1"),
+        (dict(epsilon=1e8), r"epsilon is 1e\+08; an interface would be"),
+        (dict(epsilon=True), "epsilon is True"),
+        (dict(shape=(8, 9)), r"shape is \(8, 9\); each side must be an even number"),
+    ],
+)
+def test_bad_numbers_of_a_system(arguments, said):
+    with pytest.raises(ValueError, match=said):
+        CahnHilliard(**{"shape": (8, 8), **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (dict(steady_state=NAN), "steady_state is nan; it must be positive and finite"),
+        (dict(max_steps=-1), "max_steps is -1; it must be a whole number of at least 1"),
+        (dict(max_steps=1.5), "max_steps is 1.5"),
+        (dict(tolerance=NAN), "tolerance is nan"),
+        (dict(scheme=3), "scheme is 3; it must be one of adaptive"),
+    ],
+)
+def test_bad_numbers_of_a_run(arguments, said):
+    model = CahnHilliard((8, 8), device=select("cpu", workers=1))
+    with pytest.raises(ValueError, match=said):
+        model.run(mixtures(0.5, 0.1, (8, 8), seed=1), [1.0], **arguments)

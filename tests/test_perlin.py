@@ -129,7 +129,7 @@ def test_the_fade():
             "lattice is 3; .* divides the side, 16 cells",
         ),
         (dict(shape=(16,) * 3, lattice=[0], seed=1), "lattice is 0"),
-        (dict(shape=(16,) * 3, lattice=[2.0], seed=1), "lattice is 2.0"),
+        (dict(shape=(16,) * 3, lattice=[2.5], seed=1), "lattice is 2.5"),
         (dict(shape=(16,) * 3, lattice=[4], seed=-1), "seed is -1"),
         (dict(shape=(16,) * 3, lattice=[4], seed=1, index=[2**56]), "index is"),
         (dict(shape=(16,) * 3, lattice=[4], seed=1, index=[0, 1]), "it must be 1 whole numbers"),
