@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import itertools
 import json
+import math
 import types
 import typing
 from pathlib import Path
@@ -18,7 +19,10 @@ import pydantic
 import yaml
 from pydantic_core import PydanticUndefined
 
-from jobs import UserError
+from jobs import UserError, yaml12
+from kernels import arguments
+
+MOST_SYSTEMS = 10_000  # of a sweep
 
 
 class Section(pydantic.BaseModel):
@@ -26,12 +30,35 @@ class Section(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def whole_numbers(cls, given):
+        """1e4 is a whole number, where one is expected."""
+        if not isinstance(given, dict):
+            return given
+        found = dict(given)
+        for name, field in cls.model_fields.items():
+            kinds = _options(field.annotation)
+            if name in found and int in kinds and float not in kinds:
+                found[name] = _whole(found[name])
+            elif name in found and list[int] in kinds and isinstance(found[name], list):
+                found[name] = [_whole(item) for item in found[name]]
+        return found
 
-def value(default=PydanticUndefined, *, unit, about, **limits):
+
+def _whole(item):
+    return int(item) if type(item) is float and item.is_integer() else item
+
+
+def value(default=PydanticUndefined, *, unit, about, neutral=PydanticUndefined, **limits):
     """A config field with its physical unit and a sentence, which error messages quote; limits as
     in pydantic.Field.
+
+    neutral: of a key that came later, the value with which all is as it was before that key: it
+    leaves the digest of a config alone, so that what an earlier version made goes on.
     """
-    return pydantic.Field(default, description=about, json_schema_extra={"unit": unit}, **limits)
+    extra = {"unit": unit} | ({} if neutral is PydanticUndefined else {"neutral": neutral})
+    return pydantic.Field(default, description=about, json_schema_extra=extra, **limits)
 
 
 # ---- reading
@@ -42,7 +69,7 @@ def read(path: Path, settings: list[str], study: str) -> dict:
     in.
     """
     try:
-        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        raw = yaml12.load(Path(path).read_text(encoding="utf-8-sig"))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
@@ -70,9 +97,10 @@ def override(raw: dict, setting: str) -> None:
             f"--set {setting}: expected key.path=value, such as --set system.field=0.57"
         )
     try:
-        parsed = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise UserError(f"--set {setting}: {text!r} is not valid YAML") from None
+        parsed = yaml12.load(text)
+    except yaml.YAMLError as error:
+        why = getattr(error, "problem", None) or "not valid YAML"
+        raise UserError(f"--set {arguments.shown(setting)[1:-1]}: {why}") from None
     block = raw
     for depth, name in enumerate(path[:-1], start=1):
         if block.get(name) is None:
@@ -95,6 +123,12 @@ def systems(raw: dict, model: type[Section], source: str) -> dict[str, Section]:
             raise UserError(
                 f"{source}: {'.'.join(path)} = {values}: a sweep needs one or more values, each once"
             )
+    count = math.prod(map(len, swept.values()))
+    if count > MOST_SYSTEMS:
+        raise UserError(
+            f"{source}: a sweep of {count} systems ({', '.join('.'.join(path) for path in swept)}); "
+            f"at most {MOST_SYSTEMS} are one run"
+        )
     for combination in itertools.product(*swept.values()):
         plain = json.loads(json.dumps(raw, default=str))
         for path, item in zip(swept, combination, strict=True):
@@ -241,7 +275,7 @@ def explain(error: pydantic.ValidationError, model: type[Section]) -> list[str]:
         else:
             line = f"{path} = {mistake['input']!r}: expected {expected(field)}"
             if isinstance(mistake["input"], str) and _is_number(mistake["input"]):
-                line += " (YAML reads this as text; write 1.0e-3 for 1e-3, and no quotes)"
+                line += " (this is text: write it without quotes)"
         lines.setdefault(path if mistake["type"] != "value_error" else line, line)
     return list(lines.values())
 
@@ -259,7 +293,7 @@ def _is_number(text: str) -> bool:
 
 def to_yaml(config: Section | dict) -> str:
     plain = config.model_dump(mode="json") if isinstance(config, Section) else config
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    return yaml12.dump(plain)
 
 
 def flat(config: Section, prefix: str = "") -> dict[str, object]:
@@ -282,6 +316,8 @@ def digest(config: Section) -> str:
         if k.split(".")[0] in ("study", "seed", "system", "generate")
     }
     keys.pop("generate.units", None)
-    if keys.get("generate.solver_revision") == 1:  # from before this key
-        del keys["generate.solver_revision"]
+    for path, item in list(keys.items()):
+        field = _field(type(config), path.split("."))
+        if field is not None and (field.json_schema_extra or {}).get("neutral", ...) == item:
+            del keys[path]
     return hashlib.sha256(json.dumps(keys, sort_keys=True).encode()).hexdigest()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from jobs import UserError
+from jobs import UserError, yaml12
 from jobs.config import Section
 from kernels.cahn_hilliard import REVISION
 
@@ -41,7 +41,7 @@ def there(run: Path) -> int:
     if not path.is_file():
         return REVISION
     try:
-        block = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("generate") or {}
+        block = (yaml12.load(path.read_text(encoding="utf-8")) or {}).get("generate") or {}
         return block.get(KEY, 1)
     except (yaml.YAMLError, AttributeError, OSError):
         return REVISION  # whoever reads the file for its config says what is wrong

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import yaml
 
-from jobs import shards
+from jobs import shards, yaml12
 from jobs.shards import Data
 
 check = shards.check_large  # a data set need not fit into memory
@@ -72,7 +71,7 @@ def statistics(field: h5py.Dataset, name: str) -> dict[str, dict[str, float]]:
 
 def write_statistics(path: Path, found: dict) -> None:
     temporary = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.tmp")
-    temporary.write_text(yaml.safe_dump(found, sort_keys=False))
+    temporary.write_text(yaml12.dump(found))
     shards.sync(temporary)
     os.replace(temporary, path)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jobs import UserError, config
+from jobs import UserError, config, yaml12
 from jobs.nucleation.config import Nucleation
 
 ROOT = Path(__file__).parent.parent
@@ -60,7 +60,7 @@ MISTAKES = [
     ("system.temperature=.nan", ["system.temperature = nan", "a number"]),
     ("system.temperature=.inf", ["system.temperature = inf", "a number"]),
     ("system.field=0", ["system.field = 0", "above 0", "[J]"]),
-    ("system.field=1e-3", ["system.field = '1e-3'", "1.0e-3"]),
+    ("system.field='1e-3'", ["system.field = '1e-3'", "without quotes"]),
     ("system.field=null", ["system.field = None", "a number"]),
     ("system.range=5", ["system.size is 10", "exceed 2 range = 10"]),
     ("system.range=0", ["system.range = 0", "above 0"]),
@@ -182,3 +182,101 @@ def test_override():
     assert raw == {"system": {"range": [1, 3]}, "seed": 5}
     with pytest.raises(UserError, match="seed is a value"):
         config.override(raw, "seed.x=5")
+
+
+# ---- YAML 1.2 ----
+
+WHOLE = {"study": "nucleation", **PLAIN}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("010", 10),
+        ("0o17", 15),
+        ("0x1F", 31),
+        ("1e4", 1e4),
+        ("1.0e4", 1e4),
+        ("5.7e1", 57.0),
+        ("1.0e+4", 1e4),
+        ("-.5", -0.5),
+        ("1e-3", 1e-3),
+        (".inf", float("inf")),
+        ("1:30", "1:30"),
+        ("2020-99-99", "2020-99-99"),
+        ("no", "no"),
+        ("True", True),
+        ("~", None),
+        ("1_000", "1_000"),
+        ("'1e4'", "1e4"),
+    ],
+)
+def test_numbers_are_those_of_yaml_1_2(text, expected):
+    """The core schema of YAML 1.2.2, section 10.3.2."""
+    found = yaml12.load(f"a: {text}")["a"]
+    assert (found, type(found)) == (expected, type(expected))
+    assert yaml12.load(yaml12.dump({"a": expected})) == {"a": expected}
+    assert yaml.safe_load(yaml12.dump({"a": expected})) == {"a": expected}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "seed: 1\nsystem: {range: 1}\nseed: 2\n",
+            "line 3: .*the key 'seed' stands twice, first in line 1",
+        ),
+        ("system:\n  range: 1\n  field: 1.0\n  range: 2\n", "line 4: .*'range' stands twice"),
+        ("system: {range: 1}\nsystem: {range: 1}\n", "line 2: .*'system' stands twice"),
+        ("a: &a [*a]", "line 1: .*the alias \\*a stands within what it names"),
+        ("a: !!int x", "line 1: .*'x' is no int"),
+        ("a: !!bool maybe", "line 1: .*'maybe' is no bool"),
+        ("a: " + "9" * 5000, "line 1: .*a number of 5000 digits"),
+        ("[" * 3000, "blocks are nested more than 30 deep"),
+        ("a: !!timestamp 2020-99-99", "is no timestamp"),
+        ("? [1, 2]\n: 3", "line 1"),
+    ],
+)
+def test_what_is_no_config_is_one_line(tmp_path, text, said):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=said) as error:
+        config.read(path, [], "nucleation")
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 200 + len(str(path))
+    if ":" in text and "\n" not in text and text.startswith("a: "):
+        with pytest.raises(UserError) as error:
+            config.override({}, f"a={text[3:]}")
+        assert "\n" not in str(error.value)
+
+
+def test_whole_numbers_may_be_written_with_an_exponent():
+    plain = {**WHOLE, "generate": {**WHOLE.get("generate", {}), "events": 1e4}}
+    found = config.systems(plain, Nucleation, "here")[""]
+    assert (found.generate.events, type(found.generate.events)) == (10_000, int)
+    with pytest.raises(UserError, match=r"generate.events = 1.5: expected a whole number"):
+        config.systems({**plain, "generate": {**plain["generate"], "events": 1.5}}, Nucleation, "x")
+
+
+def test_a_sweep_that_is_no_run_is_refused_at_once():
+    plain = {**WHOLE, "system": {**WHOLE["system"], "field": [0.1 + n * 1e-6 for n in range(2000)]}}
+    plain["seed"] = list(range(500))
+    with pytest.raises(UserError, match=r"a sweep of 1000000 systems .*at most 10000"):
+        config.systems(plain, Nucleation, "here")
+
+
+def test_a_later_key_at_its_neutral_value_leaves_the_digest_alone():
+    """An upgrade brings a key whose default changes nothing: units of before go on."""
+
+    class Generate(type(config.systems(WHOLE, Nucleation, "here")[""].generate)):
+        shaken: bool = config.value(False, unit="", about="a key of a later version", neutral=False)
+
+    class Later(Nucleation):
+        generate: Generate
+
+    now = config.systems(WHOLE, Nucleation, "here")[""]
+    later = config.systems(WHOLE, Later, "here")[""]
+    assert later.generate.shaken is False
+    assert config.digest(later) == config.digest(now)
+    other = {**WHOLE, "generate": {**WHOLE.get("generate", {}), "shaken": True}}
+    assert config.digest(config.systems(other, Later, "here")[""]) != config.digest(now)

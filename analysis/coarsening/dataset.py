@@ -10,7 +10,7 @@ import yaml
 from analysis.coarsening.names import CONSERVING, MODELS, Network, in_order, parse
 from analysis.coarsening.rollouts import Case, read_cases
 from analysis.runs import BadInput
-from jobs import shards
+from jobs import shards, yaml12
 
 SPLITS = ("training", "validation", "test")
 
@@ -129,7 +129,7 @@ def load(path: Path) -> Run:
         arrays, attributes = shards.read(file)
         if attributes.get("study") != "coarsening":
             raise BadInput(f"{file} is not a data set of the coarsening study")
-        config = yaml.safe_load(attributes["config"])
+        config = yaml12.load(attributes["config"])
         system, generate = config["system"], config["generate"]
         (
             system["size"],

@@ -21,7 +21,7 @@ from analysis.flocking.answers import (
 )
 from analysis.flocking.networks import Network
 from analysis.runs import BadInput
-from jobs import shards
+from jobs import shards, yaml12
 
 NEEDED = ("magnetization", "density", "temperature", "mean_density", "start", "replica", "sample")
 OF_SERIES = (
@@ -127,7 +127,7 @@ def load(path: Path) -> Run:
         arrays, attributes = shards.read(file)
         if attributes.get("study") != "flocking":
             raise BadInput(f"{file} is not a data set of the flocking study")
-        config = yaml.safe_load(attributes["config"])
+        config = yaml12.load(attributes["config"])
         float(config["system"]["density"]), float(config["generate"]["equilibration"])
     except FileNotFoundError:
         raise BadInput(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import yaml
 
 from analysis.runs import BadInput
+from jobs import yaml12
 from jobs.nucleation.config import critical_temperature
 
 CHUNK = 8192  # packed configurations held in memory at once
@@ -191,7 +191,7 @@ def _read(run: Path, file: Path, source: h5py.File) -> Run:
     ]
     needed += [f"raw/{name}" for name in LABELS]
     missing = [name for name in needed if name not in source]
-    config = yaml.safe_load(attributes.get("config", "")) or {}
+    config = yaml12.load(attributes.get("config", "")) or {}
     if config.get("study", "nucleation") != "nucleation" or {"p_nuc", "events/lifetime"} & set(
         missing
     ):

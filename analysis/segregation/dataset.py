@@ -14,7 +14,7 @@ import yaml
 from analysis.runs import BadInput
 from analysis.segregation.predictions import Predictions, read_predictions
 from analysis.segregation.quantities import MODELS, SIX
-from jobs import UserError, shards
+from jobs import UserError, shards, yaml12
 from jobs.segregation import fields
 
 COLUMNS = tuple(q.column for q in SIX if q.column)
@@ -88,7 +88,7 @@ def load(path: Path) -> Run:
         arrays, attributes = shards.read(file)
         if attributes.get("study") != "segregation":
             raise BadInput(f"{file} is not a data set of the segregation study")
-        config = yaml.safe_load(attributes["config"])
+        config = yaml12.load(attributes["config"])
         config["system"]["size"], config["system"]["spacing"], config["generate"]
     except shards.BadFileError as error:
         raise BadInput(f"{file}: {error}") from None

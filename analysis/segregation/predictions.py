@@ -7,11 +7,10 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import yaml
 
 from analysis.segregation import structure
 from analysis.segregation.quantities import MODELS, SIX
-from jobs import shards
+from jobs import shards, yaml12
 from jobs.segregation.fields import segregated
 
 FIELDS = ("input", "prediction", "truth")
@@ -114,7 +113,7 @@ def read_file(file: Path, model: str, dataset: dict) -> Predictions:
         correlation=correlation(prediction, truth),
         histogram_truth=histogram(truth),
         histogram=histogram(prediction),
-        train=(yaml.safe_load(str(attributes.get("config", ""))) or {}).get("train") or {},
+        train=(yaml12.load(str(attributes.get("config", ""))) or {}).get("train") or {},
     )
 
 

@@ -116,6 +116,7 @@ class Generate(Section):
     )
     solver_revision: int = value(
         REVISION,
+        neutral=1,
         unit="",
         ge=1,
         le=REVISION,

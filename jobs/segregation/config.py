@@ -106,7 +106,12 @@ class Generate(Section):
         about="steady: F falls by less, units of well_depth / 4 an area in 1 / (mobility well_depth)",
     )
     solver_revision: int = value(
-        REVISION, unit="", ge=1, le=REVISION, about="of the solver that makes, or made, the samples"
+        REVISION,
+        unit="",
+        neutral=1,
+        ge=1,
+        le=REVISION,
+        about="of the solver that makes, or made, the samples",
     )
 
     @property
