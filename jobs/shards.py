@@ -1,10 +1,9 @@
 """HDF5 files that are complete or not there.
 
 A file is written under a temporary name in its own folder, flushed, fsynced, reopened and checked,
-then
-renamed: what carries the final name is whole.  Each file knows a digest of its own arrays, so
-damage is noticed, and a digest of the config it belongs to, so a file from elsewhere is noticed
-too.
+then renamed: what carries the final name is whole. Each file knows a digest of its own arrays and
+one of its attributes, so damage is noticed, and a digest of the config it belongs to, so a file
+from elsewhere is noticed too.
 """
 
 import contextlib
@@ -59,6 +58,7 @@ def write(path: Path, data: dict[str, Data], attributes: dict) -> None:
             file.attrs["content_digest"] = content_digest(
                 {name: item.values for name, item in data.items()}
             )
+            file.attrs["attributes_digest"] = attributes_digest(file)
             file.flush()
         expected = {
             k: attributes[k]
@@ -94,6 +94,7 @@ def new(path: Path, attributes: dict) -> Iterator[h5py.File]:
             file.attrs.update(attributes)
         with hdf5.writing(temporary, "r+") as file:
             file.attrs["content_digest"] = file_digest(file)
+            file.attrs["attributes_digest"] = attributes_digest(file)
         sync(temporary)
         os.replace(temporary, path)
         sync(path.parent)
@@ -143,6 +144,32 @@ def content_digest(arrays: dict[str, np.ndarray]) -> str:
         total.update(f"{name} {array.dtype.str} {array.shape};".encode())
         total.update(array.data if array.size else b"")
     return total.hexdigest()
+
+
+def attributes_digest(file: h5py.File) -> str:
+    """SHA-256 over the attributes of an open file, its groups and its data sets, but for the two
+    digests: results need not be those of one device or day, and `content_digest` leaves them out.
+    """
+    objects = {"": file}
+    file.visititems(objects.__setitem__)
+    total = hashlib.sha256()
+    for name in sorted(objects):
+        attributes = objects[name].attrs
+        for key in sorted(set(attributes) - {"content_digest", "attributes_digest"}):
+            value = attributes[key]
+            if isinstance(value, np.ndarray | np.generic):
+                value = (value.dtype.str, value.shape, value.tolist())
+            total.update(f"{name} {key} {value!r};".encode("utf-8", "surrogateescape"))
+    return total.hexdigest()
+
+
+def check_attributes(file: h5py.File) -> None:
+    """BadFileError if an attribute is not as it was written; files of before that have no digest of
+    theirs.
+    """
+    wanted = file.attrs.get("attributes_digest")
+    if wanted is not None and wanted != attributes_digest(file):
+        raise BadFileError("damaged: its attributes do not match their checksum")
 
 
 def file_digest(file: h5py.File) -> str:
@@ -198,11 +225,12 @@ def check_large(path: Path, **attributes) -> None:
                     )
             if file.attrs.get("content_digest") != file_digest(file):
                 raise BadFileError("damaged: its arrays do not match their checksum")
-    except FileNotFoundError:
+            check_attributes(file)
+    except (FileNotFoundError, BadFileError):
         raise
     except PermissionError:
         raise BadFileError("not readable") from None
-    except (OSError, RuntimeError, KeyError, ValueError):
+    except Exception:  # h5py answers damage with whatever it meets first
         raise BadFileError("truncated or not HDF5") from None
 
 
@@ -230,14 +258,15 @@ def read(path: Path, **attributes) -> tuple[dict[str, np.ndarray], dict]:
                     arrays.__setitem__(name, item[()]) if isinstance(item, h5py.Dataset) else None
                 )
             )
-    except FileNotFoundError:
+            if found.get("content_digest") != content_digest(arrays):
+                raise BadFileError("damaged: its arrays do not match their checksum")
+            check_attributes(file)
+    except (FileNotFoundError, BadFileError):
         raise
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        if isinstance(error, PermissionError):
-            raise BadFileError("not readable") from None
+    except PermissionError:
+        raise BadFileError("not readable") from None
+    except Exception:  # h5py answers damage with whatever it meets first
         raise BadFileError("truncated or not HDF5") from None
-    if found.get("content_digest") != content_digest(arrays):
-        raise BadFileError("damaged: its arrays do not match their checksum")
     return arrays, found
 
 
