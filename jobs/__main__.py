@@ -199,9 +199,11 @@ def collect(
     """Collect every system; UserError, a line for each that could not be."""
     problems = []
     for system in systems:
-        missing = [
-            u for u in range(system.config.generate.units) if not work.state(system, u, progress)
-        ]
+        try:
+            missing = work.missing(system, [*range(system.config.generate.units)], progress)
+        except UserError as error:
+            problems.append(str(error))
+            continue
         if missing and asked == "all" and place.tasks > 1:
             progress.say(
                 f"{system.folder}: {len(missing)} units of other tasks are not done; the last task collects"

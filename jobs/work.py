@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
-from jobs import provenance, revision, shards, signals
+from jobs import UserError, provenance, revision, shards, signals
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
@@ -23,20 +23,33 @@ class UnitError(Exception):
         self.left = left
 
 
-def state(system: System, unit: int, progress: Progress | None = None) -> bool:
-    """Whether a unit's shard is there and sound.  A bad one is moved aside and reported."""
-    path = system.shard(unit)
-    try:
-        shards.check(path, config_digest=digest(system.config), unit_index=unit)
-    except FileNotFoundError:
-        return False
-    except shards.BadFileError as error:
-        target = shards.set_aside(path)
-        if progress is not None:
-            progress.say(f"{path}: {error}; moved aside to {target.name}")
-        return False
-    _forgive(system, unit)  # another process brought it home
-    return True
+def missing(system: System, units: list[int], progress: Progress) -> list[int]:
+    """Those of `units` whose shard is not there or not sound.  Bad ones are moved aside and
+    reported.
+
+    Raises UserError, and moves nothing, if all that are there belong to another config: finished
+    work of another version, or of a config that was edited, is not set aside unasked.
+    """
+    absent, bad, sound, wanted = [], {}, 0, digest(system.config)
+    for unit in units:
+        try:
+            shards.check(system.shard(unit), config_digest=wanted, unit_index=unit)
+        except FileNotFoundError:
+            absent.append(unit)
+        except shards.BadFileError as error:
+            bad[unit] = error
+        else:
+            sound += 1
+            _forgive(system, unit)  # another process brought it home
+    if bad and not sound and all("another config" in str(error) for error in bad.values()):
+        raise UserError(
+            f"{system.shard(min(bad)).parent}: the units that are there ({len(bad)}) were made with another config or by "
+            "another version; nothing was touched: choose another --run, or remove them to make them anew"
+        )
+    for unit, error in bad.items():
+        path = system.shard(unit)
+        progress.say(f"{path}: {error}; moved aside to {shards.set_aside(path).name}")
+    return sorted([*absent, *bad])
 
 
 def generate(
@@ -56,11 +69,14 @@ def generate(
         (system, unit) for system in systems for unit in range(system.config.generate.units)
     ]
     mine = place.share(everything)
-    missing = [(system, unit) for system, unit in mine if not state(system, unit, progress)]
+    todo = [
+        (system, missing(system, [unit for owner, unit in mine if owner is system], progress))
+        for system in systems
+    ]
+    count = sum(len(units) for _, units in todo)
     progress.say(
-        f"{len(mine)} of {len(everything)} units are mine, {len(mine) - len(missing)} of them finished before"
+        f"{len(mine)} of {len(everything)} units are mine, {len(mine) - count} of them finished before"
     )
-    todo = [(system, [unit for owner, unit in missing if owner is system]) for system in systems]
     for system, units in todo:
         if units:
             revision.check(system.config)
@@ -73,13 +89,13 @@ def generate(
             stage.announce(model, system.config, units) if hasattr(stage, "announce") else ()
         ):
             progress.say(f"{system.name + ': ' if system.name else ''}{line}")
-    progress.begin(len(missing), "units")
+    progress.begin(count, "units")
     done = failed = 0
     for system, model, units in todo:
         size = stage.batch(system.config, device)
         batches = [units[first : first + size] for first in range(0, len(units), size)]
         while batches:
-            signals.stop_if_asked(f"{len(missing) - done} units left", done)
+            signals.stop_if_asked(f"{count - done} units left", done)
             batch, before = batches.pop(0), done
             left = list(batch)
             try:
@@ -99,9 +115,9 @@ def generate(
                     left = []
             done += len(batch) - len(left)
             progress.reach(done)
-    if missing:
+    if count:
         progress.say(
-            f"{len(missing) - failed} units done in {progress.elapsed()}"
+            f"{count - failed} units done in {progress.elapsed()}"
             + (f", {failed} failed" if failed else "")
         )
     return failed

@@ -188,6 +188,25 @@ def test_bad_shards_are_named_set_aside_and_made_again(quench, small, tmp_path, 
     assert "set aside" in "\n".join(quench("status", run)[1])
 
 
+def test_finished_units_of_another_config_are_never_all_set_aside(
+    quench, small, tmp_path, monkeypatch
+):
+    """An upgrade that digests configs otherwise, or an edited RUN/config.yaml, costs no unit."""
+    run = tmp_path / "run"
+    assert quench("nucleation", "generate", small, "--run", run)[0] == 0
+    before = digests(run)
+    with monkeypatch.context() as later:
+        later.setattr("jobs.work.digest", lambda config: "of a later version")
+        for stage in ("generate", "collect"):
+            code, lines = quench("nucleation", stage, small, "--run", run)
+            assert code == 2
+            assert (
+                "(3) were made with another config or by another version; nothing was" in lines[-1]
+            )
+    assert digests(run) == before
+    assert quench("nucleation", "generate", small, "--run", run)[0] == 0
+
+
 def test_missing_units_are_named(quench, small, tmp_path):
     run = tmp_path / "run"
     code, lines = quench("nucleation", "collect", small, "--run", run)
