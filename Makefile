@@ -1,5 +1,6 @@
 # make demo [STUDY=nucleation]   from nothing to figures and a report in runs/demo-STUDY/
 # make test                      format, lint and the test suite
+# make check                     the tests that take long: whole chains, a real Slurm, faults, trainings
 # make bench                     attempts per second beside the peers'
 # Each makes .venv and installs the pinned packages if they are missing. On a machine with an NVIDIA GPU the cupy that
 # fits its driver is installed too; CUDA= (empty) leaves it out, CUDA=cuda12 or cuda13 chooses it.
@@ -13,7 +14,7 @@ CUDA ?= $(if $(CUDA_MAJOR),$(if $(filter 12,$(CUDA_MAJOR)),cuda12,cuda13))
 INSTALL = .venv/bin/pip install --quiet --constraint constraints.txt --editable
 PACKAGES = setup.cfg pyproject.toml constraints.txt
 
-.PHONY: demo test bench clean
+.PHONY: demo test check bench clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -23,7 +24,10 @@ demo: .venv/installed
 test: .venv/installed-test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check --quiet .
-	.venv/bin/python -m pytest -n auto --dist loadfile
+	.venv/bin/python -m pytest -n auto --dist loadfile -m "not slow"
+
+check: .venv/installed-test
+	.venv/bin/python -m pytest -n auto --dist loadfile -m slow
 
 bench: .venv/installed-test
 	.venv/bin/python -m tests.bench

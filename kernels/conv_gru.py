@@ -28,10 +28,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from kernels import conv_gru_file
+from kernels.arguments import one_of, reals, whole
+from kernels.conv_gru_file import OUTPUTS
 from kernels.device import select
 from kernels.streams import STREAMS
 
-OUTPUTS = ("staggered", "central", "sigmoid")
 SMALLEST_SIDE = 3  # cells: a stencil meets no cell twice
 GPU_THREADS = 128
 SPARE = 64  # numbers behind a convolved field, for the last vector of its last row
@@ -186,8 +188,8 @@ class ConvGRU:
     """The network on `count` fields of `shape` (x, y, z) cells, on `device` (kernels.device.select;
     default: auto).
 
-    parameters: as parameter_shapes() says.  Raises ValueError, one line, on a wrong name, shape or
-    output.
+    parameters: as parameter_shapes() says, with `about` beside them if they come from a file
+    (from_file).  Raises ValueError, one line, on a wrong name, shape or output.
     """
 
     def __init__(
@@ -199,6 +201,7 @@ class ConvGRU:
         device=None,
     ):
         self.hidden = check(parameters, shape, count, output)
+        self.about, self.started = conv_gru_file.about(parameters), False
         self.shape, self.count, self.output = tuple(map(int, shape)), int(count), output
         self.device = device or select()
         self.rows = CPU_ROWS if self.device.kind == "cpu" and self.hidden <= 12 else 1
@@ -223,6 +226,15 @@ class ConvGRU:
         )
         self.update, self.input, self.reset_state = self.tiled(h), self.tiled(h), self.empty(h)
         self.head, self.fluxes = self.empty(h), self.empty(fluxes)
+
+    @classmethod
+    def from_file(cls, path, shape: tuple[int, int, int], count: int = 1, device=None) -> "ConvGRU":
+        """The network that a parameter file holds (conv_gru_file.py), `about` it included."""
+        parameters, about = conv_gru_file.read(path)
+        return cls(parameters, shape, count, about.output, device)
+
+    def __repr__(self) -> str:
+        return f"ConvGRU(shape={self.shape}, count={self.count}, output={self.output!r}, hidden={self.hidden})"
 
     def load(self, flat) -> None:
         """Take parameters as one vector, on this device or the host."""
@@ -281,12 +293,16 @@ class ConvGRU:
 
     def start(self, phi: np.ndarray, hidden: np.ndarray | None = None) -> None:
         """Set phi (count, x, y, z), and the hidden states (2, count, h, x, y, z), 0 by default.
-        Raises ValueError on another shape.
+        Raises ValueError on another shape, on values that are not finite, and on phi that this
+        network, if its parameters say what they are, has never met.
         """
         if np.shape(phi) != (self.count, *self.shape):
             raise ValueError(
                 f"phi has the shape {np.shape(phi)}; this network is for {(self.count, *self.shape)}"
             )
+        if hidden is None and isinstance(phi, np.ndarray | list):
+            self._check_range(np.asarray(phi))
+        self.started = True
         self.put(self.phi, self.device.asarray(phi, np.float32)[:, None])
         for k, state in enumerate(self.states):
             self.put(
@@ -296,8 +312,21 @@ class ConvGRU:
                 else self.device.asarray(hidden[k], np.float32),
             )
 
+    def _check_range(self, phi: np.ndarray) -> None:
+        phi = reals("phi", phi)
+        if self.about is None:
+            return
+        low, high = self.about.low, self.about.high
+        if phi.min() < low - (high - low) / 2 or phi.max() > high + (high - low) / 2:
+            raise ValueError(
+                f"phi is {phi.min():g} to {phi.max():g}; this network knows mixtures of {low:g} to {high:g}"
+            )
+
     def advance(self, steps: int) -> None:
-        """So many steps on from where the fields are."""
+        """So many steps on from where the fields are.  Raises ValueError before start()."""
+        steps = whole("steps", steps, 0)
+        if not self.started:
+            raise ValueError("the network has no field yet: start(phi) comes before advance()")
         if self.device.kind == "gpu" and steps >= 4:
             steps = self._replay(steps)
         for _ in range(steps):
@@ -383,8 +412,12 @@ def check(
     """The number of hidden channels.  ValueError, one line, on what is not a network or not
     a box.
     """
-    if output not in OUTPUTS:
-        raise ValueError(f"output is {output!r}; it must be one of {', '.join(OUTPUTS)}")
+    one_of("output", output, OUTPUTS)
+    about = conv_gru_file.about(parameters)
+    if about is not None and about.output != output:
+        raise ValueError(
+            f"output is {output!r}; these parameters are of a network with output {about.output!r}"
+        )
     if len(shape) != 3 or any(n < SMALLEST_SIDE for n in shape) or count < 1:
         raise ValueError(
             f"shape is {tuple(shape)}, count {count}; expected three sides of at least {SMALLEST_SIDE} cells, 1 field or more"

@@ -141,6 +141,7 @@ def test_half_a_warp_hits_each_bank_of_shared_memory_once(gpu_branch, size):
                 assert len(set(banks)) == len(banks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["first_order", "adaptive"])
 def test_no_thread_runs_ahead_of_another(tmp_path, scheme):
     """A barrier too few once let a thread move the clock that others still had to read: a deadlock

@@ -154,6 +154,7 @@ def planted(
     return tuple(np.repeat(each, samples) for each in (phase, t, np.arange(len(t))))
 
 
+@pytest.mark.slow
 def test_borders_are_found_with_their_errors():
     """In 60 data sets: as right as they say, neither much better nor worse."""
     found, errors = [], []

@@ -243,6 +243,7 @@ def test_side_by_side_gives_the_same_bytes_and_a_process_that_dies_costs_its_own
     assert len(digests(one)) == 4
 
 
+@pytest.mark.slow
 def test_processes_that_die_before_they_begin_fail_their_networks(trained, stage, tmp_path):
     stage("pass", "stillborn_stage")
     (tmp_path / "stop").touch()

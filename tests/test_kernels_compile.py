@@ -94,7 +94,7 @@ SYSTEMS = {
     ],
 }
 CASES = [
-    (file, system, arch)
+    pytest.param(file, system, arch, marks=[pytest.mark.slow] * (arch in ("sm_86", "sm_90")))
     for file, systems in SYSTEMS.items()
     for system in systems
     for arch in ("sm_80", "sm_86", "sm_90", "sm_100")
