@@ -9,6 +9,7 @@ import platform
 from collections.abc import Mapping
 from pathlib import Path
 
+from jobs import notes
 from jobs.units import Place
 
 
@@ -34,10 +35,9 @@ def report(folder: Path) -> list[str]:
     found = []
     for path in sorted(folder.glob("*.requeued")):
         stage, _, task = path.stem.rpartition("-task-")
-        with contextlib.suppress(OSError):
-            lives = path.read_text(encoding="utf-8").splitlines()
-            if lives:  # none: the disk was full
-                found.append(
-                    f"requeued: {stage} task {int(task)}: {len(lives)} time{'s' * (len(lives) != 1)}, last {lives[-1]}"
-                )
+        lives = notes.text(path).splitlines()
+        if lives and task.isdigit():  # none: the disk was full
+            found.append(
+                f"requeued: {stage} task {int(task)}: {len(lives)} time{'s' * (len(lives) != 1)}, last {lives[-1]}"
+            )
     return found

@@ -1,13 +1,15 @@
-"""`python -m jobs status RUN`: what is done, how fast it goes, what failed and where its log is."""
+"""`python -m jobs status RUN`: what is done, how fast it goes, what failed and where its log is.
 
-import contextlib
-import json
+Units are counted by their names: what carries a final name is whole (shards.py), and collect looks
+at their content.
+"""
+
 import time
 from pathlib import Path
 
 import h5py
 
-from jobs import requeues
+from jobs import notes, requeues
 from jobs.progress import duration, rate
 from jobs.rundir import System
 
@@ -21,9 +23,15 @@ def report(run: Path, study: str, systems: list[System]) -> str:
     failures = []
     for system in systems:
         count = system.config.generate.units
-        finished = [unit for unit in range(count) if _complete(system.shard(unit))]
+        there = notes.listing(system.shard(0).parent)
+        finished = {unit for unit in range(count) if system.shard(unit).name in there}
         total, done = total + count, done + len(finished)
-        failures += [system.failure(unit) for unit in sorted(set(range(count)) - set(finished))]
+        failed = notes.listing(system.failure(0).parent)
+        failures += [
+            system.failure(unit)
+            for unit in range(count)
+            if unit not in finished and system.failure(unit).name in failed
+        ]
         dataset = (
             "dataset.h5 is there"
             if _complete(system.folder / "dataset.h5")
@@ -31,8 +39,7 @@ def report(run: Path, study: str, systems: list[System]) -> str:
         )
         lines.append(f"  {system.name or 'units'}: {len(finished)} of {count} done, {dataset}")
         lines += _networks(system) + _rollouts(system) + _large(system)
-        for bad in sorted(system.folder.rglob("*.bad*")):
-            lines.append(f"    set aside: {bad}")
+        lines += [f"    set aside: {bad}" for bad in _set_aside(system)]
     if len(systems) > 1:
         lines.append(f"  all: {done} of {total} units done")
     beats = [beat for beat in map(_beat, sorted((run / "log").glob("*.json"))) if beat]
@@ -61,10 +68,9 @@ def report(run: Path, study: str, systems: list[System]) -> str:
             )
     lines += [f"  {line}" for line in requeues.report(run / "log")]
     for path in failures:
-        with contextlib.suppress(OSError):  # most have not failed; a note may go while this runs
-            lines.append(
-                f"  failed: {path.stem} of {path.parent.parent}: {path.read_text().strip()}"
-            )
+        lines.append(f"  failed: {path.stem} of {path.parent.parent}: {notes.text(path).strip()}")
+    for path in sorted((run / "log").glob("slurm-*.failed")):
+        lines.append(f"  failed: {notes.text(path).strip()}")
     return "\n".join(lines)
 
 
@@ -87,18 +93,16 @@ def _networks(system: System) -> list[str]:
     for name in names:
         metrics = system.training(name) / "metrics.csv"
         if name not in trained and metrics.exists():
-            head, *epochs = metrics.read_text().splitlines()
-            last = dict(zip(head.split(","), epochs[-1].split(","), strict=True)) if epochs else {}
+            epochs = notes.table(metrics)
+            last = epochs[-1] if epochs else {}
             watched = next(
                 (key for key in last if key.startswith("validation")), None
             )  # the first one stops or judges the training
-            value = f", {watched.replace('_', ' ')} {float(last[watched]):.5f}" if watched else ""
+            value = f", {watched.replace('_', ' ')} {_short(last[watched])}" if watched else ""
             lines.append(f"    begun: {name}, epoch {len(epochs)}{value}")
-        with contextlib.suppress(OSError):
-            if name not in trained:
-                lines.append(
-                    f"    failed: {name}: {system.training_failure(name).read_text().strip()}"
-                )
+        failure = system.training_failure(name)
+        if name not in trained and failure.exists():
+            lines.append(f"    failed: {name}: {notes.text(failure).strip()}")
     return lines
 
 
@@ -117,9 +121,7 @@ def _rollouts(system: System) -> list[str]:
         lines.append(
             f"    begun: rollout {path.parent.parent.name}, {path.parent.stem.lstrip('.')}"
         )
-    for path in failures:
-        with contextlib.suppress(OSError):
-            lines.append(f"    failed: {path.stem}: {path.read_text().strip()}")
+    lines += [f"    failed: {path.stem}: {notes.text(path).strip()}" for path in failures]
     return lines
 
 
@@ -151,12 +153,24 @@ def _complete(path: Path) -> bool:
     try:
         with h5py.File(path, "r", locking=False) as file:
             return "content_digest" in file.attrs
-    except OSError:
+    except Exception:  # h5py answers damage with whatever it meets first
         return False
 
 
-def _beat(path: Path) -> dict | None:
+def _set_aside(system: System) -> list[Path]:
+    """Files NAME.bad of this system, without a look at each of the others."""
+    folders = [system.shard(0).parent, system.folder, system.folder / "data"]
+    deep = [system.folder / name for name in ("train", "predict", "rollout", "large")]
+    found = [f / name for f in folders for name in notes.listing(f) if ".bad" in name]
+    return sorted({*found, *(path for top in deep for path in top.rglob("*.bad*"))})
+
+
+def _short(text: str) -> str:
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
+        return f"{float(text):.5f}"
+    except ValueError:
+        return text
+
+
+def _beat(path: Path) -> dict | None:
+    return notes.numbers(path, ("time", "units_per_second", "total", "done", "pid"))

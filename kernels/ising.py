@@ -563,7 +563,7 @@ class BitSlicedLattices:
                     np.uint32(stream),
                 ],
             )
-            first, batch = last, next_launch(batch, time.monotonic() - start_time)
+            first, batch = last, next_launch(batch, time.monotonic() - start_time, teams)
             if progress:
                 progress(first // vectors)
         if passage is not None:
@@ -581,9 +581,12 @@ def check_lifetimes(lifetime: np.ndarray, max_lifetime: int | None) -> None:
         )
 
 
-def next_launch(size: int, seconds: float) -> int:
-    """How much to do in the next launch for it to last about LAUNCH_SECONDS."""
-    return min(1 << 24, max(1, int(size * min(4.0, LAUNCH_SECONDS / max(seconds, 1e-3)))))
+def next_launch(size: int, seconds: float, teams: int = 1) -> int:
+    """How much to do in the next launch for it to last about LAUNCH_SECONDS: as much for each team,
+    since fewer tasks than teams leave some of them idle and end no sooner.
+    """
+    wanted = int(size * min(4.0, LAUNCH_SECONDS / max(seconds, 1e-3)))
+    return min(1 << 24, max(teams, wanted // teams * teams))
 
 
 def to_words(packed: np.ndarray, sites: int, vectors: int, lanes: int) -> np.ndarray:

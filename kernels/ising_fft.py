@@ -242,7 +242,7 @@ class ConvolutionLattices:
                     np.uint32(stream),
                 ],
             )
-            first, batch = last, next_launch(batch, time.monotonic() - began)
+            first, batch = last, next_launch(batch, time.monotonic() - began, blocks)
             if progress:
                 progress(first // count)
         return (

@@ -5,6 +5,7 @@ source "$here/site.sh"
 set +u; modules; set -u   # environment modules use variables that are not set
 : "${PYTHON:=$([ -x "$QUENCH/.venv/bin/python" ] && echo "$QUENCH/.venv/bin/python" || echo python3)}"
 export PYTHONPATH=$QUENCH${PYTHONPATH:+:$PYTHONPATH}
+export SLURM_EXPORT_ENV=ALL   # to the steps of this job, whose own environment sbatch --export=NONE may have emptied
 ranks=${RANKS:-${SLURM_NTASKS:-1}} lives=${SLURM_RESTART_COUNT:-0} job=${SLURM_JOB_ID:-}   # job: empty without Slurm
 
 if [ "$STAGE" = analysis ]; then
@@ -30,6 +31,16 @@ if [ "$ranks" -gt 1 ] && [ "$STAGE" != analysis ]; then
     fi
   fi
   command=("${launcher[@]}" "${command[@]}")
+fi
+# Notes of a stage that fails, for `status`: RUN/log/slurm-STAGE[-TASK].failed
+run= before=
+for argument in "$@"; do [ "$before" != --run ] || run=$argument; before=$argument; done
+[ "$STAGE" != analysis ] || run=${1:-}
+failure=${run:+$run/log/slurm-$STAGE${SLURM_ARRAY_TASK_ID:+-$SLURM_ARRAY_TASK_ID}.failed}
+[ -z "$failure" ] || rm -f "$failure"
+left=$((${SLURM_JOB_END_TIME:-0} - ${SLURM_JOB_START_TIME:-0}))
+if [ "$STAGE" != analysis ] && [ "$left" -gt 0 ] && [ "$left" -le 660 ]; then
+  echo "the time limit is $left s, and 600 s before it work is asked to stop: each life does one unit or epoch; ask for more --time" >&2
 fi
 echo "$(date '+%F %T') $(hostname) ${SLURMD_NODENAME:-} job ${job:-none}, life $((lives + 1)): ${command[*]}"
 
@@ -67,9 +78,10 @@ interrupt() {   # Ctrl-C, of which work in the background hears nothing: once to
   pass_on
 }
 alive() { kill -0 "$work" 2>/dev/null; }
+[ "$STAGE" != analysis ] || trap '' USR1   # it has nothing to keep, and may use its time to the end
 "${command[@]}" &
 work=$!
-trap pass_on USR1 TERM HUP
+if [ "$STAGE" = analysis ]; then trap pass_on TERM HUP; else trap pass_on USR1 TERM HUP; fi
 trap interrupt INT
 wait "$work"
 if [ "$signalled" = 1 ]; then   # which has ended wait, not the work
@@ -93,5 +105,7 @@ if [ "$status" = 75 ] || { [ "$signalled" = 1 ] && [ "$status" -gt 128 ]; }; the
   else
     echo "stopped, and not requeued; the same command continues" >&2
   fi
+elif [ "$status" != 0 ] && [ -n "$failure" ] && [ -d "${failure%/*}" ]; then
+  echo "$STAGE${SLURM_ARRAY_TASK_ID:+ task $SLURM_ARRAY_TASK_ID}: exit $status on $(date '+%F %T')${job:+, job ${task}}; see ${run}/log" >"$failure"
 fi
 exit "$status"

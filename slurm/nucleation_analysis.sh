@@ -14,5 +14,6 @@
 #SBATCH --output=%x-%j.out
 #SBATCH --open-mode=append
 STUDY=nucleation STAGE=analysis
+[ "${1:-}" != --quench ] || { QUENCH=$2; shift 2; }   # from submit.sh, whatever is exported
 here=$(dirname "$0"); [ -f "$here/body.sh" ] || here=${QUENCH:-$SLURM_SUBMIT_DIR}/slurm   # sbatch runs a copy of this file
-source "$here/body.sh"
+source "$here/body.sh" || { echo "where is Quench? sbatch from its folder, or: sbatch $0 --quench FOLDER ..." >&2; exit 2; }

@@ -40,24 +40,29 @@ read -r units networks <<<"$(PYTHONPATH=$QUENCH${PYTHONPATH:+:$PYTHONPATH} "$PYT
 
 array() { echo "--array=0-$(($1 < $2 ? $1 - 1 : $2 - 1))"; }
 
-previous=
+previous= submitted=() chain=()
 submit() {   # STAGE [sbatch options]: after the one before it
   local stage=$1 arguments=("$config" --run "$run" "${settings[@]}") log id
   shift
   [ "$stage" != analysis ] || arguments=("$run")
   log=${run//%/%%}/log/slurm-$stage
   [[ "$*" == *--array* ]] && log+=-%a
-  local command=(sbatch --parsable --job-name="$study-$stage" --output="$log.out" --open-mode=append ${ACCOUNT:+--account="$ACCOUNT"}
+  # --requeue and --export here win over SBATCH_NO_REQUEUE and SBATCH_EXPORT of the site's environment
+  local command=(sbatch --parsable --requeue --export=ALL --job-name="$study-$stage" --output="$log.out" --open-mode=append ${ACCOUNT:+--account="$ACCOUNT"}
     --kill-on-invalid-dep=yes ${previous:+--dependency=afterok:"$previous"} "$@" "${options[@]}"
-    "$here/${study}_$stage.sh" "${arguments[@]}")
+    "$here/${study}_$stage.sh" --quench "$QUENCH" "${arguments[@]}")
   if [ -n "$dry" ]; then
     printf '%q ' "${command[@]}"; echo
     previous=ID-OF-$stage
     return
   fi
-  id=$("${command[@]}")
+  if ! id=$("${command[@]}"); then   # all of a chain, or nothing
+    [ ${#submitted[@]} = 0 ] || scancel "${submitted[@]}"
+    fail "$stage was refused; of this chain nothing is left in the queue"
+  fi
   previous=${id%%;*}
-  echo "$stage $previous"
+  submitted+=("$previous")
+  chain+=("$stage $previous")
 }
 cores=(${PARTITION:+--partition="$PARTITION"})
 gpu=(${GPU_PARTITION:+--partition="$GPU_PARTITION"} ${GPU:+$GPU})
@@ -68,4 +73,5 @@ submit collect "${cores[@]}"
 submit train "$(array "$networks" "$TRAIN_TASKS")" "${gpu[@]}"
 submit "$last" "${gpu[@]}"
 submit analysis "${cores[@]}"
+[ -n "$dry" ] || printf '%s\n' "${chain[@]}"
 [ -n "$dry" ] || echo "how far it is: $PYTHON -m jobs status $run    figures then: $run/report.md"

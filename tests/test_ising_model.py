@@ -255,3 +255,27 @@ def test_acceptance_is_metropolis(range, field, temperature):
     for found, spin in zip(probabilities(system, field), (1, -1), strict=True):
         expected = [math.exp(min(0.0, -2 * spin * f / temperature)) for f in local_field.tolist()]
         assert found == pytest.approx(expected, abs=1e-8)
+
+
+def test_a_launch_has_a_task_for_each_team(monkeypatch):
+    """However long a task takes: with fewer, workers would idle and the launch end no sooner."""
+    assert [ising.next_launch(528, seconds, 528) for seconds in (0.1, 0.6, 5.0, 60.0)] == [
+        2112,
+        528,
+        528,
+        528,
+    ]
+    assert ising.next_launch(1, 60.0) == 1
+    batches, launch = [], ising.BitSlicedLattices._launch
+    monkeypatch.setattr(ising, "LAUNCH_SECONDS", 1e-9)  # every task outlasts it
+    monkeypatch.setattr(
+        ising.BitSlicedLattices,
+        "_launch",
+        lambda self, kernel, teams, arguments: (
+            batches.append(teams) or launch(self, kernel, teams, arguments)
+        ),
+    )
+    model = ising.Ising(size=12, temperature=1.5, field=0.5, device=select("cpu", workers=2))
+    spins = model.pack(np.ones((4, 12, 12)))
+    model.intervene(seed=1, unit=0, spins=spins, duration=5, copies=10)
+    assert batches == [2] * 5

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from conftest import command
 
-from jobs import rundir, shards, work
+from jobs import rundir, shards, status, work
 from jobs.nucleation import generate
 from jobs.nucleation.config import Nucleation
 from jobs.progress import Progress
@@ -386,6 +386,61 @@ def test_status_of_a_running_and_a_killed_process(quench, small, tmp_path):
     report = "\n".join(quench("status", run)[1])
     assert "nothing is running" in report
     assert "silent for 5 min: process 4 on n1, log somewhere.log" in report
+
+
+DAMAGE = [
+    ("log/generate-task-0000-rank-0000.json", b'{"time": null}'),
+    ("log/generate-task-0000-rank-0000.json", b'{"time": 1, "units_per_second": "fast"}'),
+    ("log/generate-task-0000-rank-0000.json", b"[1, 2]"),
+    ("log/generate-task-0000-rank-0000.json", b"\xff\xfe" * 10),
+    ("log/generate-task-0000.requeued", b"\x00\xff\n"),
+    ("log/generate-task-none.requeued", b"once"),
+    ("log/unit-00002.failed", b"\xff\x1b[2J"),
+    ("log/train-spins-fold-0.failed", b"\xff"),
+    ("log/slurm-train.failed", b"train: exit 2, see log"),
+    ("train/single/spins/fold-0/metrics.csv", b""),
+    ("train/single/spins/fold-0/metrics.csv", b"epoch,validation_loss\n0,0.5\n1"),
+    ("train/single/spins/fold-0/metrics.csv", b"epoch,validation_loss\n0,abc\n"),
+    ("train/single/spins/fold-0/metrics.csv", b"\xff,\xfe\n\x00"),
+    ("train/single/spins/fold-0/test.h5", b"\x89HDF\r\n\x1a\n" + bytes(100)),
+    ("dataset.h5", b"\x89HDF\r\n\x1a\n" + b"\xff" * 500),
+]
+
+
+@pytest.mark.parametrize(("name", "content"), DAMAGE, ids=[str(n) for n in range(len(DAMAGE))])
+def test_status_survives_what_it_reads(quench, small, tmp_path, name, content):
+    run = tmp_path / "run"
+    quench("nucleation", "generate", small, "--run", run, "--task", "0/3")
+    (run / name).parent.mkdir(parents=True, exist_ok=True)
+    (run / name).write_bytes(content)
+    code, lines = quench("status", run)
+    assert code == 0
+    assert "1 of 3 done" in lines[1]
+    assert "\x1b" not in "".join(lines)
+    if name.endswith("slurm-train.failed"):
+        assert "  failed: train: exit 2, see log" in lines
+
+
+def test_status_waits_for_no_pipe(quench, small, tmp_path):
+    run = tmp_path / "run"
+    quench("nucleation", "generate", small, "--run", run, "--task", "0/3")
+    for name in ("a.json", "b-task-0000.requeued", "unit-00002.failed", "slurm-x.failed"):
+        os.mkfifo(run / "log" / name)
+    assert quench("status", run)[0] == 0
+
+
+def test_status_opens_no_unit(quench, small, tmp_path, monkeypatch):
+    """It goes by names: 10^5 units are counted in a second."""
+    run = tmp_path / "run"
+    quench("nucleation", "generate", small, "--run", run, "--set", "generate.units=1")
+    quench(
+        "nucleation", "generate", small, "--run", run, "--task", "0/1", "--set", "generate.units=3"
+    )
+    opened = []
+    whole = status._complete
+    monkeypatch.setattr(status, "_complete", lambda path: opened.append(path.name) or whole(path))
+    assert "3 of 3 done" in "\n".join(quench("status", run)[1])
+    assert opened == ["dataset.h5"]
 
 
 def test_beyond_the_spinodal_is_a_warning(quench, small, tmp_path):
