@@ -2,15 +2,12 @@
 them goes.
 """
 
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-import h5py
 import numpy as np
 
-from jobs import UserError, shards
+from jobs import UserError, own_input, shards
 
 
 def read(path: Path, dataset: str, size: int, what: str) -> np.ndarray:
@@ -19,37 +16,8 @@ def read(path: Path, dataset: str, size: int, what: str) -> np.ndarray:
 
     Raises UserError, one line, for anything else; what: the values' name in it.
     """
-    try:
-        if path.suffix == ".npy":
-            found = np.load(path, allow_pickle=False)
-        else:
-            with (
-                np.load(path, allow_pickle=False)
-                if path.suffix == ".npz"
-                else h5py.File(path, "r", locking=False) as file
-            ):
-                if dataset not in file:
-                    raise UserError(
-                        f"--input {path}: holds {', '.join(file) or 'nothing'}, and no dataset `{dataset}`"
-                    )
-                found = file[dataset][...]
-        shape = found.shape
-        if found.dtype.kind not in "biuf":
-            raise TypeError(f"holds {found.dtype}, not numbers")
-    except FileNotFoundError:
-        raise UserError(f"--input {path}: no such file") from None
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise UserError(
-            f"--input {path}: neither a .npy file nor HDF5 with a dataset `{dataset}` ({error})"
-        ) from None
+    found, _ = own_input.read(path, dataset)
+    shape = found.shape
     found = found[None] if found.ndim == 2 else found
     if found.ndim != 3 or found.shape[1:] != (size, size) or not len(found):
         raise UserError(

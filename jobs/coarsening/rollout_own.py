@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from jobs import UserError, provenance, shards
+from jobs import UserError, own_input, provenance, shards
 from jobs.coarsening import trained
 from jobs.coarsening.cases import weights
 from jobs.coarsening.frames import EVERY, fingerprint, kept_frames, looked_at_by_network
@@ -16,6 +16,7 @@ from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.squares import answer_path
+from kernels.arguments import real, shown
 from kernels.conv_gru import SMALLEST_SIDE
 
 CASE = "input"
@@ -27,28 +28,14 @@ def read_start(path: Path, config, say) -> np.ndarray:
     """phi float32 (n, x, y, z) of a .npy file or of `phi` in an HDF5 file; one field counts as n =
     1.  UserError for anything else.
     """
-    expected, spacing = config.system.network_spacing, None
-    try:
-        if path.suffix == ".npy":
-            found = np.load(path, allow_pickle=False)
-        else:
-            with h5py.File(path, "r", locking=False) as file:
-                if "phi" not in file:
-                    raise UserError(
-                        f"--input {path}: holds {', '.join(file) or 'nothing'}, and no dataset `phi`"
-                    )
-                found = file["phi"][...]
-                spacing = file["phi"].attrs.get("spacing", file.attrs.get("spacing"))
-        if found.dtype.kind not in "biuf":
-            raise TypeError(f"holds {found.dtype}, not numbers")
-        spacing = None if spacing is None else float(spacing)
-    except FileNotFoundError:
-        raise UserError(f"--input {path}: no such file") from None
-    except (OSError, EOFError, ValueError, TypeError, AttributeError) as error:
-        reason = (str(error).splitlines() or ["no reason given"])[0]
-        raise UserError(
-            f"--input {path}: neither a .npy file nor HDF5 with a dataset `phi` ({reason})"
-        ) from None
+    found, attributes = own_input.read(path, "phi")
+    expected, spacing = config.system.network_spacing, attributes.get("spacing")
+    if spacing is not None:
+        given, spacing = spacing, real(np.squeeze(spacing)[()] if np.size(spacing) == 1 else None)
+        if spacing is None:
+            raise UserError(
+                f"--input {path}: spacing is {shown(given)}; expected one number, {expected:g} [length]"
+            )
     if spacing is not None and not np.isclose(spacing, expected, rtol=1e-6):
         raise UserError(
             f"--input {path}: its spacing is {spacing:g}; these networks were trained with {expected:g} "
