@@ -61,11 +61,42 @@ def plan(options: argparse.Namespace) -> str:
     RUN, are said before hours in a queue.
     """
     model, source = STUDIES[options.study], str(options.config)
-    raw = config.read(options.config, options.settings, options.study)
-    systems = list(config.systems(raw, model, source).values())
+    raw, systems = wanted(options, options.study, trains=True)
     if options.run is not None:
         rundir.prepare(options.run, raw, model, source)
     return f"{sum(each.generate.units for each in systems)} {sum(len(each.train.networks) for each in systems)}"
+
+
+def wanted(options: argparse.Namespace, study: str, trains: bool) -> tuple[dict, list]:
+    """What CONFIG (RUN's own, where none is given) and --set say, plain and as systems.  UserError
+    for mistakes, for another study's config, and, if networks are to be trained, for systems on
+    which they cannot be.
+    """
+    if options.config is None:
+        options.config = options.run / "config.yaml"
+        if not options.config.is_file():
+            raise UserError(f"{options.run}: no config.yaml there yet: give CONFIG.yaml as well")
+    model, source = STUDIES[study], str(options.config)
+    raw = config.read(options.config, options.settings, study)
+    try:
+        systems = list(config.systems(raw, model, source).values())
+    except UserError as error:
+        for other in STUDIES.keys() - {study} if "unknown key" in str(error) else ():
+            if raw["study"] in (study, other) and fits(raw | {"study": other}, STUDIES[other]):
+                raise UserError(f"{source}: this is a {other} config, not {study}'s") from None
+        raise
+    problems = [system.untrainable() for system in systems] if trains else []
+    if any(problems):
+        raise UserError("\n".join(f"{source}: {p}" for p in dict.fromkeys(problems) if p))
+    return raw, systems
+
+
+def fits(raw: dict, model: type[config.Section]) -> bool:
+    """Whether a mapping is a config of this study."""
+    try:
+        return bool(config.systems(raw, model, ""))
+    except UserError:
+        return False
 
 
 def run(options: argparse.Namespace, place: units.Place) -> int:
@@ -166,8 +197,8 @@ def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir
     if given and options.input is None:
         raise UserError(f"{', '.join(given)}: only with --input FILE")
     model, source = STUDIES[options.command], str(options.config)
-    raw = config.read(options.config, options.settings, options.command)
-    config.systems(raw, model, source)  # the mistakes in it come before those of the device
+    trains = options.stage in ("all", "train")
+    raw, _ = wanted(options, options.command, trains)  # its mistakes come before the device's
     try:
         device = select(options.device, options.workers or share)
     except DeviceError as error:

@@ -30,6 +30,12 @@ class Section(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
+    def untrainable(self) -> str | None:
+        """Why the study's networks cannot be trained on such systems, in a line; asked before hours
+        of simulation. None: nothing is known against it.
+        """
+        return None
+
     @pydantic.model_validator(mode="before")
     @classmethod
     def whole_numbers(cls, given):

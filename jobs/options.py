@@ -139,7 +139,11 @@ def parser() -> argparse.ArgumentParser:
             + " in turn",
         )
         one.add_argument(
-            "config", metavar="CONFIG.yaml", type=Path, help=f"such as jobs/{study}/demo.yaml"
+            "config",
+            metavar="CONFIG.yaml",
+            type=Path,
+            nargs="?",
+            help=f"such as jobs/{study}/demo.yaml; default: RUN/config.yaml, with all that --set put into it",
         )
         one.add_argument(
             "--run",

@@ -44,7 +44,7 @@ def quench(capsys, monkeypatch):
 
     def call(*arguments):
         words = [str(word) for word in arguments]
-        if words[0] != "status" and "--device" not in words:
+        if words[0] not in ("status", "plan") and "--device" not in words:
             words += ["--device", "cpu"] + ["--workers", "1"] * ("--workers" not in words)
         capsys.readouterr()
         try:

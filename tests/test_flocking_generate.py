@@ -186,7 +186,7 @@ def test_warnings_and_mistakes_are_a_line_each(quench, small_flocking, tmp_path)
     assert code == 0
     said = [line for line in lines if line.startswith("warning:")]
     assert len(said) == 2
-    assert "system.size = 20: no network can learn from it: they need a multiple of 9" in said[0]
+    assert "system.size = 20: the networks pool twice by 3; expected a multiple of 9" in said[0]
     assert "generate.equilibration = 5: particles take 10 to spread over the lattice" in said[1]
     code, lines = quench(
         "flocking",

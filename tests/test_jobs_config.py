@@ -1,5 +1,6 @@
 """Configs: what is accepted, what a mistake is answered with, what a list means."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -280,3 +281,52 @@ def test_a_later_key_at_its_neutral_value_leaves_the_digest_alone():
     assert config.digest(later) == config.digest(now)
     other = {**WHOLE, "generate": {**WHOLE.get("generate", {}), "shaken": True}}
     assert config.digest(config.systems(other, Later, "here")[""]) != config.digest(now)
+
+
+# ---- what would be refused hours later ----
+
+
+@pytest.mark.parametrize(
+    ("study", "setting", "said"),
+    [
+        ("segregation", "system.size=20", "system.size = 20: .* a multiple of 8"),
+        ("flocking", "system.size=24", "system.size = 24: .* a multiple of 9, such as 18 or 27"),
+        (
+            "coarsening",
+            "system={size: 8, downscale: 4} generate.feature_sizes=[4]",
+            "the network needs 3 cells a side",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_it_is_simulated(
+    quench, tmp_path, study, setting, said
+):
+    path = ROOT / f"jobs/{study}/demo.yaml"
+    for words in ((study, "all", path, "--run", tmp_path / "run"), ("plan", study, path)):
+        settings = [text for one in re.split(r" (?=\w+\.)", setting) for text in ("--set", one)]
+        code, lines = quench(*words, *settings)
+        assert (code, len(lines)) == (2, 1), lines
+        assert re.search(said, lines[0])
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("study", ["segregation", "flocking", "coarsening"])
+def test_another_studys_config_is_named(quench, tmp_path, study):
+    words = ("nucleation", "generate", ROOT / f"jobs/{study}/demo.yaml", "--run", tmp_path / "run")
+    code, lines = quench(*words)
+    assert (code, len(lines)) == (2, 1), lines
+    assert f"this is a {study} config, not nucleation's" in lines[0]
+
+
+def test_run_alone_goes_on(quench, small, tmp_path):
+    """RUN/config.yaml has all that --set put into it."""
+    run = tmp_path / "run"
+    code, lines = quench("nucleation", "generate", "--run", run)
+    assert (code, len(lines)) == (2, 1)
+    assert "no config.yaml there yet: give CONFIG.yaml" in lines[0]
+    assert (
+        quench("nucleation", "generate", small, "--run", run, "--set", "generate.units=2")[0] == 0
+    )
+    assert quench("nucleation", "collect", "--run", run)[0] == 0
+    assert quench("nucleation", "generate", "--run", run, "--set", "generate.units=3")[0] == 0
+    assert "3 of 3 done" in "\n".join(quench("status", run)[1])

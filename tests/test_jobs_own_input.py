@@ -1,4 +1,4 @@
-"""What may be behind --input, in all four studies: one line, and nothing read that was not given."""
+"""What may be behind --input: one line, and nothing is read that was not given."""
 
 import os
 

@@ -12,6 +12,7 @@ from jobs.coarsening.config_train import Train
 from jobs.config import Section, value
 from jobs.fates import Collect
 from kernels.cahn_hilliard import REVISION, TOLERANCE
+from kernels.conv_gru import SMALLEST_SIDE
 
 SPLITS = (
     "train",
@@ -207,6 +208,14 @@ class Coarsening(Section):
     """Everything that decides the result.  The device is not in it: it does not, beyond
     round-off.
     """
+
+    def untrainable(self) -> str | None:
+        if self.system.network_size >= SMALLEST_SIDE:
+            return None
+        return (
+            f"system.size = {self.system.size}, system.downscale = {self.system.downscale}: the network needs "
+            f"{SMALLEST_SIDE} cells a side"
+        )
 
     study: Literal["coarsening"] = value("coarsening", unit="", about="the study")
     seed: int = value(1, unit="", ge=0, le=2**64 - 1, about="of all randomness")

@@ -20,7 +20,6 @@ from jobs.config import digest, flat
 from jobs.rundir import System
 from jobs.shards import Data
 from jobs.training import Report
-from kernels.conv_gru import SMALLEST_SIDE
 from kernels.device import select
 
 # to be raised when the network or the way of training changes: what was trained before is then set
@@ -56,12 +55,8 @@ def check_data(system: System) -> None:
     """UserError unless the system's data set is there, sound and of this very system, and its grid
     is one for the network.
     """
-    config = system.config
-    if config.system.network_size < SMALLEST_SIDE:
-        raise UserError(
-            f"system.size = {config.system.size}, system.downscale = {config.system.downscale}: the network needs {SMALLEST_SIDE} "
-            "cells a side"
-        )
+    if problem := system.config.untrainable():
+        raise UserError(problem)
     training.check_dataset(system)
 
 

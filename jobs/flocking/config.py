@@ -11,6 +11,20 @@ from jobs.config import Section, value
 from jobs.flocking.config_train import Film, Predict, Train, Unsupervised
 from kernels.active_ising import LARGEST_DENSITY
 
+POOL = 3  # of the networks, twice
+
+
+def unpoolable(size: int) -> str | None:
+    """Why a lattice of side `size` is none for the networks."""
+    unit = POOL**2
+    if size % unit == 0:
+        return None
+    below = max(unit, size // unit * unit)
+    return (
+        f"system.size = {size}: the networks pool twice by {POOL}; expected a multiple of {unit}, such "
+        f"as {below} or {below + unit} [lattice sites]"
+    )
+
 
 class System(Section):
     """Particles of spin +1 and -1 on a periodic square lattice; those of spin +1 hop mostly to
@@ -125,6 +139,9 @@ class Flocking(Section):
     """Everything that decides the result.  The device is not in it: it does not, beyond the
     networks' round-off.
     """
+
+    def untrainable(self) -> str | None:
+        return unpoolable(self.system.size)
 
     study: Literal["flocking"] = value("flocking", unit="", about="the study")
     seed: int = value(1, unit="", ge=0, le=2**64 - 1, about="of all randomness")

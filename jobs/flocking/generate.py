@@ -27,7 +27,6 @@ STARTS = (
     -1,
 )  # in turn: disorder takes the longest to order, and only has to show that it comes to the same
 MODES = 3  # Fourier modes of the profiles along x that are kept
-POOLS = 9  # the networks pool twice by 3
 CALL_BYTES = 1 << 30  # of maps and profiles that come back from one call on a GPU
 CALL_REPLICAS = 1024  # in one call on a GPU
 
@@ -67,10 +66,8 @@ def build(config: Flocking, device) -> ActiveIsing:
 def warn(model: ActiveIsing, config: Flocking) -> list[str]:
     """What is allowed but probably not meant."""
     s, g, lines = config.system, config.generate, []
-    if s.size % POOLS:
-        lines.append(
-            f"system.size = {s.size}: no network can learn from it: they need a multiple of {POOLS} [lattice sites]"
-        )
+    if problem := config.untrainable():
+        lines.append(problem)
     spread = s.size**2 / 40 / max(s.diffusion, 1e-9)  # of the slowest mode, (L / 2 pi)^2 / D
     if g.equilibration < spread:
         lines.append(

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, relu
 
 from jobs import UserError
+from jobs.flocking.config import POOL, unpoolable
 
-POOL = 3
 FILTERS, NEURONS, CLASSES = 6, 16, 3  # classes: G, L+G, L
 
 
@@ -24,7 +24,8 @@ class PhaseNetwork(nn.Module):
 
     def __init__(self, size: int):
         super().__init__()
-        check(size)
+        if problem := unpoolable(size):
+            raise UserError(problem)
         sizes = ((2, 5), (FILTERS, 5), (FILTERS, 3), (FILTERS, 3))
         self.convolutions = nn.ModuleList(
             nn.Conv2d(before, FILTERS, kernel, padding=kernel // 2) for before, kernel in sizes
@@ -51,16 +52,6 @@ class PhaseNetwork(nn.Module):
         """Sum of squared weights, biases left out: what lambda multiplies."""
         return sum(
             layer.weight.square().sum() for layer in (*self.convolutions, self.hidden, self.scores)
-        )
-
-
-def check(size: int) -> None:
-    """UserError unless a lattice of side `size` can be pooled twice."""
-    if size % POOL**2:
-        below = max(POOL**2, size // POOL**2 * POOL**2)
-        raise UserError(
-            f"system.size = {size}: the networks pool twice by {POOL}; expected a multiple of {POOL**2}, such as {below} or "
-            f"{below + POOL**2} [lattice sites]"
         )
 
 

@@ -125,7 +125,8 @@ def check(system: System) -> None:
     enough for the networks.
     """
     path, size = system.folder / "dataset.h5", system.config.system.size
-    networks.check(size)
+    if problem := system.config.untrainable():
+        raise UserError(problem)
     data = dataset_of(system)
     if data.maps.shape[1] != size:
         raise UserError(

@@ -20,6 +20,8 @@ SPINODAL = (
     0.5 + math.sqrt(1 / 12),
 )  # f'' < 0 between them: a mixture there segregates from any noise
 
+FEWEST_HALVINGS = 3  # of a side, by the networks
+
 
 class System(Section):
     """The box and the free energy F = integral of well_depth c^2 (1 - c)^2 + epsilon^2/2 |grad
@@ -148,6 +150,14 @@ class Segregation(Section):
     """Everything that decides the result.  The device is not in it: it does not, beyond
     round-off.
     """
+
+    def untrainable(self) -> str | None:
+        if self.system.size % 2**FEWEST_HALVINGS == 0:
+            return None
+        return (
+            f"system.size = {self.system.size}: the networks halve the side; expected a multiple of "
+            f"{2**FEWEST_HALVINGS} [cells]"
+        )
 
     study: Literal["segregation"] = value("segregation", unit="", about="the study")
     seed: int = value(1, unit="", ge=0, le=2**64 - 1, about="of all randomness")

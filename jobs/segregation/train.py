@@ -28,7 +28,6 @@ from kernels.device import cpu_model
 # set aside
 RECIPE = 0
 TOGETHER = True  # all ranks under torchrun train one network
-FEWEST_HALVINGS = 3
 
 
 def train_digest(config) -> str:
@@ -43,11 +42,8 @@ def check(system: System) -> None:
     """UserError unless the system's data set is there, sound, of this very system, and its fields
     can be halved.
     """
-    size = system.config.system.size
-    if networks.depth(size) < FEWEST_HALVINGS:
-        raise UserError(
-            f"system.size = {size}: the networks halve the side; expected a multiple of {2**FEWEST_HALVINGS} [cells]"
-        )
+    if problem := system.config.untrainable():
+        raise UserError(problem)
     check_dataset(system)
 
 
