@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from jobs import UserError, config, yaml12
+from jobs.coarsening.config import Coarsening
 from jobs.nucleation.config import Nucleation
 
 ROOT = Path(__file__).parent.parent
@@ -291,11 +292,6 @@ def test_a_later_key_at_its_neutral_value_leaves_the_digest_alone():
     [
         ("segregation", "system.size=20", "system.size = 20: .* a multiple of 8"),
         ("flocking", "system.size=24", "system.size = 24: .* a multiple of 9, such as 18 or 27"),
-        (
-            "coarsening",
-            "system={size: 8, downscale: 4} generate.feature_sizes=[4]",
-            "the network needs 3 cells a side",
-        ),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_it_is_simulated(
@@ -303,11 +299,18 @@ def test_what_cannot_be_trained_is_refused_before_it_is_simulated(
 ):
     path = ROOT / f"jobs/{study}/demo.yaml"
     for words in ((study, "all", path, "--run", tmp_path / "run"), ("plan", study, path)):
-        settings = [text for one in re.split(r" (?=\w+\.)", setting) for text in ("--set", one)]
-        code, lines = quench(*words, *settings)
+        code, lines = quench(*words, "--set", setting)
         assert (code, len(lines)) == (2, 1), lines
         assert re.search(said, lines[0])
     assert not (tmp_path / "run").exists()
+
+
+def test_a_grid_too_small_for_the_network():
+    raw = config.read(ROOT / "jobs/coarsening/demo.yaml", [], "coarsening")
+    found = config.systems(raw, Coarsening, "demo")[""]
+    assert found.untrainable() is None
+    small = found.system.model_copy(update={"size": 4, "downscale": 2})
+    assert "needs 3 cells a side" in found.model_copy(update={"system": small}).untrainable()
 
 
 @pytest.mark.parametrize("study", ["segregation", "flocking", "coarsening"])
