@@ -19,8 +19,9 @@ import torch
 import torch.distributed
 from torch import Tensor, nn
 
-from jobs import signals
+from jobs import UserError, signals
 
+MEETING = timedelta(seconds=300)  # the ranks of a job begin one after another
 PATIENCE = timedelta(days=7)  # a rank may wait for hours where the stages meet
 
 
@@ -28,7 +29,21 @@ class Ranks:
     """torch's process group, with as much of mpi4py's communicator as the stages use."""
 
     def __init__(self, environment: Mapping[str, str]):
-        torch.distributed.init_process_group("gloo")
+        where = f"{environment.get('MASTER_ADDR')}:{environment.get('MASTER_PORT')}"
+        names = ("RANK", "WORLD_SIZE", "MASTER_PORT")
+        wrong = [name for name in names if not environment.get(name, "").isdigit()]
+        if wrong:
+            raise UserError(
+                f"{wrong[0]} is {environment.get(wrong[0])!r}: of several processes that train together each needs "
+                f"{', '.join(names)} and MASTER_ADDR; unset WORLD_SIZE to train alone"
+            )
+        try:
+            torch.distributed.init_process_group("gloo", timeout=MEETING)
+        except (RuntimeError, ValueError) as error:
+            raise UserError(
+                f"rank {environment['RANK']} of {environment['WORLD_SIZE']} did not meet the others at {where} within "
+                f"{MEETING.seconds} s ({str(error).splitlines()[0][:120]}); unset WORLD_SIZE to train alone"
+            ) from None
         atexit.register(torch.distributed.destroy_process_group)
         self.rank, self.size = torch.distributed.get_rank(), torch.distributed.get_world_size()
         self.neighbours = int(

@@ -73,6 +73,12 @@ def array_task(task: str | None, environment: Mapping[str, str]) -> tuple[int, i
                 int(environment["SLURM_ARRAY_TASK_MIN"]),
                 int(environment.get("SLURM_ARRAY_TASK_STEP", "1")),
             )
+            if step < 1:
+                raise ValueError(f"SLURM_ARRAY_TASK_STEP = {step}")
+            if "SLURM_JOB_ID" not in environment:  # left behind in a shell, or in a script's copy
+                raise ValueError(
+                    "SLURM_ARRAY_TASK_ID is set, and no SLURM_JOB_ID: is this an array?"
+                )
             k, count = (
                 (int(environment["SLURM_ARRAY_TASK_ID"]) - first) // step,
                 int(environment["SLURM_ARRAY_TASK_COUNT"]),

@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+from datetime import timedelta
 
 import pytest
 
@@ -23,7 +24,12 @@ def test_every_unit_is_done_once(tasks, ranks, count):
     )
 
 
-SLURM = {"SLURM_ARRAY_TASK_ID": "5", "SLURM_ARRAY_TASK_MIN": "3", "SLURM_ARRAY_TASK_COUNT": "4"}
+SLURM = {
+    "SLURM_JOB_ID": "17",
+    "SLURM_ARRAY_TASK_ID": "5",
+    "SLURM_ARRAY_TASK_MIN": "3",
+    "SLURM_ARRAY_TASK_COUNT": "4",
+}
 PLACES = [
     (None, {}, (0, 1)),
     ("2/4", {}, (2, 4)),
@@ -33,7 +39,7 @@ PLACES = [
     (None, {**SLURM, "SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_STEP": "2"}, (2, 4)),
     (
         None,
-        {"SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_TASK_MIN": "3", "SLURM_ARRAY_TASK_COUNT": "1"},
+        {**SLURM, "SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_TASK_COUNT": "1"},
         (0, 1),
     ),
 ]
@@ -55,6 +61,8 @@ def test_array_task(task, environment, expected):
         (None, {"QUENCH_TASK": "x", "QUENCH_TASKS": "4"}),
         (None, {**SLURM, "SLURM_ARRAY_TASK_ID": "9"}),  # --array=3,4,5,9 has a gap
         (None, {"SLURM_ARRAY_TASK_ID": "9"}),
+        (None, {**SLURM, "SLURM_ARRAY_TASK_STEP": "0"}),
+        (None, {name: text for name, text in SLURM.items() if name != "SLURM_JOB_ID"}),  # stale
     ],
 )
 def test_array_task_that_does_not_exist(task, environment):
@@ -75,3 +83,28 @@ def test_ranks_without_mpi4py(monkeypatch):
     monkeypatch.setitem(sys.modules, "mpi4py", None)  # what a failed import looks like
     with pytest.raises(UserError, match="mpi4py"):
         units.world({"PMI_SIZE": "2"})
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        (dict(RANK="0", WORLD_SIZE="2", MASTER_ADDR="127.0.0.1"), "MASTER_PORT is None"),
+        (dict(RANK="x", WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT="1"), "RANK is 'x'"),
+        (
+            dict(RANK="1", WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT="9"),
+            "rank 1 of 2 did not meet the others at 127.0.0.1:9 within 3 s",
+        ),
+    ],
+)
+def test_ranks_that_do_not_meet_are_said(monkeypatch, variables, said):
+    """By accident, or because one was lost: no silent wait and no traceback."""
+    from jobs import distributed
+
+    for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, text in variables.items():
+        monkeypatch.setenv(name, text)
+    monkeypatch.setattr(distributed, "MEETING", timedelta(seconds=3))
+    with pytest.raises(UserError, match=said) as error:
+        units.here(None)
+    assert "\n" not in str(error.value)
