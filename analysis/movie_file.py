@@ -1,8 +1,11 @@
 """Movies of a report: GIF files small enough to look at in a browser."""
 
+import io
 from pathlib import Path
 
 from PIL import Image
+
+from jobs import whole_file
 
 MOVIE_BYTES = 1_000_000
 
@@ -22,14 +25,16 @@ def write(
     while True:
         kept = frames[::-step][::-1]  # always ends on the last frame
         flat = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in kept]
+        drawn = io.BytesIO()
         flat[0].save(
-            file,
+            drawn,
+            format="GIF",
             save_all=True,
             append_images=flat[1:],
             loop=0,
             optimize=True,
             duration=[milliseconds * step] * (len(flat) - 1) + [2000],
         )
-        if file.stat().st_size <= MOVIE_BYTES or len(kept) < 4:
-            return
+        if drawn.tell() <= MOVIE_BYTES or len(kept) < 4:
+            return whole_file.write(file, drawn.getvalue())
         step += 1

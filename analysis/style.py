@@ -4,12 +4,15 @@ Colours are Okabe and Ito's (https://jfly.uni-koeln.de/color/), ordered so that 
 lightness too and survive a grey print.
 """
 
+import io
 from pathlib import Path
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+
+from jobs import whole_file
 
 COLUMN = 3.4  # inch, width of one journal column
 PAGE = 7.0  # inch, width of a page
@@ -89,7 +92,9 @@ def save(fig: Figure, folder: Path, name: str) -> str:
     """Write folder/name.png and .pdf without dates, so that the same data give the same bytes;
     return the PNG's name.
     """
-    fig.savefig(folder / f"{name}.png")
-    fig.set_layout_engine("none")  # laid out once for both
-    fig.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
+    for kind, metadata in (("png", None), ("pdf", {"CreationDate": None})):
+        drawn = io.BytesIO()
+        fig.savefig(drawn, format=kind, metadata=metadata)
+        fig.set_layout_engine("none")  # laid out once for both
+        whole_file.write(folder / f"{name}.{kind}", drawn.getvalue())
     return f"{name}.png"

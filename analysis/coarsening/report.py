@@ -13,6 +13,7 @@ from analysis.coarsening.numbers import Numbers
 from analysis.coarsening.rows import Claim
 from analysis.coarsening.words import DEFINITIONS, HOW_JUDGED
 from analysis.tables import cell, pictures_of, table, with_error
+from jobs import whole_file
 
 TABLES = {
     "networks": tabled.networks,
@@ -165,10 +166,11 @@ def write(out: Path, content: Content) -> Path:
             {"file": f"figures/{name}", "caption": caption} for name, caption in content.pictures
         ],
     }
-    (out / "report.json").write_text(
-        json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False, default=plain) + "\n"
+    whole_file.write(
+        out / "report.json",
+        json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False, default=plain) + "\n",
     )
-    (out / "report.md").write_text(markdown(content, found))
+    whole_file.write(out / "report.md", markdown(content, found))
     return out / "report.md"
 
 

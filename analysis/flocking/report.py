@@ -17,6 +17,7 @@ from analysis.flocking.relaxation import OBSERVABLES
 from analysis.flocking.rows import Claim
 from analysis.flocking.words import DEFINITIONS, HOW_JUDGED, unsupervised
 from analysis.tables import cell, pictures_of, table, with_error
+from jobs import whole_file
 
 
 @dataclass(frozen=True)
@@ -329,8 +330,9 @@ def write(out: Path, content: Content) -> Path:
             {"file": f"figures/{name}", "caption": caption} for name, caption in content.pictures
         ],
     }
-    (out / "report.json").write_text(
-        json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    whole_file.write(
+        out / "report.json",
+        json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
     )
-    (out / "report.md").write_text(markdown(content))
+    whole_file.write(out / "report.md", markdown(content))
     return out / "report.md"

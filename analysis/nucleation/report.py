@@ -15,6 +15,7 @@ from analysis.nucleation.quantities import NOT_RUN, Row
 from analysis.nucleation.training import SPLITS, label
 from analysis.nucleation.verdicts import HOW_JUDGED, Claim
 from analysis.tables import cell, pictures_of, table, with_error
+from jobs import whole_file
 
 MODEL_DEFINITIONS = """\
 - **Errors of the models** are the larger of two standard errors. *Over folds*: k folds share most of their training
@@ -264,8 +265,9 @@ def write(out: Path, content: Content) -> Path:
             {"file": f"figures/{name}", "caption": caption} for name, caption in content.pictures
         ],
     }
-    (out / "report.json").write_text(
-        json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    whole_file.write(
+        out / "report.json",
+        json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
     )
-    (out / "report.md").write_text(markdown(content))
+    whole_file.write(out / "report.md", markdown(content))
     return out / "report.md"

@@ -15,6 +15,7 @@ from analysis.segregation.dataset import TEST, TRAINING, VALIDATION, Run
 from analysis.segregation.quantities import MODELS, SIX
 from analysis.segregation.skill import Skill, as_dict
 from analysis.tables import cell, pictures_of, table, with_error
+from jobs import whole_file
 
 HOW_JUDGED = """\
 - **agrees** is decided by the rule in the column "agrees if" and nothing else: yes if 2 errors to both sides of our number
@@ -356,8 +357,9 @@ def write(out: Path, content: Content) -> Path:
             {"file": f"figures/{name}", "caption": caption} for name, caption in content.pictures
         ],
     }
-    (out / "report.json").write_text(
-        json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    whole_file.write(
+        out / "report.json",
+        json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
     )
-    (out / "report.md").write_text(markdown(content))
+    whole_file.write(out / "report.md", markdown(content))
     return out / "report.md"
