@@ -25,7 +25,7 @@ def read(path: Path, dataset: str) -> tuple[np.ndarray, dict]:
     if not path.exists():
         raise UserError(f"--input {path}: no such file")
     if not path.is_file():
-        raise UserError(f"--input {path}: no file")
+        raise UserError(f"--input {path}: neither a .npy file nor HDF5, but a folder or a device")
     try:
         if path.suffix == ".npy":
             found, attributes = np.load(path, mmap_mode="r", allow_pickle=False), {}

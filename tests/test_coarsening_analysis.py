@@ -5,11 +5,11 @@ amounts, and closed forms.
 import json
 import shutil
 
-import h5py
 import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
+from resealed import resealed, with_attributes
 
 from analysis.__main__ import main
 from analysis.coarsening import (
@@ -367,9 +367,9 @@ def test_damaged_foreign_and_stopped_rollouts(whole, tmp_path):
     shutil.copytree(whole, folder)
     (folder / "rollout" / "shape" / "truth.h5").write_bytes(b"not HDF5")
     (folder / "train" / "central" / "seed-0" / "metrics.csv").write_text("nothing\n")
-    with h5py.File(folder / "rollout" / "slice" / "truth.h5", "a") as file:
+    with resealed(folder / "rollout" / "slice" / "truth.h5") as file:
         file.attrs["config_digest"] = "another"
-    with h5py.File(folder / "rollout" / "long" / "staggered-seed-0.h5", "a") as file:
+    with resealed(folder / "rollout" / "long" / "staggered-seed-0.h5") as file:
         stop = np.searchsorted(file["series/time"][...], 100)
         file["series/free_energy"][:, stop:] = np.nan
         file["phi"][:, np.searchsorted(file["time"][...], 100) :] = np.nan
@@ -523,8 +523,7 @@ def test_bad_input_is_one_line(tmp_path, capsys):
         ({"study": "nucleation"}, "not a data set of the coarsening study"),
         ({"config": "a: 1"}, "damaged config"),
     ):
-        with h5py.File(folder / "dataset.h5", "a") as file:
-            file.attrs.update({"study": "coarsening", **change})
+        with_attributes(folder / "dataset.h5", **{"study": "coarsening", **change})
         assert main(["coarsening", str(folder)]) == 2
         assert expected in capsys.readouterr().err
     assert main(["coarsening", str(folder / "dataset.h5")]) == 2, (

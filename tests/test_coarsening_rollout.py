@@ -578,7 +578,7 @@ WITH_NAN[1, 2, 3] = np.nan
         ("a.npy", GOOD[:2], {}, (), "sides of at least 3: the networks' kernels are 3^3"),
         ("a.npy", GOOD[0], {}, (), "phi of shape (4, 4); expected (x, y, z) or (n, x, y, z)"),
         ("a.npy", GOOD * 5, {}, (), "phi from 2 to 2; expected 0 to 1"),
-        ("a.npy", np.array(["x"]), {}, (), "neither a .npy file nor HDF5"),
+        ("a.npy", np.array(["x"]), {}, (), "holds <U1, not numbers"),
         ("a.npy", GOOD, {}, ("--frames", 1), "--frames 1: expected at least 2"),
         ("a.npy", GOOD, {}, ("--model", "none"), "--model none: not trained in"),
         (

@@ -14,6 +14,7 @@ import pytest
 import torch
 import yaml
 from conftest import ROOT
+from resealed import with_attributes
 
 from jobs import UserError, checkpoint, rundir, shards
 from jobs.coarsening import epochs, fields, train, trained
@@ -279,11 +280,11 @@ BAD = {
         "is not there: run generate and collect first",
     ),
     "another study": (
-        lambda run: h5py.File(run / "dataset.h5", "r+").attrs.update(study="flocking"),
+        lambda run: with_attributes(run / "dataset.h5", study="flocking"),
         "not a coarsening data set",
     ),
     "another config": (
-        lambda run: h5py.File(run / "dataset.h5", "r+").attrs.update(config_digest="x"),
+        lambda run: with_attributes(run / "dataset.h5", config_digest="x"),
         "made with another config than",
     ),
 }

@@ -121,8 +121,9 @@ def test_what_is_not_a_number_stays_none(device, output):
     """Whether phi or the parameters hold it: no gate may turn it into a number that looks sound."""
     parameters, phi = random_parameters(1, 4, output), fields((8, 8, 8), 1)
     network = ConvGRU(parameters, (8, 8, 8), output=output, device=device)
-    phi[0, 4, 4, 4] = np.nan
     network.start(phi)
+    phi[0, 4, 4, 4] = np.nan
+    network.put(network.phi, device.asarray(phi, np.float32)[:, None])
     network.advance(1)
     assert np.isnan(network.fields()[0, 4, 4, 4])
     network = ConvGRU(

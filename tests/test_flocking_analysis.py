@@ -4,10 +4,10 @@ network answers are known.
 
 import json
 
-import h5py
 import numpy as np
 import pytest
 from PIL import Image
+from resealed import resealed, with_attributes
 
 from analysis.__main__ import main
 from analysis.estimates import Estimate
@@ -600,21 +600,21 @@ def test_damaged_and_foreign_files_are_left_out(tmp_path):
     )
     made.plant_phases(folder, truth)
     made.plant_predictions(folder, seeds=1)
-    with h5py.File(folder / "phases.h5", "a") as file:
+    with resealed(folder / "phases.h5") as file:
         own = answers.phases_of(file.attrs["dataset_digest"], "{}")
         file.attrs.update({"unsupervised": "{}", "made_from": own})
     assert dataset.load(folder).phases is not None
-    with h5py.File(folder / "phases.h5", "a") as file:
+    with resealed(folder / "phases.h5") as file:
         file.attrs["made_from"] = "another"
     (folder / "predict" / "saliency.h5").write_bytes(b"not HDF5")
     found = dataset.load(folder)
     assert found.phases is None
     assert found.saliency is None
     assert len(found.probabilities) == 4
-    with h5py.File(folder / "predict" / "probabilities.h5", "a") as file:
+    with resealed(folder / "predict" / "probabilities.h5") as file:
         file.attrs["phases_digest"] = "another"
     assert len(dataset.load(folder).probabilities) == 4, "no phases to compare with"
-    with h5py.File(folder / "predict" / "probabilities.h5", "a") as file:
+    with resealed(folder / "predict" / "probabilities.h5") as file:
         del file.attrs["dataset_digest"]
     assert not dataset.load(folder).probabilities, "it does not say whose it is"
     text = "\n".join(found.left_out)
@@ -630,8 +630,7 @@ def test_other_studies_and_bare_folders_are_refused(tmp_path, capsys):
         ({"study": "segregation"}, "not a data set of the flocking study"),
         ({"config": "a: 1"}, "damaged config"),
     ):
-        with h5py.File(folder / "dataset.h5", "a") as file:
-            file.attrs.update({"study": "flocking", **change})
+        with_attributes(folder / "dataset.h5", **{"study": "flocking", **change})
         assert main(["flocking", str(folder)]) == 2
         assert expected in capsys.readouterr().err
     (folder / "dataset.h5").unlink()

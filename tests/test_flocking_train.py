@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from resealed import with_attributes
 from test_flocking_phases import poisson
 
 from jobs import UserError, checkpoint, rundir, shards
@@ -361,7 +362,7 @@ BAD = {
         "truncated or not HDF5; run collect again",
     ),
     "another study": (
-        lambda run: h5py.File(run / "dataset.h5", "r+").attrs.update(study="nucleation"),
+        lambda run: with_attributes(run / "dataset.h5", study="nucleation"),
         "not of the study flocking",
     ),
     "another L": (of_another_length, "configurations of L = 27, and system.size is 18"),

@@ -14,6 +14,7 @@ import h5py
 import pytest
 import yaml
 from conftest import command
+from resealed import with_attributes
 
 from jobs import rundir, shards, status, work
 from jobs.nucleation import generate
@@ -350,8 +351,7 @@ def test_a_refused_system_does_not_claim_the_run_directory(quench, tmp_path):
 def test_mixed_versions_of_the_code_are_a_warning(quench, small, tmp_path):
     run = tmp_path / "run"
     quench("nucleation", "generate", small, "--run", run)
-    with h5py.File(run / "generate/unit-00001.h5", "r+") as file:
-        file.attrs["git_revision"] = "another"
+    with_attributes(run / "generate/unit-00001.h5", git_revision="another")
     code, lines = quench("nucleation", "collect", small, "--run", run)
     assert code == 0
     assert sum("different revisions" in line and "another" in line for line in lines) == 1

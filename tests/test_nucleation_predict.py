@@ -309,7 +309,7 @@ BAD_FILES = {
     "a group": (
         "mine.h5",
         lambda path: h5(path, **{"spins/a": [1]}),
-        "neither a .npy file nor HDF5",
+        "`spins` is a group, not a dataset",
     ),
     "a folder": ("mine.npy", lambda path: path.mkdir(), "neither a .npy file nor HDF5"),
     "empty npy": ("mine.npy", lambda path: path.write_bytes(b""), "neither a .npy file nor HDF5"),

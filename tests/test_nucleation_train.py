@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from resealed import with_attributes
 from torch.nn.functional import binary_cross_entropy
 
 from jobs import UserError, rundir, shards
@@ -255,8 +256,7 @@ def of_another_config(path):
 
 
 def of_another_study(path):
-    with h5py.File(path, "r+") as file:
-        file.attrs["study"] = "flocking"
+    with_attributes(path, study="flocking")
 
 
 def of_a_network(path):
@@ -309,7 +309,7 @@ BAD_SETTINGS = [
     ("train.models=[spins,spins]", "train.models = ['spins', 'spins']: expected each once"),
     ("train.models=[]", "train.models = []: expected a list of spins"),
     ("train.kernel=4", "train.kernel = 4: expected an odd number"),
-    ("train.learning_rate=1e-3", "write 1.0e-3"),
+    ("train.learning_rate='1e-3'", "without quotes"),
     ("train.folds=0", "train.folds = 0: expected a whole number at least 1"),
     ("train.models=[notebook]", "nothing is left of system.size = 8 after notebook's two filters"),
 ]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from resealed import with_attributes
 
 from analysis.__main__ import main
 from analysis.segregation import checks, claims, dataset, predictions, skill, structure, transition
@@ -515,7 +516,6 @@ def test_other_studies_and_bare_files_are_refused(run, capsys):
         ({"study": "nucleation"}, "not a data set of the segregation study"),
         ({"config": "a: 1"}, "damaged config"),
     ):
-        with h5py.File(run / "dataset.h5", "a") as file:
-            file.attrs.update({"study": "segregation", **change})
+        with_attributes(run / "dataset.h5", **{"study": "segregation", **change})
         assert main(["segregation", str(run)]) == 2
         assert expected in capsys.readouterr().err

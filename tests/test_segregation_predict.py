@@ -241,7 +241,7 @@ BAD = {
     "missing": (None, ".npy", "no such file"),
     "text": ("words", ".npy", "neither a .npy file nor HDF5 with a dataset `concentration`"),
     "text as h5": ("words", ".h5", "neither a .npy file nor HDF5 with a dataset `concentration`"),
-    "strings": (np.array(["a"]), ".npy", "neither a .npy file nor HDF5"),
+    "strings": (np.array(["a"]), ".npy", "holds <U1, not numbers"),
     "another size": (
         good[:, :8, :8],
         ".npy",
