@@ -475,7 +475,7 @@ def test_killed_and_resumed_gives_the_same_bytes(quench, small, tmp_path):
     assert process.returncode == -signal.SIGKILL
     assert len(units(run)) < 5
     system = rundir.load(run, {"nucleation": Nucleation})[1][0]
-    assert sum(work.state(system, unit) for unit in range(4)) >= 2
+    assert len(work.missing(system, [*range(4)], None)) <= 2  # and none is damaged
     assert quench("nucleation", "all", small, "--run", run, *sizes)[0] == 0
     assert digests(run) == digests(tmp_path / "whole")
     assert not list(run.rglob("*.tmp"))
