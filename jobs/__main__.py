@@ -105,6 +105,9 @@ def run(options: argparse.Namespace, place: units.Place) -> int:
     (systems, device), problems = agreed(place, lambda: prepare(options, share), (None, None))
     if problems:
         return complain(problems, place)
+    runs = dict.fromkeys(place.gather(str(options.run)))
+    if len(runs) > 1:
+        return complain([f"the ranks were given different --run: {', '.join(runs)}"], place)
     failed = 0
     with Progress(options.run / "log", options.stage, place) as progress:
         requeues.note(options.run / "log", options.stage, place)

@@ -124,7 +124,7 @@ def systems(raw: dict, model: type[Section], source: str) -> dict[str, Section]:
     swept = _lists(raw, model)
     mistakes, found = [], {}
     for path, values in swept.items():
-        texts = [str(item) for item in values]
+        texts = [str(float(item)) if type(item) is int else str(item) for item in values]
         if not values or len(set(texts)) < len(texts):
             raise UserError(
                 f"{source}: {'.'.join(path)} = {values}: a sweep needs one or more values, each once"

@@ -137,14 +137,17 @@ def _claim(folder: Path, wanted: dict[str, Section], text: str, model: type[Sect
         raise UserError(
             f"{folder}: belongs to something else ({first}); choose another --run"
         ) from None
-    differing = sorted(set(present) ^ set(wanted))
-    if differing:
+    lacking = sorted(set(present) - set(wanted))
+    if lacking or "" in set(present) ^ set(wanted):
+        differing = lacking or sorted(set(wanted) - set(present))
         raise UserError(
             f"{folder}: holds another sweep: {', '.join(n or 'a single system' for n in differing)} "
-            "only in one of the two; choose another --run"
+            "only in one of the two; a sweep may grow, by values beside those that are there; choose another --run"
         )
-    changes, renewed = {}, False
+    changes, renewed = {}, len(wanted) > len(present)
     for name, system in wanted.items():
+        if name not in present:
+            continue
         old, new = config.flat(present[name]), config.flat(system)
         for key in sorted(set(old) | set(new)):
             if old.get(key) == new.get(key):

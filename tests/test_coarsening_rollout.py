@@ -580,6 +580,7 @@ WITH_NAN[1, 2, 3] = np.nan
         ("a.npy", GOOD * 5, {}, (), "phi from 2 to 2; expected 0 to 1"),
         ("a.npy", np.array(["x"]), {}, (), "holds <U1, not numbers"),
         ("a.npy", GOOD, {}, ("--frames", 1), "--frames 1: expected at least 2"),
+        ("a.npy", GOOD, {}, ("--frames", 0), "--frames 0: expected at least 2"),
         ("a.npy", GOOD, {}, ("--model", "none"), "--model none: not trained in"),
         (
             "a.npy",

@@ -82,6 +82,7 @@ MISTAKES = [
     ("study=flocking", ["study = 'flocking'", "nucleation"]),
     ("system.size=[]", ["system.size = []", "sweep"]),
     ("system.size=[12, 12]", ["system.size = [12, 12]", "sweep"]),
+    ("system.field=[1, 1.0]", ["system.field = [1, 1.0]", "each once"]),
     ("system.size=[12, -1]", ["system.size = -1"]),
 ]
 

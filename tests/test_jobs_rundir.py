@@ -16,9 +16,11 @@ import yaml
 from conftest import command
 from resealed import with_attributes
 
+from jobs import __main__ as main
 from jobs import rundir, shards, status, work
 from jobs.nucleation import generate
 from jobs.nucleation.config import Nucleation
+from jobs.options import parser
 from jobs.progress import Progress
 from jobs.units import Place
 
@@ -103,6 +105,34 @@ def test_units_may_grow(quench, small, tmp_path):
     whole = tmp_path / "whole"
     assert quench("nucleation", "all", small, "--run", whole)[0] == 0
     assert digests(whole) == digests(run)
+
+
+def test_a_sweep_may_grow(quench, small, tmp_path):
+    run, sweep = tmp_path / "run", "system.field=[{}]"
+    words = ("nucleation", "generate", small, "--run", run, "--set")
+    assert quench(*words, sweep.format("0.9"))[0] == 0
+    before = digests(run)
+    assert quench(*words, sweep.format("0.9, 1.0"))[0] == 0
+    assert {name: digests(run)[name] for name in before} == before
+    assert len(digests(run)) == 2 * len(before)
+    code, lines = quench(*words, sweep.format("1.0"))
+    assert (code, len(lines)) == (2, 1)
+    assert "system.field=0.9 only in one of the two; a sweep may grow" in lines[0]
+    assert "6 of 6" in "\n".join(quench("status", run)[1])
+
+
+def test_ranks_with_another_run_are_refused(small, tmp_path, capsys):
+    class Other:
+        neighbours = 2
+
+        def allgather(self, item):
+            return [item, "elsewhere" if isinstance(item, str) else item]
+
+    options = parser().parse_args(
+        ["nucleation", "generate", str(small), "--run", str(tmp_path / "run"), "--device", "cpu"]
+    )
+    assert main.run(options, Place(ranks=2, communicator=Other(), together=True)) == 2
+    assert "given different --run: " in capsys.readouterr().err
 
 
 def test_dataset_follows_the_units(quench, small, tmp_path):

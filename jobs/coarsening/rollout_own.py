@@ -66,7 +66,8 @@ def answer(system: System, request, device, progress: Progress) -> None:
     """Write what a network makes of the fields in request.input, frame by frame, to request.output
     (default: NAME-rollout.h5).
     """
-    config, frames = system.config, request.frames or system.config.generate.frames
+    config, frames = system.config, request.frames
+    frames = config.generate.frames if frames is None else frames
     if frames < 2:
         raise UserError(f"--frames {frames}: expected at least 2, the start among them")
     there = trained.names(system, progress.say)
