@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,30 @@ def test_a_study_from_submit_to_report(cluster, quench, many, tmp_path):
     text = (run / "log/slurm-generate-1.out").read_text()
     assert text.startswith(first)
     assert "2 of 6 units are mine, 2 of them finished before" in text
+
+
+@pytest.mark.slow
+def test_a_chain_where_nothing_is_exported(cluster, quench, small, tmp_path):
+    """From another folder, with what sites set, and a limit no longer than the signal's 600 s: each
+    life does a unit or epoch, analysis is not asked to stop.
+    """
+    run, names = tmp_path / "run", ("generate", "collect", "train", "predict", "analysis")
+    words = ("nucleation", small, "--run", run, *FRUGAL, "--export=NONE", "--time=00:10:00")
+    command = " ".join(shlex.quote(str(word)) for word in (ROOT / "slurm/submit.sh", *words))
+    said = cluster.shell(
+        "bash",
+        "-c",
+        f"cd {shlex.quote(str(tmp_path))} && bash {command}",
+        SBATCH_NO_REQUEUE="1",
+        SBATCH_EXPORT="NONE",
+        GENERATE_TASKS="2",
+    )
+    ids = dict(re.findall(r"^(\w+) (\d+)$", said, re.M))
+    assert tuple(ids) == names
+    assert cluster.ended(*ids.values()) == [{"COMPLETED"}] * 5
+    assert "# " in (run / "report.md").read_text()
+    assert quench("nucleation", "all", small, "--run", tmp_path / "local")[0] == 0
+    assert digests(run) == digests(tmp_path / "local")
 
 
 @pytest.mark.slow
