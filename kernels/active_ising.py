@@ -46,7 +46,7 @@ from kernels.active_ising_rates import (
     WIDE_COUNTER,
     scale_of,
 )
-from kernels.arguments import number, one_of, reals, seed_of, whole, wholes
+from kernels.arguments import brief, number, one_of, reals, seed_of, whole, wholes
 from kernels.device import select
 
 ALGORITHMS = ("auto", "standard", "continuous_time")
@@ -94,6 +94,7 @@ class Trajectories:
     magnetization_map: np.ndarray
     density_map: np.ndarray
     attempts: np.ndarray
+    __repr__ = brief
 
 
 class ActiveIsing:
@@ -117,6 +118,13 @@ class ActiveIsing:
         self.algorithm, self.time_step = algorithm, time_step
         check(self)
         self.device = device or select()
+
+    def __repr__(self) -> str:
+        step = "" if self.time_step is None else f", time_step={self.time_step:g}"
+        return (
+            f"ActiveIsing(size={self.size}, diffusion={self.diffusion:g}, "
+            f"self_propulsion={self.self_propulsion:g}, algorithm={self.algorithm!r}{step})"
+        )
 
     def continuous(self, temperature: float, particles: int) -> bool:
         """Whether a replica runs in continuous time."""

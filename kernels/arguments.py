@@ -5,6 +5,7 @@ NumPy's scalars are numbers, and so is a whole number written as a float (size=1
 booleans, NaN and infinities are not.
 """
 
+import dataclasses
 import math
 import numbers
 
@@ -18,6 +19,19 @@ def shown(value) -> str:
     text = repr(value.item() if isinstance(value, np.generic) else value)
     text = " ".join(text.split())
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def brief(result) -> str:
+    """A dataclass of arrays in a line: their names, types and shapes."""
+    parts = []
+    for each in dataclasses.fields(result):
+        values = getattr(result, each.name)
+        if isinstance(values, np.ndarray):
+            shape = " x ".join(map(str, values.shape)) or "one"
+            parts.append(f"{each.name}: {shape} {values.dtype}")
+        else:
+            parts.append(f"{each.name}: {shown(values)}")
+    return f"{type(result).__name__}({', '.join(parts)})"
 
 
 def real(value) -> float | None:

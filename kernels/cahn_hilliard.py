@@ -49,7 +49,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kernels import interface
-from kernels.arguments import number, one_of, real, reals, seed_of, shown
+from kernels.arguments import brief, number, one_of, real, reals, seed_of, shown
 from kernels.device import select
 from kernels.free_energy import FreeEnergy, double_well
 from kernels.streams import STREAMS
@@ -104,6 +104,8 @@ class Trajectory:
     diverged: np.ndarray
     time: np.ndarray
 
+    __repr__ = brief
+
     @property
     def free_energy(self) -> np.ndarray:
         """F, chemical and surface part together, float64 (n, t)."""
@@ -129,7 +131,7 @@ class CahnHilliard:
     spacing: float = 1.0
     laplacian: str = "spectral"
     precision: str = "float32"
-    device: object = field(default=None, compare=False)
+    device: object = field(default=None, compare=False, repr=False)
 
     def __post_init__(self):
         check(self)

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kernels.arguments import number, one_of, seed_of, spins_of, whole, wholes
+from kernels.arguments import brief, number, one_of, seed_of, spins_of, whole, wholes
 from kernels.device import select
 from kernels.streams import STREAMS, seed_words
 
@@ -60,6 +60,7 @@ class NucleationEvents:
 
     lifetime: np.ndarray
     history: np.ndarray
+    __repr__ = brief
 
 
 class Ising:

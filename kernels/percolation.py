@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kernels.arguments import number, one_of, seed_of, wholes
+from kernels.arguments import brief, number, one_of, seed_of, wholes
 from kernels.device import select
 from kernels.ising import fixed_point
 from kernels.streams import STREAMS, seed_words
@@ -45,6 +45,7 @@ class Clusters:
     centre: np.ndarray
     radius_of_gyration: np.ndarray
     labels: np.ndarray | None
+    __repr__ = brief
 
 
 def bond_probability(coupling, temperature: float, density, bonds: str) -> np.ndarray:

@@ -1,0 +1,60 @@
+"""What all models say of arguments and results: one line each."""
+
+import numpy as np
+import pytest
+
+from kernels import ActiveIsing, CahnHilliard, Ising, __version__, arguments, select
+from kernels.cahn_hilliard import mixtures
+
+CPU = select("cpu", workers=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(3, 3), (3.0, 3), (np.int8(3), 3), (np.float32(3), 3), (np.array(3), 3), (2**63, 2**63)],
+)
+def test_whole_numbers(value, expected):
+    found = arguments.whole("n", value)
+    assert (found, type(found)) == (expected, int)
+
+
+@pytest.mark.parametrize(
+    "value", [True, np.bool_(1), "3", None, 3.5, float("nan"), float("inf"), [3], 3j]
+)
+def test_what_is_no_whole_number(value):
+    with pytest.raises(
+        ValueError, match=r"^n is .*; it must be a whole number from 1 to 9 \(cells\)$"
+    ):
+        arguments.whole("n", value, 1, 9, "cells")
+
+
+def test_a_message_never_fills_the_screen():
+    with pytest.raises(ValueError, match=r"^n is .{1,60}; it must be a finite number$") as error:
+        arguments.number("n", np.arange(10_000).reshape(100, 100))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("value", [-1, 2**64, 1.5, "1", True, None])
+def test_seeds(value):
+    with pytest.raises(ValueError, match=r"it must be a whole number from 0 to 2\^64 - 1"):
+        arguments.seed_of(value)
+    assert arguments.seed_of(2**64 - 1) == 2**64 - 1
+
+
+def test_models_and_results_are_a_line():
+    ising = Ising(size=12, temperature=1.5, field=0.9, device=CPU)
+    events = ising.nucleate(seed=1, units=[0], events=4)[0]
+    mixture = CahnHilliard((8, 8), device=CPU)
+    run = mixture.run(mixtures(0.5, 0.1, (8, 8), seed=1), [0, 1])
+    flock = ActiveIsing(9, device=CPU)
+    replicas = flock.run(0.5, 2.0, 0, [1.0])
+    for model, result, shape in (
+        (ising, events, "history: 4 x 51 x 18 uint8"),
+        (mixture, run, "fields: 1 x 2 x 8 x 8"),
+        (flock, replicas, "magnetization: 1 x 1 int32"),
+    ):
+        assert repr(model).startswith(f"{type(model).__name__}(")
+        assert "object at" not in repr(model)
+        assert shape in repr(result)
+        assert "\n" not in repr(model) + repr(result)
+    assert __version__.count(".") == 2
