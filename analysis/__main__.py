@@ -10,6 +10,7 @@ from analysis.flocking import prediction as flocking_prediction
 from analysis.nucleation import prediction as nucleation_prediction
 from analysis.runs import BadInput, expand, is_prediction
 from analysis.segregation import prediction as segregation_prediction
+from jobs import signals
 
 STUDIES = {
     "coarsening": coarsening.analyse,
@@ -101,9 +102,12 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(f"analysis: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("analysis: interrupted; what is written is whole", file=sys.stderr)
+        return signals.INTERRUPTED
     print(report)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    signals.leave(main())

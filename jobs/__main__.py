@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         return signals.TO_BE_CONTINUED
     except KeyboardInterrupt:
         print("interrupted; finished units are kept, the same command continues", file=sys.stderr)
-        code = 130
+        code = signals.INTERRUPTED
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             print(
@@ -274,4 +274,4 @@ def complain(problems: list[str], place: units.Place | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    signals.leave(main())

@@ -7,10 +7,12 @@ well.
 
 import os
 import signal
+import sys
 
 TO_BE_CONTINUED = (
     75  # exit status, EX_TEMPFAIL of sysexits.h: nothing failed, the same command goes on
 )
+INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 
 _asked = False
 
@@ -47,3 +49,18 @@ def stop_if_asked(left: str, done: int = 1) -> None:
     """
     if _asked and done:
         raise Stopped(left)
+
+
+def leave(code: int) -> None:
+    """End this process with a status.
+
+    After Ctrl-C at once: CPython ends by the signal itself, not by a status, where the interrupt
+    met code that was compiled from text (a dataclass, in the middle of an import), however well it
+    was answered.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the work is done: no traceback of the end itself
+    if code == INTERRUPTED:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
