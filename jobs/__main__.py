@@ -11,13 +11,13 @@ import traceback
 from collections.abc import Callable
 
 from jobs import UserError, config, requeues, revision, rundir, signals, status, units, work
-from jobs.options import STAGES, STUDIES, parser
+from jobs.options import STAGES, STUDIES, parsed
 from jobs.progress import Progress
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit status."""
-    options = parser().parse_args(arguments)
+    options = parsed(arguments)
     try:
         if options.command == "status":
             study, systems = rundir.load(options.run, STUDIES)

@@ -218,3 +218,16 @@ def parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="KEY.PATH=VALUE", dest="settings"
     )
     return top
+
+
+def parsed(arguments: list[str] | None) -> argparse.Namespace:
+    """The options of a command line.  CONFIG.yaml may be left out, and stand anywhere: argparse
+    alone takes one that follows an option for an argument too many.
+    """
+    top = parser()
+    options, rest = top.parse_known_args(arguments)
+    if rest and not rest[0].startswith("-") and getattr(options, "config", ...) is None:
+        options.config = Path(rest.pop(0))
+    if rest:
+        top.error(f"unrecognized arguments: {' '.join(rest)}")
+    return options

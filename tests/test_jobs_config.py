@@ -9,6 +9,7 @@ import yaml
 from jobs import UserError, config, yaml12
 from jobs.coarsening.config import Coarsening
 from jobs.nucleation.config import Nucleation
+from jobs.options import parsed
 
 ROOT = Path(__file__).parent.parent
 PLAIN = {"system": {"size": 10, "field": 0.57}, "generate": {"units": 1, "events": 8}}
@@ -334,3 +335,27 @@ def test_run_alone_goes_on(quench, small, tmp_path):
     assert quench("nucleation", "collect", "--run", run)[0] == 0
     assert quench("nucleation", "generate", "--run", run, "--set", "generate.units=3")[0] == 0
     assert "3 of 3 done" in "\n".join(quench("status", run)[1])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["generate", "CONFIG", "--run", "r", "--device", "cpu"],
+        ["generate", "--device", "cpu", "CONFIG", "--run", "r"],
+        ["--run", "r", "generate", "CONFIG"],
+        ["generate", "--run", "r", "--set", "seed=3", "CONFIG"],
+        ["generate", "--run", "r"],
+    ],
+    ids=" ".join,
+)
+def test_the_config_may_stand_anywhere(words):
+    found = parsed(["nucleation", *words])
+    assert found.config == (Path("CONFIG") if "CONFIG" in words else None)
+    assert (found.stage, found.run) == ("generate", Path("r"))
+
+
+def test_an_argument_too_many_is_refused(quench, small, tmp_path):
+    words = ("nucleation", "generate", small, "another.yaml", "--run", tmp_path / "run")
+    code, lines = quench(*words)
+    assert (code, len(lines)) == (2, 1)
+    assert "unrecognized arguments: another.yaml" in lines[0]
