@@ -51,11 +51,7 @@ def between(low, high, above, units: str) -> str:
     if above is not None:
         text = f" above {above:g}" + (f" and at most {high:g}" if high is not None else "")
     elif low is not None and high is not None:
-        text = (
-            f" from {low:,} to {high:,}".replace(",", " ")
-            if high < 10**9
-            else f" from {low} to {high}"
-        )
+        text = f" from {low} to {high}"
     elif low is not None:
         text = f" of at least {low:g}"
     else:

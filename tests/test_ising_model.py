@@ -54,7 +54,7 @@ REFUSED = [  # arguments, what the message names
     (dict(field=40.0, interaction="kac"), r"field is 40.0"),
     (dict(size="20"), r"size is '20'; it must be a whole number"),
     (dict(size=True), r"size is True; it must be a whole number"),
-    (dict(size=40_000), r"size is 40000; it must be a whole number from 1 to 32 ?768"),
+    (dict(size=40_000), r"size is 40000; it must be a whole number from 1 to 32768"),
     (dict(temperature="1"), r"temperature is '1'; it must be a finite number"),
     (dict(temperature=1e-300), r"temperature is 1e-300; it must be a finite number above"),
     (dict(range=3 + 0j), r"range is \(3\+0j\); it must be a whole number"),

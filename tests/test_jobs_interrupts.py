@@ -4,8 +4,6 @@ the same command goes on to the same bytes.
 
 import re
 import signal
-import subprocess
-import sys
 import time
 
 import h5py
@@ -14,7 +12,7 @@ import pytest
 import test_coarsening_collect
 import test_flocking_collect
 import test_segregation_collect
-from conftest import ROOT, SMALL
+from conftest import SMALL, command
 
 from jobs import shards
 
@@ -49,33 +47,26 @@ def test_ctrl_c_at_any_moment(study, tmp_path):
     rng = np.random.default_rng([*study.encode()])
     for run in ("whole", "run"):
         for stage in STAGES.get(study, ("generate", "collect")):
-            command = [sys.executable, "-m", "jobs", study, stage, tmp_path / "small.yaml"]
-            command += ["--run", tmp_path / run, "--device", "cpu", "--workers", "2"]
+            words = (study, stage, tmp_path / "small.yaml", "--run", tmp_path / run)
+            words += ("--device", "cpu", "--workers", "2")
             began, length = time.monotonic(), 1.0
             for moment in range(MOMENTS if run == "run" else 0):
-                process = subprocess.Popen(
-                    [str(word) for word in command],
-                    cwd=ROOT,
-                    text=True,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                )
-                first = process.stdout.readline()  # from here on it listens
+                process = command(*words)
+                first = process.stderr.readline()  # from here on it listens
                 assert first, "it says which device it takes"
                 time.sleep(float(rng.uniform(0, length)))
                 process.send_signal(signal.SIGINT)
                 told = time.monotonic()
-                said = first + process.communicate(timeout=60)[0]
+                said = first + process.communicate(timeout=60)[1]
                 assert process.returncode in (0, 130), (moment, process.returncode, said)
                 assert time.monotonic() - told < PATIENCE, said
                 if process.returncode == 130:
                     assert re.search("the same command continues", said), said
                     assert "Traceback" not in said
                 length = min(2.0, length * 1.3)
-            done = subprocess.run(
-                [str(word) for word in command], cwd=ROOT, text=True, capture_output=True
-            )
-            assert done.returncode == 0, done.stdout + done.stderr
+            done = command(*words)
+            said = done.communicate(timeout=240)[1]
+            assert done.returncode == 0, said
             assert time.monotonic() - began < 300
     assert digests(tmp_path / "run") == digests(tmp_path / "whole")
     assert not list((tmp_path / "run").rglob("*.tmp"))
