@@ -113,22 +113,13 @@ def run(options: argparse.Namespace, place: units.Place) -> int:
         requeues.note(options.run / "log", options.stage, place)
         progress.write(f"started: {place}, {options.command} {options.stage} {options.config}")
         if place.rank == 0:
+            for system in systems:
+                system.tidy()
             progress.say(f"device: {device.kind}, {device.name}")
             for line in dict.fromkeys(line for s in systems for line in revision.note(s.config)):
                 progress.say(line)
-        if options.stage in ("generate", "all"):
-            stage = importlib.import_module(f"jobs.{options.command}.generate")
-            failed, problems = agreed(
-                place, lambda: work.generate(stage, systems, place, device, progress), 0
-            )
-            failed = sum(place.gather(failed))
-            progress.end()
-        if options.stage in ("collect", "all") and not problems and not failed:
-            stage = importlib.import_module(f"jobs.{options.command}.collect")
-            alone = [] if place.rank else systems  # rank 0 collects, the others wait
-            _, problems = agreed(
-                place, lambda: collect(stage, alone, place, device, progress, options.stage), None
-            )
+        if options.stage in ("generate", "collect", "all"):
+            failed, problems = data(options, systems, place, device, progress)
         goes_on = options.stage != "all" or place.tasks == 1
         if not goes_on:
             progress.say(
@@ -157,6 +148,40 @@ def run(options: argparse.Namespace, place: units.Place) -> int:
         for problem in problems:
             progress.write(problem)
     return complain(problems, place) if problems else int(failed > 0)
+
+
+def data(
+    options: argparse.Namespace,
+    systems: list[rundir.System],
+    place: units.Place,
+    device,
+    progress: Progress,
+) -> tuple[int, list[str]]:
+    """Generate and collect, or one of them: (units that failed, problems).  What collect finds
+    damaged `all` makes anew, once.
+    """
+    generating, collecting = (
+        importlib.import_module(f"jobs.{options.command}.{name}")
+        for name in ("generate", "collect")
+    )
+    alone = [] if place.rank else systems  # rank 0 collects, the others wait
+    for asked in (options.stage, "collect"):
+        if options.stage in ("generate", "all"):
+            failed, problems = agreed(
+                place, lambda: work.generate(generating, systems, place, device, progress), 0
+            )
+            failed = sum(place.gather(failed))
+            progress.end()
+            if options.stage == "generate" or failed or problems:
+                return failed, problems
+        again, problems = agreed(
+            place,
+            lambda asked=asked: collect(collecting, alone, place, device, progress, asked),
+            False,
+        )
+        if problems or not any(place.gather(again)):
+            break
+    return 0, problems
 
 
 def agreed(place: units.Place, act: Callable[[], object], otherwise) -> tuple[object, list[str]]:
@@ -229,12 +254,27 @@ def train(
 
 def collect(
     stage, systems: list[rundir.System], place: units.Place, device, progress: Progress, asked: str
-) -> None:
-    """Collect every system; UserError, a line for each that could not be."""
-    problems = []
+) -> bool:
+    """Collect every system; whether units turned out to be damaged that `all` is to make anew.
+    UserError, a line for each system that could not be collected.
+    """
+    problems, again = [], False
     for system in systems:
+        everything = [*range(system.config.generate.units)]
         try:
-            missing = work.missing(system, [*range(system.config.generate.units)], progress)
+            missing = work.missing(system, everything, progress)
+            if not missing:
+                try:
+                    stage.run(system, device, progress)
+                except UserError:
+                    raise
+                except Exception:  # whatever a damaged unit leads to: is there one?
+                    missing = work.damaged(system, everything, progress)
+                    if not missing:
+                        raise
+                    if asked == "all" and place.tasks == 1:
+                        again = True
+                        continue
         except UserError as error:
             problems.append(str(error))
             continue
@@ -246,13 +286,9 @@ def collect(
             problems.append(
                 f"{system.folder}: cannot collect: missing units: {spans(missing)}; run generate again"
             )
-        else:
-            try:
-                stage.run(system, device, progress)
-            except UserError as error:
-                problems.append(str(error))
     if problems:
         raise UserError("\n".join(problems))
+    return again
 
 
 def spans(numbers: list[int]) -> str:

@@ -44,9 +44,7 @@ def save(path: Path, state: dict) -> None:
             os.replace(path, previous(path))
         os.replace(temporary, path)
         shards.sync(path.parent)
-        for left_over in path.parent.glob(f".{path.name}.*.tmp"):
-            if shards.abandoned(left_over):
-                left_over.unlink(missing_ok=True)
+        shards.tidy(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -23,9 +23,7 @@ def survey(system: System, progress: Progress) -> tuple[str, set[str]]:
     """
     labels, revisions = [], set()
     for unit in range(system.config.generate.units):
-        with h5py.File(
-            system.shard(unit), "r", locking=False
-        ) as file:  # checked as a whole before collect is called
+        with h5py.File(system.shard(unit), "r", locking=False) as file:  # checked when it is used
             labels.append(file.attrs["content_digest"])
             revisions.add(str(file.attrs["git_revision"]))
     if len(revisions) > 1:

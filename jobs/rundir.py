@@ -9,11 +9,14 @@ may change; how, until the first is.
 
 import os
 import platform
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs import UserError, config, revision
+from jobs import UserError, config, notes, revision, shards
 from jobs.config import Section
+
+FOLDER = 1000  # shards in a folder, at most
 
 
 @dataclass
@@ -27,7 +30,28 @@ class System:
     config: Section
 
     def shard(self, unit: int) -> Path:
-        return self.folder / "generate" / f"unit-{unit:05d}.h5"
+        """generate/unit-00042.h5; from the thousandth on generate/01000-01999/unit-01042.h5, since
+        file systems are slow in large folders.
+        """
+        first = unit - unit % FOLDER
+        folder = f"{first:05d}-{first + FOLDER - 1:05d}" if first else ""
+        return self.folder / "generate" / folder / f"unit-{unit:05d}.h5"
+
+    def shards(self, units: Iterable[int]) -> set[int]:
+        """Those of `units` that have a shard, by names alone: a listing for each folder."""
+        units = [*units]
+        one_of_each = {unit // FOLDER: unit for unit in units}
+        names = {n: notes.listing(self.shard(unit).parent) for n, unit in one_of_each.items()}
+        return {unit for unit in units if f"unit-{unit:05d}.h5" in names[unit // FOLDER]}
+
+    def tidy(self) -> None:
+        """Remove what killed processes left half written beside the results; generate does so for
+        its shards, large for its frames.
+        """
+        for folder, below, _ in os.walk(self.folder):
+            shards.tidy(Path(folder))
+            if Path(folder) == self.folder:
+                below[:] = [name for name in below if name not in ("generate", "large", "log")]
 
     def failure(self, unit: int) -> Path:
         """Where a failed unit leaves its reason and the name of its log, until it succeeds."""

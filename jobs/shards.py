@@ -18,7 +18,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from jobs import hdf5
+from jobs import hdf5, notes
 
 BLOCK = 64 << 20  # bytes of a large file's arrays read at a time
 
@@ -73,9 +73,6 @@ def write(path: Path, data: dict[str, Data], attributes: dict) -> None:
         except FileNotFoundError:
             check(path, **expected)
         sync(path.parent)
-        for left_over in path.parent.glob(f".{path.name}.*.tmp"):
-            if abandoned(left_over):
-                left_over.unlink(missing_ok=True)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -98,12 +95,18 @@ def new(path: Path, attributes: dict) -> Iterator[h5py.File]:
         sync(temporary)
         os.replace(temporary, path)
         sync(path.parent)
-        for left_over in path.parent.glob(f".{path.name}.*.tmp"):
-            if abandoned(left_over):
-                left_over.unlink(missing_ok=True)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def tidy(*folders: Path) -> None:
+    """Remove what killed processes left half written in these folders."""
+    for folder in folders:
+        for name in notes.listing(folder):
+            if name.startswith(".") and name.endswith(".tmp") and abandoned(folder / name):
+                with contextlib.suppress(OSError):
+                    (folder / name).unlink()
 
 
 def abandoned(temporary: Path) -> bool:
@@ -232,6 +235,21 @@ def check_large(path: Path, **attributes) -> None:
         raise BadFileError("not readable") from None
     except Exception:  # h5py answers damage with whatever it meets first
         raise BadFileError("truncated or not HDF5") from None
+
+
+def check_made_with(path: Path, config_digest: str) -> None:
+    """BadFileError or FileNotFoundError unless a file says that it was made with this config; a
+    quick look, at no array.
+    """
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            found = file.attrs.get("config_digest")
+    except FileNotFoundError:
+        raise
+    except Exception:  # h5py answers damage with whatever it meets first
+        raise BadFileError("truncated or not HDF5") from None
+    if found != config_digest:
+        raise BadFileError("made with another config")
 
 
 def read(path: Path, **attributes) -> tuple[dict[str, np.ndarray], dict]:

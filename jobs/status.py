@@ -11,7 +11,7 @@ import h5py
 
 from jobs import notes, requeues
 from jobs.progress import duration, rate
-from jobs.rundir import System
+from jobs.rundir import FOLDER, System
 
 ALIVE = 60.0  # seconds: an older heartbeat belongs to a process that was killed
 
@@ -23,8 +23,7 @@ def report(run: Path, study: str, systems: list[System]) -> str:
     failures = []
     for system in systems:
         count = system.config.generate.units
-        there = notes.listing(system.shard(0).parent)
-        finished = {unit for unit in range(count) if system.shard(unit).name in there}
+        finished = system.shards(range(count))
         total, done = total + count, done + len(finished)
         failed = notes.listing(system.failure(0).parent)
         failures += [
@@ -159,7 +158,9 @@ def _complete(path: Path) -> bool:
 
 def _set_aside(system: System) -> list[Path]:
     """Files NAME.bad of this system, without a look at each of the others."""
-    folders = [system.shard(0).parent, system.folder, system.folder / "data"]
+    last = system.config.generate.units - 1
+    shards = {system.shard(unit).parent for unit in (*range(0, last, FOLDER), last)}
+    folders = [*shards, system.folder, system.folder / "data"]
     deep = [system.folder / name for name in ("train", "predict", "rollout", "large")]
     found = [f / name for f in folders for name in notes.listing(f) if ".bad" in name]
     return sorted({*found, *(path for top in deep for path in top.rglob("*.bad*"))})

@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
-from jobs import UserError, provenance, revision, shards, signals
+from jobs import UserError, notes, provenance, revision, shards, signals
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
@@ -24,32 +24,49 @@ class UnitError(Exception):
 
 
 def missing(system: System, units: list[int], progress: Progress) -> list[int]:
-    """Those of `units` whose shard is not there or not sound.  Bad ones are moved aside and
+    """Those of `units` whose shard is not there, by names alone: what carries its final name was
+    whole when it got it, and collect looks at the content.
+
+    The first is looked at; if it is of another config or damaged, all are, as `damaged` does.
+    """
+    there = system.shards(units)
+    for unit in sorted(there)[:1]:
+        try:
+            shards.check_made_with(system.shard(unit), digest(system.config))
+        except shards.BadFileError:
+            there -= set(damaged(system, sorted(there), progress))
+    failed = notes.listing(system.failure(0).parent)
+    for unit in there:
+        if system.failure(unit).name in failed:
+            _forgive(system, unit)  # another process brought it home
+    return sorted(set(units) - there)
+
+
+def damaged(system: System, units: list[int], progress: Progress) -> list[int]:
+    """Those of `units` whose shard is not sound, or another config's; they are moved aside and
     reported.
 
-    Raises UserError, and moves nothing, if all that are there belong to another config: finished
-    work of another version, or of a config that was edited, is not set aside unasked.
+    Raises UserError, and moves nothing, if all are another config's: finished work of another
+    version, or of a config that was edited, is not set aside unasked.
     """
-    absent, bad, sound, wanted = [], {}, 0, digest(system.config)
+    bad, wanted = {}, digest(system.config)
     for unit in units:
         try:
             shards.check(system.shard(unit), config_digest=wanted, unit_index=unit)
         except FileNotFoundError:
-            absent.append(unit)
+            bad[unit] = None
         except shards.BadFileError as error:
             bad[unit] = error
-        else:
-            sound += 1
-            _forgive(system, unit)  # another process brought it home
-    if bad and not sound and all("another config" in str(error) for error in bad.values()):
+    if len(bad) == len(units) and all("another config" in str(error) for error in bad.values()):
         raise UserError(
             f"{system.shard(min(bad)).parent}: the units that are there ({len(bad)}) were made with another config or by "
             "another version; nothing was touched: choose another --run, or remove them to make them anew"
         )
     for unit, error in bad.items():
-        path = system.shard(unit)
-        progress.say(f"{path}: {error}; moved aside to {shards.set_aside(path).name}")
-    return sorted([*absent, *bad])
+        if error is not None:
+            path = system.shard(unit)
+            progress.say(f"{path}: {error}; moved aside to {shards.set_aside(path).name}")
+    return sorted(bad)
 
 
 def generate(
@@ -69,10 +86,12 @@ def generate(
         (system, unit) for system in systems for unit in range(system.config.generate.units)
     ]
     mine = place.share(everything)
-    todo = [
-        (system, missing(system, [unit for owner, unit in mine if owner is system], progress))
-        for system in systems
-    ]
+    units_of = {id(system): [] for system in systems}
+    for system, unit in mine:
+        units_of[id(system)].append(unit)
+    todo = [(system, missing(system, units_of[id(system)], progress)) for system in systems]
+    for system, units in todo:
+        shards.tidy(*{system.shard(unit).parent for unit in units})
     count = sum(len(units) for _, units in todo)
     progress.say(
         f"{len(mine)} of {len(everything)} units are mine, {len(mine) - count} of them finished before"

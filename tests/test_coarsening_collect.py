@@ -227,7 +227,8 @@ def test_generating_again_makes_only_what_is_missing(quench, made, run):
     """Killed and started again: the same shards."""
     before = {path.name: shards.check(path) for path in (run / "generate").glob("*.h5")}
     (run / "generate/unit-00003.h5").unlink()
-    (run / "generate/unit-00001.h5").write_bytes(b"half a file")
+    (run / "generate/.unit-00001.h5.elsewhere-1.tmp").write_bytes(b"half a file")
+    (run / "generate/unit-00001.h5").unlink()
     code, lines = quench("coarsening", "generate", made.parent / "small.yaml", "--run", run)
     assert code == 0
     assert "6 of 6 units are mine, 4 of them finished before" in "\n".join(lines)

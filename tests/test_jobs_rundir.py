@@ -23,6 +23,7 @@ from jobs.nucleation.config import Nucleation
 from jobs.options import parser
 from jobs.progress import Progress
 from jobs.units import Place
+from kernels.device import select
 
 
 def units(run) -> list[str]:
@@ -473,6 +474,49 @@ def test_status_opens_no_unit(quench, small, tmp_path, monkeypatch):
     assert opened == ["dataset.h5"]
 
 
+def test_a_hundred_thousand_units_are_counted_by_name(quench, small, tmp_path, monkeypatch):
+    """generate's scan and status open one unit at most; the rest are names in folders of 1 000."""
+    run, count = tmp_path / "run", 100_000
+    more = ("--set", f"generate.units={count}", "--task", "2/100000")
+    assert quench("nucleation", "generate", small, "--run", run, *more)[0] == 0
+    system = rundir.load(run, {"nucleation": Nucleation})[1][0]
+    for unit in range(count):
+        if unit % 1000 == 0:
+            system.shard(unit).parent.mkdir(exist_ok=True)
+        if unit not in (2, 70_004):
+            system.shard(unit).touch()
+    folders = [run / "generate", *(p for p in (run / "generate").iterdir() if p.is_dir())]
+    assert len(folders) == 100
+    assert all(sum(p.is_file() for p in folder.iterdir()) <= 1000 for folder in folders)
+    assert system.shard(70_004) == run / "generate/70000-70999/unit-70004.h5"
+    opened, real = [], h5py.File
+    monkeypatch.setattr(
+        h5py, "File", lambda path, *a, **k: opened.append(path) or real(path, *a, **k)
+    )
+    start = time.monotonic()
+    assert work.missing(system, [*range(2, count)], None) == [70_004]
+    assert "99999 of 100000 done" in "\n".join(quench("status", run)[1])
+    assert time.monotonic() - start < 20  # seconds; some 0.3 on a quiet core
+    assert len(opened) < 5
+
+
+def test_all_makes_damaged_units_anew(quench, small, tmp_path):
+    run, path = tmp_path / "run", tmp_path / "run/generate/unit-00001.h5"
+    assert quench("nucleation", "collect", small, "--run", run)[0] == 2
+    assert quench("nucleation", "generate", small, "--run", run)[0] == 0
+    assert quench("nucleation", "collect", small, "--run", run)[0] == 0
+    before = digests(run)
+    (run / "dataset.h5").unlink()
+    path.write_bytes(path.read_bytes()[:-1000])
+    options = parser().parse_args(["nucleation", "all", str(small), "--run", str(run)])
+    options.settings = []
+    with Progress(run / "log", "all", Place()) as progress:
+        systems = rundir.load(run, {"nucleation": Nucleation})[1]
+        assert main.data(options, systems, Place(), select("cpu"), progress) == (0, [])
+    assert digests(run) == before
+    assert path.with_name("unit-00001.h5.bad").exists()
+
+
 def test_beyond_the_spinodal_is_a_warning(quench, small, tmp_path):
     settings = ["--set", "system.field=2.5", "--set", "generate.units=1"]
     code, lines = quench("nucleation", "generate", small, "--run", tmp_path / "run", *settings)
@@ -505,7 +549,7 @@ def test_killed_and_resumed_gives_the_same_bytes(quench, small, tmp_path):
     assert process.returncode == -signal.SIGKILL
     assert len(units(run)) < 5
     system = rundir.load(run, {"nucleation": Nucleation})[1][0]
-    assert len(work.missing(system, [*range(4)], None)) <= 2  # and none is damaged
+    assert len(work.damaged(system, [*range(4)], None)) <= 2  # not there; none is damaged
     assert quench("nucleation", "all", small, "--run", run, *sizes)[0] == 0
     assert digests(run) == digests(tmp_path / "whole")
     assert not list(run.rglob("*.tmp"))
