@@ -8,8 +8,10 @@ import yaml
 
 from jobs import UserError, config, yaml12
 from jobs.coarsening.config import Coarsening
+from jobs.nucleation import generate as nucleation_generate
 from jobs.nucleation.config import Nucleation
 from jobs.options import parsed
+from kernels.device import select
 
 ROOT = Path(__file__).parent.parent
 PLAIN = {"system": {"size": 10, "field": 0.57}, "generate": {"units": 1, "events": 8}}
@@ -305,6 +307,26 @@ def test_what_cannot_be_trained_is_refused_before_it_is_simulated(
         assert (code, len(lines)) == (2, 1), lines
         assert re.search(said, lines[0])
     assert not (tmp_path / "run").exists()
+
+
+def test_too_few_configurations_are_said_before_they_are_made(quench, tmp_path):
+    """Surely too few: refused, with nothing made; probably too few: a warning as work begins."""
+    path = ROOT / "jobs/nucleation/demo.yaml"
+    few = ("--set", "generate.units=1", "--set", "generate.events=64")
+    for words in (
+        ("nucleation", "all", path, "--run", tmp_path / "run"),
+        ("plan", "nucleation", path),
+    ):
+        code, lines = quench(*words, *few)
+        assert (code, len(lines)) == (2, 1), lines
+        assert "each fold takes 9000 configurations, and 64 events give about 840" in lines[0]
+    assert not (tmp_path / "run").exists()
+    raw = config.read(path, ["generate.events=160"], "nucleation")
+    found = config.systems(raw, Nucleation, "demo")[""]
+    assert found.untrainable() is None
+    model = nucleation_generate.build(found, select("cpu"))
+    (line,) = nucleation_generate.warn(model, found)
+    assert "about 8400 balanced configurations are expected, and a fold of train takes 9000" in line
 
 
 def test_a_grid_too_small_for_the_network():

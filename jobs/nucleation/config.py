@@ -4,6 +4,7 @@ learnt.
 
 from typing import Literal
 
+import numpy as np
 import pydantic
 
 from jobs.config import Section, value
@@ -290,8 +291,36 @@ class Predict(Section):
     occlusion: Occlusion = value(default_factory=Occlusion, unit="", about="the maps")
 
 
+# Balanced configurations an event gives, from 50 MCS of history, in the systems of the paper as they
+# were made here (range: configurations / event); no system gave more than 0.27 of its history.
+YIELD = {1: 13.2, 3: 2.2, 5: 2.1, 10: 3.1, 15: 4.1, 20: 6.1}
+MOST = 0.4
+
+
 class Nucleation(Section):
     """Everything that decides the result.  The device is not in it: it does not."""
+
+    def untrainable(self) -> str | None:
+        g = self.generate
+        if self.needed <= MOST * g.units * g.events * g.history:
+            return None
+        return (
+            f"generate.units = {g.units}, generate.events = {g.events}: too few for the networks: each fold takes "
+            f"{self.needed} configurations, and {g.units * g.events} events give about {self.expected}; "
+            "raise them, or lower train.training, train.validation and train.test"
+        )
+
+    @property
+    def needed(self) -> int:
+        """Configurations that a fold takes."""
+        return self.train.test + self.train.validation + (self.train.training or 1)
+
+    @property
+    def expected(self) -> int:
+        """Balanced configurations that the events may give, by what other systems gave."""
+        g = self.generate
+        each = np.interp(self.system.range or 1, [*YIELD], [*YIELD.values()])
+        return int(float(f"{g.units * g.events * each * g.history / 50:.2g}"))
 
     study: Literal["nucleation"] = value("nucleation", unit="", about="the study")
     seed: int = value(1, unit="", ge=0, le=2**64 - 1, about="of all randomness")

@@ -40,12 +40,19 @@ def build(config: Nucleation, device) -> Ising:
 
 def warn(model: Ising, config: Nucleation) -> list[str]:
     """What is allowed but probably not meant."""
+    lines = []
+    if config.expected < config.needed:
+        lines.append(
+            f"about {config.expected} balanced configurations are expected, and a fold of train takes "
+            f"{config.needed}: raise generate.units, or lower train.training"
+        )
     if model.is_metastable():
-        return []
+        return lines
     return [
+        *lines,
         f"system.field = {config.system.field} at system.temperature = {config.system.temperature:.6g}: "
         f"the state is not metastable (the mean-field spinodal is at {model.spinodal_field:.4f}): "
-        "m falls at once, without nucleation"
+        "m falls at once, without nucleation",
     ]
 
 
