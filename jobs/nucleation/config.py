@@ -291,8 +291,8 @@ class Predict(Section):
     occlusion: Occlusion = value(default_factory=Occlusion, unit="", about="the maps")
 
 
-# Balanced configurations an event gives, from 50 MCS of history, in the systems of the paper as they
-# were made here (range: configurations / event); no system gave more than 0.27 of its history.
+# Balanced configurations an event gives, from 50 MCS of history, in the systems of the paper as
+# they were made here (range: configurations / event); none gave more than 0.27 of its history.
 YIELD = {1: 13.2, 3: 2.2, 5: 2.1, 10: 3.1, 15: 4.1, 20: 6.1}
 MOST = 0.4
 
