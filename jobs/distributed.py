@@ -11,6 +11,8 @@ MASTER_PORT:
 
 import atexit
 import os
+import sys
+import threading
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
@@ -22,6 +24,7 @@ from torch import Tensor, nn
 from jobs import UserError, signals
 
 MEETING = timedelta(seconds=300)  # the ranks of a job begin one after another
+ANNOUNCED = 5.0  # seconds, after which a rank says that it waits
 PATIENCE = timedelta(days=7)  # a rank may wait for hours where the stages meet
 
 
@@ -37,6 +40,17 @@ class Ranks:
                 f"{wrong[0]} is {environment.get(wrong[0])!r}: of several processes that train together each needs "
                 f"{', '.join(names)} and MASTER_ADDR; unset WORLD_SIZE to train alone"
             )
+        waiting = threading.Timer(
+            ANNOUNCED,
+            print,
+            [
+                f"rank {environment['RANK']} of {environment['WORLD_SIZE']} waits for the others at {where}, for at most "
+                f"{MEETING.seconds} s; WORLD_SIZE, RANK and MASTER_ADDR are set: to train alone, unset them"
+            ],
+            {"file": sys.stderr, "flush": True},
+        )
+        waiting.daemon = True
+        waiting.start()
         try:
             torch.distributed.init_process_group("gloo", timeout=MEETING)
         except (RuntimeError, ValueError) as error:
@@ -44,6 +58,8 @@ class Ranks:
                 f"rank {environment['RANK']} of {environment['WORLD_SIZE']} did not meet the others at {where} within "
                 f"{MEETING.seconds} s ({str(error).splitlines()[0][:120]}); unset WORLD_SIZE to train alone"
             ) from None
+        finally:
+            waiting.cancel()
         atexit.register(torch.distributed.destroy_process_group)
         self.rank, self.size = torch.distributed.get_rank(), torch.distributed.get_world_size()
         self.neighbours = int(

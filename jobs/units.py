@@ -13,6 +13,12 @@ from jobs import UserError
 from kernels.device import available_cores
 
 
+GAPS = (
+    "this array's ids have gaps, and its tasks cannot tell which shares are nobody's: submit it without gaps, such as "
+    "--array=0-3, or one id alone, which does all that is missing; what is finished is skipped"
+)
+
+
 @dataclass
 class Place:
     """This process among the others: array task `task` of `tasks`, MPI rank `rank` of `ranks`."""
@@ -73,16 +79,20 @@ def array_task(task: str | None, environment: Mapping[str, str]) -> tuple[int, i
                 int(environment["SLURM_ARRAY_TASK_MIN"]),
                 int(environment.get("SLURM_ARRAY_TASK_STEP", "1")),
             )
+            k, count = (
+                int(environment["SLURM_ARRAY_TASK_ID"]) - first,
+                int(environment["SLURM_ARRAY_TASK_COUNT"]),
+            )
             if step < 1:
                 raise ValueError(f"SLURM_ARRAY_TASK_STEP = {step}")
             if "SLURM_JOB_ID" not in environment:  # left behind in a shell, or in a script's copy
                 raise ValueError(
                     "SLURM_ARRAY_TASK_ID is set, and no SLURM_JOB_ID: is this an array?"
                 )
-            k, count = (
-                (int(environment["SLURM_ARRAY_TASK_ID"]) - first) // step,
-                int(environment["SLURM_ARRAY_TASK_COUNT"]),
-            )
+            last = int(environment.get("SLURM_ARRAY_TASK_MAX", first + (count - 1) * step))
+            if last != first + (count - 1) * step:
+                raise UserError(GAPS)
+            k //= step
             source = "SLURM_ARRAY_TASK_ID"
         else:
             return 0, 1
@@ -92,8 +102,7 @@ def array_task(task: str | None, environment: Mapping[str, str]) -> tuple[int, i
         ) from None
     if not 0 <= k < count:
         raise UserError(
-            f"{source}: task {k} of {count} does not exist (array ids with gaps?); use --array=0-7, "
-            "or --task k/K"
+            f"{source}: task {k} of {count} does not exist; use --array=0-7, or --task k/K"
         )
     return k, count
 

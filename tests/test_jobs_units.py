@@ -35,6 +35,7 @@ PLACES = [
     ("2/4", {}, (2, 4)),
     ("2/4", SLURM, (2, 4)),
     (None, SLURM, (2, 4)),
+    (None, {**SLURM, "SLURM_ARRAY_TASK_MAX": "6"}, (2, 4)),
     (None, {"QUENCH_TASK": "1", "QUENCH_TASKS": "2", **SLURM}, (1, 2)),
     (None, {**SLURM, "SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_STEP": "2"}, (2, 4)),
     (
@@ -60,6 +61,8 @@ def test_array_task(task, environment, expected):
         (None, {"QUENCH_TASK": "4", "QUENCH_TASKS": "4"}),
         (None, {"QUENCH_TASK": "x", "QUENCH_TASKS": "4"}),
         (None, {**SLURM, "SLURM_ARRAY_TASK_ID": "9"}),  # --array=3,4,5,9 has a gap
+        # every task of --array=3-5,7 says so, not the last alone
+        *((None, {**SLURM, "SLURM_ARRAY_TASK_ID": k, "SLURM_ARRAY_TASK_MAX": "7"}) for k in "3457"),
         (None, {"SLURM_ARRAY_TASK_ID": "9"}),
         (None, {**SLURM, "SLURM_ARRAY_TASK_STEP": "0"}),
         (None, {name: text for name, text in SLURM.items() if name != "SLURM_JOB_ID"}),  # stale
@@ -96,7 +99,7 @@ def test_ranks_without_mpi4py(monkeypatch):
         ),
     ],
 )
-def test_ranks_that_do_not_meet_are_said(monkeypatch, variables, said):
+def test_ranks_that_do_not_meet_are_said(monkeypatch, capsys, variables, said):
     """By accident, or because one was lost: no silent wait and no traceback."""
     from jobs import distributed
 
@@ -105,6 +108,9 @@ def test_ranks_that_do_not_meet_are_said(monkeypatch, variables, said):
     for name, text in variables.items():
         monkeypatch.setenv(name, text)
     monkeypatch.setattr(distributed, "MEETING", timedelta(seconds=3))
+    monkeypatch.setattr(distributed, "ANNOUNCED", 0.3)
     with pytest.raises(UserError, match=said) as error:
         units.here(None)
     assert "\n" not in str(error.value)
+    waits = "rank 1 of 2 waits for the others at 127.0.0.1:9" in capsys.readouterr().err
+    assert waits == ("did not meet" in said)
