@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from jobs import UserError
 from kernels.device import available_cores
 
-
 GAPS = (
     "this array's ids have gaps, and its tasks cannot tell which shares are nobody's: submit it without gaps, such as "
     "--array=0-3, or one id alone, which does all that is missing; what is finished is skipped"
