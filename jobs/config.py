@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import json
 import math
+import re
 import types
 import typing
 from pathlib import Path
@@ -23,6 +24,7 @@ from jobs import UserError, yaml12
 from kernels import arguments
 
 MOST_SYSTEMS = 10_000  # of a sweep
+LONGEST_NAME = 200  # bytes, of a folder
 
 
 class Section(pydantic.BaseModel):
@@ -122,7 +124,7 @@ def systems(raw: dict, model: type[Section], source: str) -> dict[str, Section]:
     ..., ...} for a sweep.
     """
     swept = _lists(raw, model)
-    mistakes, found = [], {}
+    mistakes, found, folders = [], {}, {}
     for path, values in swept.items():
         texts = [str(float(item)) if type(item) is int else str(item) for item in values]
         if not values or len(set(texts)) < len(texts):
@@ -145,6 +147,17 @@ def systems(raw: dict, model: type[Section], source: str) -> dict[str, Section]:
         name = ",".join(
             f"{'.'.join(path)}={item}" for path, item in zip(swept, combination, strict=True)
         )
+        name = re.sub(r"[/\0-\x1f]", "_", name)  # it is a folder's
+        if len(name.encode("utf-8", "replace")) > LONGEST_NAME:
+            raise UserError(
+                f"{source}: a sweep's values name folders, and {name[:60]}... is longer than {LONGEST_NAME} bytes"
+            )
+        if name.casefold() in folders:
+            raise UserError(
+                f"{source}: a sweep's values name folders, and {folders[name.casefold()]} and {name} would be one where "
+                "a disk ignores case"
+            )
+        folders[name.casefold()] = name
         try:
             found[name] = model.model_validate(plain)
         except pydantic.ValidationError as error:

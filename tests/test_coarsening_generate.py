@@ -2,6 +2,9 @@
 it starts, what goes wrong.
 """
 
+import re
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -361,3 +364,12 @@ def test_a_mistake_is_one_line(quench, small_coarsening, tmp_path, setting, said
     assert code == 2
     assert len(lines) == 1
     assert said in lines[0]
+
+
+def test_more_memory_than_there_is(quench, tmp_path, monkeypatch):
+    """Said before anything is tried, not by a traceback or by the system's killer."""
+    monkeypatch.setattr("jobs.coarsening.generate.available_memory", lambda: 1e8)
+    demo = Path(__file__).parent.parent / "jobs/coarsening/demo.yaml"
+    code, lines = quench("coarsening", "generate", demo, "--run", tmp_path / "run")
+    assert code == 2
+    assert re.search(r"system.size = .* MB of memory, and there are 100 MB; lower", lines[-1])

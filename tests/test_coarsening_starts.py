@@ -207,12 +207,36 @@ def test_inside_of_a_cube_with_a_hole():
     assert np.array_equal(solid, expected)
 
 
+TETRAHEDRON = b"""v 0 0 0
+v 1 0 0
+v 0 1 0
+v 0 0 1
+f 1 2 3
+f 1 2 4
+f 2 3 4
+f 3 1 4
+"""
+
+
+def test_many_triangles_are_taken_a_part_at_a_time(monkeypatch, tmp_path):
+    (tmp_path / "a.obj").write_bytes(TETRAHEDRON)
+    triangles = mesh.read(tmp_path / "a.obj")
+    whole = mesh.inside(triangles, 16)
+    assert 0.13 < whole.mean() < 0.2  # a sixth of the cube
+    monkeypatch.setattr(mesh, "PAIRS", 3)
+    assert len(list(mesh.parts(np.array([1, 0, 5, 1, 1, 1, 9]), 3))) == 4
+    assert np.array_equal(mesh.inside(triangles, 16), whole)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
         ("a.ply", b"ply", "expected a surface in a file .obj or .stl"),
         ("a.obj", b"v 0 0 0\nf 1 2 3\n", "not a OBJ file"),
         ("a.obj", b"v 0 0\nv 1 0\n f 1 2 2\n", "not a OBJ file"),
+        ("a.obj", TETRAHEDRON.replace(b"f 1 2 3", b"f -5 2 3"), "not a OBJ file"),
+        ("a.obj", TETRAHEDRON.replace(b"f 1 2 3", b"f 0 2 3"), "not a OBJ file"),
+        ("a.obj", TETRAHEDRON.replace(b"f 1 2 3", b"f 1%s 2 3" % (b"0" * 23)), "not a OBJ file"),
         ("a.obj", b"v 0 0 0\n", "holds no triangles"),
         ("a.obj", b"v 0 0 0\nv 1 0 0\nv 0 1 nan\nf 1 2 3\n", "not finite"),
         ("a.obj", b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "not a closed surface: 3 of its edges"),

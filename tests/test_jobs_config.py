@@ -309,6 +309,23 @@ def test_what_cannot_be_trained_is_refused_before_it_is_simulated(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_sweep_names_folders():
+    raw = config.read(ROOT / "jobs/coarsening/demo.yaml", [], "coarsening")
+
+    def names(*meshes) -> list[str]:
+        cases = {"own": {"start": "shape", "mesh": list(meshes)}}
+        return list(config.systems(raw | {"rollout": {"cases": cases}}, Coarsening, "demo"))
+
+    assert names("/a/b.obj", "c.obj") == [
+        "rollout.cases.own.mesh=_a_b.obj",
+        "rollout.cases.own.mesh=c.obj",
+    ]
+    with pytest.raises(UserError, match="would be one where a disk ignores case"):
+        names("a.obj", "A.obj")
+    with pytest.raises(UserError, match="longer than 200 bytes"):
+        names("a.obj", "b" * 250)
+
+
 def test_too_few_configurations_are_said_before_they_are_made(quench, tmp_path):
     """Surely too few: refused, with nothing made; probably too few: a warning as work begins."""
     path = ROOT / "jobs/nucleation/demo.yaml"

@@ -19,6 +19,7 @@ from jobs.coarsening.config import SPLITS, Coarsening
 from jobs.coarsening.fields import downscale
 from jobs.progress import duration
 from jobs.shards import Data
+from jobs.slabs import available_memory
 from jobs.work import UnitError
 from kernels.cahn_hilliard import COARSEST_INTERFACE, CahnHilliard, Trajectory, coarsening
 from kernels.cahn_hilliard_plan import explicit_limit
@@ -110,12 +111,21 @@ def warn(model: CahnHilliard, config: Coarsening) -> list[str]:
 
 
 def announce(model: CahnHilliard, config: Coarsening, units: Sequence[int]) -> list[str]:
-    """What `units` will take, before it starts: disk, memory, time (from some steps made now)."""
+    """What `units` will take, before it starts: disk, memory, time (from some steps made now).
+
+    Raises UserError where there is not as much memory.
+    """
     s, g = config.system, config.generate
     mine, everything = sum(g.blocks[unit][2] for unit in units), sum(g.sequences.values())
     small, large = 4 * s.network_size**3 * g.frames, 4 * s.size**3 * g.frames
     call = together(config, model.device)
     memory = PROGRAM_BYTES + 3 * call * large + 2 * g.sequences_per_unit * small
+    there = available_memory()
+    if memory > there and model.device.kind == "cpu":
+        raise UserError(
+            f"system.size = {s.size}: a sequence of {g.frames} frames takes about {size(memory)} of memory, and there are "
+            f"{size(there)}; lower system.size or generate.frames, or use a larger machine"
+        )
     spans = [
         start_time(config, unit) + g.times[-1] for unit in units for _ in range(g.blocks[unit][2])
     ]

@@ -1,11 +1,14 @@
 """Closed triangle surfaces from .obj and .stl files, and which points of a grid they hold."""
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from jobs import UserError
+
+PAIRS = 1 << 20  # of a triangle and a column, at a time: memory stays small
 
 
 def read(path: Path) -> np.ndarray:
@@ -50,6 +53,8 @@ def _obj(raw: bytes) -> np.ndarray:
             corners.append([float(word) for word in words[:3]])
         elif kind == "f":  # 1 is the first corner so far, -1 the last; polygons are fans
             face = [int(word.split("/")[0]) for word in words]
+            if not all(0 < i <= len(corners) or -len(corners) <= i < 0 for i in face):
+                raise ValueError("a corner that is not there")
             face = [i - 1 if i > 0 else len(corners) + i for i in face]
             faces += [(face[0], a, b) for a, b in itertools.pairwise(face[1:])]
     return np.array(corners, np.float64).reshape(-1, 3)[np.array(faces, int).reshape(-1, 3)]
@@ -99,6 +104,23 @@ def inside(triangles: np.ndarray, size: int) -> np.ndarray:
     low = np.maximum(np.ceil(corners[:, :, :2].min(1)).astype(int), 0)
     high = np.minimum(np.floor(corners[:, :, :2].max(1)).astype(int), size - 1)
     width = np.maximum(high - low + 1, 0)
+    crossed = np.zeros(size * size * (size + 1), np.int32)
+    for part in parts(width.prod(1), PAIRS):
+        crossed += crossings(corners[part], low[part], width[part], size)
+    return np.cumsum(crossed.reshape(size, size, -1), axis=2)[:, :, :size] % 2 == 1
+
+
+def parts(count: np.ndarray, most: int) -> Iterator[slice]:
+    """Slices of consecutive entries whose counts add up to about `most`."""
+    border = np.flatnonzero(np.diff(np.cumsum(count) // most)) + 1
+    for first, last in itertools.pairwise([0, *border.tolist(), len(count)]):
+        yield slice(first, last)
+
+
+def crossings(corners: np.ndarray, low: np.ndarray, width: np.ndarray, size: int) -> np.ndarray:
+    """In each column of cells, how often triangles (n, 3, 3) cross it, below which cell: int (size
+    * size * (size + 1),).  low, width: int (n, 2), the columns under each triangle's box.
+    """
     count = width.prod(1)
     which = np.repeat(
         np.arange(len(corners)), count
@@ -117,9 +139,6 @@ def inside(triangles: np.ndarray, size: int) -> np.ndarray:
     whole = u + v + w
     hit = (((u > 0) & (v > 0) & (w > 0)) | ((u < 0) & (v < 0) & (w < 0))) & (whole != 0)
     z = (u * a[:, 2] + v * b[:, 2] + w * c[:, 2])[hit] / whole[hit]
-    first = np.clip(np.ceil(z), 0, size).astype(
-        int
-    )  # the cells from here on lie above the crossing
-    crossed = np.zeros((size, size, size + 1), np.int32)
-    np.add.at(crossed, (x[hit], y[hit], first), 1)
-    return np.cumsum(crossed, axis=2)[:, :, :size] % 2 == 1
+    first = np.clip(np.ceil(z), 0, size).astype(int)  # cells from here on lie above the crossing
+    cell = (x[hit] * size + y[hit]) * (size + 1) + first
+    return np.bincount(cell, minlength=size * size * (size + 1)).astype(np.int32)
