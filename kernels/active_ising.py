@@ -49,6 +49,8 @@ from kernels.active_ising_rates import (
 from kernels.arguments import brief, number, one_of, reals, seed_of, whole, wholes
 from kernels.device import select
 
+__all__ = ["ALGORITHMS", "ActiveIsing", "CountersFull", "Trajectories"]
+
 ALGORITHMS = ("auto", "standard", "continuous_time")
 # beyond, `standard` is the faster at rho0 = 3: 784 against 730 time units a second at T = 0.37
 CONTINUOUS_UP_TO = 0.36
@@ -77,15 +79,14 @@ class CountersFull(RuntimeError):
 class Trajectories:
     """What r replicas showed at o times, s of which have maps.  Lattices are indexed [x, y].
 
-    time: float64 (o,). particles: int32 (r,), N. magnetization: int32 (r, o), sum of m_i.
-    density_profile,
-    magnetization_profile: int32 (r, o, L), sums of rho_i and m_i over y. density_histogram: int32
-    (r, o, 65), sites that hold 0 to 63 particles, and 64 or more. magnetization_map int16 and
-    density_map uint16: (r, s, L, L), m_i and rho_i.
+    times: float64 (o,), as asked. particles: int32 (r,), N. magnetization: int32 (r, o), sum of
+    m_i. density_profile, magnetization_profile: int32 (r, o, L), sums of rho_i and m_i over y.
+    density_histogram: int32 (r, o, 65), sites that hold 0 to 63 particles, and 64 or more.
+    magnetization_map int16 and density_map uint16: (r, s, L, L), m_i and rho_i.
     attempts: int64 (r,), all that were made.
     """
 
-    time: np.ndarray
+    times: np.ndarray
     particles: np.ndarray
     magnetization: np.ndarray
     density_profile: np.ndarray
@@ -222,7 +223,7 @@ class ActiveIsing:
             for f in fields(Trajectories)
             if f.name != "time"
         }
-        return Trajectories(time=times, **columns)
+        return Trajectories(times=times, **columns)
 
 
 @dataclass(frozen=True)

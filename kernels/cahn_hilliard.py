@@ -54,6 +54,17 @@ from kernels.device import select
 from kernels.free_energy import FreeEnergy, double_well
 from kernels.streams import STREAMS
 
+__all__ = [
+    "FORMS",
+    "LAPLACIANS",
+    "SCHEMES",
+    "BlownUpError",
+    "CahnHilliard",
+    "Trajectory",
+    "coarsening",
+    "mixtures",
+]
+
 FORMS = {"unit": double_well(0.0, 1.0), "symmetric": FreeEnergy((-1.0, 1.0))}
 LAPLACIANS = ("spectral", "finite_difference")
 SCHEMES = ("adaptive", "first_order", "second_order", "third_order", "explicit")
@@ -86,8 +97,8 @@ class Trajectory:
     steady_time: float64 (n,), time at which the field was found at rest, nan: it was not; later
     times hold the field as it was then. uniform: bool (n,), at rest as a uniform mixture.
     steps: int64 (n,). diverged: bool (n,), blown up: from then on fields and numbers are those of
-    the last look before (or of the start), and `time` is that look's. time: float64 (n,), the time
-    reached.
+    the last look before (or of the start), and `end_time` is that look's. end_time: float64
+    (n,), the time reached.
     """
 
     times: np.ndarray
@@ -102,7 +113,7 @@ class Trajectory:
     uniform: np.ndarray
     steps: np.ndarray
     diverged: np.ndarray
-    time: np.ndarray
+    end_time: np.ndarray
 
     __repr__ = brief
 
@@ -185,7 +196,7 @@ class CahnHilliard:
         """Volume of a cell, length^d."""
         return self.spacing ** len(self.shape)
 
-    def wave_numbers(self) -> list[np.ndarray]:
+    def squared_wave_numbers(self) -> list[np.ndarray]:
         """k^2 along each axis, float64, in the order of an FFT, 1 / length^2."""
         axes = []
         for n in self.shape:
@@ -215,7 +226,7 @@ class CahnHilliard:
         u = self.to_symmetric(np.asarray(fields, np.float64))
         axes = tuple(range(-len(self.shape), 0))
         chemical = self.free_energy.density(u).mean(axes)
-        k2 = sum(np.ix_(*self.wave_numbers()))
+        k2 = sum(np.ix_(*self.squared_wave_numbers()))
         power = np.abs(np.fft.fftn(u, axes=axes)) ** 2
         surface = self.squared_width / 2 * (power * k2).sum(axes) / math.prod(self.shape) ** 2
         whole = self.energy_scale * self.cell * math.prod(self.shape)
@@ -264,7 +275,7 @@ class CahnHilliard:
         if on_blow_up == "raise" and trajectory.diverged.any():
             i = int(np.flatnonzero(trajectory.diverged)[0])
             raise BlownUpError(
-                f"field {i} blew up at t = {trajectory.time[i]:.6g} after {trajectory.steps[i]} steps "
+                f"field {i} blew up at t = {trajectory.end_time[i]:.6g} after {trajectory.steps[i]} steps "
                 f"of scheme {scheme}"
                 + (f" with step {step:g}; take a shorter one" if step else "; lower the tolerance"),
                 trajectory,
@@ -272,12 +283,12 @@ class CahnHilliard:
         short = (
             ~trajectory.diverged
             & np.isnan(trajectory.steady_time)
-            & (trajectory.time < trajectory.times[-1] * (1 - 1e-9))
+            & (trajectory.end_time < trajectory.times[-1] * (1 - 1e-9))
         )
         if short.any():
             warnings.warn(
                 f"{short.sum()} of {len(short)} fields did not reach the last time within {max_steps} "
-                "steps: what stands there is the field at Trajectory.time",
+                "steps: what stands there is the field at Trajectory.end_time",
                 stacklevel=2,
             )
         energy = trajectory.free_energy
@@ -321,7 +332,7 @@ class CahnHilliard:
             uniform=recorded.uniform,
             steps=recorded.steps,
             diverged=recorded.diverged,
-            time=recorded.time / self.rate,
+            end_time=recorded.time / self.rate,
         )
 
 

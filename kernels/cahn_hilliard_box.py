@@ -48,7 +48,7 @@ class Box:
         self.states = device.zeros((2 * order - 1, groups, size, 2, lanes), dtype)
         self.symbol, self.plane_symbol, self.weight = (
             device.asarray(a, dtype)
-            for a in (model.wave_numbers()[0][line_order(size)], plane_symbol, weight)
+            for a in (model.squared_wave_numbers()[0][line_order(size)], plane_symbol, weight)
         )
         self.alone = place[:, 0] == place[:, 1]  # k and -k are one
         self.medium = np.zeros(2 + model.free_energy.degree)
@@ -235,5 +235,5 @@ def pairs_of_lines(model: CahnHilliard, lanes: int) -> tuple[np.ndarray, ...]:
         np.concatenate([a, np.repeat(a[-1:], fill)]).reshape(-1, lanes) for a in (plus, minus, y, z)
     )
     weight = np.concatenate([weight, np.zeros(fill)]).reshape(-1, lanes)
-    k2 = model.wave_numbers()[1][order][y] + model.wave_numbers()[2][order][z]
+    k2 = model.squared_wave_numbers()[1][order][y] + model.squared_wave_numbers()[2][order][z]
     return np.stack([plus, minus], 1).astype(np.int32), order[y], order[z], k2, weight

@@ -69,7 +69,7 @@ def largest_growth(model: CahnHilliard, means: np.ndarray) -> np.ndarray:
     """
     curvature, e2 = model.free_energy.curvature(means), model.squared_width
     limit = max(0.0, float(-curvature.min()) / e2)  # k^2 of waves that may grow
-    axes = [axis[: len(axis) // 2 + 1] for axis in model.wave_numbers()]
+    axes = [axis[: len(axis) // 2 + 1] for axis in model.squared_wave_numbers()]
     axes = [axis[axis < limit] for axis in axes]
     if not all(len(axis) for axis in axes):
         return np.zeros(len(means))

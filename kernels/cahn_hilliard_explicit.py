@@ -58,7 +58,7 @@ def explicit(model: CahnHilliard, plan: Plan, progress: Callable[[float], None])
             )
 
     half = model.shape[-1] // 2 + 1
-    k2 = xp.asarray(sum(np.ix_(*model.wave_numbers()))[..., :half])
+    k2 = xp.asarray(sum(np.ix_(*model.squared_wave_numbers()))[..., :half])
     curvature = xp.asarray(plan.media[:, 2]).reshape(-1, *(1,) * dimensions)
     counts = np.full(half, 2.0)  # of a wave and its mirror image
     counts[[0, -1]] = 1

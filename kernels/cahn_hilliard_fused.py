@@ -26,7 +26,7 @@ def fused(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]) ->
     constants = compiled_for(model, plan.order, plan.adaptive) | {"SIZE": size}
     module = device.module("cahn_hilliard.cu", constants)
     recorded = Recorded.empty(plan)
-    symbol = device.asarray(model.wave_numbers()[0][line_order(size)], dtype)
+    symbol = device.asarray(model.squared_wave_numbers()[0][line_order(size)], dtype)
     twist, rule = device.asarray(turns(size), dtype), device.asarray(plan.rule, np.float64)
     at_start = int(plan.looks[0] == 0)
     looks = device.asarray(plan.looks[at_start:], np.float64)

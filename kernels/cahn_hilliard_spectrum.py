@@ -35,7 +35,7 @@ class SpectrumStep:
     ):
         self.device, self.real, self.order = model.device, np.dtype(model.precision), order
         half = model.shape[-1] // 2 + 1
-        waves, self.dimensions = model.wave_numbers(), len(model.shape)
+        waves, self.dimensions = model.squared_wave_numbers(), len(model.shape)
         count = np.full(half, 2.0)  # in a sum over all k
         count[[0, -1]] = 1
         kyz, weight = waves[-1][:half], count

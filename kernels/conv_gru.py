@@ -34,6 +34,8 @@ from kernels.conv_gru_file import OUTPUTS
 from kernels.device import select
 from kernels.streams import STREAMS
 
+__all__ = ["ConvGRU", "parameter_shapes", "random_parameters"]
+
 SMALLEST_SIDE = 3  # cells: a stencil meets no cell twice
 GPU_THREADS = 128
 SPARE = 64  # numbers behind a convolved field, for the last vector of its last row
@@ -292,10 +294,13 @@ class ConvGRU:
         rows[..., 0], rows[..., -1] = values[..., -1], values[..., 0]
 
     def start(self, phi: np.ndarray, hidden: np.ndarray | None = None) -> None:
-        """Set phi (count, x, y, z), and the hidden states (2, count, h, x, y, z), 0 by default.
+        """Set phi (count, x, y, z), or (x, y, z) for a count of 1, and the hidden states (2, count,
+        h, x, y, z), 0 by default.
         Raises ValueError on another shape, on values that are not finite, and on phi that this
         network, if its parameters say what they are, has never met.
         """
+        if self.count == 1 and np.shape(phi) == self.shape:
+            phi = phi[None] if hasattr(phi, "shape") else [phi]
         if np.shape(phi) != (self.count, *self.shape):
             raise ValueError(
                 f"phi has the shape {np.shape(phi)}; this network is for {(self.count, *self.shape)}"

@@ -26,6 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
+__all__ = ["DeviceError", "available_cores", "select"]
+
 FOLDER = Path(__file__).parent
 FLAGS = (
     "-O3",

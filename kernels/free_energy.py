@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.polynomial import Polynomial
 
+__all__ = ["FreeEnergy", "double_well"]
+
 DOUBLE_WELL = (0.25, 0.0, -0.5, 0.0, 0.25)  # (u^2 - 1)^2 / 4
 
 

@@ -12,6 +12,8 @@ import itertools
 
 import numpy as np
 
+__all__ = ["area", "perimeter"]
+
 BATCH_CELLS = 1 << 22  # cells looked at together: some 500 MiB
 
 

@@ -34,6 +34,8 @@ from kernels.arguments import brief, number, one_of, seed_of, spins_of, whole, w
 from kernels.device import select
 from kernels.streams import STREAMS, seed_words
 
+__all__ = ["INTERACTIONS", "Ising", "NucleationEvents", "critical_temperature"]
+
 INTERACTIONS = ("nearest", "square", "disk", "kac", "power_law")
 LARGEST_RANGE = 32
 LARGEST_SIZE = 32768  # sites are counted by int32
@@ -233,11 +235,12 @@ class Ising:
         """Runs copies of configurations in the field -h with fresh random numbers, until m <= 0 or
         for `duration`.
 
-        spins: uint8 (n, ceil(N / 8)), packed. duration: int (n,), MCS; sort by it, since 512
-        configurations run until the longest of them is done. Copies first_copy .. first_copy +
-        copies - 1, each with its own order of the sites: no two copies of a configuration share it,
-        else their results would be correlated. progress: called with copies done. Returns int32
-        (copies, n): MCS after which m <= 0 was first seen, -1 where it was not.
+        spins: uint8 (n, ceil(N / 8)), packed; one, (ceil(N / 8),), is n = 1. duration: int (n,), or
+        one for all, MCS; sort by it, since 512 configurations run until the longest of them is
+        done. Copies first_copy .. first_copy + copies - 1, each with its own order of the sites: no
+        two copies of a configuration share it, else their results would be correlated. progress:
+        called with copies done. Returns int32 (copies, n): MCS after which m <= 0 was first seen,
+        -1 where it was not.
         """
         spins = self._packed(spins)
         seed, unit = seed_of(seed), whole("unit", unit, 0, LARGEST_UNIT)
@@ -262,20 +265,21 @@ class Ising:
     def evolve(
         self, spins: np.ndarray, steps: int, *, seed: int, unit: int = 0, field: float | None = None
     ) -> np.ndarray:
-        """Packed configurations, uint8 (n, ceil(N / 8)), after `steps` MCS in a field of any sign
-        (default -h).
+        """Packed configurations, uint8 (..., ceil(N / 8)), after `steps` MCS in a field of any sign
+        (default -h); one of them, (ceil(N / 8),), stays one.
 
         The random numbers are those of (seed, unit): give the next stretch of a trajectory another
         unit.
         """
-        spins, seed, unit = self._packed(spins), seed_of(seed), whole("unit", unit, 0, LARGEST_UNIT)
+        spins, shape = self._packed(spins), np.shape(spins)
+        seed, unit = seed_of(seed), whole("unit", unit, 0, LARGEST_UNIT)
         field, steps = self._field(field), whole("steps", steps, 0, LARGEST_COUNT, "MCS")
         if not len(spins):
-            return spins
+            return spins.reshape(shape)
         duration = np.full(len(spins), steps)
         return self.lattices.evolve(
             spins, duration, field, seed, unit, STREAMS["evolve"], 0, None, None
-        )[1]
+        )[1].reshape(shape)
 
     def __repr__(self) -> str:
         range_ = "" if self.interaction in ("nearest", "power_law") else f", range={self.range}"
@@ -290,14 +294,15 @@ class Ising:
         """Of a packed configuration."""
         return (self.sites + 7) // 8
 
-    def _packed(self, spins):
+    def _packed(self, spins) -> np.ndarray:
+        """uint8 (n, ceil(N / 8)), n = 1 for one configuration."""
         spins = np.asarray(spins)
-        if spins.ndim != 2 or spins.shape[1] != self.bytes or spins.dtype != np.uint8:
+        if spins.ndim < 1 or spins.shape[-1] != self.bytes or spins.dtype != np.uint8:
             raise ValueError(
                 f"spins are {spins.dtype} {spins.shape}; packed configurations (Ising.pack) of L = {self.size} are "
-                f"uint8 (n, {self.bytes})"
+                f"uint8 (..., {self.bytes})"
             )
-        return spins
+        return spins.reshape(-1, self.bytes)
 
     def _field(self, field) -> float:
         """A signed field, default -h."""

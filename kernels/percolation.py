@@ -24,6 +24,8 @@ from kernels.device import select
 from kernels.ising import fixed_point
 from kernels.streams import STREAMS, seed_words
 
+__all__ = ["BONDS", "Clusters", "bond_probability", "clusters"]
+
 BONDS = ("coniglio_klein", "density_corrected")
 LARGEST_INDEX = 2**56 - 1
 BATCH_SITES = 1 << 24  # sites labelled at once: 128 MiB of labels and sizes

@@ -22,6 +22,8 @@ from kernels.arguments import one_of, real, seed_of
 from kernels.device import select
 from kernels.streams import STREAMS, seed_words
 
+__all__ = ["perlin_noise"]
+
 
 def perlin_noise(
     shape: tuple[int, int, int],

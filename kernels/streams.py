@@ -9,6 +9,8 @@ import numpy as np
 
 from kernels.arguments import seed_of
 
+__all__ = ["STREAMS", "seed_words"]
+
 STREAMS = {
     "evolve": 0,  # ising: trajectories asked for by hand
     "nucleation": 1,  # ising: events, from the first equilibration step to m <= 0

@@ -81,7 +81,7 @@ def law_after(equation, law, found, algorithm, temperature):
         assert len(set(found.attempts.tolist())) == 1
         return equation.after(law, int(found.attempts[0]), temperature, UNITS["diffusion"])
     events = (
-        found.time[-1] * found.particles[0] * (4 * UNITS["diffusion"] + np.exp(-1 / temperature))
+        found.times[-1] * found.particles[0] * (4 * UNITS["diffusion"] + np.exp(-1 / temperature))
     )
     return equation.after_common(law, round(events))
 
@@ -478,7 +478,7 @@ def test_record(device, algorithm):
     }
     assert {name: getattr(found, name).dtype.name for name in kinds} == kinds
     assert {name: getattr(found, name).shape for name in shapes} == shapes
-    assert np.array_equal(found.time, times)
+    assert np.array_equal(found.times, times)
     assert np.array_equal(found.particles, np.rint(np.array(density) * 121))
     rho, m = found.density_map.astype(int), found.magnetization_map.astype(int)
     assert np.all(abs(m) <= rho)

@@ -1,10 +1,14 @@
 """What all models say of arguments and results: one line each."""
 
+import importlib
+
 import numpy as np
 import pytest
 
+import kernels
 from kernels import ActiveIsing, CahnHilliard, Ising, __version__, arguments, select
 from kernels.cahn_hilliard import mixtures
+from tests.conftest import ROOT
 
 CPU = select("cpu", workers=1)
 
@@ -58,3 +62,12 @@ def test_models_and_results_are_a_line():
         assert shape in repr(result)
         assert "\n" not in repr(model) + repr(result)
     assert __version__.count(".") == 2
+
+
+def test_modules_say_what_is_public():
+    """`from kernels.ising import *` brings names that are there, and documents each."""
+    for name in sorted(path.stem for path in (ROOT / "kernels").glob("*.py")):
+        module = importlib.import_module(f"kernels.{name}")
+        for public in getattr(module, "__all__", ()):
+            found = getattr(kernels if name == "__init__" else module, public)
+            assert not callable(found) or found.__doc__, (name, public)

@@ -86,7 +86,7 @@ def test_same_fields(gpu_branch, size, scheme, step, times):
 
     library = gpu_branch(compiled_for(model, run.order, run.adaptive) | {"SIZE": size})
     fields, clocks = np.zeros((3, 2, size, size), np.float32), np.zeros(3, CLOCK)
-    symbol = model.wave_numbers()[0][line_order(size)].astype(np.float32)
+    symbol = model.squared_wave_numbers()[0][line_order(size)].astype(np.float32)
     arrays = [
         run.v,
         run.media,

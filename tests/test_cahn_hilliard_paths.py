@@ -189,7 +189,7 @@ def test_too_few_steps_are_said():
     ):
         run = model.run(mixtures([0.5, 0.4], 0.1, (32, 32), seed=11), [0.0, 50.0], max_steps=7)
     assert (run.steps == 7).all()
-    assert (run.time < 50).all()
+    assert (run.end_time < 50).all()
 
 
 @pytest.mark.parametrize("size", [32, 64])

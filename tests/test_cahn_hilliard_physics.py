@@ -146,7 +146,7 @@ def test_record(device, shape, precision):
     assert run.perimeter[0, 2] == pytest.approx(length, **tolerance)
     assert np.all(np.isnan(run.steady_time))
     assert not run.diverged.any()
-    assert np.all(run.time == 20)
+    assert np.all(run.end_time == 20)
     assert np.all(run.steps > 0)
     few = model.run(start, times, keep=[2])
     assert np.array_equal(few.kept_times, [20.0])
@@ -463,7 +463,7 @@ def test_without_a_steady_state_nothing_ends_early(device, shape, scheme, step):
     model = CahnHilliard(shape, form="symmetric", device=device)
     run = model.run(flat[None], [0, 200], scheme=scheme, step=step, steady_state=None)
     assert np.isnan(run.steady_time).all()
-    assert run.time == pytest.approx(200)
+    assert run.end_time == pytest.approx(200)
     assert step is None or run.steps[0] == 1000
 
 
@@ -616,7 +616,7 @@ def test_nucleus(device, shape, radius, precision):
     start = ((1 + ball(shape, radius, 2.0)) / 2)[None]
     run = model.run(start, [0, INF])
     steady = run.steady_time[0]
-    assert 0 < steady <= run.time[0] < INF
+    assert 0 < steady <= run.end_time[0] < INF
     later = model.run(start, [0, 2 * steady, 3 * steady])
     assert np.array_equal(later.fields[:, 1], later.fields[:, 2])
     assert later.time[0] < 2 * steady
@@ -646,7 +646,7 @@ def test_not_steady(device, shape):
         np.full((1, *shape), 0.3), [0, 50.0], scheme="first_order", step=1.0, steady_state=None
     )
     assert np.isnan(run.steady_time[0])
-    assert run.time[0] == 50
+    assert run.end_time[0] == 50
     assert run.fields[0, 1] == pytest.approx(0.3, abs=1e-6)
 
 

@@ -81,7 +81,7 @@ def test_against_numpy(order, precision, bound, rows):
     u, nonlinear = (
         [a.astype(np.complex128) for a in arrays[:order]] for arrays in spectra(rows, precision)
     )
-    x, y, z = model.wave_numbers()
+    x, y, z = model.squared_wave_numbers()
     k2 = sum(np.ix_(x, y[rows.start : rows.stop], z[: SHAPE[2] // 2 + 1]))
     e2, S, dt = model.squared_width, 2.0, STEPS[0]
     times = -np.cumsum([0, *STEPS])[: order + 1]  # the step's end, and the beginnings

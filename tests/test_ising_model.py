@@ -279,3 +279,25 @@ def test_a_launch_has_a_task_for_each_team(monkeypatch):
     spins = model.pack(np.ones((4, 12, 12)))
     model.intervene(seed=1, unit=0, spins=spins, duration=5, copies=10)
     assert batches == [2] * 5
+
+
+@pytest.mark.parametrize(("range_", "size"), [(1, 10), (3, 12)])
+def test_one_configuration_needs_no_batch_axis(range_, size):
+    model = ising.Ising(
+        range=range_,
+        size=size,
+        temperature=1.5,
+        field=0.3,
+        interaction="square" if range_ > 1 else "nearest",
+        device=CPU,
+    )
+    spins = np.where(np.random.default_rng(1).random((size, size)) < 0.7, 1, -1)
+    packed = model.pack(spins)
+    one = model.evolve(packed, 4, seed=2)
+    assert one.shape == packed.shape
+    assert np.array_equal(one, model.evolve(packed[None], 4, seed=2)[0])
+    assert model.unpack(one).shape == spins.shape
+    passage = model.intervene(seed=2, unit=0, spins=packed, duration=5, copies=3)
+    wanted = model.intervene(seed=2, unit=0, spins=packed[None], duration=[5], copies=3)
+    assert np.array_equal(passage, wanted)
+    assert passage.shape == (3, 1)

@@ -310,7 +310,7 @@ def blow_up(
         else f"generate.tolerance = {g.tolerance:g}"
     )
     return UnitError(
-        f"sequence {sequence[i]} of {split} blew up at t = {found.time[i]:.6g} after {found.steps[i]} steps{more}; lower {cure}",
+        f"sequence {sequence[i]} of {split} blew up at t = {found.end_time[i]:.6g} after {found.steps[i]} steps{more}; lower {cure}",
         {
             "phi": Data(
                 found.fields[bad, -1],
@@ -318,7 +318,7 @@ def blow_up(
                 "sequence, x, y, z",
                 "on the truth's grid, the last good state",
             ),
-            "time": Data(found.time[bad], "time", "sequence", "of the last good state"),
+            "time": Data(found.end_time[bad], "time", "sequence", "of the last good state"),
             "steps": Data(found.steps[bad], *COLUMNS["steps"]),
             "sequence": Data(sequence[bad], *COLUMNS["sequence"]),
         },

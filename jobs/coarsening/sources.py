@@ -129,7 +129,7 @@ class Truth:
             observe=False,
             progress=lambda done: report(done / len(fields) * len(frames)),
         )
-        late = times[None] > run.time[:, None] * (1 + 1e-9)  # what stands there is older
+        late = times[None] > run.end_time[:, None] * (1 + 1e-9)  # what stands there is older
         run.fields[(late & run.diverged[:, None]) | ~sound[:, None]] = np.nan
         self.ahead = list(np.moveaxis(run.fields, 1, 0))
 

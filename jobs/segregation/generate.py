@@ -176,13 +176,13 @@ def blow_up(
     i = at[0]
     more = f" (and {len(at) - 1} more)" if len(at) > 1 else ""
     return UnitError(
-        f"mean concentration {mean:g}: sample {sample[0]} of {SPLITS[split[0]]} blew up at t = {run.time[i]:.6g} after "
+        f"mean concentration {mean:g}: sample {sample[0]} of {SPLITS[split[0]]} blew up at t = {run.end_time[i]:.6g} after "
         f"{run.steps[i]} steps{more}; lower generate.tolerance = {tolerance:g}",
         {
             "fields": Data(
                 run.fields[at, -1], "", "sample, x, y", "concentration c, the last good state"
             ),
-            "time": Data(run.time[at], "time", "sample", "of the last good state"),
+            "time": Data(run.end_time[at], "time", "sample", "of the last good state"),
             "steps": Data(run.steps[at], *COLUMNS["steps"]),
             "split": Data(split, *COLUMNS["split"]),
             "sample": Data(sample, *COLUMNS["sample"]),
