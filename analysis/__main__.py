@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from analysis import coarsening, flocking, nucleation, segregation
+from analysis import coarsening, flocking, nucleation, page, record, segregation
 from analysis.coarsening import large_box
 from analysis.flocking import prediction as flocking_prediction
 from analysis.nucleation import prediction as nucleation_prediction
@@ -13,10 +13,10 @@ from analysis.segregation import prediction as segregation_prediction
 from jobs import signals
 
 STUDIES = {
-    "coarsening": coarsening.analyse,
-    "flocking": flocking.analyse,
-    "nucleation": nucleation.analyse,
-    "segregation": segregation.analyse,
+    "coarsening": coarsening,
+    "flocking": flocking,
+    "nucleation": nucleation,
+    "segregation": segregation,
 }
 PICTURES = {
     "coarsening": large_box,
@@ -50,6 +50,18 @@ is changed.
 """
 
 
+def records(study, sources: list[Path]) -> list[record.Record]:
+    """Records of the files given, and of runs, each measured into its RUN/record.h5."""
+    found = []
+    for source in sources:
+        path = source
+        if source.is_dir():
+            path = record.write(source / record.NAME, study.measure(source))
+            print(path)
+        found.append(record.read(path, {study.NAME: study.Numbers}))
+    return found
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m analysis",
@@ -77,7 +89,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        if options.study in PICTURES and all(is_prediction(path) for path in options.runs):
+        if options.study in PICTURES and all(
+            is_prediction(path) and not record.is_record(path) for path in options.runs
+        ):
             for path in options.runs:
                 print(PICTURES[options.study].draw(path, options.out))
             return 0
@@ -85,6 +99,9 @@ def main(arguments: list[str] | None = None) -> int:
             raise BadInput("several runs need --out DIR, the folder for their common report")
         ready, missing = [], []
         for run in options.runs:
+            if record.is_record(run):
+                ready.append(run)
+                continue
             with_data, without = expand(run)
             ready += [path for path in with_data if path not in ready]
             missing += without
@@ -93,9 +110,11 @@ def main(arguments: list[str] | None = None) -> int:
         if options.earlier is not None and options.study != "nucleation":
             raise BadInput(f"--earlier: not for {options.study}")
         more = {} if options.earlier is None else {"earlier_report": options.earlier}
-        report = STUDIES[options.study](
-            ready, options.out or options.runs[0], progress=print, **more
-        )
+        study, out = STUDIES[options.study], options.out or options.runs[0]
+        if hasattr(study, "measure"):
+            report = page.make(study, records(study, ready), out, print)
+        else:
+            report = study.analyse(ready, out, progress=print, **more)
     except BadInput as error:
         print(f"analysis: error: {error}", file=sys.stderr)
         return 2

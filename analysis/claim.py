@@ -1,0 +1,115 @@
+"""A claim of a paper: what it states, our number with its error, the verdict of a fixed rule."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from analysis.estimates import UNDETERMINED, Estimate
+from analysis.verdicts import NO, NOT_COMPARABLE, NOT_RUN, UNDECIDED, YES, Rule, judged, number
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One statement.
+
+    figure: of the paper, "5" or "3, 4"; "" for its text. system, network: what it was tested on.
+    text: the statement, without numbers of ours. paper: its value there, in words. estimate: ours;
+    None: not run. unit: of both. smaller: why it is not comparable with the paper, "" where it is.
+    baselines: {what needs no network: its number}. data: how much it rests on. note: what else is
+    worth saying.
+    """
+
+    figure: str
+    system: str
+    text: str
+    paper: str
+    rule: Rule
+    estimate: Estimate | None
+    network: str = ""
+    unit: str = ""
+    smaller: str = ""
+    baselines: dict[str, float] = field(default_factory=dict)
+    data: str = ""
+    note: str = ""
+
+    @property
+    def by_rule(self) -> str:
+        """What the rule alone says, comparable or not."""
+        return NOT_RUN if self.estimate is None else judged(self.rule, self.estimate, True)
+
+    @property
+    def agrees(self) -> str:
+        """yes, no, undecided, not comparable or not run."""
+        return NOT_COMPARABLE if self.smaller and self.estimate is not None else self.by_rule
+
+    @property
+    def ours(self) -> str:
+        """The number as it is printed."""
+        return "" if self.estimate is None else str(self.estimate)
+
+    def as_row(self) -> dict:
+        """For report.json."""
+        found = self.estimate or UNDETERMINED
+        return {
+            "figure": self.figure,
+            "system": self.system,
+            "network": self.network,
+            "claim": self.text,
+            "paper": self.paper,
+            "rule": self.rule.text,
+            "agrees": self.agrees,
+            "by_rule": self.by_rule,
+            "ours": number(found.value),
+            "error": number(found.error),
+            "unit": self.unit,
+            "smaller": self.smaller,
+            "baselines": {what: number(value) for what, value in self.baselines.items()},
+            "data": self.data,
+            "note": self.note,
+        }
+
+
+def pooled(groups: list[list[Claim]]) -> list[Claim]:
+    """Claims of several records of one system, a list each, as one list: a number that several have
+    is their mean, weighted by 1 / error^2, and its error is the smaller one of all together.
+
+    Numbers without an error are the first record's, the largest one's.  Where the mean's error does
+    not explain how far the numbers are apart, it is as large as their scatter says.
+    """
+    order, found = [], {}
+    for claims in groups:
+        for claim in claims:
+            key = (claim.figure, claim.system, claim.network, claim.text)
+            order += [] if key in found else [key]
+            found.setdefault(key, []).append(claim)
+    return [_together(found[key]) for key in order]
+
+
+def _together(claims: list[Claim]) -> Claim:
+    first, *_ = run = [claim for claim in claims if claim.estimate is not None] or claims[:1]
+    known = [
+        c.estimate
+        for c in run
+        if c.estimate and np.isfinite(c.estimate.error) and c.estimate.error > 0
+    ]
+    if len(known) < 2:
+        return first
+    value, weight = (np.array([getattr(e, name) for e in known]) for name in ("value", "error"))
+    weight = weight**-2.0
+    mean = float((weight * value).sum() / weight.sum())
+    scatter = float((weight * (value - mean) ** 2).sum()) / (len(known) - 1)
+    error = float(np.sqrt(max(1.0, scatter) / weight.sum()))
+    smaller = "" if any(not c.smaller for c in run) else first.smaller
+    data = f"{len(known)} runs together" + (f"; {first.data}" if first.data else "")
+    return replace(first, estimate=Estimate(mean, error), smaller=smaller, data=data)
+
+
+def verdict(claims: list[Claim]) -> str:
+    """Of a figure: agrees, disagrees, undecided, not comparable, or not run."""
+    found = {claim.agrees for claim in claims}
+    if NO in found:
+        return "disagrees" if YES not in found else "agrees in part"
+    for one, said in ((YES, "agrees"), (UNDECIDED, UNDECIDED), (NOT_COMPARABLE, NOT_COMPARABLE)):
+        if one in found:
+            return said
+    return NOT_RUN

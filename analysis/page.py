@@ -1,0 +1,248 @@
+"""A page: what was run, what was found, one picture, and a verdict by figure of the paper on the
+first screen; then the claims, the figures, and what the words mean.
+
+    RUN -> measure -> record -> figures, claims -> page
+
+The one way of all studies.  A study (analysis/STUDY/__init__.py) is a module with what `Study`
+lists.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Protocol
+
+from analysis import claim as claims_of
+from analysis import record
+from analysis.claim import Claim
+from analysis.record import Record
+from analysis.tables import cell, pictures_of, table
+from analysis.verdicts import NO, NOT_COMPARABLE, NOT_RUN, UNDECIDED, YES, number
+from jobs import whole_file
+
+FINDINGS = 5
+COLUMNS = 7  # of a table, at most
+VERDICTS = (YES, NO, UNDECIDED, NOT_COMPARABLE, NOT_RUN)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """file: its name in figures/; caption: whole sentences; figure: of the paper, "" for one of our
+    own.
+    """
+
+    file: str
+    caption: str
+    figure: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a study says of its records.
+
+    sentence: what was run, whole sentences. findings: the most important first, whole sentences
+    with numbers. claims, pictures: all. tables: {name: rows for report.json}. notes: what was left
+    out.
+    """
+
+    sentence: str
+    findings: list[str]
+    claims: list[Claim]
+    pictures: list[Picture]
+    tables: dict[str, list[dict]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+class Study(Protocol):
+    """What a study's package has; records are those of one page, one a system (record.gathered)."""
+
+    NAME: str  # "nucleation"
+    TITLE: str  # "Nucleation in the long-range Ising model"
+    PAPER: str  # its citation
+    FIGURES: dict[str, str]  # of the paper: {"5": "Mean square error towards the spinodal"}
+    FIRST: tuple[str, ...]  # beginnings of file names: the first picture there is stands on top
+    HOW_JUDGED: str  # markdown
+    DEFINITIONS: str  # markdown
+    Numbers: type  # the dataclass of a record
+
+    def measure(self, path: Path) -> Record: ...
+    def pictures(self, records: list[Record], folder: Path) -> Iterator[Picture | None]: ...
+    def claims(self, record: Record) -> list[Claim]: ...
+    def between(self, records: list[Record]) -> list[Claim]: ...  # claims that compare systems
+    def sentence(self, records: list[Record]) -> str: ...
+    def findings(self, records: list[Record], claims: list[Claim]) -> list[str]: ...
+    def tables(self, records: list[Record]) -> dict[str, list[dict]]: ...
+    def left_out(self, record: Record) -> list[str]: ...  # files that could not be used
+
+
+def make(study: ModuleType, records: list[Record], out: Path, progress: Callable) -> Path:
+    """Draw all figures of these records into out/figures and write out/report.md and .json; return
+    report.md's path.  progress(text) hears each file's name.
+    """
+    folder = out / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    groups = record.by_system(records)
+    shown = record.gathered(records)
+    pictures = []
+    for picture in study.pictures(shown, folder):
+        if picture is not None:
+            pictures.append(picture)
+            progress(f"figures/{picture.file}")
+    claims = []
+    for group, first in zip(groups, shown, strict=True):
+        # folds and networks of one data set are counted once, in the record that has them all
+        others = [r for r in group[1:] if r.origin.data != first.origin.data]
+        claims += claims_of.pooled([study.claims(r) for r in (first, *others)])
+    claims += study.between(shown)
+    page = Page(
+        study.sentence(shown),
+        study.findings(shown, claims)[:FINDINGS],
+        claims,
+        pictures,
+        study.tables(shown),
+        [
+            *superseded(groups),
+            *(f"{r.origin.run}: {line}" for r in shown for line in study.left_out(r)),
+        ],
+    )
+    for line in page.notes:
+        progress(line)
+    return write(study, page, groups, out)
+
+
+def superseded(groups: list[list[Record]]) -> list[str]:
+    """What the pictures show where there are several runs of a system."""
+    return [
+        f"{group[0].origin.system}: {len(group)} runs; pictures show the largest, the newest of equals, "
+        f"{group[0].origin.run} of {group[0].origin.date[:10]}; the claims' numbers are those of all together"
+        for group in groups
+        if len({r.origin.data for r in group}) > 1
+    ]
+
+
+def write(study: ModuleType, page: Page, groups: list[list[Record]], out: Path) -> Path:
+    """out/report.md and out/report.json."""
+    origins = [asdict(r.origin) for group in groups for r in group]
+    numbers = {
+        "study": groups[0][0].origin.study,
+        "records": [{k: v for k, v in o.items() if k != "config"} for o in origins],
+        "findings": page.findings,
+        "verdicts": verdicts(study, page),
+        "claims": [claim.as_row() for claim in page.claims],
+        **page.tables,
+        "left_out": page.notes,
+        "figures": [
+            {"file": f"figures/{p.file}", "caption": p.caption, "figure": p.figure}
+            for p in page.pictures
+        ],
+    }
+    text = json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False, default=_json) + "\n"
+    whole_file.write(out / "report.json", text)
+    whole_file.write(out / "report.md", markdown(study, page))
+    return out / "report.md"
+
+
+def _json(value):
+    """Numbers of NumPy."""
+    value = value.item()
+    return number(value) if isinstance(value, float) else value
+
+
+def verdicts(study: ModuleType, page: Page) -> list[dict]:
+    """A row a figure of the paper: whether we drew it, what its claims say, and why not."""
+    rows = []
+    for figure, shows in study.FIGURES.items():
+        mine = [c for c in page.claims if figure in c.figure.split(", ")]
+        drawn = [p.file for p in page.pictures if figure in p.figure.split(", ")]
+        said = claims_of.verdict(mine) if mine else ("drawn" if drawn else NOT_RUN)
+        rows.append(
+            {"figure": figure, "shows": shows, "verdict": said, "why": why(mine), "drawn": drawn}
+        )
+    return rows
+
+
+def why(claims: list[Claim]) -> str:
+    """The first disagreement in words, else why the claims cannot be compared."""
+    against = [c for c in claims if c.agrees == NO]
+    if against:
+        first = against[0]
+        more = f" (and {len(against) - 1} more)" if len(against) > 1 else ""
+        return f"{first.text}: {first.ours} here, {first.paper} there{more}"
+    smaller = [c.smaller for c in claims if c.agrees == NOT_COMPARABLE]
+    return f"not comparable: {smaller[0]}" if smaller else ""
+
+
+def markdown(study: ModuleType, page: Page) -> str:
+    lines = [f"# {study.TITLE}", "", page.sentence, "", f"Paper: {study.PAPER}", ""]
+    lines += [*(f"{i}. {text}" for i, text in enumerate(page.findings, 1)), ""]
+    top = first_picture(study, page.pictures)
+    if top is not None:
+        lines += [f"![{top.caption}](figures/{top.file})", "", f"*{top.caption}*", ""]
+    lines += figures_table(study, page)
+    lines += claims_text(study, page)
+    rest = [(p.file, p.caption) for p in page.pictures if p is not top]
+    lines += ["## Figures", "", *pictures_of(rest)] if rest else []
+    lines += ["## How it is judged", "", study.HOW_JUDGED, "## Definitions", "", study.DEFINITIONS]
+    if page.notes:
+        lines += ["## Notes", "", *(f"- {line}" for line in page.notes), ""]
+    return "\n".join([*lines, "Long tables: report.json.", ""])
+
+
+def first_picture(study: ModuleType, pictures: list[Picture]) -> Picture | None:
+    return next(
+        (p for begin in study.FIRST for p in pictures if p.file.startswith(begin)),
+        pictures[0] if pictures else None,
+    )
+
+
+def figures_table(study: ModuleType, page: Page) -> list[str]:
+    rows = verdicts(study, page)
+    lines = [[r["figure"], r["shows"], r["verdict"], r["why"]] for r in rows]
+    return table(["figure of the paper", "shows", "verdict", "why"], lines)
+
+
+def claims_text(study: ModuleType, page: Page) -> list[str]:
+    """What cannot be compared is said once, above the table, not in each row."""
+    reasons = dict.fromkeys(
+        f"{c.system}: {c.smaller}" for c in page.claims if c.agrees == NOT_COMPARABLE
+    )
+    lines = ["## Claims", ""]
+    if reasons:
+        lines += [
+            "Not comparable with the paper; in brackets what the rule would say:",
+            "",
+            *(f"- {reason}" for reason in reasons),
+            "",
+        ]
+    absent = [c for c in page.claims if c.agrees == NOT_RUN]
+    head = ["fig.", "system, network", "claim", "paper", "ours", "agrees if", "agrees"]
+    rows = [
+        [
+            c.figure,
+            ", ".join(filter(None, (c.system, c.network))),
+            c.text,
+            c.paper,
+            " ".join(filter(None, (c.ours, c.unit))) + without_network(c),
+            c.rule.text,
+            f"({c.by_rule})" if c.agrees == NOT_COMPARABLE else f"**{c.agrees}**",
+        ]
+        for c in page.claims
+        if c.agrees != NOT_RUN
+    ]
+    lines += table(head, rows) if rows else []
+    if absent:
+        lines += ["Not run: " + "; ".join(dict.fromkeys(c.text for c in absent)) + ".", ""]
+    return lines
+
+
+def without_network(claim: Claim) -> str:
+    """What needs no network, in brackets."""
+    known = [f"{what} {cell(round_to(value))}" for what, value in claim.baselines.items()]
+    return f" ({'; '.join(known)})" if known else ""
+
+
+def round_to(value: float) -> float:
+    """Three digits."""
+    return float(f"{value:.3g}")

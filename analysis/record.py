@@ -1,0 +1,274 @@
+"""Records: all that the pages need to know of a run, small enough to keep for ever.
+
+A record is one HDF5 file of at most 2 MB.  `measure` makes it where the data are; figures, claims
+and pages are made from records alone, anywhere, at any time, without the run.  Records of one
+system add up: over seeds, folds, networks and machines.
+
+A study says what it measures as dataclasses (analysis/STUDY/measure.py); they are written as they
+are: a dataclass or a mapping as a group, an array as a dataset, anything else as an attribute.
+Each group carries its class's docstring, which gives the shapes and units of what is in it.
+"""
+
+import dataclasses
+import io
+import json
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from analysis.runs import BadInput
+from jobs import shards, whole_file
+
+LARGEST = 2_000_000  # bytes
+KIND = "quench record"
+NAME = "record.h5"  # in a run directory
+SMALL = 256  # bytes: an array of fewer is not compressed
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a record comes from.
+
+    study; run: the run's name; system: what the run is of, in the words of the pages, such as "R =
+    10, L = 100, h = 1.215": records of the same system add up; size: how much there is of it, for
+    the largest to win; data: digest of the data set: networks of the same one are side by side.
+    config: the run's, as YAML; seed; revision: of the code that made the data; solver: revision of
+    the solver, 0 where the study has none; device, date (UTC), packages: of the data set.
+    """
+
+    study: str
+    run: str
+    system: str
+    size: int
+    data: str
+    config: str
+    seed: int
+    revision: str
+    solver: int
+    device: str
+    date: str
+    packages: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """origin, and numbers: the study's own dataclass."""
+
+    origin: Origin
+    numbers: object
+
+
+def write(path: Path, record: Record) -> Path:
+    """Write a record, or nothing.  Raises BadInput if it would pass LARGEST."""
+    drawn = io.BytesIO()
+    with h5py.File(drawn, "w", track_order=True) as file:
+        file.attrs["kind"] = KIND
+        _put(file, "origin", record.origin)
+        _put(file, "numbers", record.numbers)
+        file.attrs["content_digest"] = digest(file)
+    size = len(drawn.getvalue())
+    if size > LARGEST:
+        raise BadInput(
+            f"{path}: the record takes {size / 1e6:.1f} MB, and {LARGEST / 1e6:.0f} MB are allowed"
+        )
+    whole_file.write(path, drawn.getvalue())
+    return path
+
+
+def read(path: Path, kinds: dict[str, type]) -> Record:
+    """A record of any of the studies `kinds` {study: its dataclass}.  Raises BadInput with one
+    line.
+    """
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            if file.attrs.get("kind") != KIND:
+                raise BadInput(f"{path}: not a record (`python -m analysis measure` writes them)")
+            if file.attrs.get("content_digest") != digest(file):
+                raise BadInput(f"{path}: damaged: it does not match its checksum")
+            origin = _get(file, "origin", Origin)
+            if origin.study not in kinds:
+                raise BadInput(f"{path}: a record of the {origin.study} study")
+            return Record(origin, _get(file, "numbers", kinds[origin.study]))
+    except BadInput:
+        raise
+    except FileNotFoundError:
+        raise BadInput(f"{path} does not exist") from None
+    except (KeyError, TypeError):
+        raise BadInput(
+            f"{path}: a record of another version of this program; measure the run again"
+        ) from None
+    except Exception:  # h5py answers damage with whatever it meets first
+        raise BadInput(f"{path}: truncated or not HDF5") from None
+
+
+def is_record(path: Path) -> bool:
+    """Whether a file says that it is a record."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return file.attrs.get("kind") == KIND
+    except Exception:  # h5py answers damage with whatever it meets first
+        return False
+
+
+def digest(file: h5py.File) -> str:
+    """SHA-256 of all that is in a record, but for its date of writing: there is none."""
+    return shards.file_digest(file) + shards.attributes_digest(file)
+
+
+# ---- adding up
+
+
+def gathered(records: list[Record]) -> list[Record]:
+    """One record a system, in the order of their first: the largest, of equals the newest, together
+    with what the others of the same data set have besides (folds, networks, cases).
+    """
+    found = []
+    for group in by_system(records):
+        first, *others = group
+        numbers = first.numbers
+        for other in others:
+            if other.origin.data == first.origin.data:
+                numbers = united(numbers, other.numbers)
+        found.append(Record(first.origin, numbers))
+    return found
+
+
+def by_system(records: list[Record]) -> list[list[Record]]:
+    """Records by system, each group from the largest and newest on; the same one twice is one."""
+    groups = {}
+    for record in records:
+        groups.setdefault(record.origin.system, []).append(record)
+    for system, group in groups.items():
+        group = sorted(group, key=lambda r: (r.origin.size, r.origin.date), reverse=True)
+        groups[system] = [r for i, r in enumerate(group) if not _twice(r, group[:i])]
+    return list(groups.values())
+
+
+def _twice(record: Record, before: list[Record]) -> bool:
+    return any(r.origin == record.origin and same(r.numbers, record.numbers) for r in before)
+
+
+def united(first, second):
+    """`first`, a dataclass or mapping, with the entries of mappings that only `second` has."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        both = {k: united(v, second[k]) if k in second else v for k, v in first.items()}
+        return both | {k: v for k, v in second.items() if k not in first}
+    if dataclasses.is_dataclass(first) and type(first) is type(second):
+        return dataclasses.replace(
+            first,
+            **{
+                f.name: united(getattr(first, f.name), getattr(second, f.name))
+                for f in dataclasses.fields(first)
+            },
+        )
+    return second if first is None else first
+
+
+def same(first, second) -> bool:
+    """Whether two values of a record are equal, arrays and NaN included."""
+    if type(first) is not type(second):
+        return False
+    if dataclasses.is_dataclass(first):
+        names = [f.name for f in dataclasses.fields(first)]
+        return all(same(getattr(first, n), getattr(second, n)) for n in names)
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(same(v, second[k]) for k, v in first.items())
+    if isinstance(first, list | tuple):
+        return len(first) == len(second) and all(map(same, first, second))
+    if isinstance(first, np.ndarray):
+        return (
+            first.dtype == second.dtype
+            and first.shape == second.shape
+            and bool(np.array_equal(first, second, equal_nan=first.dtype.kind == "f"))
+        )
+    return first == second or (first != first and second != second)
+
+
+# ---- dataclasses as groups
+
+
+def _put(group: h5py.Group, name: str, value) -> None:
+    if dataclasses.is_dataclass(value):
+        below = group.create_group(name, track_order=True)
+        below.attrs["about"] = type(value).__doc__ or ""
+        for field in dataclasses.fields(value):
+            _put(below, field.name, getattr(value, field.name))
+    elif isinstance(value, dict):
+        below = group.create_group(name, track_order=True)
+        below.attrs["keys"] = json.dumps([_plain(key) for key in value])
+        for number, item in enumerate(value.values()):
+            _put(below, str(number), item)
+    elif isinstance(value, list | tuple) and any(map(_deep, value)):
+        below = group.create_group(name, track_order=True)
+        below.attrs["length"] = len(value)
+        for number, item in enumerate(value):
+            _put(below, str(number), item)
+    elif isinstance(value, np.ndarray):
+        compression = {"compression": "gzip", "shuffle": True} if value.nbytes > SMALL else {}
+        group.create_dataset(name, data=value, **compression)
+    else:
+        group.attrs[name] = json.dumps(_plain(value))
+
+
+def _deep(value) -> bool:
+    return dataclasses.is_dataclass(value) or isinstance(value, dict | np.ndarray)
+
+
+def _plain(value):
+    """As JSON knows it."""
+    if dataclasses.is_dataclass(value):
+        return [_plain(getattr(value, f.name)) for f in dataclasses.fields(value)]
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _get(group: h5py.Group, name: str, kind):
+    """The value of a type, as _put wrote it."""
+    if kind in (typing.Any, object):
+        raise TypeError(f"{name}: a record's fields have types")
+    origin, options = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        if name in group.attrs and json.loads(group.attrs[name]) is None:
+            return None
+        (kind,) = [option for option in options if option is not type(None)]
+        return _get(group, name, kind)
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        names = [f.name for f in dataclasses.fields(kind)]
+        return kind(**{n: _get(group[name], n, hints[n]) for n in names})
+    if origin is dict:
+        keys = [_shaped(key, options[0]) for key in json.loads(group[name].attrs["keys"])]
+        return {key: _get(group[name], str(i), options[1]) for i, key in enumerate(keys)}
+    if kind is np.ndarray:
+        return group[name][()] if group[name].ndim else np.array(group[name][()])
+    if name in group and origin in (list, tuple):
+        count = int(group[name].attrs["length"])
+        items = options if origin is tuple and Ellipsis not in options else options[:1] * count
+        return origin(_get(group[name], str(i), item) for i, item in enumerate(items))
+    return _shaped(json.loads(group.attrs[name]), kind)
+
+
+def _shaped(value, kind):
+    """A JSON value as a type: dataclasses and tuples come back from lists."""
+    origin, options = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        if value is None:
+            return None
+        (kind,) = [option for option in options if option is not type(None)]
+        return _shaped(value, kind)
+    if dataclasses.is_dataclass(kind):
+        hints = [typing.get_type_hints(kind)[f.name] for f in dataclasses.fields(kind)]
+        return kind(*map(_shaped, value, hints))
+    if origin is tuple:
+        items = options[:1] * len(value) if Ellipsis in options else options
+        return tuple(map(_shaped, value, items))
+    if origin is list:
+        return [_shaped(item, options[0]) for item in value]
+    if origin is dict:
+        return value
+    return float(value) if kind is float and isinstance(value, int) else value

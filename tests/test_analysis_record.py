@@ -1,0 +1,170 @@
+"""Records come back as they were written, add up, and are refused when they are something else."""
+
+from dataclasses import dataclass, replace
+
+import h5py
+import numpy as np
+import pytest
+
+from analysis import record
+from analysis.claim import Claim, pooled, verdict
+from analysis.estimates import Estimate
+from analysis.record import Origin, Record
+from analysis.runs import BadInput
+from analysis.verdicts import below, close_to
+
+
+@dataclass(frozen=True)
+class Fold:
+    """loss: float64 (epochs,)."""
+
+    loss: np.ndarray
+    best: int | None
+    error: Estimate
+
+
+@dataclass(frozen=True, order=True)
+class Network:
+    """A key."""
+
+    model: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """All kinds of values."""
+
+    spins: np.ndarray
+    folds: dict[Network, Fold]
+    by_case: dict[tuple[str, Network], Estimate]
+    names: list[str]
+    range: tuple[float, float] | None
+    fields: list[np.ndarray]
+    maybe: Fold | None
+    about: dict[str, str]
+    nothing: np.ndarray | None = None
+
+
+KINDS = {"toy": Numbers}
+ORIGIN = Origin(
+    "toy", "run", "R = 1", 10, "abc", "seed: 1\n", 1, "r", 2, "cpu", "2026-01-01T00:00:00", "numpy"
+)
+
+
+def fold(value: float, best: int | None = 3) -> Fold:
+    return Fold(np.array([value, np.nan]), best, Estimate(value, 0.1))
+
+
+def numbers(*seeds: int) -> Numbers:
+    folds = {Network("torus", seed): fold(float(seed)) for seed in seeds}
+    return Numbers(
+        np.arange(600, dtype=np.int8).reshape(2, 300),
+        folds,
+        {("long", network): f.error for network, f in folds.items()},
+        ["a", "b\u00e9"],
+        (0.0, float("inf")),
+        [np.zeros((0, 3)), np.array(2.5)],
+        None,
+        {"x": "y"},
+    )
+
+
+@pytest.fixture
+def written(tmp_path):
+    return record.write(tmp_path / "record.h5", Record(ORIGIN, numbers(0, 1)))
+
+
+def test_round_trip(written):
+    found = record.read(written, KINDS)
+    assert found.origin == ORIGIN
+    assert record.same(found.numbers, numbers(0, 1))
+    assert not record.same(found.numbers, numbers(0, 2))
+    assert isinstance(next(iter(found.numbers.by_case))[1], Network)
+    with h5py.File(written) as file:
+        assert file["numbers/folds/0"].attrs["about"] == "loss: float64 (epochs,)."
+        assert file["numbers/spins"].shape == (2, 300)
+
+
+def test_the_same_record_is_the_same_bytes(written, tmp_path):
+    again = record.write(tmp_path / "again.h5", record.read(written, KINDS))
+    assert again.read_bytes() == written.read_bytes()
+
+
+def test_damage_and_strangers(written, tmp_path):
+    whole, rng = written.read_bytes(), np.random.default_rng(3)
+    for _ in range(60):
+        changed = bytearray(whole)
+        changed[rng.integers(len(whole))] ^= int(rng.integers(1, 256))
+        written.write_bytes(changed)
+        try:
+            found = record.read(written, KINDS)
+        except BadInput:  # one line
+            continue
+        assert found.origin == ORIGIN
+        assert record.same(found.numbers, numbers(0, 1))
+    written.write_bytes(whole)
+    with pytest.raises(BadInput, match="a record of the toy study"):
+        record.read(written, {"other": Numbers})
+    with pytest.raises(BadInput, match="another version"):
+        record.read(written, {"toy": Origin})
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = 1
+    with pytest.raises(BadInput, match="not a record"):
+        record.read(tmp_path / "other.h5", KINDS)
+    assert record.is_record(written)
+    assert not record.is_record(tmp_path / "other.h5")
+    assert not record.is_record(tmp_path)
+
+
+def test_too_large(tmp_path):
+    noise = np.random.default_rng(1).integers(0, 256, record.LARGEST, np.uint8)
+    large = replace(numbers(0), spins=noise)
+    with pytest.raises(BadInput, match=r"takes 2.0 MB, and 2 MB are allowed"):
+        record.write(tmp_path / "record.h5", Record(ORIGIN, large))
+    assert not (tmp_path / "record.h5").exists()
+
+
+def test_records_of_a_system_add_up():
+    """The largest wins, of equals the newest; other folds of the same data are put beside its own;
+    the same record twice counts once.
+    """
+    small = Record(replace(ORIGIN, size=5, data="small"), numbers(7))
+    first, more = Record(ORIGIN, numbers(0, 1)), Record(ORIGIN, numbers(1, 2))
+    other = Record(replace(ORIGIN, system="R = 3"), numbers(0))
+    found = record.gathered([small, first, more, first, other])
+    assert [r.origin.system for r in found] == ["R = 1", "R = 3"]
+    assert [network.seed for network in found[0].numbers.folds] == [0, 1, 2]
+    assert [network.seed for _, network in found[0].numbers.by_case] == [0, 1, 2]
+    assert [len(group) for group in record.by_system([small, first, more, first, other])] == [3, 1]
+    newer = Record(replace(ORIGIN, data="new", date="2026-02-01T00:00:00"), numbers(9))
+    assert record.gathered([first, newer])[0].origin.data == "new"
+
+
+def claim(value: float | None, error: float = 0.1, **more) -> Claim:
+    estimate = None if value is None else Estimate(value, error)
+    return Claim("5", "R = 1", "it is small", "1", close_to(1.0), estimate, **more)
+
+
+def test_claims_of_several_runs_are_one_with_a_smaller_error():
+    (found,) = pooled([[claim(1.0)], [claim(1.2)], [claim(None)]])
+    assert found.estimate.value == pytest.approx(1.1)
+    assert found.estimate.error == pytest.approx(0.1 / np.sqrt(2) * np.sqrt(2))  # scatter 2 > 1
+    (found,) = pooled([[claim(1.0)], [claim(1.06, 0.05)]])
+    assert found.estimate.value == pytest.approx((100 * 1.0 + 400 * 1.06) / 500)
+    assert found.estimate.error == pytest.approx(1 / np.sqrt(500))
+    (found,) = pooled([[claim(1.0, float("nan"))], [claim(3.0)]])
+    assert found.estimate.value == 1.0
+    (found,) = pooled([[claim(None)], [claim(3.0)]])
+    assert found.estimate.value == 3.0
+
+
+def test_verdict_of_a_figure():
+    yes, no, smaller = claim(1.0, 0.01), claim(9.0), claim(1.0, 0.01, smaller="a demo")
+    assert verdict([yes]) == "agrees"
+    assert verdict([yes, no]) == "agrees in part"
+    assert verdict([no, smaller]) == "disagrees"
+    assert verdict([smaller]) == "not comparable"
+    assert verdict([claim(None)]) == "not run"
+    assert smaller.by_rule == "yes"
+    assert replace(yes, rule=below(0.5)).agrees == "no"
