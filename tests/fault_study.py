@@ -171,8 +171,9 @@ def kills(study: Study, count: int) -> str:
 
 
 def interrupts(study: Study, count: int) -> str:
-    """Ctrl-C at `count` random moments of every stage with two workers, sent to all processes, as a
-    terminal does, or to the first alone: answered within seconds by status 130.
+    """Ctrl-C at `count` random moments of every stage with two workers, from its start or from its
+    first line, sent to all processes, as a terminal does, or to the first alone: answered within
+    seconds by status 130.
     """
     run, before = study.folder / f"{study.name}-interrupted", study.folder / "before"
     said, wrong, dice = [], [], random.Random(study.name)
@@ -182,12 +183,17 @@ def interrupts(study: Study, count: int) -> str:
     for stage in study.stages:
         shutil.rmtree(before, ignore_errors=True)
         shutil.copytree(run, before)
-        codes, slowest, length = [], 0.0, study.took[stage]
+        codes, early, slowest, length = [], 0, 0.0, study.took[stage]
         for moment in range(count):
             process = study.start(stage, run)
-            time.sleep(dice.uniform(min(EARLIEST, length), length))
+            if moment % 4 < 2:
+                process.stderr.readline()
+                time.sleep(dice.uniform(0, length / 2))
+            else:
+                time.sleep(dice.uniform(EARLIEST, max(2 * EARLIEST, length)))
             code, took, text = interrupted(process, moment % 2 == 0)
             codes.append(code)
+            early += "before it began" in text
             slowest = max(slowest, took)
             if code not in (0, signals.INTERRUPTED) or took > PATIENCE or "Traceback" in text:
                 wrong.append(f"{stage}, moment {moment}: status {code} after {took:.1f} s\n{text}")
@@ -199,7 +205,9 @@ def interrupts(study: Study, count: int) -> str:
                 shutil.copytree(before, run)
         code, text = study.call(stage, run)
         assert code == 0, text
-        said.append(f"{codes.count(130)} of {count} in {stage}, the slowest {slowest:.1f} s")
+        said.append(
+            f"{codes.count(130)} of {count} in {stage} ({early} in its imports), the slowest {slowest:.1f} s"
+        )
         print(f"{study.name}: {said[-1]}", flush=True)
     study.workers = 1
     assert not wrong, "\n".join(wrong)
