@@ -14,6 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Protocol
 
+import numpy as np
+
 from analysis import claim as claims_of
 from analysis import record
 from analysis.claim import Claim
@@ -138,15 +140,20 @@ def write(study: ModuleType, page: Page, groups: list[list[Record]], out: Path) 
             for p in page.pictures
         ],
     }
-    text = json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False, default=_json) + "\n"
+    text = json.dumps(plain(numbers), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     whole_file.write(out / "report.json", text)
     whole_file.write(out / "report.md", markdown(study, page))
     return out / "report.md"
 
 
-def _json(value):
-    """Numbers of NumPy."""
-    value = value.item()
+def plain(value):
+    """As JSON knows it: NumPy's numbers and arrays as Python's, what is not finite as null."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
     return number(value) if isinstance(value, float) else value
 
 
