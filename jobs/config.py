@@ -12,7 +12,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 
 import annotated_types
@@ -20,13 +20,12 @@ import pydantic
 import yaml
 from pydantic_core import PydanticUndefined
 
-from jobs import UserError, yaml12
+from jobs import UserError, one_line, yaml12
 from kernels import arguments
 
 MOST_SYSTEMS = 10_000  # of a sweep
 MOST_UNITS = 100_000  # of a system: the number of a unit has five digits in the names of files
 MOST_MISTAKES = 20  # that are said at once
-LONGEST_LINE = 600  # characters of a message
 
 
 class Section(pydantic.BaseModel):
@@ -71,16 +70,24 @@ def value(default=PydanticUndefined, *, unit, about, neutral=PydanticUndefined, 
     return pydantic.Field(default, description=about, json_schema_extra=extra, **limits)
 
 
-def ladder(first: float, last: float, step: float, key: str) -> list[float]:
-    """Numbers from `first` to `last` in steps of `step`, to six places, a unit each; ValueError
-    that names `key` where they are more than units can be.
+class Ladder(Sequence):
+    """Numbers from `first` to `last` in steps of `step`, to six places, a unit each; made when they
+    are asked for.  ValueError that names `key` where they are more than units can be.
     """
-    count = int((last - first) / step + 1e-6) + 1
-    if count > MOST_UNITS:
-        raise ValueError(
-            f"{key} = {step}: {count} values from {first} to {last}; at most {MOST_UNITS} are one run"
-        )
-    return [round(first + i * step, 6) for i in range(count)]
+
+    def __init__(self, first: float, last: float, step: float, key: str):
+        self.first, self.step = first, step
+        self.count = int((last - first) / step + 1e-6) + 1
+        if self.count > MOST_UNITS:
+            raise ValueError(
+                f"{key} = {step}: {self.count} values from {first} to {last}; at most {MOST_UNITS} are one run"
+            )
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> float:
+        return round(self.first + range(self.count)[index] * self.step, 6)
 
 
 # ---- reading
@@ -92,16 +99,7 @@ def refusal(lines: Iterable[str]) -> UserError:
     """
     lines = list(lines)
     more = [f"... and {len(lines) - MOST_MISTAKES} more"] if len(lines) > MOST_MISTAKES else []
-    return UserError("\n".join(map(_line, [*lines[:MOST_MISTAKES], *more])))
-
-
-def _line(text: str) -> str:
-    """Control characters by their codes; what is too long is cut in the middle, since both ends
-    tell something.
-    """
-    plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    half = LONGEST_LINE // 2
-    return plain if len(plain) <= LONGEST_LINE else f"{plain[: half - 5]} ... {plain[-half:]}"
+    return UserError("\n".join(map(one_line, [*lines[:MOST_MISTAKES], *more])))
 
 
 def read(path: Path, settings: list[str], study: str) -> dict:

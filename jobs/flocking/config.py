@@ -7,7 +7,7 @@ from typing import Literal
 
 import pydantic
 
-from jobs.config import MOST_UNITS, Section, ladder, value
+from jobs.config import MOST_UNITS, Ladder, Section, value
 from jobs.flocking.config_train import Film, Predict, Train, Unsupervised
 from kernels.active_ising import LARGEST_DENSITY
 
@@ -106,11 +106,11 @@ class Generate(Section):
         0.02, unit="", ge=1e-6, le=1000, about="between neighbouring T, at the other densities"
     )
 
-    def temperatures(self, other: bool = False) -> list[float]:
+    def temperatures(self, other: bool = False) -> Ladder:
         """T of the slice to learn on, or of each of the others, to six places."""
         key = "other_temperature_step" if other else "temperature_step"
         step = getattr(self, key)
-        return ladder(self.first_temperature, self.last_temperature, step, f"generate.{key}")
+        return Ladder(self.first_temperature, self.last_temperature, step, f"generate.{key}")
 
     @property
     def units(self) -> int:

@@ -5,7 +5,7 @@ from typing import Literal
 
 import pydantic
 
-from jobs.config import Section, ladder, value
+from jobs.config import Ladder, Section, value
 from jobs.fates import Collect
 from jobs.segregation.config_train import Predict, Train
 from kernels.cahn_hilliard import REVISION, TOLERANCE
@@ -116,14 +116,17 @@ class Generate(Section):
         about="of the solver that makes, or made, the samples",
     )
 
+    def _ladder(self) -> Ladder:
+        return Ladder(self.first_mean, self.last_mean, self.mean_step, "generate.mean_step")
+
     @property
     def means(self) -> list[float]:
         """Mean concentrations, to six places; unit i has the i-th."""
-        return ladder(self.first_mean, self.last_mean, self.mean_step, "generate.mean_step")
+        return [*self._ladder()]
 
     @property
     def units(self) -> int:
-        return len(self.means)
+        return len(self._ladder())
 
     @property
     def samples(self) -> dict[str, int]:
@@ -136,7 +139,7 @@ class Generate(Section):
             raise ValueError(
                 f"generate.last_mean = {self.last_mean}: expected at least generate.first_mean = {self.first_mean}"
             )
-        _ = self.means  # not more than units can be
+        self._ladder()  # not more than units can be
         if self.times[0] != 0 or any(
             b <= a for a, b in zip(self.times, self.times[1:], strict=False)
         ):
