@@ -403,7 +403,7 @@ def content(path: Path) -> dict:
     def look(name: str, item) -> None:
         if isinstance(item, h5py.Dataset):
             found[name] = plain(item[()])
-        found.update({(name, key): plain(value) for key, value in item.attrs.items()})
+        found.update({(name, key): plain(item.attrs[key]) for key in item.attrs})
 
     with h5py.File(path, "r", locking=False) as file:
         look("", file)
