@@ -103,6 +103,7 @@ def against_magnetization(records: list[Record], folder: Path) -> Picture:
                 label=r"mean of $p_\mathrm{nuc}$ given $m$",
             )
             title += f"\ncorrelation {record.numbers.quantities[labels.CORRELATION]}"
+            ax.set_xlim(np.quantile(found.m, 0.01) - 0.01, found.m.max() + 0.01)
             ax.legend(loc="lower left")
         ax.set_title(title.replace(" -", " \N{MINUS SIGN}"))
         ax.set(xlabel="magnetization, m", ylabel=P_NUC, ylim=(-0.03, 1.03))
@@ -112,7 +113,7 @@ def against_magnetization(records: list[Record], folder: Path) -> Picture:
     return Picture(
         style.save(fig, folder, "figure-2-p_nuc-against-m"),
         "Measured p_nuc against magnetization (stable direction: -1), one point a balanced "
-        f"configuration (at most {POINTS} shown), with the mean of p_nuc given m in bins of "
+        f"configuration (at most {POINTS} shown, without the 1% of smallest m), with the mean of p_nuc given m in bins of "
         "equal occupation (errors: bootstrap over events) and Pearson's correlation, which the paper "
         f"calls very weak. Share of the variance of p_nuc that the conditional mean explains: {alone}.",
         "2",

@@ -130,7 +130,12 @@ def density_profiles(records: list[Record], folder: Path) -> Picture | None:
         for i, record in enumerate(group):
             scale = 1 if group is near else record.numbers.system.range or 1
             _profile(ax, record, i, scale)
-        ax.set(xlabel="r (sites)" if group is near else "r / R", ylabel=DENSITY, xlim=(0, None))
+        ax.set(
+            xlabel="r (sites)" if group is near else "r / R",
+            ylabel=DENSITY,
+            xlim=(0, None),
+            ylim=(0, None),
+        )
         ax.legend(loc="upper right")
     return Picture(
         style.save(fig, folder, "figure-9a-droplet-density"),

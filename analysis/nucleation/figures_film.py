@@ -41,10 +41,8 @@ class Frames:
     def title(self, time: int) -> str:
         known = self.film.p
         p = f"{known[time]:.2f}" if time in known else "no label"
-        m = f"{self.film.m[self.number(time)]:.2f}"
-        return minus(f"t = {time} MCS\nm = {'0.00' if m == '-0.00' else m}\n") + (
-            rf"$p_\mathrm{{nuc}}$ = {p}"
-        )
+        m = f"{self.film.m[self.number(time)]:z.2f}"
+        return minus(f"t = {time} MCS\nm = {m}\n") + rf"$p_\mathrm{{nuc}}$ = {p}"
 
     def outline(self, ax, k: int) -> None:
         """Outline of the largest cluster and the circle of its radius of gyration, on the torus."""

@@ -83,17 +83,21 @@ def measure(run: Run) -> Film | None:
     times, nucleated, copies = (
         values[labels] for values in (run.raw.time, run.raw.nucleated, run.raw.copies)
     )
+    share = dict(zip(times.tolist(), (nucleated / copies).tolist(), strict=True)) | {0: 1.0}
+    grown = exists + rise_of(share, -exists) // 2  # past its critical size, not the whole system
     spins = unpack(run.history[part], run.system.size)
     cluster = centre = radius = None
-    if run.history_cluster is not None:
+    if run.history_cluster is None:
+        middle = centre_of(~spins[grown])[0]
+    else:
         member = unpack(run.history_cluster[part], run.system.size)
-        share = dict(zip(times.tolist(), (nucleated / copies).tolist(), strict=True)) | {0: 1.0}
-        grown = rise_of(share, -exists) // 2  # past its critical size, not yet the whole system
-        found = [centre_of(frame) for frame in member]
-        centre, radius = np.array([c for c, _ in found]), np.array([r for _, r in found])
-        shift = np.round(run.system.size // 2 - centre[grown + exists]).astype(int)
-        spins, member = (np.roll(a, tuple(shift), axis=(1, 2)) for a in (spins, member))
-        cluster, centre = pack(member), (centre + shift) % run.system.size
+        centre, radius = map(np.array, zip(*map(centre_of, member), strict=True))
+        middle = centre[grown]
+    shift = np.round(run.system.size // 2 - middle).astype(int)
+    spins = np.roll(spins, tuple(shift), axis=(1, 2))
+    if centre is not None:
+        cluster = pack(np.roll(member, tuple(shift), axis=(1, 2)))
+        centre = (centre + shift) % run.system.size
     return Film(
         event=event,
         size=run.system.size,

@@ -27,8 +27,8 @@ def sentence(records: list[Record]) -> str:
         else "no model trained on them"
     )
     return (
-        f"Run: {systems} (R: range of the interaction, L: side of the square lattice, h: field; T is 4/9 of the critical "
-        "temperature unless given). The field is reversed, and the metastable state decays by nucleation of a droplet: "
+        f"Run: {systems} (R: range of the interaction, 1 for nearest neighbours, L: side of the square lattice, "
+        "h: field; T is 4/9 of the critical temperature unless given). The field is reversed, and the metastable state decays by nucleation of a droplet: "
         f"{sum(m.events for m in made)} such events. p_nuc of a configuration is the share of its copies that nucleate in "
         f"time; {sum(m.configurations for m in made)} configurations with p_nuc uniform between 0 and 1 make the data, "
         f"and there are {folds}. Times are in MCS, Monte Carlo steps per spin."
@@ -72,11 +72,14 @@ def best_of(record: Record) -> str:
     models = record.numbers.models(split)
     tested = {model: record.numbers.tested(split, model) for model in models}
     first, *rest = sorted(models, key=lambda model: skill.mse(tested[model]).value)
+    ahead = skill.difference(tested[rest[0]], tested[first]) if rest else None
+    sure = not rest or (ahead is not None and ahead.value > SIGMAS * ahead.error)
+    doubt = "" if sure else f", though within the errors of {label(rest[0])}'s"
     others = ", ".join(f"{label(m)} {skill.mse(tested[m])}" for m in rest)
     versus = f", against {others}" if others else ""
     return (
         f"{record.origin.system}, test sets split {SPLITS[split]}: the mean square error (MSE) of p_nuc is smallest for "
-        f"{label(first)}, {skill.mse(tested[first])}{versus}. Predicting the mean has "
+        f"{label(first)}, {skill.mse(tested[first])}{doubt}{versus}. Predicting the mean has "
         f"{rounded(skill.variance(tested[first]))}, and the noise of the labels alone leaves "
         f"{rounded(skill.floor(tested[first]))}. (LR: logistic regression; CNN: convolutional network of the paper; ours: "
         "a network that knows the periodic boundaries.)"
