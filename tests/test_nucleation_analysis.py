@@ -506,6 +506,7 @@ def test_age_at_half_probability(time, p, age):
         ((10432.0, 210.0), "10432 ± 210"),
         ((-0.51234, 0.0123), "-0.512 ± 0.012"),
         ((np.nan, np.nan), "undetermined"),
+        ((-0.004, 2.2), "0.0 ± 2.2"),
     ],
 )
 def test_error_bars_in_words(estimate, text):

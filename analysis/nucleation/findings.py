@@ -28,7 +28,8 @@ def sentence(records: list[Record]) -> str:
     )
     return (
         f"Run: {systems} (R: range of the interaction, 1 for nearest neighbours, L: side of the square lattice, "
-        "h: field; T is 4/9 of the critical temperature unless given). The field is reversed, and the metastable state decays by nucleation of a droplet: "
+        "h: field; T is 4/9 of the critical temperature unless given). The field is reversed, "
+        "and the metastable state decays by nucleation of a droplet: "
         f"{sum(m.events for m in made)} such events. p_nuc of a configuration is the share of its copies that nucleate in "
         f"time; {sum(m.configurations for m in made)} configurations with p_nuc uniform between 0 and 1 make the data, "
         f"and there are {folds}. Times are in MCS, Monte Carlo steps per spin."

@@ -77,4 +77,4 @@ def _map(fig, ax, arrays: dict, attributes: dict) -> None:
     )
     size = len(arrays["spins"][covered])
     ax.set(xlim=(-0.5, size - 0.5), ylim=(-0.5, size - 0.5))
-    fig.colorbar(image, ax=ax, label=r"change of $p_\mathrm{nuc}$")
+    fig.colorbar(image, ax=ax, location="bottom", label=r"change of $p_\mathrm{nuc}$")
