@@ -867,6 +867,22 @@ def test_folds_of_two_records_add_up(tmp_path):
     assert nucleation.tables([both])["models"] == nucleation.tables([whole])["models"]
 
 
+def test_many_predictions_are_rounded(tmp_path, monkeypatch):
+    folder, rng = dataset(tmp_path / "run", size=8), np.random.default_rng(6)
+    plant(folder, "cnn_2layer", error=rng.normal(0, 0.08, 400))
+    exact, size = reading(folder), {}
+    for many in (400, 399):
+        monkeypatch.setattr("analysis.nucleation.training.MANY", many)
+        measured = nucleation.measure(folder)
+        size[many] = record.write(tmp_path / "record.h5", measured).stat().st_size
+        (fold,), (before,) = measured.numbers.folds.values(), exact.folds.values()
+        off = np.abs(fold.predicted - before.predicted).max()
+        assert off <= 2**-17
+        assert (off == 0) == (many == 400)
+        assert fold.predicted.dtype == np.float32
+    assert size[399] < size[400] - 300
+
+
 def test_maps_at_the_papers_size_are_kept_small(tmp_path):
     """Ten folds of 181 x 181 places, noise that nothing compresses: 91 x 91 pixels are drawn."""
     folder = dataset(tmp_path / "run", reach=10, size=200, field=1.21, events=2, each=1)

@@ -4,7 +4,7 @@ A fold that is unfinished, damaged or made from another data set is left out, an
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ from analysis.nucleation.labels import SPLITS
 from jobs import shards
 
 HISTORY = ("epoch", "training_loss", "validation_loss")
+MANY = 150_000  # predictions of one run: more are rounded, for a record to stay small
+STEPS = 1 << 16  # in [0, 1], of rounded predictions: a thousandth of what a network is wrong by
 
 
 @dataclass(frozen=True, order=True)
@@ -30,10 +32,11 @@ class Network:
 class Fold:
     """One trained model on its test set.
 
-    test: the key of its test rows; predicted: p_nuc, float32 (t,); training, validation: how many
-    configurations; training_entropy, validation_entropy: of their labels, nat; history: float32 (3,
-    e): epoch, training and validation loss (nat); weights: float64 (10,) of the standardised
-    features, None for other models; epochs trained, best_epoch kept; seconds: all epochs together.
+    test: the key of its test rows; predicted: p_nuc, float32 (t,), rounded where there are many;
+    training, validation: how many configurations; training_entropy, validation_entropy: of their
+    labels, nat; history: float32 (3, e): epoch, training and validation loss (nat); weights:
+    float64 (10,) of the standardised features, None for other models; epochs trained, best_epoch
+    kept; seconds: all epochs together.
     """
 
     test: str
@@ -86,7 +89,15 @@ def read(run: Run) -> Training:
             else:
                 found.folds[Network(split, folder.parent.name, number_of(folder))] = fold
                 found.tests[fold.test] = rows
+    if sum(len(fold.predicted) for fold in found.folds.values()) > MANY:
+        rounded = {network: coarser(fold) for network, fold in found.folds.items()}
+        return replace(found, folds=rounded)
     return found
+
+
+def coarser(fold: Fold) -> Fold:
+    """With predictions rounded to 1 / STEPS, which compress to half of their bytes."""
+    return replace(fold, predicted=np.round(fold.predicted * STEPS) / np.float32(STEPS))
 
 
 def read_fold(file: Path, run: Run) -> tuple[Fold, np.ndarray]:
