@@ -11,7 +11,7 @@ from analysis.nucleation.measure import Numbers
 from analysis.nucleation.paper import PaperSystem
 from analysis.nucleation.trends import PAPER, RULE, Trend, ends, towards
 from analysis.record import Record
-from analysis.verdicts import about, above, between, close_to
+from analysis.verdicts import Rule, about, above, between, close_to
 
 LIFETIME = 1e4  # MCS
 VERY_WEAK = 0.2  # |r| below this is commonly called very weak
@@ -38,61 +38,27 @@ def between_systems(records: list[Record]) -> list[Claim]:
 
 def of_data(record: Record, system: PaperSystem) -> list[Claim]:
     """Section II, and the mean radius of gyration of section V."""
-    numbers, name = record.numbers, record.origin.system
-    found, size = numbers.quantities, f"{numbers.generated.configurations} configurations"
+    made = record.numbers.generated
+    size, events = f"{made.configurations} configurations", f"{made.events} events"
+
+    def row(figure: str, text: str, stated: str, rule: Rule, quantity: str, **more) -> Claim:
+        found = record.numbers.quantities[quantity]
+        return Claim(figure, record.origin.system, text, stated, rule, found, **more)
+
     rule = about(LIFETIME) if system.lifetime == paper.ABOUT else above(LIFETIME)
-    events = f"{numbers.generated.events} events"
-    rows = [
-        Claim(
-            "",
-            name,
-            "mean lifetime",
-            system.lifetime,
-            rule,
-            found[labels.LIFETIME],
-            unit="MCS",
-            data=events,
-        )
-    ]
+    in_time = {"unit": "MCS", "data": events}
+    rows = [row("", "mean lifetime", system.lifetime, rule, labels.LIFETIME, **in_time)]
     if system.growth is not None:
-        rows.append(
-            Claim(
-                "1",
-                name,
-                "growth time of the droplet to half the system, from p_nuc = 1/2",
-                f"about {system.growth:g}",
-                about(system.growth),
-                found[labels.GROWTH],
-                unit="MCS",
-                smaller=NO_START,
-                data=events,
-            )
-        )
+        text = "growth time of the droplet to half the system, from p_nuc = 1/2"
+        stated, rule = f"about {system.growth:g}", about(system.growth)
+        rows.append(row("1", text, stated, rule, labels.GROWTH, smaller=NO_START, **in_time))
     if system.correlation is not None:
-        rows.append(
-            Claim(
-                "2",
-                name,
-                "correlation of p_nuc with m",
-                system.correlation,
-                between(-VERY_WEAK, VERY_WEAK),
-                found[labels.CORRELATION],
-                data=size,
-            )
-        )
+        text, rule = "correlation of p_nuc with m", between(-VERY_WEAK, VERY_WEAK)
+        rows.append(row("2", text, system.correlation, rule, labels.CORRELATION, data=size))
     if system.radius is not None:
-        rows.append(
-            Claim(
-                "7" if system.range == 10 else "8",
-                name,
-                "mean radius of gyration of the largest cluster",
-                f"{system.radius:.2f}",
-                close_to(system.radius),
-                found[labels.RADIUS],
-                unit="sites",
-                data=size,
-            )
-        )
+        figure, rule = "7" if system.range == 10 else "8", close_to(system.radius)
+        text, stated = "mean radius of gyration of the largest cluster", f"{system.radius:.2f}"
+        rows.append(row(figure, text, stated, rule, labels.RADIUS, unit="sites", data=size))
     return rows
 
 

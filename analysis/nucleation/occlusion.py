@@ -94,15 +94,7 @@ class Maps:
 
     def picture(self) -> np.ndarray:
         """Sensitivity (X, Y) by place, mean over the configurations of all folds; NaN: none."""
-        pictures = self.all("picture")
-        weights = self.configurations.sum(axis=1)[:, None, None] * np.isfinite(pictures)
-        total = weights.sum(axis=0)
-        return np.divide(
-            (weights * np.nan_to_num(pictures)).sum(axis=0),
-            total,
-            out=np.full(total.shape, np.nan),
-            where=total > 0,
-        )
+        return mean_of(self.all("picture"), self.configurations.sum(axis=1))
 
 
 @dataclass(frozen=True)
