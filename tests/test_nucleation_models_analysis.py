@@ -638,6 +638,27 @@ def test_each_split_has_its_row(tmp_path):
     assert row.estimate.value == pytest.approx(0.0775**2 - 0.08**2, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("cnn", "features", "words", "first"),
+    [
+        (0.06, 0.0775, "its MSE is 40.06% lower", "smallest for CNN, 2 layers"),
+        (0.0775, 0.06, "its MSE is 66.84% higher", "smallest for features LR"),
+    ],
+)
+def test_findings_are_worded_by_the_numbers(tmp_path, cnn, features, words, first):
+    folder = dataset(tmp_path / "run", reach=1, size=10, field=0.57)
+    skilled(folder, cnn, features)
+    best, compared, *_ = nucleation.findings([nucleation.measure(folder)], [])
+    assert first in best
+    assert words in compared
+    rng = np.random.default_rng(7)
+    for model in ("cnn_2layer", "features"):
+        plant(folder, model, error=rng.normal(0, 0.07, 400))
+    best, compared, *_ = nucleation.findings([nucleation.measure(folder)], [])
+    assert "within the errors of" in best
+    assert "no difference in MSE within the errors" in compared
+
+
 def test_an_error_stands_beside_what_needs_no_network(tmp_path):
     folder = dataset(tmp_path / "run", reach=10, size=100, events=40, each=10)
     skilled(folder, 0.075, 0.1)

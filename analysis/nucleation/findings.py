@@ -78,12 +78,14 @@ def best_of(record: Record) -> str:
     doubt = "" if sure else f", though within the errors of {label(rest[0])}'s"
     others = ", ".join(f"{label(m)} {skill.mse(tested[m])}" for m in rest)
     versus = f", against {others}" if others else ""
+    window = "torus_window" in models
+    told = "; and window: also told how long the copies had, which no other is" if window else ""
     return (
         f"{record.origin.system}, test sets split {SPLITS[split]}: the mean square error (MSE) of p_nuc is smallest for "
         f"{label(first)}, {skill.mse(tested[first])}{doubt}{versus}. Predicting the mean has "
         f"{rounded(skill.variance(tested[first]))}, and the noise of the labels alone leaves "
         f"{rounded(skill.floor(tested[first]))}. (LR: logistic regression; CNN: convolutional network of the paper; ours: "
-        "a network that knows the periodic boundaries.)"
+        f"a network that knows the periodic boundaries{told}.)"
     )
 
 
@@ -110,7 +112,8 @@ def compared(saved: Estimate) -> str:
         return f"its MSE is {rounded(percent.value)}% {direction(saved)}, error unknown"
     if abs(saved.value) <= SIGMAS * saved.error:
         return f"no difference in MSE within the errors ({Estimate(100 * saved.value, 100 * saved.error)}% lower)"
-    return f"its MSE is ({percent})% {direction(saved)}"
+    text = f"({percent})" if "±" in str(percent) else str(percent)
+    return f"its MSE is {text}% {direction(saved)}"
 
 
 def direction(saved: Estimate) -> str:
@@ -147,7 +150,10 @@ def where(records: list[Record]) -> list[str]:
     ratio, likeness = occlusion.inside_over_outside(maps), occlusion.correlation(maps)
     if not np.isfinite(ratio.value):
         return []
-    more = "more" if ratio.value > 1 else "not more"
+    sure = abs(ratio.value - 1) > SIGMAS * ratio.error
+    more = (
+        ("more" if ratio.value > 1 else "less") if sure else "neither more nor less, within errors,"
+    )
     return [
         f"Hiding a patch within the droplet's radius of gyration changes the prediction of {label(maps.model)} {more} than "
         f"hiding one beyond it: {ratio} times as much ({record.origin.system}). By distance from the centre its sensitivity "
