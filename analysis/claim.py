@@ -74,7 +74,8 @@ def pooled(groups: list[list[Claim]]) -> list[Claim]:
     is their mean, weighted by 1 / error^2, and its error is the smaller one of all together.
 
     Numbers without an error are the first record's, the largest one's.  Where the mean's error does
-    not explain how far the numbers are apart, it is as large as their scatter says.
+    not explain how far the numbers are apart, it is as large as their scatter says. What one record
+    has for any network is not "not run" in the others.
     """
     order, found = [], {}
     for claims in groups:
@@ -82,7 +83,9 @@ def pooled(groups: list[list[Claim]]) -> list[Claim]:
             key = (claim.figure, claim.system, claim.network, claim.text)
             order += [] if key in found else [key]
             found.setdefault(key, []).append(claim)
-    return [_together(found[key]) for key in order]
+    together = [_together(found[key]) for key in order]
+    ran = {(c.figure, c.system, c.text) for c in together if c.estimate is not None}
+    return [c for c in together if c.estimate or (c.figure, c.system, c.text) not in ran]
 
 
 def _together(claims: list[Claim]) -> Claim:

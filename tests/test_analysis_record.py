@@ -157,6 +157,8 @@ def test_claims_of_several_runs_are_one_with_a_smaller_error():
     assert found.estimate.value == 1.0
     (found,) = pooled([[claim(None)], [claim(3.0)]])
     assert found.estimate.value == 3.0
+    (found,) = pooled([[claim(3.0, network="CNN")], [claim(None)]])
+    assert found.network == "CNN"
 
 
 def test_verdict_of_a_figure():

@@ -2,8 +2,8 @@
 numbers.
 """
 
-import dataclasses
 import json
+import shutil
 
 import h5py
 import numpy as np
@@ -12,9 +12,11 @@ import yaml
 from PIL import Image
 from scipy import ndimage
 
+from analysis import nucleation, page, record
 from analysis.__main__ import main
-from analysis.nucleation import _names, droplet, estimates, paper, quantities
+from analysis.nucleation import estimates, film, paper
 from analysis.nucleation.dataset import load, magnetization, unpack
+from analysis.nucleation.figures_film import site_edges
 from analysis.runs import BadInput, expand
 
 TEMPERATURE = 4 / 9 * 2.269185
@@ -67,7 +69,11 @@ def write(folder, arrays, *, size=10, reach=1, field=0.57, **config):
     (folder / "config.yaml").write_text(text)
     with h5py.File(folder / "dataset.h5", "w") as file:
         file.attrs.update(
-            config=text, seed=1, git_revision="0123abc", device="a test", bonds="coniglio_klein"
+            config=text,
+            seed=1,
+            git_revision="0123abc",
+            device="a test",
+            bonds="coniglio_klein" if reach == 1 else "density_corrected",
         )
         for name, values in arrays.items():
             file[name] = values
@@ -128,6 +134,7 @@ def simulate(folder, events=12, copies=10, history=14, field=1.0, size=10):
             "raw/nucleated": nucleated,
             "raw/history_event": np.arange(8),
             "raw/history": record[:8],
+            "raw/history_cluster": clusters(record[:8], size),
         },
     )
 
@@ -172,23 +179,16 @@ def planted(folder, reach=10, size=200, field=1.21, **config):
     )
 
 
-@pytest.fixture
-def plain_clusters(monkeypatch):
-    """Geometric clusters instead of the percolation kernel: these tests need no compiler."""
-
-    def largest(run, row, first):
-        members = []
-        for down in ~unpack(run.history[row, first:], run.system.size):
-            labels, count = ndimage.label(down)
-            members.append(
-                labels == np.bincount(labels.ravel())[1:].argmax() + 1 if count else down
-            )
-        centre = [np.argwhere(m).mean(axis=0) if m.any() else (0, 0) for m in members]
-        return droplet.Droplets(
-            np.array(members), np.array(centre), np.full(len(members), 2.0), "coniglio_klein"
-        )
-
-    monkeypatch.setattr(droplet, "largest", largest)
+def clusters(history, size):
+    """Largest geometric clusters of packed frames (k, T + 1, bytes), packed as they are: these
+    tests need no compiler.
+    """
+    found = []
+    for frame in history.reshape(-1, history.shape[-1]):
+        down = ~unpack(frame, size)
+        labels, count = ndimage.label(down)
+        found.append(labels == np.bincount(labels.ravel())[1:].argmax() + 1 if count else down)
+    return np.packbits(np.reshape(found, (len(found), -1)), axis=1).reshape(history.shape)
 
 
 def rows(folder):
@@ -201,9 +201,8 @@ def rows(folder):
 
 def numbers(*folders):
     """The same rows without drawing anything."""
-    runs = [load(folder) for folder in folders]
-    found = quantities.all_rows(runs, [run.system.name for run in runs])
-    return {(row.system, row.quantity): dataclasses.asdict(row) for row in found}
+    records = [nucleation.measure(folder) for folder in folders]
+    return {(row["system"], row["quantity"]): row for row in nucleation.tables(records)["rows"]}
 
 
 def value(table, system, start):
@@ -213,7 +212,7 @@ def value(table, system, start):
     return row
 
 
-def test_figures_movie_and_report_of_a_simulated_run(tmp_path, plain_clusters):
+def test_figures_movie_and_report_of_a_simulated_run(tmp_path):
     run = simulate(tmp_path / "run")
     assert main(["nucleation", str(run)]) == 0
     drawn = json.loads((run / "report.json").read_text())["figures"]
@@ -228,10 +227,9 @@ def test_figures_movie_and_report_of_a_simulated_run(tmp_path, plain_clusters):
     (gif,) = (run / "figures").glob("*.gif")
     assert gif.stat().st_size < 2e6
     assert Image.open(gif).n_frames > 10
-    text = (run / "report.md").read_text()
-    assert "0123abc" in text
-    assert "coniglio-klein" in text
-    assert "12" in text
+    assert "coniglio-klein" in (run / "report.md").read_text()
+    (origin,) = json.loads((run / "report.json").read_text())["records"]
+    assert (origin["revision"], origin["seed"]) == ("0123abc", 1)
     before = {
         path: path.read_bytes() for path in [*(run / "figures").iterdir(), run / "report.json"]
     }
@@ -268,7 +266,7 @@ def test_planted_numbers(tmp_path):
     assert "from 2 events; 3 of 33 bins" in size["note"]
 
 
-def test_systems_of_the_paper_without_data_are_not_run(tmp_path, plain_clusters):
+def test_systems_of_the_paper_without_data_are_not_run(tmp_path):
     run = planted(tmp_path / "run", reach=1, size=10, field=0.57)
     assert main(["nucleation", str(run)]) == 0
     table = rows(run)
@@ -288,7 +286,7 @@ def test_a_system_that_is_not_the_papers_borrows_none_of_its_numbers(tmp_path):
     assert all(row["paper"] is None for row in ours)
 
 
-def test_several_runs_and_sweeps(tmp_path, plain_clusters, capsys):
+def test_several_runs_and_sweeps(tmp_path, capsys):
     for field in (0.57, 0.6):
         planted(tmp_path / "sweep" / f"system.field={field}", reach=1, size=10, field=field)
     (tmp_path / "sweep" / "config.yaml").write_text("{}")
@@ -309,14 +307,82 @@ def test_several_runs_and_sweeps(tmp_path, plain_clusters, capsys):
     assert len(expand(tmp_path)[0]) == 3  # a parent of a sweep and a run
 
 
-def test_the_same_system_twice_gets_two_names(tmp_path):
-    folders = [planted(tmp_path / place / "run", reach=1, size=10) for place in ("a", "b")]
-    names, slugs = _names([load(folder) for folder in folders])
-    assert len(set(names)) == len(set(slugs)) == 2
-    assert all("run" in name for name in names)
+def test_two_runs_of_a_system_are_one_page_with_smaller_errors(tmp_path):
+    """The claims' numbers are those of both; the second run has other lifetimes."""
+    folders = [planted(tmp_path / name, reach=1, size=10, field=0.57) for name in "ab"]
+    with h5py.File(folders[1] / "dataset.h5", "a") as file:
+        file["events/lifetime"][...] = [1100, 2100, 3100, 4100]
+    assert main(["nucleation", *map(str, folders), "--out", str(tmp_path / "out")]) == 0
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert [s["system"] for s in report["systems"]] == ["R = 1, L = 10, h = 0.57"]
+    (claim,) = [c for c in report["claims"] if c["claim"] == "mean lifetime"]
+    alone = np.std([1, 2, 3, 4], ddof=1) * 1000 / 2
+    assert claim["ours"] == pytest.approx(2550)
+    assert claim["error"] == pytest.approx(alone / np.sqrt(2))
+    assert "2 runs together" in claim["data"]
+    assert any("2 runs" in line for line in report["left_out"])
 
 
-def test_no_balanced_configurations(tmp_path, plain_clusters):
+@pytest.mark.parametrize(
+    ("change", "more"),
+    [
+        ({"generate": {"window": 20}}, ", window = 20 MCS"),
+        ({"generate": {"reading": "two_sided"}}, ", two sided"),
+        ({"system": {"temperature": 1.2}}, ", T = 1.2"),
+        ({}, ""),
+    ],
+)
+def test_what_must_not_add_up_has_another_name(tmp_path, change, more):
+    run = planted(tmp_path / "run", reach=1, size=10, field=0.57)
+    with h5py.File(run / "dataset.h5", "a") as file:
+        config = yaml.safe_load(file.attrs["config"])
+        for section, values in change.items():
+            config[section] |= values
+        file.attrs["config"] = yaml.safe_dump(config)
+    name = nucleation.measure(run).origin.system
+    assert name == "R = 1, L = 10, h = 0.57" + more
+
+
+def test_a_record_makes_the_page_without_the_run(tmp_path):
+    run = simulate(tmp_path / "run")
+    assert main(["nucleation", str(run)]) == 0
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.move(run / "record.h5", elsewhere / "mine.h5")
+    shutil.move(run / "report.json", elsewhere / "before.json")
+    shutil.rmtree(run)
+    assert main(["nucleation", str(elsewhere / "mine.h5"), "--out", str(elsewhere / "page")]) == 0
+    again = (elsewhere / "page/report.json").read_bytes()
+    assert again == (elsewhere / "before.json").read_bytes()
+
+
+def test_a_record_is_what_was_measured_and_small(tmp_path):
+    """Noise at L = 200 in all frames, which nothing compresses: the film is what takes room."""
+    run, rng = planted(tmp_path / "run"), np.random.default_rng(1)
+    noise = rng.integers(0, 256, (8, 51, 5000), np.uint8)
+    with h5py.File(run / "dataset.h5", "a") as file:
+        for name in ("raw/history", "raw/history_event"):
+            del file[name]
+        file["raw/history"], file["raw/history_cluster"] = noise, noise
+        file["raw/history_event"] = np.zeros(8, np.int32)
+    measured = nucleation.measure(run)
+    path = record.write(tmp_path / "record.h5", measured)
+    assert path.stat().st_size < 600_000
+    found = record.read(path, {"nucleation": nucleation.Numbers})
+    assert found.origin == measured.origin
+    assert record.same(found.numbers, measured.numbers)
+    assert len(found.numbers.film.spins) == 51
+
+
+def test_findings_are_sentences_of_these_numbers(tmp_path):
+    records = [nucleation.measure(planted(tmp_path / "run", reach=1, size=10, field=0.57))]
+    said = nucleation.findings(records, nucleation.claims(records[0]))
+    assert len(said) <= page.FINDINGS
+    assert any("2500 ± 645 MCS for R = 1, L = 10, h = 0.57" in text for text in said)
+    assert all(text.endswith(".") for text in said)
+
+
+def test_no_balanced_configurations(tmp_path):
     run = planted(tmp_path / "run", reach=1, size=10, field=0.57)
     with h5py.File(run / "dataset.h5", "a") as file:
         for name in [n for n in file if isinstance(file[n], h5py.Dataset)]:
@@ -440,6 +506,7 @@ def test_age_at_half_probability(time, p, age):
         ((10432.0, 210.0), "10432 ± 210"),
         ((-0.51234, 0.0123), "-0.512 ± 0.012"),
         ((np.nan, np.nan), "undetermined"),
+        ((-0.004, 2.2), "0.0 ± 2.2"),
     ],
 )
 def test_error_bars_in_words(estimate, text):
@@ -449,12 +516,12 @@ def test_error_bars_in_words(estimate, text):
 def test_site_edges_enclose_a_square():
     member = np.zeros((5, 5), bool)
     member[1:3, 1:3] = True
-    edges = droplet.site_edges(member)
+    edges = site_edges(member)
     assert len(edges) == 8
     assert set(edges.reshape(-1, 2)[:, 0]) == {0.5, 1.5, 2.5}
     member[:] = False
     member[:, 2] = True
-    assert set(droplet.site_edges(member).reshape(-1, 2)[:, 1]) == {1.5, 2.5}, (
+    assert set(site_edges(member).reshape(-1, 2)[:, 1]) == {1.5, 2.5}, (
         "a band across the torus has two sides"
     )
 
@@ -472,14 +539,22 @@ def test_load_refuses_another_study(tmp_path):
         load(tmp_path / "run")
 
 
-def test_the_pictures_show_the_clusters_of_the_data_set(tmp_path):
-    """The real percolation kernel, bonds keyed as collect keys them."""
-    run = load(simulate(tmp_path / "run", events=8, copies=2))
-    found = droplet.largest(run, row=0, first=0)
-    if found is None:
-        pytest.skip("no C++ compiler")
-    stable = ~droplet.snapshots(run, 0)
-    assert found.member.shape == stable.shape
-    assert not (found.member & ~stable).any()
-    assert found.member[-1].sum() > 30, "at t = 0 the droplet fills about half the system"
-    assert found.bonds == "coniglio_klein"
+def test_the_film_keeps_its_droplet_in_the_middle(tmp_path):
+    run = simulate(tmp_path / "run", events=8, copies=2)
+    found = film.measure(load(run))
+    stable, member = ~unpack(found.spins, 10), unpack(found.cluster, 10)
+    assert not (member & ~stable).any()
+    assert member[-1].sum() > 30, "at t = 0 the droplet fills about half the system"
+    middle = found.centre[found.rise // 2 - int(found.time[0])]
+    assert np.abs(middle - 5).max() <= 0.5
+    assert found.radius[-1] > found.radius[0]
+    assert found.m[-1] <= 0
+
+
+def test_a_data_set_of_before_has_a_film_without_clusters(tmp_path):
+    run = simulate(tmp_path / "run", events=8, copies=2)
+    with h5py.File(run / "dataset.h5", "a") as file:
+        del file["raw/history_cluster"]
+    assert film.measure(load(run)).cluster is None
+    assert main(["nucleation", str(run)]) == 0
+    assert "its largest cluster is not outlined" in (run / "report.md").read_text()

@@ -100,6 +100,7 @@ def test_dataset(data):
     assert np.bincount(data["events/unit"]).tolist() == [512] * 3
     assert data["raw/history"].shape == (8, 13, 8)
     assert data["raw/history_event"][:].tolist() == list(range(8))
+    assert data["raw/history_cluster"].shape == (8, 13, 8)
     assert data["raw/spins"].shape == (len(data["raw/event"]), 8)
     assert data["raw/event"][:].max() == events - 1
     for name in ("config", "seed", "git_revision", "packages", "device", "host", "date"):
@@ -132,6 +133,19 @@ def test_the_largest_cluster_is_in_the_middle(data):
     stable = data["spins"][:] == -1
     assert big.any()
     assert stable[big][:, 3:6, 3:6].mean() > 1.5 * stable[big].mean()
+
+
+def test_clusters_of_the_films_are_those_of_the_data_set(data):
+    """The same bonds: a balanced configuration of a kept event has the cluster of its frame."""
+    spins, cluster = (np.unpackbits(data[f"raw/history{n}"][:], axis=2) for n in ("", "_cluster"))
+    assert not (spins & cluster).any(), "clusters are of stable spins"
+    sizes = cluster.sum(axis=2)
+    assert (sizes[:, -1] > 16).all(), "at t = 0 the droplet fills about half the system"
+    kept = np.flatnonzero(data["event"][:] < 8)
+    assert len(kept) > 5
+    for row in kept:
+        frame = sizes[data["event"][row], 12 + data["time"][row]]
+        assert frame == data["cluster_size"][row]
 
 
 def test_nothing_to_balance_is_one_line(quench, small, tmp_path):

@@ -1,105 +1,111 @@
-"""Nucleation: figures 1 to 9, pictures of one event, lifetimes, and the report beside the paper's
-claims.
+"""Nucleation: figures 1 to 9, pictures of one event, lifetimes, and the paper's claims beside ours.
+
+The contract is analysis.page.Study.
 """
 
-from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from analysis.nucleation import (
-    claims,
-    droplet_figures,
-    earlier,
-    event,
-    figures,
-    model_figures,
-    model_tables,
-    quantities,
-    report,
-    study,
-    training_figures,
+    figures_data,
+    figures_droplet,
+    figures_film,
+    figures_models,
 )
-from analysis.nucleation.dataset import Run, load
+from analysis.nucleation.claims import between_systems, of_record
+from analysis.nucleation.findings import DEFINITIONS, HOW_JUDGED, findings, sentence
+from analysis.nucleation.measure import NAME, Numbers, measure
+from analysis.nucleation.tables import tables as tables_of
+from analysis.page import Picture
+from analysis.record import Record
 
-OF_RUNS = (figures.evolution, figures.against_magnetization, figures.lifetimes, figures.balance)
-OF_STUDIES = (
-    model_figures.confusion,
-    model_figures.confusion_near_spinodal,
-    model_figures.towards_spinodal,
-    training_figures.weights,
-    droplet_figures.occlusion_maps,
-    droplet_figures.near_spinodal_maps,
-    droplet_figures.density_profiles,
-    droplet_figures.sensitivity_against_density,
+__all__ = [
+    "DEFINITIONS",
+    "FIGURES",
+    "FIRST",
+    "HOW_JUDGED",
+    "NAME",
+    "PAPER",
+    "TITLE",
+    "Numbers",
+    "between",
+    "claims",
+    "findings",
+    "left_out",
+    "measure",
+    "pictures",
+    "sentence",
+    "tables",
+]
+
+TITLE = "Nucleation in the Ising model"
+PAPER = (
+    "S. Huang, W. Klein and H. Gould, Using machine learning to predict nucleation in the Ising model, "
+    "arXiv:2004.09575"
 )
+FIGURES = {
+    "1": "p_nuc in time, and growth of the droplet",
+    "2": "p_nuc against magnetization",
+    "3": "error of three models, R = 1 to 10",
+    "4": "predicted against measured p_nuc",
+    "5": "error towards the spinodal",
+    "6": "weights of the features",
+    "7": "where the network looks, R = 10",
+    "8": "the same towards the spinodal, R = 12 to 20",
+    "9": "droplet's density, and sensitivity",
+}
+FIRST = ("figure-3", "figure-5", "figure-1")
+
+OF_DATA = (
+    figures_data.in_time,
+    figures_data.against_magnetization,
+    figures_data.lifetimes,
+    figures_data.balance,
+)
+OF_MODELS = (
+    figures_models.errors,
+    figures_models.confusion,
+    figures_models.confusion_near_spinodal,
+    figures_models.towards_spinodal,
+    figures_models.weights,
+    figures_droplet.occlusion_maps,
+    figures_droplet.near_spinodal_maps,
+    figures_droplet.density_profiles,
+    figures_droplet.sensitivity_against_density,
+)
+OF_ONE = (figures_models.learning, figures_film.strip, figures_film.movie)
 
 
-def _names(runs: list[Run]) -> tuple[list[str], list[str]]:
-    """(names, parts of file names), made unique by the run's folder, then a number, where systems
-    repeat.
-    """
-    twins = Counter(run.system.name for run in runs)
-    names, slugs = [], []
-    for run in runs:
-        extra = f" ({run.path.name})" if twins[run.system.name] > 1 else ""
-        name, slug = (
-            run.system.name + extra,
-            run.system.slug + (f"-{run.path.name}" if extra else ""),
-        )
-        repeats = names.count(name)
-        names.append(f"{name} #{repeats + 1}" if repeats else name)
-        slugs.append(f"{slug}-{repeats + 1}" if repeats else slug)
-    return names, slugs
+def in_order(records: list[Record]) -> list[Record]:
+    """By size, range and field."""
+
+    def key(record: Record) -> tuple:
+        system = record.numbers.system
+        return system.size, system.range or 0, system.field
+
+    return sorted(records, key=key)
 
 
-def analyse(paths: list[Path], out: Path, progress, earlier_report: Path | None = None) -> Path:
-    """Draw all figures of these runs into out/figures and write out/report.md and .json; return
-    report.md's path.
+def pictures(records: list[Record], folder: Path) -> Iterator[Picture | None]:
+    records = in_order(records)
+    for draw in (*OF_DATA, *OF_MODELS):
+        yield draw(records, folder)
+    for draw in OF_ONE:
+        for record in records:
+            yield draw(record, folder)
 
-    progress(text) is called with each file's name. earlier_report: a report.json whose systems
-    without a run here are taken over. Raises BadInput for a run or a report that cannot be read.
-    """
-    before = earlier.read(earlier_report) if earlier_report else None
-    runs = sorted(
-        (load(path) for path in paths),
-        key=lambda run: (run.system.size, run.system.range or 0, run.system.field),
-    )
-    names, slugs = _names(runs)
-    studies = [
-        study.read(run, name, slug) for run, name, slug in zip(runs, names, slugs, strict=True)
-    ]
-    left_out = [line for s in studies for line in s.left_out]
-    for line in left_out:
-        progress(f"left out: {line}")
-    folder = out / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
-    pictures = []
 
-    def add(picture: tuple[str, str] | None) -> None:
-        if picture is None:  # no run has what it shows
-            return
-        pictures.append(picture)
-        progress(f"figures/{picture[0]}")
+def claims(record: Record) -> list:
+    return of_record(record)
 
-    for draw in OF_RUNS:
-        add(draw(runs, folder))
-    more = earlier.skills(before, set(names), study.NEAR_SPINODAL - 1) if before else []
-    add(model_figures.errors(studies, folder, more))
-    for draw in OF_STUDIES:
-        add(draw(studies, folder))
-    for s in studies:
-        add(training_figures.learning(s, folder))
-    for run, slug in zip(runs, slugs, strict=True):
-        if len(run.history_event):
-            chosen = event.Event(run, figures.typical_event(run))
-            add(event.strip(run, chosen, folder, slug))
-            add(event.movie(run, chosen, folder, slug))
-    content = report.Content(
-        rows=quantities.all_rows(runs, names),
-        systems=[quantities.summary(run, name) for run, name in zip(runs, names, strict=True)],
-        pictures=pictures,
-        claims=claims.all_claims(studies),
-        models=model_tables.models(studies),
-        differences=model_tables.differences(studies),
-        left_out=left_out,
-    )
-    return report.write(out, earlier.complete(content, before, out) if before else content)
+
+def between(records: list[Record]) -> list:
+    return between_systems(in_order(records))
+
+
+def tables(records: list[Record]) -> dict[str, list[dict]]:
+    return tables_of(in_order(records))
+
+
+def left_out(record: Record) -> list[str]:
+    return record.numbers.left_out

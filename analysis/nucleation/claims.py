@@ -1,75 +1,88 @@
-"""Every claim of the paper as one row, system by system, then those that compare systems."""
+"""The paper's claims on the data set: lifetime, growth, m, the droplet's size and density; and all
+of a record together.
+"""
 
-from analysis.nucleation import droplet_claims, estimates, model_claims, paper
+from collections.abc import Callable
+
+from analysis.claim import Claim
+from analysis.estimates import Estimate
+from analysis.nucleation import claims_maps, claims_models, labels, paper
+from analysis.nucleation.measure import Numbers
 from analysis.nucleation.paper import PaperSystem
-from analysis.nucleation.study import Study
-from analysis.nucleation.verdicts import Claim, claim
-from analysis.verdicts import about, between
+from analysis.nucleation.trends import PAPER, RULE, Trend, ends, towards
+from analysis.record import Record
+from analysis.verdicts import Rule, about, above, between, close_to
 
 LIFETIME = 1e4  # MCS
 VERY_WEAK = 0.2  # |r| below this is commonly called very weak
+NO_START = "the paper does not say when the droplet's growth begins"
 
 
-def all_claims(studies: list[Study]) -> list[Claim]:
-    """All rows; a system of the paper that two runs share is taken from the one with more results
-    and data.
-    """
-    chosen: dict[PaperSystem, Study] = {}
-    for study in sorted(studies, key=lambda s: (bool(s.training.folds), len(s.run.p_nuc))):
-        if study.paper is not None:
-            chosen[study.paper] = study
-    rows = []
-    for system in paper.SYSTEMS:
-        study = chosen.get(system)
-        name = study.name if study else system.name
-        models = model_claims.near_spinodal if system.size == 200 else model_claims.generic
-        rows += (
-            of_data(system, study, name)
-            + models(system, study, name)
-            + droplet_claims.of_system(system, study, name)
-        )
-    used = list(chosen.values())
-    return rows + model_claims.across(used) + droplet_claims.across(used)
+def of_record(record: Record) -> list[Claim]:
+    """All claims on one system; none where the paper has no such system."""
+    system = paper.find(record.numbers.system)
+    if system is None:
+        return []
+    return (
+        of_data(record, system)
+        + claims_models.of_system(record, system)
+        + claims_maps.of_system(record, system)
+    )
 
 
-def of_data(system: PaperSystem, study: Study | None, name: str) -> list[Claim]:
-    """Section II: lifetime, growth, and how little m tells."""
-    run = study.run if study else None
-    size = {"configurations": len(run.p_nuc)} if run else {}
-    lifetime = estimates.mean_lifetime(run.lifetime) if run else None
-    rule = about(LIFETIME) if system.lifetime == paper.ABOUT else between(LIFETIME, float("inf"))
-    rows = [claim(name, "mean lifetime", system.lifetime, rule, lifetime, unit="MCS", **size)]
+def between_systems(records: list[Record]) -> list[Claim]:
+    """Claims that compare the paper's systems."""
+    known = [r for r in records if paper.find(r.numbers.system) is not None]
+    return claims_models.across(known) + across(known) + claims_maps.across(known)
+
+
+def of_data(record: Record, system: PaperSystem) -> list[Claim]:
+    """Section II, and the mean radius of gyration of section V."""
+    made = record.numbers.generated
+    size, events = f"{made.configurations} configurations", f"{made.events} events"
+
+    def row(figure: str, text: str, stated: str, rule: Rule, quantity: str, **more) -> Claim:
+        found = record.numbers.quantities[quantity]
+        return Claim(figure, record.origin.system, text, stated, rule, found, **more)
+
+    rule = about(LIFETIME) if system.lifetime == paper.ABOUT else above(LIFETIME)
+    in_time = {"unit": "MCS", "data": events}
+    rows = [row("", "mean lifetime", system.lifetime, rule, labels.LIFETIME, **in_time)]
     if system.growth is not None:
-        ages = (
-            estimates.crossing_ages(run.raw.event, run.raw.time, run.raw.p_nuc, 0.5)[1]
-            if run
-            else None
-        )
-        grown = estimates.median(ages) if run else None
         text = "growth time of the droplet to half the system, from p_nuc = 1/2"
-        # Never comparable: the paper does not say when the droplet's growth begins.
-        rows.append(
-            claim(
-                name,
-                text,
-                f"about {system.growth:g}",
-                about(system.growth),
-                grown,
-                False,
-                unit="MCS",
-                **size,
-            )
-        )
+        stated, rule = f"about {system.growth:g}", about(system.growth)
+        rows.append(row("1", text, stated, rule, labels.GROWTH, smaller=NO_START, **in_time))
     if system.correlation is not None:
-        r = estimates.correlation(run.event, run.magnetization, run.p_nuc) if run else None
-        rows.append(
-            claim(
-                name,
-                "correlation of p_nuc with m",
-                system.correlation,
-                between(-VERY_WEAK, VERY_WEAK),
-                r,
-                **size,
-            )
-        )
+        text, rule = "correlation of p_nuc with m", between(-VERY_WEAK, VERY_WEAK)
+        rows.append(row("2", text, system.correlation, rule, labels.CORRELATION, data=size))
+    if system.radius is not None:
+        figure, rule = "7" if system.range == 10 else "8", close_to(system.radius)
+        text, stated = "mean radius of gyration of the largest cluster", f"{system.radius:.2f}"
+        rows.append(row(figure, text, stated, rule, labels.RADIUS, unit="sites", data=size))
     return rows
+
+
+def across(records: list[Record]) -> list[Claim]:
+    """Section V.C: the droplet's density, from the farthest to the nearest L = 200 system run."""
+    found = ends(records, lambda numbers: numbers.density is not None)
+    core = Trend("9", "droplet core thins: fall of its density above background", -1)
+    halo = Trend("9", "halo expands: rise of the density's half-width", 1, "sites")
+    return [
+        trend(found, core, lambda numbers: numbers.density.core),
+        trend(found, halo, lambda numbers: numbers.density.half_radius),
+    ]
+
+
+def trend(records: list[Record], says: Trend, number: Callable[[Numbers], Estimate]) -> Claim:
+    """A claim on the ends of a series of systems; not run with fewer than two."""
+    series = [(r, number(r.numbers)) for r in records] if len(records) > 1 else []
+    return Claim(
+        says.figure,
+        towards(records),
+        says.text,
+        PAPER,
+        RULE,
+        says.change(series[0][1], series[-1][1]) if series else None,
+        unit=says.unit,
+        note="; ".join(f"R = {r.numbers.system.range:g}: {found}" for r, found in series),
+    )

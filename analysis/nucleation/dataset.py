@@ -1,6 +1,7 @@
 """Reading a nucleation run: dataset.h5 into arrays, with one-line errors for what cannot be read.
 
-The balanced spins, by far the largest array, stay on the disk: no figure here needs them.
+The balanced spins, by far the largest array, stay on the disk: density.measure reads them in
+blocks.
 """
 
 from dataclasses import dataclass
@@ -61,13 +62,6 @@ class System:
         )
         return f"{head}{shape}, L = {self.size}, h = {self.field:g}"
 
-    @property
-    def slug(self) -> str:
-        """The name as part of a file name."""
-        shape = f"s{self.exponent:g}" if self.interaction == "power_law" else f"R{self.range:g}"
-        head = "" if self.interaction in ("nearest", "square") else f"{self.interaction}-"
-        return f"{head}{shape}-L{self.size}-h{self.field:g}"
-
 
 @dataclass(frozen=True)
 class Labels:
@@ -88,8 +82,8 @@ class Labels:
 
 @dataclass(frozen=True)
 class Run:
-    """One system's data set: balanced arrays (n,), lifetime (e,) MCS, history (k, T+1, bytes)
-    packed.
+    """One system's data set: balanced arrays (n,), lifetime (e,) MCS; history and history_cluster,
+    the largest cluster in it, (k, T+1, bytes) packed, the latter None in older data sets.
     """
 
     path: Path
@@ -108,6 +102,7 @@ class Run:
     raw: Labels
     history_event: np.ndarray
     history: np.ndarray
+    history_cluster: np.ndarray | None
 
     @property
     def bins(self) -> int:
@@ -117,6 +112,14 @@ class Run:
     def bonds(self) -> str | None:
         """Percolation rule of the clusters, if the file says."""
         return self.attributes.get("bonds") or (self.config.get("collect") or {}).get("bonds")
+
+    @property
+    def default_bonds(self) -> str:
+        """The rule of the clusters: as the file says; else Coniglio-Klein for nearest neighbours
+        and density-corrected beyond.
+        """
+        nearest = self.system.interaction == "nearest"
+        return self.bonds or ("coniglio_klein" if nearest else "density_corrected")
 
 
 def magnetization(packed: np.ndarray, sites: int) -> np.ndarray:
@@ -131,6 +134,10 @@ def unpack(packed: np.ndarray, size: int) -> np.ndarray:
     return bits.reshape(*packed.shape[:-1], size, size).astype(bool)
 
 
+def _real(value) -> float | None:
+    return None if value is None else float(value)
+
+
 def _system(config: dict, file: Path) -> System:
     try:
         values = config["system"]
@@ -141,11 +148,11 @@ def _system(config: dict, file: Path) -> System:
         temperature = values.get("temperature")
         return System(
             interaction,
-            values.get("range"),
+            _real(values.get("range")),
             int(values["size"]),
             4 / 9 * critical if temperature is None else float(temperature),
             abs(float(values["field"])),
-            values.get("exponent"),
+            _real(values.get("exponent")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(
@@ -230,5 +237,8 @@ def _read(run: Path, file: Path, source: h5py.File) -> Run:
         ),
         history_event=source["raw/history_event"][...],
         history=source["raw/history"][...],
+        history_cluster=(
+            source["raw/history_cluster"][...] if "raw/history_cluster" in source else None
+        ),
         **balanced,
     )

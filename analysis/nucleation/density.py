@@ -20,8 +20,8 @@ CORE = 0.02  # in L, at least one site: rings up to this radius are called core
 
 @dataclass(frozen=True)
 class Density:
-    """radius (k,) in sites, profile (k,) and its error (k,); numbers derived from the same
-    resamples.
+    """Density of stable spins around the droplet's centre: radius (k,) in sites, profile (k,) and
+    its error (k,); numbers derived from the same resamples.
 
     background: at 0.45 L to 0.5 L; core: density in rings up to max(1, 0.02 L) sites, minus
     background; half_radius: where the density above background falls to half the core's, sites.

@@ -3,14 +3,14 @@ density.
 
 Read from RUN/predict/occlusion-MODEL.h5. Radial profiles average over rings one stride wide around
 (L//2, L//2) on the torus, over whatever patch positions there are: patches that stay inside the box
-leave out the rim, random ones may leave gaps (NaN). A number derived from a map has the larger of
-two errors: delete-one jackknife over all blocks of events, and the spread of the folds' values with
+leave out the rim, random ones may leave gaps. A number derived from a map has the larger of two
+errors: delete-one jackknife over all blocks of events, and the spread of the folds' values with
 Nadeau and Bengio's correction (see skill.py).
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import map_coordinates
@@ -18,8 +18,9 @@ from scipy.ndimage import map_coordinates
 from analysis.estimates import UNDETERMINED, Estimate
 from analysis.nucleation import density, skill
 from analysis.nucleation.dataset import Run
+from analysis.nucleation.labels import in_order
 from analysis.nucleation.skill import FoldEstimate
-from analysis.nucleation.training import MODELS, Training, check_origin
+from analysis.nucleation.training import check_origin
 from jobs import shards
 
 NETWORKS = (
@@ -27,44 +28,73 @@ NETWORKS = (
     "cnn_2layer",
     "notebook",
 )  # of the paper: the first that was run is shown as the paper's
+DRAWN = 96  # places a side of the picture of a map, at most
+
+
+@dataclass(frozen=True)
+class FoldMap:
+    """One fold's map, in b blocks of whole events.
+
+    configurations, radius_of_gyration (b,): how many, and their mean, sites. places (b, k): patch
+    positions seen in each ring; sensitivity, density (b, k): means over them, of |change of p_nuc|
+    and of the stable spins at the patches' centres. picture: float16 (X, Y), sensitivity by place.
+    """
+
+    configurations: np.ndarray
+    radius_of_gyration: np.ndarray
+    places: np.ndarray
+    sensitivity: np.ndarray
+    density: np.ndarray
+    picture: np.ndarray
 
 
 @dataclass(frozen=True)
 class Occlusion:
-    """Maps of one model: f folds, b blocks of events each; x, y (X,), (Y,) patch centres in sites.
+    """Maps of one model by fold: patches of `patch` sites every `stride` sites, filled with `fill`;
+    split: by what the folds were dealt; size: L.
 
-    sensitivity, shift (f, b, X, Y); density (f, b, X, Y) of stable spins at the patch centres,
-    linear between sites; radius_of_gyration, configurations (f, b). size: L. tested_over_trained:
-    n_test/n_training of the folds' models.
+    radius, positions (k,): of the rings, in sites, and how many patch positions each has; low:
+    where the first pixel of the pictures begins, (x, y), and pixel: its side, in sites.
     """
 
-    model: str
     split: str
     size: int
     patch: int
     stride: int
     fill: str
-    x: np.ndarray
-    y: np.ndarray
-    sensitivity: np.ndarray
-    shift: np.ndarray
-    density: np.ndarray
-    radius_of_gyration: np.ndarray
-    configurations: np.ndarray
+    radius: np.ndarray
+    positions: np.ndarray
+    low: tuple[float, float]
+    pixel: float
+    folds: dict[int, FoldMap]
+
+
+@dataclass(frozen=True)
+class Maps:
+    """A model's maps with what the statistics need: values (f, b, ...) of all folds together;
+    tested_over_trained: n_test/n_training of the folds' models.
+    """
+
+    model: str
+    of: Occlusion
     tested_over_trained: float
 
-    def mean(self, values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-        """Average of (f, b, ...) over blocks, by configurations (or the given weights (f, b)),
-        without NaN; NaN: none.
-        """
-        weights = self.configurations if weights is None else weights
-        share = np.isfinite(values) * weights.reshape(weights.shape + (1,) * (values.ndim - 2))
-        total = share.sum(axis=(0, 1))
-        return np.where(
-            total > 0,
-            (share * np.nan_to_num(values)).sum(axis=(0, 1)) / np.where(total > 0, total, 1),
-            np.nan,
-        )
+    def all(self, name: str) -> np.ndarray:
+        return np.stack([getattr(fold, name) for fold in self.of.folds.values()]).astype(float)
+
+    @property
+    def configurations(self) -> np.ndarray:
+        return self.all("configurations")
+
+    def gyration(self, weights: np.ndarray) -> float:
+        """Mean radius of gyration of blocks weighted (f, b), sites."""
+        radius = self.all("radius_of_gyration")
+        known = np.isfinite(radius) * weights
+        return float((known * np.nan_to_num(radius)).sum() / known.sum())
+
+    def picture(self) -> np.ndarray:
+        """Sensitivity (X, Y) by place, mean over the configurations of all folds; NaN: none."""
+        return mean_of(self.all("picture"), self.configurations.sum(axis=1))
 
 
 @dataclass(frozen=True)
@@ -79,97 +109,152 @@ class Profiles:
     density: np.ndarray
 
 
-def read(run: Run, training: Training) -> tuple[dict[str, Occlusion], list[str]]:
+# ---- reading
+
+
+def read(run: Run) -> tuple[dict[str, Occlusion], list[str]]:
     """({model: maps}, a line for each file left out), models in the order of MODELS."""
     found, left_out = {}, []
     for file in sorted((run.path / "predict").glob("occlusion-*.h5")):
         try:
             arrays, attributes = shards.read(file)
             check_origin(attributes, run)
-            maps = _maps(file, arrays, attributes, training)
+            model = str(attributes.get("model", file.stem.removeprefix("occlusion-")))
+            found[model] = _of_file(arrays, attributes)
         except shards.BadFileError as error:
-            left_out.append(f"{file.relative_to(run.path.parent)}: {error}")
-        else:
-            found[maps.model] = maps
-    known = list(MODELS)
-    return dict(
-        sorted(
-            found.items(), key=lambda item: known.index(item[0]) if item[0] in known else len(known)
-        )
-    ), left_out
+            left_out.append(f"{file.relative_to(run.path)}: {error}")
+    return {model: found[model] for model in in_order(found)}, left_out
 
 
-def _maps(file: Path, arrays: dict, attributes: dict, training: Training) -> Occlusion:
-    fields = ("sensitivity", "shift", "x", "y", "density", "radius_of_gyration", "configurations")
+def _of_file(arrays: dict, attributes: dict) -> Occlusion:
+    fields = ("sensitivity", "x", "y", "density", "radius_of_gyration", "configurations")
     missing = [name for name in fields if name not in arrays]
     missing += [name for name in ("split", "patch", "stride", "fill") if name not in attributes]
     if missing:
         raise shards.BadFileError(f"lacks {', '.join(missing)}")
     if not np.isfinite(arrays["sensitivity"]).any() or arrays["configurations"].sum() == 0:
         raise shards.BadFileError("its map is empty")
-    model, split = (
-        str(attributes.get("model", file.stem.removeprefix("occlusion-"))),
-        str(attributes["split"]),
-    )
     # The maps come in any order of positions; pictures need them sorted.
     i, j = np.argsort(arrays["x"], kind="stable"), np.argsort(arrays["y"], kind="stable")
-    folds = training.folds.get((split, model))
     x, y = arrays["x"][i].astype(float), arrays["y"][j].astype(float)
-    at = np.meshgrid(x, y, indexing="ij")
-    rho = [
-        [map_coordinates(m, at, order=1, mode="grid-wrap") for m in fold]
-        for fold in arrays["density"].astype(float)
-    ]
-    # Unknown sizes: as in cross-validation whose folds cover the data once.
-    unknown = 1 / max(len(arrays["sensitivity"]) - 1, 1)
+    size, stride = arrays["density"].shape[-1], int(attributes["stride"])
+    ring, radius, positions = rings(x, y, size, stride)
+    step = -(-max(len(x), len(y)) // DRAWN)
+    folds = {}
+    for row, number in enumerate(fold_numbers(attributes, len(arrays["sensitivity"]))):
+        count = arrays["configurations"][row].astype(float)
+        maps = arrays["sensitivity"][row][:, i][..., j].astype(float)
+        places, change, rho = of_rings(maps, arrays["density"][row].astype(float), (x, y), ring)
+        folds[number] = FoldMap(
+            configurations=arrays["configurations"][row].astype(np.int32),
+            radius_of_gyration=arrays["radius_of_gyration"][row].astype(float),
+            places=places,
+            sensitivity=change,
+            density=rho,
+            picture=coarse(mean_of(maps, count), step).astype(np.float16),
+        )
     return Occlusion(
-        model,
-        split,
-        arrays["density"].shape[-1],
-        int(attributes["patch"]),
-        int(attributes["stride"]),
-        str(attributes["fill"]),
-        x,
-        y,
-        arrays["sensitivity"][:, :, i][..., j].astype(float),
-        arrays["shift"][:, :, i][..., j].astype(float),
-        np.array(rho),
-        arrays["radius_of_gyration"].astype(float),
-        arrays["configurations"].astype(float),
-        skill.tested_over_trained(folds) if folds else unknown,
+        split=str(attributes["split"]),
+        size=size,
+        patch=int(attributes["patch"]),
+        stride=stride,
+        fill=str(attributes["fill"]),
+        radius=radius,
+        positions=positions,
+        low=(float(x[0]) - stride / 2, float(y[0]) - stride / 2),
+        pixel=float(step * stride),
+        folds=folds,
     )
 
 
-def preferred(maps: dict[str, Occlusion]) -> Occlusion | None:
-    """The maps of the paper's deepest network that was run, else of any."""
-    for model in (*NETWORKS, *maps):
-        if model in maps:
-            return maps[model]
-    return None
+def fold_numbers(attributes: dict, count: int) -> list[int]:
+    """The folds whose maps a file holds, in its order: made_from has them in square brackets."""
+    listed = re.search(r"\[([\d, ]+)\]", str(attributes.get("made_from", "")))
+    found = [int(n) for n in listed[1].split(",")] if listed else []
+    return found if len(found) == count else list(range(count))
 
 
-def profiles(maps: Occlusion, weights: np.ndarray | None = None) -> Profiles:
+def rings(x: np.ndarray, y: np.ndarray, size: int, stride: int) -> tuple[np.ndarray, ...]:
+    """(ring (X, Y) of each place, -1 beyond L/2; radius (k,), sites; places (k,)) of the rings."""
+    r = density.distance(x, y, size)
+    number = np.floor(r / stride + 0.5).astype(int)
+    inside = r <= size / 2
+    taken, ring = np.unique(number[inside], return_inverse=True)
+    place = np.full(r.shape, -1)
+    place[inside] = ring
+    positions = np.bincount(ring, minlength=len(taken))
+    return place, np.bincount(ring, r[inside]) / positions, positions
+
+
+def of_rings(
+    maps: np.ndarray, rho: np.ndarray, at: tuple[np.ndarray, np.ndarray], ring: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """Of blocks' maps (b, X, Y) and densities (b, L, L): places seen, mean sensitivity and mean
+    density, linear between sites, at those places, by ring, (b, k) each; NaN where none was seen.
+    """
+    where = np.meshgrid(*at, indexing="ij")
+    rows = []
+    for change, stable in zip(maps, rho, strict=True):
+        seen = (ring >= 0) & np.isfinite(change)
+        there = map_coordinates(np.nan_to_num(stable), where, order=1, mode="grid-wrap")[seen]
+        sums = [
+            np.bincount(ring[seen], weights, minlength=ring.max() + 1)
+            for weights in (np.ones(seen.sum()), change[seen], there)
+        ]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rows.append((sums[0], sums[1] / sums[0], sums[2] / sums[0]))
+    places, sensitivity, density_ = map(np.array, zip(*rows, strict=True))
+    return places.astype(np.int32), sensitivity, density_
+
+
+def mean_of(maps: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Mean (X, Y) of blocks (b, X, Y) weighted by `count` (b,), without NaN; NaN: none."""
+    weights = np.isfinite(maps) * count[:, None, None]
+    total = weights.sum(axis=0)
+    return np.divide(
+        (weights * np.nan_to_num(maps)).sum(axis=0),
+        total,
+        out=np.full(total.shape, np.nan),
+        where=total > 0,
+    )
+
+
+def coarse(image: np.ndarray, step: int) -> np.ndarray:
+    """Means of squares of step x step places, the last ones smaller; NaN: none there."""
+    padded = np.pad(image, [(0, -n % step) for n in image.shape], constant_values=np.nan)
+    blocks = padded.reshape(padded.shape[0] // step, step, padded.shape[1] // step, step)
+    known = np.isfinite(blocks).sum(axis=(1, 3))
+    sums = np.nansum(blocks, axis=(1, 3))
+    return np.divide(sums, known, out=np.full(known.shape, np.nan), where=known > 0)
+
+
+# ---- numbers of a map
+
+
+def profiles(maps: Maps, weights: np.ndarray | None = None) -> Profiles:
     """Radial profiles up to L/2 of blocks averaged with `weights` (f, b), by default their
     configurations.
 
     The density is taken at the patch centres too, so that proportional maps give proportional
     profiles.
     """
-    rho, change = maps.mean(maps.density, weights), maps.mean(maps.sensitivity, weights)
-    r = density.distance(maps.x, maps.y, maps.size)
-    ring = np.floor(r / maps.stride + 0.5).astype(int)
-    inside = (r <= maps.size / 2) & np.isfinite(change)
-    ring = ring[inside]
-    positions = np.bincount(ring)
-    taken = positions > 0
+    weights = maps.configurations if weights is None else weights
+    seen = maps.all("places") * weights[..., None]
+    total = seen.sum(axis=(0, 1))
+    taken = total > 0
 
-    def average(values: np.ndarray) -> np.ndarray:
-        return np.bincount(ring, values[inside])[taken] / positions[taken]
+    def average(name: str) -> np.ndarray:
+        return (seen * np.nan_to_num(maps.all(name))).sum(axis=(0, 1))[taken] / total[taken]
 
-    return Profiles(average(r), positions[taken], average(change), average(rho))
+    return Profiles(
+        maps.of.radius[taken],
+        maps.of.positions[taken],
+        average("sensitivity"),
+        average("density"),
+    )
 
 
-def estimate(maps: Occlusion, statistic: Callable[[np.ndarray], float]) -> Estimate:
+def estimate(maps: Maps, statistic: Callable[[np.ndarray], float]) -> Estimate:
     """statistic(weights (f, b)) of all blocks, with its error; NaN error from a single block."""
     counts = maps.configurations
     value = float(statistic(counts))
@@ -193,7 +278,7 @@ def estimate(maps: Occlusion, statistic: Callable[[np.ndarray], float]) -> Estim
     )
 
 
-def ring_errors(maps: Occlusion) -> np.ndarray:
+def ring_errors(maps: Maps) -> np.ndarray:
     """Standard error (k,) of each ring's sensitivity over all blocks of events; NaN from a single
     block.
     """
@@ -212,14 +297,14 @@ def ring_errors(maps: Occlusion) -> np.ndarray:
     return np.nanstd(rows, axis=0, ddof=1) / np.sqrt(len(rows))
 
 
-def half_width(maps: Occlusion) -> Estimate:
+def half_width(maps: Maps) -> Estimate:
     """Radius, sites, at which the sensitivity has fallen half-way from its maximum to its value
     beyond 0.45 L.
     """
 
     def radius(weights):
         p = profiles(maps, weights)
-        far = p.radius >= density.FAR * maps.size
+        far = p.radius >= density.FAR * maps.of.size
         if not far.any():
             return np.nan
         background = np.average(p.sensitivity[far], weights=p.positions[far])
@@ -228,12 +313,12 @@ def half_width(maps: Occlusion) -> Estimate:
     return estimate(maps, radius)
 
 
-def gyration(maps: Occlusion) -> Estimate:
+def gyration(maps: Maps) -> Estimate:
     """Mean radius of gyration of the largest cluster in the configurations of the map, sites."""
-    return estimate(maps, lambda weights: maps.mean(maps.radius_of_gyration, weights))
+    return estimate(maps, maps.gyration)
 
 
-def width_over_gyration(maps: Occlusion) -> Estimate:
+def width_over_gyration(maps: Maps) -> Estimate:
     """half_width divided by the mean radius of gyration, relative errors in quadrature."""
     width, radius = half_width(maps), gyration(maps)
     ratio = width.value / radius.value
@@ -242,17 +327,17 @@ def width_over_gyration(maps: Occlusion) -> Estimate:
     )
 
 
-def peak(maps: Occlusion) -> Estimate:
+def peak(maps: Maps) -> Estimate:
     """Largest ring average of the sensitivity."""
     return estimate(maps, lambda weights: profiles(maps, weights).sensitivity.max())
 
 
-def inside_over_outside(maps: Occlusion) -> Estimate:
+def inside_over_outside(maps: Maps) -> Estimate:
     """Mean sensitivity of patches centred within Rg over that of patches beyond it (up to L/2)."""
 
     def ratio(weights):
         p = profiles(maps, weights)
-        inside = p.radius <= maps.mean(maps.radius_of_gyration, weights)
+        inside = p.radius <= maps.gyration(weights)
         if inside.all() or not inside.any():
             return np.nan
         mean = [
@@ -263,7 +348,7 @@ def inside_over_outside(maps: Occlusion) -> Estimate:
     return estimate(maps, ratio)
 
 
-def correlation(maps: Occlusion) -> Estimate:
+def correlation(maps: Maps) -> Estimate:
     """Pearson's correlation of sensitivity and density over rings, each ring weighted by its patch
     positions.
     """

@@ -8,6 +8,10 @@ authors' code. T = 4/9 Tc everywhere.
 
 from dataclasses import dataclass
 
+import numpy as np
+
+SPINODAL_SIZE = 200  # L of the systems that approach the spinodal; the others have L = 10 R
+
 
 @dataclass(frozen=True)
 class PaperSystem:
@@ -30,11 +34,11 @@ class PaperSystem:
 
     @property
     def network(self) -> str:
-        return "cnn_4layer" if self.size == 200 else "cnn_2layer"
+        return "cnn_4layer" if self.size == SPINODAL_SIZE else "cnn_2layer"
 
     @property
     def training(self) -> int:
-        return 7000 if self.size == 200 else 12000
+        return 7000 if self.size == SPINODAL_SIZE else 12000
 
     @property
     def name(self) -> str:
@@ -81,3 +85,21 @@ def find(system) -> PaperSystem | None:
         ):
             return entry
     return None
+
+
+def near_spinodal(system) -> bool:
+    """Whether a System has the size of those that approach the spinodal."""
+    return system.size == SPINODAL_SIZE
+
+
+def distance_to_spinodal(system) -> float:
+    """Delta h = h_s - |h|, h_s = Tc m_s - T atanh(m_s), m_s = sqrt(1 - T/Tc): mean-field spinodal
+    of long range.
+
+    Tc and T in the units of the long-range model (Tc = 4, T = 16/9) for R = 1 too, as in the paper:
+    h_s = 1.2704.
+    """
+    critical = 4.0
+    temperature = critical * system.temperature / system.critical_temperature
+    m = np.sqrt(1 - temperature / critical)
+    return float(critical * m - temperature * np.arctanh(m) - system.field)

@@ -1,70 +1,80 @@
-"""Picture of a prediction file, what `jobs nucleation predict --input` wrote: configurations,
-p_nuc, and the occlusion map.
+"""Pictures of a prediction file, what `jobs nucleation predict --input` wrote: every configuration
+with its p_nuc, and the occlusion map.
 """
 
 from pathlib import Path
 
 import numpy as np
+from matplotlib.patches import Patch
 
 from analysis import style
-from analysis.nucleation.event import PHASES
+from analysis.nucleation.labels import PHASES
 from analysis.runs import read_prediction
 
-SHOWN = 6  # configurations in the picture, at most
+SHOWN = 24  # configurations in a figure, at most; the next ones are in another
+PER_ROW = 4
+SPINS = (
+    Patch(fc=PHASES(0), ec=style.GREY, label="metastable spins (+1)"),
+    Patch(fc=PHASES(1), ec=style.GREY, label="stable spins (\N{MINUS SIGN}1)"),
+)
 
 
 def draw(path: Path, out: Path | None) -> Path:
-    """Write a PNG beside the file (or into `out`) and return its path.  Raises BadInput for a file
-    of another kind.
+    """Write PNGs beside the file (or into `out`), STEM.png, STEM-2.png, ..., and return the first
+    one's path.  Raises BadInput for a file of another kind.
     """
     arrays, attributes = read_prediction(path, "p_nuc", "standard_error", "spins")
-    spins, p, error = (arrays[name] for name in ("spins", "p_nuc", "standard_error"))
-    covered = int(attributes["map"]) if "map/shift" in arrays else None
-    rows = list(range(min(len(spins), SHOWN)))
-    if covered is not None and covered not in rows:
-        rows[-1] = covered
-    fig, axes = style.grid(len(rows) + (covered is not None), 2.2)
-    for ax, row in zip(axes, rows, strict=False):
-        ax.imshow(
-            (spins[row] < 0).T, origin="lower", cmap=PHASES, vmin=0, vmax=2, interpolation="nearest"
-        )
-        ax.set(
-            title=rf"configuration {row}: $p_\mathrm{{nuc}}$ = {p[row]:.2f} $\pm$ {error[row]:.2f}",
-            xticks=[],
-            yticks=[],
-        )
-    if covered is not None:
-        shift, x, y = arrays["map/shift"], arrays["map/x"], arrays["map/y"]
-        ax, half = axes[len(rows)], (x[1] - x[0]) / 2 if len(x) > 1 else 0.5
-        ax.imshow(
-            (spins[covered] < 0).T,
-            origin="lower",
-            cmap="Greys",
-            vmin=0,
-            vmax=4,
-            interpolation="nearest",
-        )
-        reach = float(np.abs(shift).max()) or 1.0
-        extent = (x[0] - half, x[-1] + half, y[0] - half, y[-1] + half)
-        image = ax.imshow(
-            shift.T,
-            origin="lower",
-            cmap="RdBu",
-            vmin=-reach,
-            vmax=reach,
-            extent=extent,
-            alpha=0.75,
-            interpolation="nearest",
-        )
-        size = spins.shape[1]
-        ax.set(
-            xlim=(-0.5, size - 0.5),
-            ylim=(-0.5, size - 0.5),
-            xticks=[],
-            yticks=[],
-            title=f"{covered}: change of $p_\\mathrm{{nuc}}$ when\na square of {attributes['patch']} is covered",
-        )
-        fig.colorbar(image, ax=ax, shrink=0.8)
     folder = out or path.parent
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / style.save(fig, folder, path.stem)
+    count = len(arrays["spins"])
+    pages = [range(first, min(first + SHOWN, count)) for first in range(0, count, SHOWN)]
+    has_map = "map/shift" in arrays
+    files = []
+    for number, rows in enumerate(pages, 1):
+        with_map = has_map and number == 1
+        fig, axes = style.grid(len(rows) + with_map, 2.0, per_row=PER_ROW)
+        for ax, row in zip(axes, rows, strict=False):
+            _configuration(ax, arrays, row)
+        if with_map:
+            _map(fig, axes[-1], arrays, attributes)
+        fig.legend(handles=SPINS, loc="outside upper center", ncols=2)
+        name = path.stem if number == 1 else f"{path.stem}-{number}"
+        files.append(folder / style.save(fig, folder, name))
+    return files[0]
+
+
+def _lattice(ax, spins: np.ndarray, title: str, **look) -> None:
+    size = len(spins)
+    ax.imshow((spins < 0).T, origin="lower", interpolation="nearest", **look)
+    ticks = (0, size // 2, size - 1)
+    ax.set(xlabel="x (sites)", ylabel="y (sites)", xticks=ticks, yticks=ticks)
+    ax.set(xlim=(-0.5, size - 0.5), ylim=(-0.5, size - 0.5))
+    ax.set_title(title, fontsize=7)
+
+
+def _configuration(ax, arrays: dict, row: int) -> None:
+    p, error = arrays["p_nuc"][row], arrays["standard_error"][row]
+    title = rf"{row}: $p_\mathrm{{nuc}}$ = {p:.2f} $\pm$ {error:.2f}"
+    _lattice(ax, arrays["spins"][row], title, cmap=PHASES, vmin=0, vmax=2)
+
+
+def _map(fig, ax, arrays: dict, attributes: dict) -> None:
+    """The occlusion map of one configuration, over its spins in grey."""
+    covered, shift = int(attributes["map"]), arrays["map/shift"]
+    x, y = arrays["map/x"], arrays["map/y"]
+    title = f"{covered}: a square of {attributes['patch']} covered"
+    _lattice(ax, arrays["spins"][covered], title, cmap="Greys", vmin=0, vmax=4)
+    half, reach = (x[1] - x[0]) / 2 if len(x) > 1 else 0.5, float(np.abs(shift).max()) or 1.0
+    image = ax.imshow(
+        shift.T,
+        origin="lower",
+        cmap="RdBu",
+        vmin=-reach,
+        vmax=reach,
+        extent=(x[0] - half, x[-1] + half, y[0] - half, y[-1] + half),
+        alpha=0.75,
+        interpolation="nearest",
+    )
+    size = len(arrays["spins"][covered])
+    ax.set(xlim=(-0.5, size - 0.5), ylim=(-0.5, size - 0.5))
+    fig.colorbar(image, ax=ax, location="bottom", label=r"change of $p_\mathrm{nuc}$")

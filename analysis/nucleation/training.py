@@ -1,49 +1,51 @@
 """Reading what train wrote: RUN/train/SPLIT/MODEL/fold-K/test.h5, one file a trained model.
 
-A fold that is unfinished, damaged or made from another data set is left out, and the report says
-so.
+A fold that is unfinished, damaged or made from another data set is left out, and the page says so.
 """
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from analysis.nucleation import estimates
 from analysis.nucleation.dataset import Run
+from analysis.nucleation.labels import SPLITS
 from jobs import shards
 
-MODELS = {
-    "spins": "spins LR",
-    "features": "features LR",
-    "cnn_2layer": "CNN, 2 layers",
-    "cnn_4layer": "CNN, 4 layers",
-    "notebook": "CNN, notebook",
-    "torus": "ours (torus)",
-    "torus_window": "ours (and window)",
-    "features_converged": "features LR, converged",  # last, so that it shares the colour of the features
-}
-EVENT, CONFIGURATION = "event", "configuration"
-SPLITS = {EVENT: "by event", CONFIGURATION: "by configuration"}
-HISTORY = ("epoch", "training_loss", "validation_loss", "validation_mse")
+HISTORY = ("epoch", "training_loss", "validation_loss")
+MANY = 150_000  # predictions of one run: more are rounded, for a record to stay small
+STEPS = 1 << 16  # in [0, 1], of rounded predictions: a thousandth of what a network is wrong by
+
+
+@dataclass(frozen=True, order=True)
+class Network:
+    """One trained model: what was dealt into folds (event or configuration), model, fold."""
+
+    split: str
+    model: str
+    fold: int
 
 
 @dataclass(frozen=True)
 class Fold:
-    """One trained model on its test set: rows `index` (t,) of dataset.h5, p_nuc measured and
-    predicted (t,).
+    """One trained model on its test set.
 
-    training, validation: rows of dataset.h5; history: {name: (e,)} by epoch; weights (10,) of the
-    standardised features, None for other models; epochs trained, best_epoch kept; seconds: all
-    epochs together.
+    test: the key of its test rows; predicted: p_nuc, float32 (t,), rounded where there are many;
+    training, validation: how many configurations; training_entropy, validation_entropy: of their
+    labels, nat; history: float32 (3, e): epoch, training and validation loss (nat); weights:
+    float64 (10,) of the standardised features, None for other models; epochs trained, best_epoch
+    kept; seconds: all epochs together.
     """
 
-    number: int
-    index: np.ndarray
-    p_nuc: np.ndarray
+    test: str
     predicted: np.ndarray
-    training: np.ndarray
-    validation: np.ndarray
-    history: dict[str, np.ndarray]
+    training: int
+    validation: int
+    training_entropy: float
+    validation_entropy: float
+    history: np.ndarray | None
     weights: np.ndarray | None
     parameters: int
     epochs: int
@@ -51,32 +53,16 @@ class Fold:
     device: str
     seconds: float | None
 
-    @property
-    def squared_error(self) -> np.ndarray:
-        return (self.predicted - self.p_nuc) ** 2
-
-
-Folds = dict[tuple[str, str], list[Fold]]  # (split, model) -> folds in order of their number
-
 
 @dataclass(frozen=True)
 class Training:
-    """All finished folds of one run, and a line for each one left out."""
+    """All finished folds of one run, their test rows of dataset.h5, (t,) by key, and a line for
+    each fold left out.
+    """
 
-    folds: Folds = field(default_factory=dict)
+    folds: dict[Network, Fold] = field(default_factory=dict)
+    tests: dict[str, np.ndarray] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
-
-    def models(self, split: str) -> list[str]:
-        """Models with finished folds of this split, in the order of MODELS, unknown ones last."""
-        known = list(MODELS)
-        found = [model for of, model in self.folds if of == split]
-        return sorted(
-            found, key=lambda model: (known.index(model) if model in known else len(known), model)
-        )
-
-
-def label(model: str) -> str:
-    return MODELS.get(model, model)
 
 
 def number_of(folder: Path) -> int:
@@ -87,65 +73,77 @@ def number_of(folder: Path) -> int:
 
 def read(run: Run) -> Training:
     """Every finished fold under run/train."""
-    folds: Folds = {}
-    left_out = []
+    found = Training()
     for split in SPLITS:
         for folder in sorted(
             (run.path / "train" / split).glob("*/fold-*"),
             key=lambda f: (f.parent.name, number_of(f)),
         ):
-            name = folder.relative_to(run.path.parent)
+            name = folder.relative_to(run.path)
             try:
-                fold = read_fold(folder / "test.h5", run)
+                fold, rows = read_fold(folder / "test.h5", run)
             except FileNotFoundError:
-                left_out.append(f"{name}: not finished")
+                found.left_out.append(f"{name}: not finished")
             except shards.BadFileError as error:
-                left_out.append(f"{name / 'test.h5'}: {error}")
+                found.left_out.append(f"{name / 'test.h5'}: {error}")
             else:
-                folds.setdefault((split, folder.parent.name), []).append(fold)
-    return Training(folds, left_out)
+                found.folds[Network(split, folder.parent.name, number_of(folder))] = fold
+                found.tests[fold.test] = rows
+    if sum(len(fold.predicted) for fold in found.folds.values()) > MANY:
+        rounded = {network: coarser(fold) for network, fold in found.folds.items()}
+        return replace(found, folds=rounded)
+    return found
 
 
-def read_fold(file: Path, run: Run) -> Fold:
-    """One test.h5. Raises FileNotFoundError, and shards.BadFileError for a file that is damaged or
-    of other data.
+def coarser(fold: Fold) -> Fold:
+    """With predictions rounded to 1 / STEPS, which compress to half of their bytes."""
+    return replace(fold, predicted=np.round(fold.predicted * STEPS) / np.float32(STEPS))
+
+
+def read_fold(file: Path, run: Run) -> tuple[Fold, np.ndarray]:
+    """One test.h5 and its test rows. Raises FileNotFoundError, and shards.BadFileError for a file
+    that is damaged or of other data.
     """
     arrays, attributes = shards.read(file)
     check_origin(attributes, run)
-    missing = [
-        name
-        for name in ("index", "p_nuc", "predicted", "training", "validation")
-        if name not in arrays
-    ]
-    if missing:
-        raise shards.BadFileError(f"lacks {', '.join(missing)}")
-    index, training, validation = (
-        arrays[name].astype(np.int64) for name in ("index", "training", "validation")
-    )
-    for rows in (index, training, validation):
-        if len(rows) == 0 or rows.min() < 0 or rows.max() >= len(run.p_nuc):
-            raise shards.BadFileError("its rows are not rows of dataset.h5")
-    if not np.allclose(arrays["p_nuc"], run.p_nuc[index], rtol=0, atol=1e-6):
-        raise shards.BadFileError("its labels are not those of dataset.h5")
-    if not np.isfinite(arrays["predicted"]).all():
-        raise shards.BadFileError("the network predicts values that are not numbers")
-    return Fold(
-        number=number_of(file.parent),
-        index=index,
-        p_nuc=arrays["p_nuc"].astype(float),
-        predicted=arrays["predicted"].astype(float),
-        training=training,
-        validation=validation,
-        history={
-            name: arrays[f"history/{name}"] for name in HISTORY if f"history/{name}" in arrays
-        },
-        weights=arrays.get("weights"),
+    rows = checked_rows(arrays, run)
+    index = rows["index"].astype(np.min_scalar_type(len(run.p_nuc)))
+    known = all(f"history/{name}" in arrays for name in HISTORY)
+    fold = Fold(
+        test=hashlib.sha256(rows["index"].tobytes()).hexdigest()[:16],
+        predicted=arrays["predicted"].astype(np.float32),
+        training=len(rows["training"]),
+        validation=len(rows["validation"]),
+        training_entropy=estimates.label_entropy(run.p_nuc[rows["training"]]),
+        validation_entropy=estimates.label_entropy(run.p_nuc[rows["validation"]]),
+        history=np.array([arrays[f"history/{n}"] for n in HISTORY], np.float32) if known else None,
+        weights=arrays["weights"].astype(float) if "weights" in arrays else None,
         parameters=int(attributes.get("parameters", -1)),
         epochs=int(attributes.get("epochs", -1)),
         best_epoch=int(attributes.get("best_epoch", -1)),
         device=str(attributes.get("device", "not recorded")),
         seconds=float(attributes["seconds"]) if "seconds" in attributes else None,
     )
+    return fold, index
+
+
+def checked_rows(arrays: dict, run: Run) -> dict[str, np.ndarray]:
+    """Rows of dataset.h5 of the test, training and validation sets.  Raises shards.BadFileError
+    unless they and the labels are those of this data set.
+    """
+    names = ("index", "training", "validation")
+    missing = [name for name in (*names, "p_nuc", "predicted") if name not in arrays]
+    if missing:
+        raise shards.BadFileError(f"lacks {', '.join(missing)}")
+    rows = {name: arrays[name].astype(np.int64) for name in names}
+    for found in rows.values():
+        if len(found) == 0 or found.min() < 0 or found.max() >= len(run.p_nuc):
+            raise shards.BadFileError("its rows are not rows of dataset.h5")
+    if not np.allclose(arrays["p_nuc"], run.p_nuc[rows["index"]], rtol=0, atol=1e-6):
+        raise shards.BadFileError("its labels are not those of dataset.h5")
+    if not np.isfinite(arrays["predicted"]).all():
+        raise shards.BadFileError("the network predicts values that are not numbers")
+    return rows
 
 
 def check_origin(attributes: dict, run: Run) -> None:

@@ -151,6 +151,34 @@ def centred(spins: np.ndarray, centre: np.ndarray) -> np.ndarray:
     return spins[np.arange(len(spins))[:, None, None], x[:, :, None], y[:, None, :]]
 
 
+def identities(event: np.ndarray, time: np.ndarray, history: int) -> np.ndarray:
+    """uint64: the number of a configuration among all events' last history + 1, which keys its
+    bonds.
+    """
+    return event.astype(np.uint64) * np.uint64(history + 1) + (history + time).astype(np.uint64)
+
+
+def largest_clusters(raw: dict[str, np.ndarray], config: Nucleation, model) -> np.ndarray:
+    """Sites of the largest cluster in every frame of the kept histories, packed as these are: the
+    same bonds as in the data set.
+    """
+    history = raw["history"]
+    _, frames, width = history.shape
+    time = np.arange(1 - frames, 1)
+    found = percolation.clusters(
+        history.reshape(-1, width),
+        coupling_table=model.coupling_table(),
+        temperature=model.temperature,
+        bonds=config.collect.bonds,
+        seed=config.seed,
+        index=identities(raw["history_event"][:, None], time, frames - 1).ravel(),
+        device=model.device,
+        labels=True,
+    )
+    member = (found.labels == found.label[:, None, None]) & (found.labels >= 0)
+    return np.packbits(member.reshape(len(member), -1), axis=1).reshape(history.shape)
+
+
 def dataset(
     raw: dict[str, np.ndarray], chosen: np.ndarray, config: Nucleation, device
 ) -> dict[str, Data]:
@@ -160,9 +188,7 @@ def dataset(
     g = config.generate
     model = build(config, device)
     packed = raw["spins"][chosen]
-    identity = raw["event"][chosen].astype(np.uint64) * np.uint64(g.history + 1) + (
-        g.history + raw["time"][chosen]
-    ).astype(np.uint64)
+    identity = identities(raw["event"][chosen], raw["time"][chosen], g.history)
     cluster = percolation.clusters(
         packed,
         coupling_table=model.coupling_table(),
@@ -180,6 +206,7 @@ def dataset(
         + (f", nor more than {g.window} MCS before it" if g.reading == "two_sided" else "")
     )
     bits = "a bit a spin, 1 is up, big-endian, site x L + y"
+    history_cluster = largest_clusters(raw, config, model)
     columns = {
         "spins": Data(
             centred(spins, cluster.centre),
@@ -229,6 +256,12 @@ def dataset(
         "raw/history_event": Data(raw["history_event"], "", "kept event", "index into events/"),
         "raw/history": Data(
             raw["history"], "", "kept event, time, byte", f"t = -{g.history}..0 MCS; {bits}"
+        ),
+        "raw/history_cluster": Data(
+            history_cluster,
+            "",
+            "kept event, time, byte",
+            f"a bit a site, 1 is in the largest cluster of stable spins, {config.collect.bonds} bonds",
         ),
     }
     for name in ("event", "time", "copies", "nucleated"):

@@ -1,0 +1,245 @@
+"""What the page says first: what was run, and what was found, in whole sentences."""
+
+from collections import Counter
+
+import numpy as np
+
+from analysis.claim import Claim
+from analysis.estimates import Estimate
+from analysis.nucleation import labels, occlusion, paper, skill
+from analysis.nucleation.labels import CONFIGURATION, EVENT, SPLITS, kinds, label, rounded
+from analysis.nucleation.skill import Tested
+from analysis.record import Record
+from analysis.verdicts import NO, NOT_COMPARABLE, NOT_RUN, SIGMAS, UNDECIDED, YES
+
+BY_HAND = ("spins", "features", "features_converged")  # regressions; the rest are networks
+COMPARED = 3  # systems that one sentence names, at most
+
+
+def sentence(records: list[Record]) -> str:
+    made = [r.numbers.generated for r in records]
+    systems = "; ".join(r.origin.system for r in records)
+    trained = sum(len(r.numbers.folds) for r in records)
+    folds = (
+        f"{kinds(trained, 'model')} trained on them, each on one fold (a division of the configurations into a "
+        "training and a test set)"
+        if trained
+        else "no model trained on them"
+    )
+    return (
+        f"Run: {systems} (R: range of the interaction, 1 for nearest neighbours, L: side of the square lattice, "
+        "h: field; T is 4/9 of the critical temperature unless given). The field is reversed, "
+        "and the metastable state decays by nucleation of a droplet: "
+        f"{sum(m.events for m in made)} such events. p_nuc of a configuration is the share of its copies that nucleate in "
+        f"time; {sum(m.configurations for m in made)} configurations with p_nuc uniform between 0 and 1 make the data, "
+        f"and there are {folds}. Times are in MCS, Monte Carlo steps per spin."
+    )
+
+
+def findings(records: list[Record], claims: list[Claim]) -> list[str]:
+    """The most important first."""
+    said = [
+        *best(records),
+        *cnn_against_features(records),
+        *spinodal(records),
+        *where(records),
+        *magnetization(records),
+        *lifetime(records),
+        *droplet(records),
+        *tally(claims),
+    ]
+    return said
+
+
+def chosen(records: list[Record]) -> list[Record]:
+    """Those with models, the longest range and the largest first."""
+    found = [r for r in records if r.numbers.folds]
+    found.sort(key=lambda r: (r.numbers.system.range or 0, r.numbers.system.size), reverse=True)
+    return found[:COMPARED]
+
+
+def split_of(record: Record) -> str:
+    """By which the models of a record are compared: by event where there are such folds."""
+    return EVENT if record.numbers.models(EVENT) else CONFIGURATION
+
+
+def best(records: list[Record]) -> list[str]:
+    """Which model predicts best, and how far it is from the noise."""
+    return [best_of(record) for record in chosen(records)[:1]]
+
+
+def best_of(record: Record) -> str:
+    split = split_of(record)
+    models = record.numbers.models(split)
+    tested = {model: record.numbers.tested(split, model) for model in models}
+    first, *rest = sorted(models, key=lambda model: skill.mse(tested[model]).value)
+    ahead = skill.difference(tested[rest[0]], tested[first]) if rest else None
+    sure = not rest or (ahead is not None and ahead.value > SIGMAS * ahead.error)
+    doubt = "" if sure else f", though within the errors of {label(rest[0])}'s"
+    others = ", ".join(f"{label(m)} {skill.mse(tested[m])}" for m in rest)
+    versus = f", against {others}" if others else ""
+    window = "torus_window" in models
+    told = "; and window: also told how long the copies had, which no other is" if window else ""
+    return (
+        f"{record.origin.system}, test sets split {SPLITS[split]}: the mean square error (MSE) of p_nuc is smallest for "
+        f"{label(first)}, {skill.mse(tested[first])}{doubt}{versus}. Predicting the mean has "
+        f"{rounded(skill.variance(tested[first]))}, and the noise of the labels alone leaves "
+        f"{rounded(skill.floor(tested[first]))}. (LR: logistic regression; CNN: convolutional network of the paper; ours: "
+        f"a network that knows the periodic boundaries{told}.)"
+    )
+
+
+def cnn_against_features(records: list[Record]) -> list[str]:
+    found = []
+    for record in chosen(records):
+        for split in (CONFIGURATION, EVENT):
+            folds = [record.numbers.tested(split, m) for m in ("cnn_2layer", "features")]
+            if all(folds) and (saved := skill.reduction(*folds)) is not None:
+                found.append(f"{compared(saved)} ({record.origin.system}, split {SPLITS[split]})")
+                break
+    if not found:
+        return []
+    return [
+        f"The paper's two-layer CNN against the regression on ten features: {'; '.join(found)}. The paper states about "
+        "40% lower."
+    ]
+
+
+def compared(saved: Estimate) -> str:
+    """In words: by how much an MSE is lower, or that nothing can be said."""
+    percent = Estimate(100 * abs(saved.value), 100 * saved.error)
+    if not np.isfinite(saved.error):
+        return f"its MSE is {rounded(percent.value)}% {direction(saved)}, error unknown"
+    if abs(saved.value) <= SIGMAS * saved.error:
+        return f"no difference in MSE within the errors ({Estimate(100 * saved.value, 100 * saved.error)}% lower)"
+    text = f"({percent})" if "±" in str(percent) else str(percent)
+    return f"its MSE is {text}% {direction(saved)}"
+
+
+def direction(saved: Estimate) -> str:
+    return "lower" if saved.value > 0 else "higher"
+
+
+def spinodal(records: list[Record]) -> list[str]:
+    """MSE of the four-layer network from the farthest to the nearest system."""
+    found = []
+    for record in records:
+        system = record.numbers.system
+        folds: list[Tested] = record.numbers.shown("cnn_4layer")[1]
+        if paper.near_spinodal(system) and folds:
+            found.append((paper.distance_to_spinodal(system), skill.mse(folds)))
+    if len(found) < 2:
+        return []
+    (far, first), (near, last) = max(found), min(found)
+    change = skill.independent(last, first)
+    sure = abs(change.value) > SIGMAS * change.error
+    moves = ("rises" if change.value > 0 else "falls") if sure else "does not change beyond errors"
+    return [
+        f"Towards the spinodal (where the metastable state ends; Delta h is the distance of the field from it) the "
+        f"four-layer CNN's MSE {moves}, from {first} at Delta h = {rounded(far)} to {last} at {rounded(near)}; the "
+        "paper's rises from 0.0052 to 0.0174."
+    ]
+
+
+def where(records: list[Record]) -> list[str]:
+    """Which part of a configuration the network looks at."""
+    found = [(r, m) for r in records[::-1] if (m := r.numbers.preferred_map()) is not None]
+    if not found:
+        return []
+    record, maps = found[0]
+    ratio, likeness = occlusion.inside_over_outside(maps), occlusion.correlation(maps)
+    if not np.isfinite(ratio.value):
+        return []
+    sure = abs(ratio.value - 1) > SIGMAS * ratio.error
+    more = (
+        ("more" if ratio.value > 1 else "less") if sure else "neither more nor less, within errors,"
+    )
+    return [
+        f"Hiding a patch within the droplet's radius of gyration changes the prediction of {label(maps.model)} {more} than "
+        f"hiding one beyond it: {ratio} times as much ({record.origin.system}). By distance from the centre its sensitivity "
+        f"and the droplet's density have a correlation of {likeness}."
+    ]
+
+
+def magnetization(records: list[Record]) -> list[str]:
+    found = [
+        f"{r.numbers.quantities[labels.EXPLAINED]} for {r.origin.system}"
+        for r in records[::-1]
+        if np.isfinite(r.numbers.quantities[labels.EXPLAINED].value)
+    ][:COMPARED]
+    if not found:
+        return []
+    return [
+        f"The magnetization m alone explains this share of the variance of p_nuc: {'; '.join(found)}."
+    ]
+
+
+def lifetime(records: list[Record]) -> list[str]:
+    found = [
+        f"{r.numbers.quantities[labels.LIFETIME]} MCS for {r.origin.system}"
+        for r in records[::-1]
+        if np.isfinite(r.numbers.quantities[labels.LIFETIME].value)
+    ][:COMPARED]
+    if not found:
+        return []
+    return [
+        f"The metastable state lives {'; '.join(found)} on average; the paper states about 10 000."
+    ]
+
+
+def droplet(records: list[Record]) -> list[str]:
+    found = []
+    for record in records[::-1]:
+        radius = record.numbers.quantities[labels.RADIUS]
+        if not np.isfinite(radius.value):
+            continue
+        known = paper.find(record.numbers.system)
+        theirs = f" (paper: {known.radius:.2f})" if known and known.radius else ""
+        found.append(f"{radius} sites for {record.origin.system}{theirs}")
+    if not found:
+        return []
+    return [f"The droplet's mean radius of gyration is {'; '.join(found[:COMPARED])}."]
+
+
+def tally(claims: list[Claim]) -> list[str]:
+    count = Counter(claim.agrees for claim in claims)
+    asked = sum(count[what] for what in (YES, NO, UNDECIDED, NOT_COMPARABLE))
+    if not asked:
+        return []
+    return [
+        f"Of {asked} tests of the paper's claims {count[YES]} agree, {count[NO]} disagree, {count[UNDECIDED]} are undecided "
+        f"and {count[NOT_COMPARABLE]} are not comparable; {count[NOT_RUN]} were not run."
+    ]
+
+
+HOW_JUDGED = """\
+- **agrees** is decided by the rule in the column "agrees if" and nothing else, from our number and its standard error
+  (without an error a number is judged by its tolerance alone, everything else is undecided). *number +- tolerance* (10%
+  of the paper's number, or half of its last digit): yes within the tolerance, no beyond it by more than 2 errors, else
+  undecided. *x to y, ours alone*: for what the paper calls "about" or "around". *> x*, *< x*, *x to y*: yes or no if 2
+  errors to both sides say so, else undecided.
+- **not comparable**: less than half of the paper's training configurations (12 000; 7 000 at L = 200), labels noisier
+  than 1.5/600 (the paper's 100 copies: 1/600), maps of two systems made with different patches, and growth times, whose
+  start the paper does not define.
+- **split by configuration**, the paper's: configurations of one event lie in training and test sets alike. **Split by
+  event**: they never do.
+"""
+
+DEFINITIONS = """\
+- **Errors** are one standard error. Configurations of one event are correlated: a bootstrap draws whole events. Errors
+  of models are the larger of that and of the spread of the folds, which share most of their training sets: s^2 (1/k +
+  n_test/n_training) instead of s^2/k (Nadeau and Bengio). report.json has both.
+- **Lifetime**: MCS from the field flip to the first MCS at whose end m <= 0, which is t = 0.
+- **p_nuc**: the probability to reach m <= 0 within the time left plus the window, so it depends on both.
+- **Growth time**: from when the event's measured p_nuc last rises through 1/2, linear between labels, to m = 0. The
+  median counts events already above at their first label as longer.
+- **Radius of gyration**: of the largest cluster of stable spins, on the torus; sites spread evenly would give 0.41 L.
+- **Bonds** of the clusters: Coniglio and Klein's for R = 1. For R > 1 these, 1 - exp(-2 J/T), join almost nothing before
+  m = 0; the density-corrected ones, 1 - exp(-4 J (1 - rho)/T) with rho the density of stable spins, are used there.
+- **Noise of the labels** (floor): mean of p(1-p)/(n-1), the MSE that binomial noise of n copies leaves to a perfect
+  predictor. **Excess**: MSE minus floor. **Explained**: 1 - (MSE - floor)/(var(p) - floor).
+- **ours (and window)** is also told how long the copies of a configuration had, which no model of the paper is: the
+  difference to *ours (torus)* is what that missing time costs every model.
+- **features LR** is trained as the paper says and stops far from the minimum of its loss, as the moments R(k) are nearly
+  collinear: its weights depend on where it stops. **Converged**: the same model at the minimum (Newton's method).
+"""
