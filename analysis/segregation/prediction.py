@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis import style
 from analysis.runs import read_prediction
-from analysis.segregation.panels import MIXED
+from analysis.segregation.figures_fields import MIXED
 from analysis.style import PHASES
 
 SHOWN = 8  # fields in the picture, at most

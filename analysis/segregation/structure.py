@@ -1,11 +1,50 @@
-"""Structure factor of fields, and how much of their power lies in the finest structures."""
+"""Structure factor of fields, how much of their power lies in the finest structures, and what
+linear theory makes of a mixed field.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.estimates import Estimate, of_sums, ratio
+from analysis.estimates import UNDETERMINED, Estimate, ratio, resamples
 
 FINEST = 0.1  # share of the truth's power that "the finest structures" hold
 BATCH = 512  # fields transformed together
+E_FOLDINGS = 3  # of the fastest wave, for which linear theory lets a mixed field grow
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Structure factors of the samples that segregate, of L/2 shells of k.
+
+    truth, predicted: float64 (L/2,), length^2, means over samples.  ratio: float64 (L/2, 2),
+    predicted over truth and its error.  finest: first shell (0-based) of the truth's finest
+    structures.  share: power of the prediction in them over the truth's.  drawn: that share in each
+    bootstrap resample of the samples, float64 (1000,): the same resamples for all networks of the
+    same samples; empty for one sample.
+    """
+
+    truth: np.ndarray
+    predicted: np.ndarray
+    ratio: np.ndarray
+    finest: int
+    share: Estimate
+    drawn: np.ndarray
+
+
+def compared(predicted: np.ndarray, truth: np.ndarray) -> Spectrum | None:
+    """Spectra (n, L/2) of predictions beside the truth's; None for none."""
+    if len(truth) == 0:
+        return None
+    first = finest(truth)
+    own, true = power(predicted, first), power(truth, first)
+    drawn = np.empty(0)
+    if len(truth) > 1:
+        both = resamples(len(truth)) @ np.stack([own, true], axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            drawn = both[:, 0] / both[:, 1]
+    by_shell = np.stack(ratio_by_shell(predicted, truth), axis=1)
+    return Spectrum(truth.mean(0), predicted.mean(0), by_shell, first, ratio(own, true), drawn)
 
 
 def shells(size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -58,11 +97,28 @@ def ratio_by_shell(predicted: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray
     return np.array([e.value for e in found]), np.array([e.error for e in found])
 
 
-def nearer_to_one(first: np.ndarray, second: np.ndarray, truth: np.ndarray) -> Estimate:
-    """|1 - sum first / sum truth| - |1 - sum second / sum truth| of three (n,) on the same samples;
-    below 0: the first is nearer.
+def nearer_to_one(first: Spectrum, second: Spectrum) -> Estimate:
+    """|1 - share| of the first minus that of the second, both of the same samples; below 0: the
+    first is nearer.
     """
-    return of_sums(
-        np.stack([first, second, truth], axis=1),
-        lambda s: np.abs(1 - s[..., 0] / s[..., 2]) - np.abs(1 - s[..., 1] / s[..., 2]),
-    )
+    value = abs(1 - first.share.value) - abs(1 - second.share.value)
+    if not np.isfinite(value):
+        return UNDETERMINED
+    drawn = np.abs(1 - first.drawn) - np.abs(1 - second.drawn)
+    drawn = drawn[np.isfinite(drawn)]
+    return Estimate(value, float(drawn.std(ddof=1)) if len(drawn) > 1 else np.nan)
+
+
+def grown(fields: np.ndarray, mean: np.ndarray, squared_width: float) -> np.ndarray:
+    """Mixed fields (n, L, L) of these mean concentrations after E_FOLDINGS of their fastest wave by
+    the linearised equation, without a network: float64 (n, L, L), up to a factor.
+
+    squared_width: epsilon^2 / (a dx^2), in cells^2.  A wave grows as k^2 (k_c^2 - k^2), k_c^2 =
+    -f''(mean) / epsilon^2, fastest at k_c^2 / 2; waves beyond k_c decay.  Mean concentrations lie
+    within the spinodal.
+    """
+    k = 2 * np.pi * np.fft.fftfreq(fields.shape[-1])
+    limit = (12 * mean * (1 - mean) - 2) / squared_width
+    x = (k[:, None] ** 2 + k**2) / limit[:, None, None]
+    growth = np.exp(np.maximum(4 * E_FOLDINGS * x * (1 - x), -50))
+    return np.fft.ifft2(np.fft.fft2(fields) * growth).real
