@@ -217,11 +217,20 @@ def claims_text(study: ModuleType, page: Page) -> list[str]:
             "",
         ]
     absent = [c for c in page.claims if c.agrees == NOT_RUN]
-    head = ["fig.", "system, network", "claim", "paper", "ours", "agrees if", "agrees"]
+    several = len({c.system for c in page.claims}) > 1
+    head = [
+        "fig.",
+        "system, network" if several else "network",
+        "claim",
+        "paper",
+        "ours",
+        "agrees if",
+        "agrees",
+    ]
     rows = [
         [
             c.figure,
-            ", ".join(filter(None, (c.system, c.network))),
+            ", ".join(filter(None, (c.system if several else "", c.network))),
             c.text,
             c.paper,
             " ".join(filter(None, (c.ours, c.unit))) + without_network(c),

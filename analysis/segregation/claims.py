@@ -61,7 +61,7 @@ class Rows:
         """A judged row."""
         if self.there is None:
             estimate, more = None, {}
-        more["smaller"] = "; ".join(filter(None, (self.smaller, more.get("smaller", ""))))
+        more["smaller"] = self.smaller or more.get("smaller", "")
         known = more.pop("baselines", {})
         more["baselines"] = {what: x for what, x in known.items() if np.isfinite(x)}
         return Claim(figure, self.system, text, paper, rule, estimate, self.network, **more)
@@ -93,7 +93,7 @@ def places(rows: Rows, p: Forward | None, n: Numbers) -> Claim:
     if p is not None:
         more = {
             "data": samples(p.segregated),
-            "baselines": {"linear theory": n.physics.linear.value},
+            "baselines": {"the input's longest waves": n.physics.longest_waves.value},
         }
     return rows.row(
         FORWARD,
@@ -140,7 +140,7 @@ def phase_transition(rows: Rows, p: Forward | None) -> list[Claim]:
 
 
 def position(rows: Rows, side: str, at: Position | None, p: Forward | None) -> Claim:
-    """Where predictions pass 1/2 nowhere they have no transition, and the least that they are off is
+    """Predictions that pass 1/2 nowhere have no transition: the least that they are off is
     given.
     """
     text = f"predicts the phase transition: {side} mean concentration where half of the samples segregate, prediction minus truth"

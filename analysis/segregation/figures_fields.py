@@ -51,7 +51,7 @@ def panels(sheet: Sheet, shown: Examples, reverse: bool) -> Picture:
     first, others = axes[:1], axes[1:]
     for segregated, mapped in images.items():
         extend = "both" if reverse and not segregated else "neither"
-        bar(fig, mapped, first if segregated == reverse else others, segregated, extend)
+        colour_bar(fig, mapped, first if segregated == reverse else others, segregated, extend)
     number, way = (3, "reverse") if reverse else (2, "forward")
     end = (
         " Many mixed states lead to one segregated state: the output is to look like the truth in its statistics, not cell by cell."
@@ -84,7 +84,7 @@ def frame(ax) -> None:
         spine.set_linewidth(0.4)
 
 
-def bar(fig, mapped, axes: np.ndarray, segregated: bool, extend: str = "neither") -> None:
+def colour_bar(fig, mapped, axes: np.ndarray, segregated: bool, extend: str = "neither") -> None:
     """A colour bar beside rows of panels."""
     where = {"ax": axes.ravel().tolist(), "aspect": 7 * len(axes), "shrink": 0.9, "pad": 0.01}
     drawn = fig.colorbar(mapped, extend=extend, **where)

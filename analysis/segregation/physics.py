@@ -1,5 +1,5 @@
 """What the equation does, without a network: which mixtures segregate, how the free energy falls,
-what must hold, and how much linear theory knows of the end.
+what must hold, and what the mixed field itself tells of the end.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,6 @@ from analysis.segregation.dataset import TEST, Run
 from analysis.segregation.mixed_states import mean_of
 from analysis.segregation.predictions import correlation
 from analysis.segregation.transition import Shares
-from jobs.segregation.config import SPINODAL
 
 CURVES = 6  # mean concentrations in the figure of the free energy
 ENERGIES = ("free_energy", "chemical_energy", "surface_energy")
@@ -29,8 +28,8 @@ class Physics:
     rise: largest rise of F of a sample between two recorded times over its F at t = 0, below 0: F
     only falls; NaN: one time.  drift: largest change of a sample's mean concentration.  unsteady:
     share of samples that did not get to their steady state.
-    linear: correlation, cell by cell, of the linearised equation's field with the steady state,
-    over test samples that segregate and are unstable from the start.
+    longest_waves: correlation, cell by cell, of the mixed field's longest waves with the steady
+    state, mean over test samples that segregate.
     """
 
     shares: Shares
@@ -41,7 +40,7 @@ class Physics:
     rise: float
     drift: float
     unsteady: float
-    linear: Estimate
+    longest_waves: Estimate
 
 
 def physics(run: Run) -> Physics:
@@ -57,7 +56,7 @@ def physics(run: Run) -> Physics:
         float(rises(run.quantities["free_energy"]).max(initial=-np.inf)),
         float(np.abs(own - own[:, :1]).max(initial=0)),
         float(np.isnan(run.steady_time).mean()),
-        linear(run),
+        longest_waves(run),
     )
 
 
@@ -87,17 +86,14 @@ def rises(free: np.ndarray) -> np.ndarray:
     return np.diff(free, axis=1).max(axis=1) / np.abs(free[:, 0])
 
 
-def linear(run: Run) -> Estimate:
-    """What linear theory, three e-foldings of the fastest wave, tells of where domains end."""
+def longest_waves(run: Run) -> Estimate:
+    """What the longest waves of the mixed field tell of where domains end."""
     test = run.test_fields()
-    if test is None:
+    rows = np.flatnonzero(run.segregated[run.split == TEST])
+    if test is None or len(rows) == 0:
         return UNDETERMINED
-    segregates, mean = run.segregated[run.split == TEST], test.mean_concentration
-    rows = np.flatnonzero(segregates & (mean > SPINODAL[0]) & (mean < SPINODAL[1]))
-    s = run.config["system"]
-    width = float(s.get("epsilon", 1)) ** 2 / float(s.get("well_depth", 1)) / run.spacing**2
     found = []
     for part in np.split(rows, range(structure.BATCH, len(rows), structure.BATCH)):
         first, last = test.all[part, 0], test.all[part, -1]
-        found.append(correlation(structure.grown(first, mean[part], width), last))
+        found.append(correlation(structure.longest(first), last))
     return mean_of(np.concatenate(found))

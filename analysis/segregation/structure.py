@@ -1,5 +1,5 @@
-"""Structure factor of fields, how much of their power lies in the finest structures, and what
-linear theory makes of a mixed field.
+"""Structure factor of fields, how much of their power lies in the finest structures, and their
+longest waves.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,9 @@ from analysis.estimates import UNDETERMINED, Estimate, ratio, resamples
 
 FINEST = 0.1  # share of the truth's power that "the finest structures" hold
 BATCH = 512  # fields transformed together
-E_FOLDINGS = 3  # of the fastest wave, for which linear theory lets a mixed field grow
+LONGEST = (
+    1.5  # of wave numbers in units of 2 pi / L: the box holds no longer waves than these eight
+)
 
 
 @dataclass(frozen=True)
@@ -109,16 +111,10 @@ def nearer_to_one(first: Spectrum, second: Spectrum) -> Estimate:
     return Estimate(value, float(drawn.std(ddof=1)) if len(drawn) > 1 else np.nan)
 
 
-def grown(fields: np.ndarray, mean: np.ndarray, squared_width: float) -> np.ndarray:
-    """Mixed fields (n, L, L) of these mean concentrations after E_FOLDINGS of their fastest wave by
-    the linearised equation, without a network: float64 (n, L, L), up to a factor.
-
-    squared_width: epsilon^2 / (a dx^2), in cells^2.  A wave grows as k^2 (k_c^2 - k^2), k_c^2 =
-    -f''(mean) / epsilon^2, fastest at k_c^2 / 2; waves beyond k_c decay.  Mean concentrations lie
-    within the spinodal.
+def longest(fields: np.ndarray) -> np.ndarray:
+    """The longest waves of fields (n, L, L) alone, those along the sides and diagonals of the box:
+    float32 (n, L, L).
     """
-    k = 2 * np.pi * np.fft.fftfreq(fields.shape[-1])
-    limit = (12 * mean * (1 - mean) - 2) / squared_width
-    x = (k[:, None] ** 2 + k**2) / limit[:, None, None]
-    growth = np.exp(np.maximum(4 * E_FOLDINGS * x * (1 - x), -50))
-    return np.fft.ifft2(np.fft.fft2(fields) * growth).real
+    n = np.fft.fftfreq(fields.shape[-1], 1 / fields.shape[-1])
+    waves = np.hypot(n[:, None], n) <= LONGEST
+    return np.fft.ifft2(np.fft.fft2(fields) * waves).real.astype(np.float32)

@@ -48,7 +48,7 @@ def system(r: Record) -> dict:
         "epochs": s.epochs,
         "width": s.width,
         "lambda": s.weight,
-        "linear_theory": of(n.physics.linear),
+        "longest_waves": of(n.physics.longest_waves),
         "seed": r.origin.seed,
         "git_revision": r.origin.revision,
         "device": r.origin.device,

@@ -42,8 +42,8 @@ DEFINITIONS = """\
   samples. **Width**: channels of the first layer, 64 in the paper's network.
 - **Segregated**: largest minus smallest concentration of the steady state above 0.5. Mixtures whose mean lies outside the
   **spinodal**, 0.2113 to 0.7887, stay **uniform**; a constant predicts them, so counting them flatters every accuracy.
-- **Correlation**: Pearson's, of answer and truth over the cells of a field, mean over samples. **Linear theory**: the same of the
-  mixed field after three growth times of its fastest wave by the linearised equation, for mixtures within the spinodal.
+- **Correlation**: Pearson's, of answer and truth over the cells of a field, mean over samples. **Longest waves**: the same of the
+  input's eight longest waves, those along the sides and diagonals of the box, and the steady state.
 - **Accuracy** (the paper does not define it): 1 - median over samples of |predicted - true| / |true|. **Overlap**: common area of
   the histograms of truth and prediction, 20 equal bins and an open one on either side; *the training set itself*: what another set
   of samples reaches.
@@ -153,8 +153,9 @@ def placement(records: list[Record], claims: list[Claim]) -> str:
         if c is None:
             continue
         best = max(best, c.estimate.value)
-        linear = r.numbers.physics.linear.value
-        aside = f" (linear theory, without a network: {linear:.2f})" if np.isfinite(linear) else ""
+        waves = r.numbers.physics.longest_waves.value
+        aside = f" (the input's longest waves, without a network: {waves:.2f})"
+        aside = aside if np.isfinite(waves) else ""
         where = f"{c.system}: " if len(records) > 1 else ""
         parts.append(f"{where}{c.estimate}{aside}")
     if not parts:
@@ -209,13 +210,13 @@ def fates(r: Record, mine: dict[str, Claim]) -> str:
 def sharpness(mine: dict[str, Claim]) -> str:
     alone, both = ours(mine, "L1 alone misses"), ours(mine, "the GAN's loss makes up")
     parts = [
-        f"{look(model).title} has {c.estimate} of it"
+        f"{look(model).title} {c.estimate}"
         for model, c in ((L1_ALONE, alone), (PAPERS, both))
         if c is not None
     ]
     if not parts:
         return ""
-    return f"Sharpness, by the power of the truth's finest structures: {', '.join(parts)}."
+    return f"How sharp the answers are, by the power of their finest structures over the truth's: {', '.join(parts)}."
 
 
 def mixed(mine: dict[str, Claim]) -> str:
