@@ -62,7 +62,7 @@ class Study(Protocol):
     TITLE: str  # "Nucleation in the long-range Ising model"
     PAPER: str  # its citation
     FIGURES: dict[str, str]  # of the paper: {"5": "Mean square error towards the spinodal"}
-    FIRST: tuple[str, ...]  # beginnings of file names: the first picture there is stands on top
+    FIRST: tuple[str, ...]  # parts of file names: the first picture there is stands on top
     HOW_JUDGED: str  # markdown
     DEFINITIONS: str  # markdown
     Numbers: type  # the dataclass of a record
@@ -192,7 +192,7 @@ def markdown(study: ModuleType, page: Page) -> str:
 
 def first_picture(study: ModuleType, pictures: list[Picture]) -> Picture | None:
     return next(
-        (p for begin in study.FIRST for p in pictures if p.file.startswith(begin)),
+        (p for begin in study.FIRST for p in pictures if begin in p.file),
         pictures[0] if pictures else None,
     )
 

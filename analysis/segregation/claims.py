@@ -152,7 +152,7 @@ def position(rows: Rows, side: str, at: Position | None, p: Forward | None) -> C
         more["smaller"] = f"{apart} where the truth passes 1/2, the paper's {STEP:g}"
     if np.isfinite(at.truth.value):
         more["note"] = (
-            f"truth {at.truth}, prediction {at.prediction}; mean concentrations {at.gap:.2g} apart"
+            f"truth {at.truth}, prediction {at.prediction}; mean concentrations {at.gap:.2g} apart there"
         )
         if not np.isfinite(at.prediction.value):
             found = Estimate(nowhere(p, side) - at.truth.value, 0.0)

@@ -7,14 +7,14 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis import style
 from analysis.page import Picture
-from analysis.segregation.examples import MAPS, Layers
+from analysis.segregation.examples import Layers
 from analysis.segregation.labels import file_name, look, ordered
 from analysis.sheet import Sheet
 
 FINE = 64  # pixels a side at least, so that gaps look the same for all layers
 ABOVE = (("l1", style.BLUE, "L1, training"), ("validation_l1", style.VERMILION, "L1, validation"))
 BELOW = (
-    ("adversarial", style.PURPLE, "generator against it"),
+    ("adversarial", style.PURPLE, "generator, adversarial"),
     ("discriminator", style.GREEN, "discriminator"),
 )
 
@@ -89,10 +89,7 @@ def layers(sheet: Sheet, network: str, found: Layers) -> Picture:
     return sheet.save(
         fig,
         f"figure-1-layers-{file_name(network)}",
-        f"{look(network).title}: activation maps of the generator, layer by layer, for a test sample of mean concentration "
-        f"{found.mean:.2f}: input and encoder above, decoder and output below. Of each layer the "
-        f"{MAPS} channels that vary most over the field, each from its smallest (black) to its largest value (white); "
-        "of a layer of a single cell the values of its channels.",
+        f"{look(network).title}: what the generator's layers make of a test sample of mean concentration {found.mean:.2f}.",
         "1",
     )
 
@@ -115,7 +112,7 @@ def tile(ax, name: str, maps: np.ndarray) -> None:
 
 
 def montage(maps: list[np.ndarray]) -> np.ndarray:
-    """Up to MAPS maps (h, w) in a square of two by two (one alone: as it is), nan between."""
+    """Up to four maps (h, w) in a square of two by two (one alone: as it is), nan between."""
     fine = [np.kron(m, np.ones((max(1, FINE // len(m)),) * 2)) for m in maps]
     if len(fine) == 1:
         return fine[0]

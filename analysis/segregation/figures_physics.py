@@ -42,7 +42,7 @@ def forward_structure(sheet: Sheet) -> Picture | None:
         fig,
         "structure-factor-forward",
         "Structure factor of samples that segregate, truth and predictions: the power of waves of wave number k; below over the truth's "
-        "(up to 2; errors: bootstrap over samples). Grey: the truth's finest structures, which hold at least a tenth of its power; "
+        "(errors: bootstrap over samples). Grey: the truth's finest structures, which hold at least a tenth of its power; "
         f"power there over the truth's: {numbers}.",
         "2",
     )
@@ -60,7 +60,7 @@ def reverse_structure(sheet: Sheet) -> Picture | None:
     return sheet.save(
         fig,
         "structure-factor-reverse",
-        "Structure factor of the mixed states of samples that segregate, truth and predictions; below over the truth's (up to 2; errors: "
+        "Structure factor of the mixed states of samples that segregate, truth and predictions; below over the truth's (errors: "
         f"bootstrap over samples). Grey: the upper half of wave numbers; power there over the truth's: {numbers}.",
         "3",
     )
@@ -74,23 +74,33 @@ def spectra(sheet: Sheet, models: dict[str, Forward | Reverse], grey: int):
     upper, lower = fig.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     truth = next(iter(models.values())).spectrum.truth
     upper.plot(k, truth, color=TRUTH, lw=1.6, label="truth")
-    top = 1.1
     for network, p in models.items():
         own = look(network)
         drawn = {"color": own.colour, "marker": own.marker, "ms": 2.2, "lw": 0.9}
         upper.plot(k, p.spectrum.predicted, label=title(network), **drawn)
         value, error = p.spectrum.ratio.T
         lower.errorbar(k, value, np.nan_to_num(error), elinewidth=0.6, capsize=0, **drawn)
-        top = max(top, np.nanmax(value))
     for ax in (upper, lower):
         ax.axvspan(k[grey], k[-1], color="#EEEEEE", lw=0, zorder=-2)
         ax.set_xscale("log")
     lower.axhline(1, color=TRUTH, lw=0.8, zorder=-1)
     upper.set_ylabel(r"structure factor $S(k)$ (length$^2$)")
     lower.set(xlabel=r"wave number $k$ (1 / length)", ylabel=r"$S(k)$ over the truth's")
-    lower.set_ylim(0, min(2.0, 1.1 * top))
+    ratios(lower, [p.spectrum.ratio[:, 0] for p in models.values()])
     fig.legend(*upper.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return fig, upper
+
+
+def ratios(ax, values: list[np.ndarray]) -> None:
+    """An axis for ratios, which begins at 0 as long as none of them is far from 1."""
+    known = np.concatenate(values)
+    known = known[np.isfinite(known)]
+    if len(known) and (known.max() > 2 or known.min() < 0.2):
+        low, high = known[known > 0].min(initial=0.1), known.max(initial=2)
+        ax.set_yscale("log")
+        ax.set_ylim(max(low / 2, 1e-4), min(2 * high, 1e4))
+    else:
+        ax.set_ylim(0, 1.1 * known.max(initial=1.1))
 
 
 # ---- who segregates

@@ -58,13 +58,10 @@ DEFINITIONS = """\
   monotone fit.
 - **Reverse networks** cannot give back the mixed state that a steady state came from, since many lead to it: they are judged by
   what all of these share, variance, power, mean and distribution.
+- **Layers** (figure 1): input and encoder above, decoder and output below. Of each layer the 4 channels that vary most over the
+  field, each from its smallest (black) to its largest value (white); of a layer of a single cell the values of its channels.
 - **Errors** are one standard error, from a bootstrap over test samples; several runs also show what another seed gives.
 """
-
-
-def number(value: float) -> str:
-    """Three digits, and no minus before a zero."""
-    return f"{value:.3g}" if value else "0"
 
 
 def percent(e: Estimate) -> str:
@@ -149,45 +146,50 @@ def placement(records: list[Record], claims: list[Claim]) -> str:
     parts, best = [], -np.inf
     for r in records:
         mine = {c.text: c for c in claims if c.system == r.origin.system}
+        found = {look(key).title: p.correlation for key, p in ordered(r.numbers.forward).items()}
         c = ours(mine, "output and truth look alike")
-        if c is None:
+        found |= {look(PAPERS).title: c.estimate} if c else {}
+        found = {name: e for name, e in found.items() if np.isfinite(e.value)}
+        if not found:
             continue
-        best = max(best, c.estimate.value)
+        best = max(best, *(e.value for e in found.values()))
         waves = r.numbers.physics.longest_waves.value
         aside = f" (the input's longest waves, without a network: {waves:.2f})"
-        aside = aside if np.isfinite(waves) else ""
-        where = f"{c.system}: " if len(records) > 1 else ""
-        parts.append(f"{where}{c.estimate}{aside}")
+        where = f"{r.origin.system}: " if len(records) > 1 else ""
+        told = listed([f"{e} ({name})" for name, e in found.items()])
+        parts.append(where + told + (aside if np.isfinite(waves) else ""))
     if not parts:
         return ""
     said = (
-        "The network puts the domains where the equation puts them"
+        "The networks put the domains where the equation puts them"
         if best > ALIKE
         else "Where the domains end up is predicted in part"
         if best > 0.5
         else "Where the domains end up is hardly predicted"
     )
-    return f"{said}: the correlation of L1 + GAN's answers with the steady states, cell by cell, is {'; '.join(parts)}."
+    return f"{said}: answers and steady states correlate, cell by cell, with {'; '.join(parts)}."
 
 
 def quantities(r: Record, mine: dict[str, Claim]) -> str:
-    p, c = first_of(r.numbers.forward, PAPERS), ours(mine, "best accuracy among")
-    name = p and best_named(p)
-    if c is None or name is None:
+    """Of the paper's network, or of the first that there is."""
+    networks = ordered(r.numbers.forward)
+    key = PAPERS if PAPERS in networks else next(iter(networks), None)
+    name = key and best_named(networks[key])
+    if not name:
         return ""
-    given = p.skills.of("baseline_given_mean", name)
-    better = [q.title for q in SIX if above(0).judge(p.skills.of("advantage", q.name)) == YES]
+    skills, c = networks[key].skills, ours(mine, "best accuracy among")
+    own = c.estimate if c is not None else skills.of("accuracy", name)
+    given = skills.of("baseline_given_mean", name)
+    better = [q.title for q in SIX if above(0).judge(skills.of("advantage", q.name)) == YES]
     text = (
-        f"Of area, perimeter and free energy L1 + GAN predicts the {TITLES[name]} best, with an accuracy of {percent(c.estimate)} "
+        f"Of area, perimeter and free energy {look(key).title} predicts the {TITLES[name]} best, with an accuracy of {percent(own)} "
         "(paper: up to 98%)"
     )
     if np.isfinite(given.value):
         text += (
             f"; a guess that knows the mean concentration alone reaches {100 * given.value:.1f}%"
         )
-        text += (
-            f", and it is beaten in {listed(better) if better else 'none'} of the six quantities"
-        )
+        text += f", and the network beats it in {listed(better) if better else 'none'} of the six quantities"
     return text + "."
 
 
