@@ -27,12 +27,13 @@ def colours(path) -> int:
 @pytest.mark.parametrize(
     ("model", "count", "names"),
     [
-        ("gan_forward", 9, ["mine.png"]),
+        ("gan_forward", 8, ["mine.png"]),
         ("gan_reverse", 1, ["mine.png"]),
-        ("l1_forward", 33, ["mine-1.png", "mine-2.png"]),
+        ("l1_forward", 9, ["mine-1.png", "mine-2.png"]),
     ],
 )
-def test_pictures_beside_the_file(tmp_path, model, count, names, capsys):
+def test_pictures_beside_the_file(tmp_path, model, count, names, capsys, monkeypatch):
+    monkeypatch.setattr(prediction, "ROWS", 1)
     rng = np.random.default_rng(1)
     given = rng.uniform(0.2, 0.4, (count, 16, 16)).astype(np.float32)
     answer = rng.uniform(0, 1, (count, 16, 16)).astype(np.float32)
@@ -58,7 +59,7 @@ def test_every_field_and_its_answer_are_drawn(count, panels):
     titles = [ax.get_title() for ax in shown if ax.get_title()]
     assert len(titles) == count
     bars = [ax.get_ylabel() for ax in fig.axes if ax not in shown]
-    assert sorted(bars) == ["$c$", "$c - \\bar c$"]
+    assert set(bars) == {"$c$", "$c - \\bar c$"}
 
 
 def test_another_file_is_refused(tmp_path, capsys):

@@ -87,10 +87,13 @@ def frame(ax) -> None:
 def colour_bar(fig, mapped, axes: np.ndarray, segregated: bool, extend: str = "neither") -> None:
     """A colour bar beside rows of panels."""
     where = {"ax": axes.ravel().tolist(), "aspect": 7 * len(axes), "shrink": 0.9, "pad": 0.01}
-    drawn = fig.colorbar(mapped, extend=extend, **where)
-    drawn.locator = MaxNLocator(4)
-    drawn.set_label("$c$" if segregated else r"$c - \bar c$", fontsize=7)
-    drawn.ax.tick_params(labelsize=6)
+    labelled(fig.colorbar(mapped, extend=extend, **where), segregated)
+
+
+def labelled(bar, segregated: bool) -> None:
+    bar.locator = MaxNLocator(4)
+    bar.set_label("$c$" if segregated else r"$c - \bar c$", fontsize=7)
+    bar.ax.tick_params(labelsize=6)
 
 
 def film(sheet: Sheet, shown: Film) -> Picture:

@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis import style
 from analysis.runs import read_prediction
-from analysis.segregation.figures_fields import colour_bar, frame, image
+from analysis.segregation.figures_fields import frame, image, labelled
 from analysis.segregation.labels import look, title
 
 COLUMNS, ROWS = 8, 4  # pairs of given and answer in a picture
@@ -41,8 +41,7 @@ def picture(fields: tuple, rows: np.ndarray, model: str, reach: float):
     """
     columns, reverse = min(COLUMNS, len(rows)), look(model).reverse
     lines = -(-len(rows) // columns)
-    fig = style.figure(1.2 + 0.84 * max(3, columns), 0.5 + 2.05 * lines)
-    axes = fig.subplots(2 * lines, columns, squeeze=False)
+    fig, axes = sheet(lines, columns)
     images = {}
     for place in range(lines * columns):
         line, column = divmod(place, columns)
@@ -61,10 +60,26 @@ def picture(fields: tuple, rows: np.ndarray, model: str, reach: float):
         axes[2 * line, 0].set_ylabel("given", fontsize=7)
         axes[2 * line + 1, 0].set_ylabel(title(model).replace(", ", ",\n"), fontsize=7)
     scale(axes[-1, 0], given.shape[0])
-    there = np.array([ax for ax in axes.ravel() if ax.figure is not None])
-    for segregated, mapped in images.items():
-        colour_bar(fig, mapped, there, segregated)
+    for (segregated, mapped), left in zip(images.items(), (1.0, 0.45), strict=True):
+        width, height = fig.get_size_inches()
+        ax = fig.add_axes((1 - left / width, 0.4 / height, 0.07 / width, 1.7 / height))
+        labelled(fig.colorbar(mapped, cax=ax), segregated)
     return fig
+
+
+def sheet(lines: int, columns: int):
+    """A figure and its axes (2 lines, columns), placed by hand: to lay out so many takes long."""
+    width, height = 0.6 + 0.9 * columns + 1.2, 0.1 + 2.1 * lines + 0.35
+    fig = style.figure(width, height)
+    fig.set_layout_engine("none")
+    axes = np.empty((2 * lines, columns), object)
+    for (row, column), _ in np.ndenumerate(axes):
+        top = height - 0.1 - 2.1 * (row // 2) - 0.17 - 0.92 * (row % 2)
+        place = (0.6 + 0.9 * column, top - 0.82, 0.82, 0.82)
+        axes[row, column] = fig.add_axes(
+            (place[0] / width, place[1] / height, place[2] / width, place[3] / height)
+        )
+    return fig, axes
 
 
 def scale(ax, size: int) -> None:

@@ -154,7 +154,7 @@ def placement(records: list[Record], claims: list[Claim]) -> str:
             continue
         best = max(best, *(e.value for e in found.values()))
         waves = r.numbers.physics.longest_waves.value
-        aside = f" (the input's longest waves, without a network: {waves:.2f})"
+        aside = f"; the input's longest waves, without a network, with {waves:.2f}"
         where = f"{r.origin.system}: " if len(records) > 1 else ""
         told = listed([f"{e} ({name})" for name, e in found.items()])
         parts.append(where + told + (aside if np.isfinite(waves) else ""))
