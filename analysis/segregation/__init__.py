@@ -1,63 +1,68 @@
-"""Segregation: figures 2 and 3, what the networks keep of the physics, and the report beside the
-paper's claims.
+"""Segregation: networks that learn where a mixture ends, after Farimani, Gomes and Pande; as
+analysis.page.Study has it.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from analysis.runs import named
+from analysis.claim import Claim
+from analysis.page import Picture
+from analysis.record import Record
 from analysis.segregation import (
-    checks,
-    claims,
-    distributions,
-    movie,
-    networks,
-    panels,
-    physics,
-    report,
-    skill,
+    figures_fields,
+    figures_networks,
+    figures_physics,
+    figures_quantities,
 )
-from analysis.segregation.dataset import Run, load
+from analysis.segregation.claims import all_claims as claims
+from analysis.segregation.measure import Numbers, measure
+from analysis.segregation.tables import tables
+from analysis.segregation.words import DEFINITIONS, HOW_JUDGED, findings, left_out, sentence
+from analysis.sheet import sheets
+
+NAME = "segregation"
+TITLE = "Phase segregation, learnt by a conditional GAN"
+PAPER = (
+    "A. B. Farimani, J. Gomes and V. S. Pande, *Deep Learning Phase Segregation*, "
+    "[arXiv:1803.08993](https://arxiv.org/abs/1803.08993) (2018)."
+)
+FIGURES = {
+    "abstract": "phase fraction, phase transition and six quantities, up to 98% accurate",
+    "1": "what the generator's layers make of a field",
+    "2": "mixed to segregated: input, output and truth",
+    "3": "segregated to mixed: input, output and truth",
+}
+FIRST = ("figure-2-forward", "figure-3-reverse", "phase-transition")
+
+__all__ = [
+    "DEFINITIONS",
+    "FIGURES",
+    "FIRST",
+    "HOW_JUDGED",
+    "NAME",
+    "PAPER",
+    "TITLE",
+    "Numbers",
+    "between",
+    "claims",
+    "findings",
+    "left_out",
+    "measure",
+    "pictures",
+    "sentence",
+    "tables",
+]
 
 
-def pictures(run: Run, folder: Path, prefix: str):
-    """Draw one by one all figures that this run has data for: (file name, caption), None for one it
-    has none for.
-    """
-    yield panels.draw(run, folder, prefix, reverse=False)
-    yield panels.draw(run, folder, prefix, reverse=True)
-    yield distributions.cumulative(run, folder, prefix, segregated=True)
-    yield distributions.cumulative(run, folder, prefix, segregated=False)
-    for p in run.models(reverse=False):
-        yield distributions.scatter(run, folder, prefix, p)
-    yield physics.structure_factor(run, folder, prefix, reverse=False)
-    yield physics.structure_factor(run, folder, prefix, reverse=True)
-    yield physics.phase_transition(run, folder, prefix)
-    yield physics.conservation(run, folder, prefix)
-    yield from networks.activations(run, folder, prefix)
-    yield networks.learning(run, folder, prefix)
-    yield physics.free_energy(run, folder, prefix)
-    yield movie.movie(run, folder, prefix)
+def pictures(records: list[Record], folder: Path) -> Iterator[Picture | None]:
+    """Draw one by one all figures that these records have numbers for."""
+    for sheet in sheets(records, folder):
+        yield from figures_fields.draw(sheet)
+        yield from figures_quantities.draw(sheet)
+        yield from figures_physics.draw(sheet)
+        yield from figures_networks.draw(sheet)
 
 
-def analyse(paths: list[Path], out: Path, progress) -> Path:
-    """Draw all figures of these runs into out/figures and write out/report.md and .json; return
-    report.md's path.
-
-    progress(text) is called with each file's name. Raises BadInput for a run that cannot be read.
-    """
-    runs = named([load(path) for path in paths])
-    folder = out / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
-    drawn, rows, skills, held = [], [], [], []
-    for run in runs:
-        for picture in pictures(run, folder, f"{run.name}-" if len(runs) > 1 else ""):
-            if picture is not None:
-                drawn.append(picture)
-                progress(f"figures/{picture[0]}")
-        for line in run.left_out:
-            progress(f"left out: {line}")
-        mine = skill.skills(run)
-        skills += mine
-        rows += claims.all_claims(run, mine)
-        held += checks.checks(run)
-    return report.write(out, report.Content(runs, rows, skills, held, drawn))
+def between(records: list[Record]) -> list[Claim]:
+    """No claim of the paper compares systems."""
+    return []

@@ -1,355 +1,287 @@
-"""Every claim of the paper as one row: its value, ours with an error, what no network reaches, and
-a verdict by a fixed rule.
+"""Every claim of the paper as a row: its value, ours with an error, what no network reaches, and a
+verdict by a fixed rule.
 """
-
-from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.estimates import UNDETERMINED, Estimate, of_sums, ratio
+from analysis.claim import Claim
+from analysis.estimates import UNDETERMINED, Estimate
+from analysis.record import Record
 from analysis.segregation import structure, transition
-from analysis.segregation.dataset import TRAINING, Run
-from analysis.segregation.predictions import Predictions
-from analysis.segregation.quantities import (
+from analysis.segregation.labels import (
     L1_ALONE,
     MODELS,
     NAMED_IN_ABSTRACT,
     PAPERS,
     REVERSE,
     SIX,
+    first_of,
+    look,
 )
-from analysis.segregation.skill import Skill, overlap
-from analysis.verdicts import (
-    NO,
-    NOT_COMPARABLE,
-    NOT_RUN,
-    YES,
-    Rule,
-    above,
-    below,
-    between,
-    judged,
-    number,
-)
+from analysis.segregation.measure import Forward, Numbers, Reverse
+from analysis.segregation.transition import Position
+from analysis.verdicts import YES, Rule, above, below, between
 
+ABSTRACT, FORWARD, REVERSED = "abstract", "2", "3"  # where the paper states it
 STATED = "up to 98%"
 REACHED = 0.975  # rounds to the paper's 98%
 # of the paper's mean concentrations: a change below it stays nearer to no other mixture than
 # half-way
 STEP = 0.01
-SIZE, SAMPLES, LAMBDA = (
-    64,
-    8640,
-    1.0,
-)  # cells a side, training samples and weight of the GAN of the paper
+# cells a side, training samples and weight of the GAN of the paper
+SIZE, SAMPLES, LAMBDA = 64, 8640, 1.0
 WIDEST_GAP = 0.02  # between mean concentrations, for a position of the transition to mean anything
 BLURRED, SHARPENED = 0.9, 1.1  # of the truth's power: less is lost, more is made up
+ALIKE = 0.9  # correlation cell by cell of two fields that look alike
+ROUND_OFF = 1e-5  # of single precision fields and what is summed from them
 
 
-@dataclass(frozen=True)
-class Claim:
-    """One row.  agrees: the verdict; by_rule: what the rule alone says, also where the run is not
-    comparable with the paper.
-
-    baselines: {what: its value} of predictions without a network, by the same measure.
-    """
-
-    run: str
-    model: str
-    claim: str
-    paper: str
-    rule: str
-    agrees: str = NOT_RUN
-    by_rule: str = NOT_RUN
-    ours: float | None = None
-    error: float | None = None
-    samples: int | None = None
-    baselines: dict[str, float | None] | None = None
-    note: str = ""
+def smaller(record: Record, model: str, p: Forward | Reverse) -> str:
+    """Why a network is not comparable with the paper's, "" where it is."""
+    size, reasons = record.numbers.setting.size, []
+    if size != SIZE:
+        reasons.append(f"{size} x {size} cells, the paper's {SIZE} x {SIZE}")
+    if p.training < SAMPLES / 2:
+        reasons.append(
+            f"{p.training} training samples of the paper's {SAMPLES:,}".replace(",", " ")
+        )
+    if MODELS[model].gan and p.weight != LAMBDA:
+        reasons.append(f"lambda = {p.weight:g}, the paper's {LAMBDA:g}")
+    return "; ".join(reasons)
 
 
-def row(
-    run: Run,
-    model: str,
-    text: str,
-    paper: str,
-    rule: Rule,
-    estimate: Estimate | None,
-    *,
-    comparable: bool = True,
-    **more,
-) -> Claim:
-    """A judged row; estimate None: not run."""
-    if estimate is None:
-        return Claim(run.name, MODELS[model].title, text, paper, rule.text)
-    comparable = comparable and same_task(run, run.predictions[model])
-    return Claim(
-        run.name,
-        MODELS[model].title,
-        text,
-        paper,
-        rule.text,
-        judged(rule, estimate, comparable),
-        judged(rule, estimate, True),
-        number(estimate.value),
-        number(estimate.error),
+class Rows:
+    """Makes the claims about one network of a record; p None: it has not run."""
+
+    def __init__(self, record: Record, model: str, p: Forward | Reverse | None):
+        self.system, self.network, self.there = record.origin.system, look(model).title, p
+        self.smaller = "" if p is None else smaller(record, model, p)
+
+    def row(self, figure: str, text: str, paper: str, rule: Rule, estimate, **more) -> Claim:
+        """A judged row."""
+        if self.there is None:
+            estimate, more = None, {}
+        more["smaller"] = self.smaller or more.get("smaller", "")
+        known = more.pop("baselines", {})
+        more["baselines"] = {what: x for what, x in known.items() if np.isfinite(x)}
+        return Claim(figure, self.system, text, paper, rule, estimate, self.network, **more)
+
+
+def all_claims(record: Record) -> list[Claim]:
+    """All rows of one record."""
+    n = record.numbers
+    paper, alone = first_of(n.forward, PAPERS), first_of(n.forward, L1_ALONE)
+    rows, of_alone = Rows(record, PAPERS, paper), Rows(record, L1_ALONE, alone)
+    reverse = first_of(n.reverse, REVERSE)
+    return [
+        places(rows, paper, n),
+        conservation(rows, paper),
+        *phase_transition(rows, paper),
+        *accuracy(rows, paper),
+        misses(of_alone, alone),
+        *sharpness(rows, paper, alone),
+        *reversible(Rows(record, REVERSE, reverse), reverse),
+    ]
+
+
+def samples(count: int) -> str:
+    return f"{count} test samples"
+
+
+def places(rows: Rows, p: Forward | None, n: Numbers) -> Claim:
+    more = {}
+    if p is not None:
+        more = {
+            "data": samples(p.segregated),
+            "baselines": {"the input's longest waves": n.physics.longest_waves.value},
+        }
+    return rows.row(
+        FORWARD,
+        "output and truth look alike: correlation cell by cell",
+        "alike",
+        above(ALIKE),
+        p and p.correlation,
         **more,
     )
 
 
-def same_task(run: Run, p: Predictions) -> bool:
-    """Whether grid and lambda are the paper's and the training set at least half of its."""
-    return (
-        run.size == SIZE
-        and run.training_samples(p) >= SAMPLES / 2
-        and p.train.get("adversarial_weight", LAMBDA) == LAMBDA
-    )
-
-
-def all_claims(run: Run, skills: list[Skill]) -> list[Claim]:
-    """All rows of one run."""
-    p = run.predictions.get(PAPERS)
-    return [
-        conservation(run, p),
-        *phase_transition(run, p),
-        *accuracy(run, skills),
-        *sharpness(run),
-        *reversible(run),
-    ]
-
-
-def root_mean_square(change: np.ndarray) -> Estimate:
-    return of_sums(
-        np.stack([np.ones(len(change)), change**2], axis=1),
-        lambda s: np.sqrt(s[..., 1] / s[..., 0]),
-    )
-
-
-def conservation(run: Run, p: Predictions | None) -> Claim:
-    found, more = None, {}
+def conservation(rows: Rows, p: Forward | None) -> Claim:
+    more = {}
     if p is not None:
-        change = p.change[p.segregated]
-        found = root_mean_square(change)
-        more = {"samples": len(change)}
-        if len(change):
-            more["note"] = f"mean change {change.mean():+.1e}, largest {np.abs(change).max():.1e}"
-    return row(
-        run,
-        PAPERS,
+        more["data"] = samples(p.segregated)
+        if np.isfinite(p.change.mean):
+            more["note"] = f"mean change {p.change.mean:+.1e}, largest {p.change.largest:.1e}"
+    return rows.row(
+        ABSTRACT,
         "conserves the phase fraction: rms change of the mean concentration",
         "conserved",
         below(STEP),
-        found,
+        p and p.change.rms,
         **more,
     )
 
 
-def fate_given_mean(run: Run, p: Predictions) -> float:
-    """Share of p's samples whose fate is what most training samples at the nearest mean
-    concentration do.
-    """
-    rows = np.flatnonzero(run.split == TRAINING)
-    if len(rows) == 0:
-        return np.nan
-    known, place = np.unique(run.mean_concentration[rows].round(6), return_inverse=True)
-    most = np.bincount(place, run.segregated[rows]) / np.bincount(place) > 0.5
-    nearest = np.abs(p.mean_concentration[:, None] - known).argmin(axis=1)
-    return float((most[nearest] == p.segregated).mean())
-
-
-def phase_transition(run: Run, p: Predictions | None) -> list[Claim]:
-    rows, shares = [], None
-    if p is not None:
-        shares = transition.count(p.mean_concentration, p.segregated, p.predicted_segregated)
-    for side in (transition.LOWER, transition.UPPER):
-        text = f"predicts the phase transition: {side} mean concentration where half of the samples segregate, prediction minus truth"
-        found, more = None, {}
-        if shares is not None:
-            at, of_prediction, found = transition.positions(shares, side)
-            apart = transition.gap(shares.mean, shares.truth / shares.samples, side)
-            more = {"comparable": bool(apart <= WIDEST_GAP + 1e-9), "samples": len(p)}
-            if np.isfinite(at.value):
-                more["note"] = (
-                    f"truth {at}, prediction {of_prediction}; mean concentrations {apart:.2g} apart there"
-                )
-        rows.append(row(run, PAPERS, text, "correct", between(-STEP, STEP), found, **more))
-        if (
-            shares is not None and np.isfinite(at.value) and not np.isfinite(of_prediction.value)
-        ):  # no transition is a wrong one
-            rows[-1] = replace(
-                rows[-1],
-                by_rule=NO,
-                agrees=rows[-1].agrees if rows[-1].agrees == NOT_COMPARABLE else NO,
-            )
-    right, more = None, {}
-    if p is not None:
-        right = ratio((p.segregated == p.predicted_segregated).astype(float), np.ones(len(p)))
-        more = {
-            "samples": len(p),
-            "baselines": {"most training samples at this mean": number(fate_given_mean(run, p))},
-        }
-    text = "predicts the phase transition: share of samples whose fate (segregated or uniform) is right"
-    return [*rows, row(run, PAPERS, text, "correct", above(REACHED), right, **more)]
-
-
-def of_dict(number: dict) -> Estimate:
-    return Estimate(*(np.nan if number[key] is None else number[key] for key in ("value", "error")))
-
-
-def accuracy(run: Run, skills: list[Skill]) -> list[Claim]:
-    mine = {s.quantity: s for s in skills if s.model == PAPERS}
-    rows = []
-    for quantity in SIX:
-        s = mine.get(quantity.name)
-        more = {}
-        if s:
-            more = {
-                "samples": s.samples,
-                "baselines": {
-                    "training mean": s.baseline_mean["value"],
-                    "training mean given the mean": s.baseline_given_mean["value"],
-                },
-                "note": ""
-                if above(0).judge(of_dict(s.advantage)) == YES
-                else "not better than a baseline",
-            }
-        rows.append(
-            row(
-                run,
-                PAPERS,
-                f"accuracy of the {quantity.title}",
-                STATED,
-                above(REACHED),
-                of_dict(s.accuracy) if s else None,
-                **more,
-            )
+def phase_transition(rows: Rows, p: Forward | None) -> list[Claim]:
+    found = [
+        position(rows, side, p and at, p)
+        for side, at in (
+            (transition.LOWER, p and p.lower),
+            (transition.UPPER, p and p.upper),
         )
-    for quantity in SIX:
-        s = mine.get(quantity.name)
-        more = (
-            {"samples": s.samples, "baselines": {"the training set itself": s.other_overlap}}
-            if s
-            else {}
-        )
-        rows.append(
-            row(
-                run,
-                PAPERS,
-                f"distribution of the {quantity.title}: overlap of the histograms",
-                STATED,
-                above(REACHED),
-                of_dict(s.overlap) if s else None,
-                **more,
-            )
-        )
-    named = [
-        mine[name]
-        for name in NAMED_IN_ABSTRACT
-        if name in mine and mine[name].accuracy["value"] is not None
     ]
-    best = max(named, key=lambda s: s.accuracy["value"], default=None)
-    more = (
-        {"samples": best.samples, "note": f"the {best.quantity.replace('_', ' ')}'s"}
-        if best
-        else {}
-    )
+    text = "predicts the phase transition: share of samples whose fate (segregated or uniform) is right"
+    more = {}
+    if p is not None:
+        more = {
+            "data": samples(p.samples),
+            "baselines": {"most training samples at this mean": p.right_given_mean},
+        }
+    return [*found, rows.row(ABSTRACT, text, "correct", above(REACHED), p and p.right, **more)]
+
+
+def position(rows: Rows, side: str, at: Position | None, p: Forward | None) -> Claim:
+    """Predictions that pass 1/2 nowhere have no transition: the least that they are off is
+    given.
+    """
+    text = f"predicts the phase transition: {side} mean concentration where half of the samples segregate, prediction minus truth"
+    if at is None:
+        return rows.row(ABSTRACT, text, "correct", between(-STEP, STEP), None)
+    more, found = {"data": samples(p.samples)}, at.difference
+    if not at.gap <= WIDEST_GAP + 1e-9:
+        apart = f"mean concentrations {at.gap:.2g} apart" if np.isfinite(at.gap) else "none"
+        more["smaller"] = f"{apart} where the truth passes 1/2, the paper's {STEP:g}"
+    if np.isfinite(at.truth.value):
+        more["note"] = (
+            f"truth {at.truth}, prediction {at.prediction}; mean concentrations {at.gap:.2g} apart there"
+        )
+        if not np.isfinite(at.prediction.value):
+            found = Estimate(nowhere(p, side) - at.truth.value, 0.0)
+            more["note"] += "; it passes 1/2 nowhere, and is off by at least this"
+    return rows.row(ABSTRACT, text, "correct", between(-STEP, STEP), found, **more)
+
+
+def nowhere(p: Forward, side: str) -> float:
+    """The nearest mean concentration at which predictions that pass 1/2 nowhere may do so: 1/2
+    where too few segregate, else the end of those that there are.
+    """
+    s = p.shares
+    middle = np.abs(s.mean - 0.5).argmin()
+    if s.predicted[middle] < s.samples[middle] / 2:
+        return 0.5
+    return float(s.mean[0] if side == transition.LOWER else s.mean[-1])
+
+
+def accuracy(rows: Rows, p: Forward | None) -> list[Claim]:
+    found = [
+        rows.row(
+            ABSTRACT,
+            f"accuracy of the {q.title}",
+            STATED,
+            above(REACHED),
+            p and p.skills.of("accuracy", q.name),
+            **(accuracy_more(p, q.name) if p else {}),
+        )
+        for q in SIX
+    ]
+    found += [
+        rows.row(
+            ABSTRACT,
+            f"distribution of the {q.title}: overlap of the histograms",
+            STATED,
+            above(REACHED),
+            p and p.skills.of("overlap", q.name),
+            **(overlap_more(p, q.name) if p else {}),
+        )
+        for q in SIX
+    ]
+    name = best_named(p) if p else None
+    more = {"data": samples(p.segregated)} if p else {}
+    if name:
+        more["note"] = f"the {name.replace('_', ' ')}'s"
     text = "best accuracy among area, perimeter and free energy, those that the abstract names"
-    found = of_dict(best.accuracy) if best else UNDETERMINED if mine else None
-    return [*rows, row(run, PAPERS, text, STATED, above(REACHED), found, **more)]
+    best = p and (p.skills.of("accuracy", name) if name else UNDETERMINED)
+    return [*found, rows.row(ABSTRACT, text, STATED, above(REACHED), best, **more)]
 
 
-def sharpness(run: Run) -> list[Claim]:
+def accuracy_more(p: Forward, quantity: str) -> dict:
+    better = above(0).judge(p.skills.of("advantage", quantity)) == YES
+    return {
+        "data": samples(p.segregated),
+        "baselines": {
+            "training mean": p.skills.of("baseline_mean", quantity).value,
+            "training mean given the mean": p.skills.of("baseline_given_mean", quantity).value,
+        },
+        "note": "" if better else "not better than a baseline",
+    }
+
+
+def overlap_more(p: Forward, quantity: str) -> dict:
+    return {
+        "data": samples(p.segregated),
+        "baselines": {"the training set itself": p.skills.number("other_overlap", quantity)},
+    }
+
+
+def best_named(p: Forward) -> str | None:
+    """Of the quantities that the abstract names, the one with the best accuracy."""
+    known = {q: p.skills.of("accuracy", q).value for q in NAMED_IN_ABSTRACT}
+    known = {q: value for q, value in known.items() if np.isfinite(value)}
+    return max(known, key=known.get, default=None)
+
+
+def share(p: Forward | None) -> Estimate | None:
+    """Power of the prediction over the truth's in the finest structures."""
+    return p and (p.spectrum.share if p.spectrum else UNDETERMINED)
+
+
+def misses(rows: Rows, p: Forward | None) -> Claim:
+    return rows.row(
+        FORWARD,
+        "L1 alone misses high frequencies: power of the prediction over the truth's in its finest structures",
+        "less",
+        below(BLURRED),
+        share(p),
+        **({"data": samples(p.segregated)} if p else {}),
+    )
+
+
+def sharpness(rows: Rows, p: Forward | None, alone: Forward | None) -> list[Claim]:
     """L1 alone blurs, and the GAN's loss makes up for it."""
-    alone, paper, rows = run.predictions.get(L1_ALONE), run.predictions.get(PAPERS), []
-    share = "power of the prediction over the truth's in its finest structures"
-    for model, p, text, stated, rule in (
-        (L1_ALONE, alone, f"L1 alone misses high frequencies: {share}", "less", below(BLURRED)),
-        (
-            PAPERS,
-            paper,
-            f"the GAN's loss makes up for it: {share}",
+    more = {"data": samples(p.segregated)} if p else {}
+    both = None
+    if p and alone and p.same == alone.same:
+        both = UNDETERMINED
+        if p.spectrum and alone.spectrum:
+            both = structure.nearer_to_one(p.spectrum, alone.spectrum)
+    return [
+        rows.row(
+            FORWARD,
+            "the GAN's loss makes up for it: power of the prediction over the truth's in its finest structures",
             "sharp",
             between(BLURRED, SHARPENED),
+            share(p),
+            **more,
         ),
-    ):
-        more = {"samples": int(p.segregated.sum())} if p else {}
-        rows.append(row(run, model, text, stated, rule, finest_share(p) if p else None, **more))
-    both, more = None, {}
-    if alone and paper and np.array_equal(alone.index, paper.index):
-        inside = paper.segregated
-        first = structure.finest(paper.spectrum_truth[inside]) if inside.any() else 0
-        both = structure.nearer_to_one(
-            *(
-                structure.power(s[inside], first)
-                for s in (paper.spectrum, alone.spectrum, paper.spectrum_truth)
-            )
-        )
-        more = {"samples": int(inside.sum())}
-    text = (
-        "with the GAN that share is nearer to 1 than by L1 alone: |1 - share| with it minus without"
-    )
-    return [*rows, row(run, PAPERS, text, "sharper", below(0), both, **more)]
+        rows.row(
+            FORWARD,
+            "with the GAN that share is nearer to 1 than by L1 alone: |1 - share| with it minus without",
+            "sharper",
+            below(0),
+            both,
+            **more,
+        ),
+    ]
 
 
-def finest_share(p: Predictions) -> Estimate:
-    """Power of segregated predictions in the finest structures over the truth's."""
-    inside = p.segregated
-    if not inside.any():
-        return UNDETERMINED
-    first = structure.finest(p.spectrum_truth[inside])
-    return ratio(
-        structure.power(p.spectrum[inside], first), structure.power(p.spectrum_truth[inside], first)
-    )
-
-
-@dataclass(frozen=True)
-class Reverse:
-    """Statistics of a reverse model's mixed states over those of the true ones, or beside them."""
-
-    variance: Estimate
-    fine: Estimate  # power at k above half the largest shell
-    coarse: Estimate  # below
-    change: Estimate  # rms, of the mean concentration
-    overlap: Estimate  # of the distributions of c minus its field's mean
-    correlation: float  # mean over samples, cell by cell
-
-
-def reverse_statistics(p: Predictions, which: np.ndarray) -> Reverse | None:
-    """Over samples `which` (n,) bool; None for none."""
-    if not which.any():
-        return None
-    half = p.spectrum.shape[1] // 2
-    fine, fine_truth = (structure.power(s[which], half) for s in (p.spectrum, p.spectrum_truth))
-    whole, whole_truth = (structure.power(s[which], 0) for s in (p.spectrum, p.spectrum_truth))
-    bins = p.histogram.shape[1]
-    both = np.hstack([p.histogram[which], p.histogram_truth[which]]).astype(float)
-    common = of_sums(
-        both,
-        lambda s: overlap(*(h / h.sum(-1, keepdims=True) for h in (s[..., :bins], s[..., bins:]))),
-    )
-    known = p.correlation[which][np.isfinite(p.correlation[which])]
-    return Reverse(
-        ratio(p.variance[which], p.variance_truth[which]),
-        ratio(fine, fine_truth),
-        ratio(whole - fine, whole_truth - fine_truth),
-        root_mean_square(p.change[which]),
-        common,
-        float(known.mean()) if len(known) else np.nan,
-    )
-
-
-def reversible(run: Run) -> list[Claim]:
+def reversible(rows: Rows, p: Reverse | None) -> list[Claim]:
     """A reversed state is judged by its statistics: many mixed states lead to one segregated
     state.
     """
-    p = run.predictions.get(REVERSE)
-    found = reverse_statistics(p, p.segregated) if p else None
-    more = {"samples": int(p.segregated.sum())} if p else {}
-    close = between(BLURRED, SHARPENED)
+    close, found = between(BLURRED, SHARPENED), p and p.segregated
+    more = {"data": samples(found.samples)} if found else {}
     return [
-        row(
-            run,
-            REVERSE,
+        rows.row(
+            REVERSED,
             f"reversible mapping: {text}",
             "accurate",
             rule,
@@ -363,4 +295,27 @@ def reversible(run: Run) -> list[Claim]:
             ("change", "rms change of the mean concentration", below(STEP)),
             ("overlap", "overlap of the distributions of c minus its mean", above(REACHED)),
         )
+    ]
+
+
+# ---- what must hold, whatever the paper says
+
+
+def checks(n: Numbers) -> list[tuple[str, float, float]]:
+    """(what, value, its limit) of the data and of the networks that conserve."""
+    p = n.physics
+    found = [
+        (
+            "free energy: largest rise between two recorded times over F at t = 0 (negative: it only falls)",
+            p.rise,
+            ROUND_OFF,
+        ),
+        ("mass: largest change of a sample's mean concentration in time", p.drift, ROUND_OFF),
+        ("share of samples that did not get to their steady state", p.unsteady, 0.0),
+    ]
+    conserving = [f for key, f in n.forward.items() if "conserving" in key]
+    off = max((f.change.largest_of_all for f in conserving), default=np.nan)
+    return [
+        *found,
+        ("conserving network: largest change of the mean concentration", off, ROUND_OFF),
     ]

@@ -12,12 +12,13 @@ import numpy as np
 import yaml
 
 from analysis.runs import BadInput
+from analysis.segregation.labels import MODELS, SIX
 from analysis.segregation.predictions import Predictions, read_predictions
-from analysis.segregation.quantities import MODELS, SIX
 from jobs import UserError, shards, yaml12
 from jobs.segregation import fields
 
 COLUMNS = tuple(q.column for q in SIX if q.column)
+HISTORY = ("epoch", "l1", "adversarial", "discriminator", "validation_l1")
 NEEDED = (*COLUMNS, "split", "mean_concentration", "times", "steady_time")
 TRAINING, VALIDATION, TEST = 0, 1, 2
 
@@ -32,7 +33,6 @@ class Run:
     """
 
     path: Path
-    name: str
     config: dict
     attributes: dict
     times: np.ndarray
@@ -53,25 +53,26 @@ class Run:
         return float(self.config["system"]["spacing"])
 
     @property
+    def area(self) -> float:
+        """Of the box, length^2."""
+        return (self.size * self.spacing) ** 2
+
+    @property
     def segregated(self) -> np.ndarray:
         """Whether the steady state has an interface, bool (n,); fields themselves are not read for
         it.
         """
         return self.quantities["perimeter"][:, -1] > 0
 
-    def training_samples(self, predictions: Predictions) -> int:
-        """How many samples its network was trained on."""
+    def training_samples(self, train: dict) -> int:
+        """How many samples networks with this section of a config are trained on."""
         found = int((self.split == TRAINING).sum())
-        asked = predictions.train.get("samples")
+        asked = train.get("samples")
         return found if asked is None else min(asked, found)
 
-    def models(self, reverse: bool) -> list[Predictions]:
+    def models(self, reverse: bool) -> dict[str, Predictions]:
         """Predictions of the forward or of the reverse models, in the order of MODELS."""
-        return [
-            self.predictions[name]
-            for name in MODELS
-            if name in self.predictions and MODELS[name].reverse == reverse
-        ]
+        return {name: p for name, p in self.predictions.items() if MODELS[name].reverse == reverse}
 
     def test_fields(self) -> "fields.Fields | None":
         """The test split's fields, None where they are not there (any more)."""
@@ -102,7 +103,6 @@ def load(path: Path) -> Run:
     predictions, left_out = read_predictions(path, attributes)
     return Run(
         path,
-        path.name,
         config,
         attributes,
         arrays["times"],
@@ -128,11 +128,29 @@ def histories(path: Path, left_out: list[str]) -> dict[str, dict[str, np.ndarray
         try:
             found[model] = {
                 name: np.array([float(row[name] or "nan") for row in rows])
-                for name in (rows[0] if rows else ())
+                for name in HISTORY
+                if rows and name in rows[0]
             }
             if not rows or "epoch" not in found[model]:
                 raise ValueError
         except (ValueError, TypeError):
             found.pop(model, None)
             left_out.append(f"{file.relative_to(path.parent)}: no epochs in it, or damaged")
+    return found
+
+
+def activations(run: Run) -> dict[str, dict[str, np.ndarray]]:
+    """{model: arrays of predict/MODEL-activations.h5}, in the order of MODELS."""
+    found = {}
+    for model in MODELS:
+        file = run.path / "predict" / f"{model}-activations.h5"
+        try:
+            arrays, _ = shards.read(file)
+            if not {"input", "prediction", "layer_00"} <= set(arrays):
+                raise shards.BadFileError("lacks layers, input or prediction")
+            found[model] = arrays
+        except FileNotFoundError:
+            continue
+        except shards.BadFileError as error:
+            run.left_out.append(f"{file.relative_to(run.path.parent)}: {error}")
     return found

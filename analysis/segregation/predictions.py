@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from analysis.segregation import structure
-from analysis.segregation.quantities import MODELS, SIX
+from analysis.segregation.labels import MODELS, SIX
 from jobs import shards, yaml12
 from jobs.segregation.fields import segregated
 

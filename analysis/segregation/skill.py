@@ -1,5 +1,5 @@
 """How good predictions of the six quantities are, sample by sample and as distributions, with
-errors and baselines.
+errors, and beside predictions that have seen no field.
 """
 
 from dataclasses import dataclass
@@ -8,19 +8,17 @@ import numpy as np
 from scipy.stats import wasserstein_distance
 
 from analysis.estimates import RESAMPLES, UNDETERMINED, Estimate
-from analysis.segregation.dataset import TRAINING, Run
-from analysis.segregation.predictions import Predictions
-from analysis.segregation.quantities import SIX, Quantity
-from analysis.verdicts import number
+from analysis.segregation.labels import SIX
 
 CHUNK = 50  # resamples held in memory together
 DISTANCE_RESAMPLES = 200
 # of the mean |truth| of segregated samples: a quantity of uniform fields below it is 0 but for
 # round-off
 NOTHING = 1e-6
-BINS = (
-    20  # of a histogram between the truth's smallest and largest value; two open bins beside them
-)
+# of a histogram between the truth's smallest and largest value; two open bins beside them
+BINS = 20
+FLAT = 1e-3  # of the quantity's scale: what spreads less is a single number and has no overlap
+PLACES = {quantity.name: place for place, quantity in enumerate(SIX)}
 
 
 def relative_error(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -111,64 +109,81 @@ def distances(predicted: np.ndarray, truth: np.ndarray) -> tuple[Estimate, Estim
     )
 
 
-def given_mean(run: Run, quantity: str, rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Mean of a quantity of the steady states in `rows` of dataset.h5 at each of the mean
-    concentrations `mean` (n,).
+@dataclass(frozen=True)
+class Trained:
+    """What a prediction can know without a field: a quantity over the segregated training samples.
 
-    Interpolated between the mean concentrations that the rows have.
+    values: float64 (n,).  at, average: float64 (m,), mean concentrations and the quantity's mean
+    there.
     """
-    known, place = np.unique(run.mean_concentration[rows].round(6), return_inverse=True)
-    average = np.bincount(place, run.quantities[quantity][rows, -1]) / np.bincount(place)
-    return np.interp(mean, known, average)
+
+    values: np.ndarray
+    at: np.ndarray
+    average: np.ndarray
+
+    def given(self, mean: np.ndarray) -> np.ndarray:
+        """The mean at each of the mean concentrations (n,), linear between those there are."""
+        return np.interp(mean, self.at, self.average)
+
+
+def trained(mean: np.ndarray, values: np.ndarray) -> Trained:
+    """Of training samples (n,) of these mean concentrations."""
+    at, place = np.unique(mean.round(6), return_inverse=True)
+    return Trained(values, at, np.bincount(place, values) / np.bincount(place))
 
 
 @dataclass(frozen=True)
-class Skill:
-    """One quantity by one forward model.  Estimates are {"value", "error"}, None where
-    undetermined.
+class Skills:
+    """The six quantities by a forward network; rows in the order mean concentration, area,
+    perimeter, chemical, surface, free energy.
 
-    All of segregated samples but `everything` (accuracy over all samples) and the last three:
-    uniform_accuracy, and the median
-    |predicted - truth| of uniform samples over the mean of |truth| of segregated ones.
-    baseline_mean, baseline_given_mean: accuracies of a prediction that knows the training set's
-    mean, or that mean at the sample's mean concentration; advantage: accuracy minus the better of
-    them, drawn together.  other_*: the training set's distribution against the truth's.
+    float64 (6, 2), value and standard error, NaN: undetermined; of samples that segregate:
+    accuracy; baseline_mean, baseline_given_mean: accuracies of a prediction that knows the training
+    set's mean, or that mean at the sample's mean concentration; advantage: accuracy minus the
+    better of them, drawn together; overlap and distance of the distributions.  Of all samples:
+    everything, the accuracy.  Of uniform ones: uniform_accuracy.  uniform_overlap: of uniform ones,
+    NaN where the truth is a single number.
+
+    float64 (6,): other_overlap, other_distance: the training set's distribution against the
+    truth's; uniform_error: median |predicted - truth| of uniform samples over the mean |truth| of
+    segregated ones.
     """
 
-    run: str
-    model: str
-    quantity: str
-    samples: int
-    accuracy: dict
-    baseline_mean: dict
-    baseline_given_mean: dict
-    advantage: dict
-    everything: dict
-    overlap: dict
-    other_overlap: float | None
-    distance: dict
-    other_distance: float | None
-    uniform_samples: int
-    uniform_accuracy: dict
-    uniform_error: float | None
+    accuracy: np.ndarray
+    baseline_mean: np.ndarray
+    baseline_given_mean: np.ndarray
+    advantage: np.ndarray
+    everything: np.ndarray
+    overlap: np.ndarray
+    distance: np.ndarray
+    uniform_accuracy: np.ndarray
+    uniform_overlap: np.ndarray
+    other_overlap: np.ndarray
+    other_distance: np.ndarray
+    uniform_error: np.ndarray
+
+    def of(self, what: str, quantity: str) -> Estimate:
+        """accuracy, advantage, ... of a quantity."""
+        return Estimate(*getattr(self, what)[PLACES[quantity]].tolist())
+
+    def number(self, what: str, quantity: str) -> float:
+        """other_overlap, ... of a quantity."""
+        return float(getattr(self, what)[PLACES[quantity]])
 
 
-def as_dict(e: Estimate) -> dict:
-    return {"value": number(e.value), "error": number(e.error)}
+def skills(predicted: dict, truth: dict, mean: np.ndarray, inside: np.ndarray, known: dict):
+    """Skills of predicted and true quantities {name: (n,)} of samples of these mean concentrations;
+    inside: which of them segregate; known: {name: Trained}, without those there is nothing of.
+    """
+    rows = [_skill(predicted[q.name], truth[q.name], mean, inside, known.get(q.name)) for q in SIX]
+    return Skills(**{name: np.array([row[name] for row in rows]) for name in rows[0]})
 
 
-def skill(run: Run, p: Predictions, quantity: Quantity) -> Skill:
-    """Everything about one quantity of one forward model."""
-    name, inside = quantity.name, p.segregated
-    predicted, truth, mean = p.predicted[name], p.truth[name], p.mean_concentration
-    rows = np.flatnonzero((run.split == TRAINING) & run.segregated)
-    training = run.quantities[name][rows, -1]
+def _skill(predicted, truth, mean, inside, known: Trained | None) -> dict:
+    """Everything about one quantity, by its name in Skills."""
     candidates = [predicted[inside]]
-    if len(rows):
-        candidates += [
-            np.full(inside.sum(), training.mean()),
-            given_mean(run, name, rows, mean[inside]),
-        ]
+    if known is not None:
+        candidates += [np.full(inside.sum(), known.values.mean()), known.given(mean[inside])]
     value, drawn = accuracies(np.stack([relative_error(c, truth[inside]) for c in candidates]))
     own, *baselines = (estimate(v, d) for v, d in zip(value, drawn.T, strict=True))
     advantage = (
@@ -176,34 +191,25 @@ def skill(run: Run, p: Predictions, quantity: Quantity) -> Skill:
         if baselines
         else UNDETERMINED
     )
-    common, far = distances(predicted[inside], truth[inside])
-    other = other_distances(training, truth[inside])
-    everything, uniform = (
-        _accuracy(predicted[s], truth[s]) for s in (np.ones(len(p), bool), ~inside)
-    )
-    scale = np.abs(truth[inside]).mean() if inside.any() else np.nan
-    if np.abs(truth[~inside]).sum() <= NOTHING * scale * (~inside).sum():
-        uniform = UNDETERMINED
-    off = np.median(np.abs(predicted - truth)[~inside]) / scale if (~inside).any() else np.nan
     first, second = baselines or (UNDETERMINED, UNDETERMINED)
-    return Skill(
-        run.name,
-        p.model,
-        name,
-        int(inside.sum()),
-        as_dict(own),
-        as_dict(first),
-        as_dict(second),
-        as_dict(advantage),
-        as_dict(everything),
-        as_dict(common),
-        other[0],
-        as_dict(far),
-        other[1],
-        int((~inside).sum()),
-        as_dict(uniform),
-        number(off),
-    )
+    common, far = distances(predicted[inside], truth[inside])
+    other = (np.nan, np.nan) if known is None else other_distances(known.values, truth[inside])
+    found = {
+        "accuracy": own,
+        "baseline_mean": first,
+        "baseline_given_mean": second,
+        "advantage": advantage,
+        "everything": _accuracy(predicted, truth),
+        "overlap": common,
+        "distance": far,
+        **_uniform(predicted, truth, inside),
+    }
+    pairs = {name: (e.value, e.error) for name, e in found.items()}
+    return pairs | {
+        "other_overlap": other[0],
+        "other_distance": other[1],
+        "uniform_error": _uniform_error(predicted, truth, inside),
+    }
 
 
 def _accuracy(predicted: np.ndarray, truth: np.ndarray) -> Estimate:
@@ -211,18 +217,31 @@ def _accuracy(predicted: np.ndarray, truth: np.ndarray) -> Estimate:
     return estimate(value[0], drawn[:, 0])
 
 
-def other_distances(training: np.ndarray, truth: np.ndarray) -> tuple[float | None, float | None]:
+def _uniform(predicted, truth, inside) -> dict[str, Estimate]:
+    """Accuracy and overlap of the samples that stay uniform."""
+    own, answer = truth[~inside], predicted[~inside]
+    scale = np.abs(truth[inside]).mean() if inside.any() else np.nan
+    nothing = np.abs(own).sum() <= NOTHING * scale * len(own)
+    spread = len(own) > 1 and np.ptp(own) > FLAT * np.abs(truth).max()
+    return {
+        "uniform_accuracy": UNDETERMINED if nothing else _accuracy(answer, own),
+        "uniform_overlap": distances(answer, own)[0] if spread else UNDETERMINED,
+    }
+
+
+def _uniform_error(predicted, truth, inside) -> float:
+    if inside.all() or not inside.any():
+        return np.nan
+    return float(np.median(np.abs(predicted - truth)[~inside]) / np.abs(truth[inside]).mean())
+
+
+def other_distances(training: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     """(overlap, distance) of two independent sets of the truth: how near to 1 and 0 such numbers
     come by chance.
     """
     if len(training) < 2 or len(truth) < 2 or truth.std() == 0:
-        return None, None
+        return np.nan, np.nan
     at = edges(truth)
     return float(overlap(shares(training, at), shares(truth, at))), float(
         wasserstein_distance(training, truth) / truth.std()
     )
-
-
-def skills(run: Run) -> list[Skill]:
-    """All quantities of all forward models."""
-    return [skill(run, p, quantity) for p in run.models(reverse=False) for quantity in SIX]

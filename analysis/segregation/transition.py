@@ -13,11 +13,25 @@ LOWER, UPPER = "lower", "upper"
 
 
 @dataclass(frozen=True)
-class Shares:
-    """At each of m mean concentrations, increasing: samples, and how many of them segregate in
-    truth and as predicted.
+class Position:
+    """Mean concentration at which half of the samples segregate, on one side of 1/2.
 
-    both: in truth and in the prediction.
+    truth, prediction, difference: prediction minus truth; NaN: nowhere.  gap: between the two mean
+    concentrations about the truth's.
+    """
+
+    truth: Estimate
+    prediction: Estimate
+    difference: Estimate
+    gap: float
+
+
+@dataclass(frozen=True)
+class Shares:
+    """At each of m mean concentrations: how many of the samples segregate.
+
+    mean: float64 (m,), increasing.  int64 (m,): samples; truth, predicted: those that segregate in
+    truth and as predicted; both: in truth and as predicted.
     """
 
     mean: np.ndarray
@@ -67,10 +81,8 @@ def gap(mean: np.ndarray, share: np.ndarray, side: str) -> float:
     return float(mean[i] - mean[i - 1]) if np.isfinite(at) else np.nan
 
 
-def positions(shares: Shares, side: str) -> tuple[Estimate, Estimate, Estimate]:
-    """(truth's, prediction's, prediction's minus truth's) position of P = 1/2; errors by drawing
-    samples of each mean again.
-    """
+def positions(shares: Shares, side: str) -> Position:
+    """Where the shares pass 1/2; errors by drawing samples of each mean again."""
     n, t, p, both = shares.samples, shares.truth, shares.predicted, shares.both
     chances = np.stack([both, t - both, p - both, n - t - p + both], axis=1) / n[:, None]
     generator = np.random.default_rng(0)
@@ -93,6 +105,8 @@ def positions(shares: Shares, side: str) -> tuple[Estimate, Estimate, Estimate]:
         float(x.std(ddof=1)) if len(pairs) > 1 else np.nan
         for x in (pairs[:, 0], pairs[:, 1], pairs[:, 1] - pairs[:, 0])
     ]
-    return tuple(
-        Estimate(v, e) for v, e in zip((*values, values[1] - values[0]), errors, strict=True)
+    differences = (*values, values[1] - values[0])
+    return Position(
+        *(Estimate(float(v), e) for v, e in zip(differences, errors, strict=True)),
+        gap(shares.mean, t / n, side),
     )

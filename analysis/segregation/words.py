@@ -1,0 +1,267 @@
+"""What the page says in words: what was run, what was found, how it is judged, what words mean."""
+
+import numpy as np
+
+from analysis.claim import Claim
+from analysis.estimates import Estimate
+from analysis.record import Record
+from analysis.segregation.claims import ALIKE, BLURRED, SHARPENED, best_named, smaller
+from analysis.segregation.labels import (
+    CONSERVING,
+    L1_ALONE,
+    PAPERS,
+    REVERSE,
+    SIX,
+    first_of,
+    look,
+    ordered,
+    title,
+)
+from analysis.segregation.tables import checks
+from analysis.verdicts import YES, above
+from jobs.segregation.config import SPINODAL
+
+TITLES = {quantity.name: quantity.title for quantity in SIX}
+
+HOW_JUDGED = """\
+- The rule in the column "agrees if" decides, and nothing else: yes if 2 errors to both sides of our number satisfy it, no if 2
+  errors to both sides violate it, else undecided. 98% is judged by what rounds to it, 0.975.
+- Not comparable: another grid than the paper's 64 x 64, less than half of its 8 640 training samples, or another lambda; or, for
+  the transition, mean concentrations more than 0.02 apart around it.
+- Predictions that pass 1/2 nowhere, where the truth does, have no transition: the least that they are off is given.
+- The paper's network is *L1 + GAN* with lambda = 1. Rows are of test samples that segregate, except those on who segregates.
+- "Up to 98%" does not say of what: each quantity is judged on its own, and the best of those that the abstract names.
+- The paper gives no number for how alike output and truth look; we ask for a correlation of 0.9.
+- In brackets after our number: what needs no network.
+"""
+
+DEFINITIONS = """\
+- **Forward**: from the mixed field to the steady state; **reverse**: back. **L1**: mean |answer - truth| over the cells, what a
+  network learns to lower. **GAN**: a second network, the discriminator, learns to tell answers from true fields; **lambda** weighs
+  its verdict beside L1. **Conserving**: the answer's mean equals the input's by construction. **Epoch**: once through the training
+  samples. **Width**: channels of the first layer, 64 in the paper's network.
+- **Segregated**: largest minus smallest concentration of the steady state above 0.5. Mixtures whose mean lies outside the
+  **spinodal**, 0.2113 to 0.7887, stay **uniform**; a constant predicts them, so counting them flatters every accuracy.
+- **Correlation**: Pearson's, of answer and truth over the cells of a field, mean over samples. **Longest waves**: the same of the
+  input's eight longest waves, those along the sides and diagonals of the box, and the steady state.
+- **Accuracy** (the paper does not define it): 1 - median over samples of |predicted - true| / |true|. **Overlap**: common area of
+  the histograms of truth and prediction, 20 equal bins and an open one on either side; *the training set itself*: what another set
+  of samples reaches.
+- **Baselines**: *training mean*: the quantity's mean over segregated training samples; *given the mean*: that of training samples
+  of the same mean concentration. Run to their ends nearly all mixtures of one mean become the same droplet or stripe, wherever it
+  lies: only what is better than the second baseline shows that a network read the field.
+- **Quantities**: area where c > 1/2; perimeter of the line c = 1/2; chemical energy: integral of a c^2 (1 - c)^2; surface energy:
+  integral of epsilon^2/2 |grad c|^2; free energy: both.
+- **Structure factor** S(k): |c_k|^2 / L^2 (times the cell's area), mean over shells of k of width 2 pi / L. **Finest structures**:
+  the fewest shells at large k that together hold a tenth of the truth's power.
+- **Position of the transition**: where the share of segregated samples passes 1/2, linear between mean concentrations, after a
+  monotone fit.
+- **Reverse networks** cannot give back the mixed state that a steady state came from, since many lead to it: they are judged by
+  what all of these share, variance, power, mean and distribution.
+- **Layers** (figure 1): input and encoder above, decoder and output below. Of each layer the 4 channels that vary most over the
+  field, each from its smallest (black) to its largest value (white); of a layer of a single cell the values of its channels.
+- **Errors** are one standard error, from a bootstrap over test samples; several runs also show what another seed gives.
+"""
+
+
+def percent(e: Estimate) -> str:
+    """98.1 ± 0.2%."""
+    return f"{Estimate(100 * e.value, 100 * e.error)}%"
+
+
+def listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+# ---- what was run
+
+
+def sentence(records: list[Record]) -> str:
+    return "\n\n".join(of_record(r, len(records) > 1) for r in records)
+
+
+def of_record(r: Record, several: bool) -> str:
+    s, n = r.numbers.setting, r.numbers
+    count = s.training + s.validation + s.test
+    text = f"**{r.origin.system}.** " if several else ""
+    text += (
+        f"{count} mixtures of two components on {s.size} x {s.size} cells, with {s.means} mean concentrations from "
+        f"{s.first_mean:g} to {s.last_mean:g} and noise of {s.noise:g}, were run to their steady states by the Cahn-Hilliard equation "
+        f"with epsilon = {s.epsilon:g}, the price of a gradient"
+    )
+    if np.isfinite(s.segregated):
+        text += f"; {100 * s.segregated:.0f}% of the test samples segregate into two phases, the others stay uniform"
+    networks = [look(key).title for key in (*ordered(n.forward), *ordered(n.reverse))]
+    if not networks:
+        return text + ". No network has made predictions yet."
+    text += (
+        f". {len(networks)} network{'s' * (len(networks) > 1)}, {listed([f'*{name}*' for name in networks])}, learnt from "
+        f"{s.samples} of them in {s.epochs} epochs to get from the mixed field to the steady state, or back (reverse): by the mean "
+        "distance to the truth (L1) alone"
+    )
+    return text + (
+        f", or with the verdict of a second network that learns to tell answers from true fields (GAN), weighed by lambda = {s.weight:g}."
+    )
+
+
+# ---- what was found
+
+
+def findings(records: list[Record], claims: list[Claim]) -> list[str]:
+    """The most important first, of the run that tells most."""
+    leading = max(records, key=rank)
+    mine = {c.text: c for c in claims if c.system == leading.origin.system}
+    found = [
+        placement(records, claims),
+        quantities(leading, mine),
+        fates(leading, mine),
+        sharpness(mine),
+        mixed(mine),
+        transition(leading),
+        falling(leading),
+    ]
+    where = f" ({leading.origin.system})" if len(records) > 1 else ""
+    told = [text for text in found if text]
+    return [*told[:1], *(text.removesuffix(".") + f"{where}." for text in told[1:])]
+
+
+def rank(r: Record) -> tuple:
+    """Comparable with the paper, more networks, more data."""
+    paper = first_of(r.numbers.forward, PAPERS)
+    comparable = paper is not None and not smaller(r, PAPERS, paper)
+    return comparable, len(r.numbers.forward) + len(r.numbers.reverse), r.origin.size
+
+
+def ours(mine: dict[str, Claim], begin: str) -> Claim | None:
+    """The claim whose text begins so, if it has a number."""
+    known = (c for text, c in mine.items() if text.startswith(begin))
+    found = next(known, None)
+    if found is None or found.estimate is None or not np.isfinite(found.estimate.value):
+        return None
+    return found
+
+
+def placement(records: list[Record], claims: list[Claim]) -> str:
+    """Whether domains end where the equation puts them, in all runs."""
+    parts, best = [], -np.inf
+    for r in records:
+        mine = {c.text: c for c in claims if c.system == r.origin.system}
+        found = {look(key).title: p.correlation for key, p in ordered(r.numbers.forward).items()}
+        c = ours(mine, "output and truth look alike")
+        found |= {look(PAPERS).title: c.estimate} if c else {}
+        found = {name: e for name, e in found.items() if np.isfinite(e.value)}
+        if not found:
+            continue
+        best = max(best, *(e.value for e in found.values()))
+        waves = r.numbers.physics.longest_waves.value
+        aside = f"; the input's longest waves, without a network, with {waves:.2f}"
+        where = f"{r.origin.system}: " if len(records) > 1 else ""
+        told = listed([f"{e} ({name})" for name, e in found.items()])
+        parts.append(where + told + (aside if np.isfinite(waves) else ""))
+    if not parts:
+        return ""
+    said = (
+        "The networks put the domains where the equation puts them"
+        if best > ALIKE
+        else "Where the domains end up is predicted in part"
+        if best > 0.5
+        else "Where the domains end up is hardly predicted"
+    )
+    return f"{said}: answers and steady states correlate, cell by cell, with {'; '.join(parts)}."
+
+
+def quantities(r: Record, mine: dict[str, Claim]) -> str:
+    """Of the paper's network, or of the first that there is."""
+    networks = ordered(r.numbers.forward)
+    key = PAPERS if PAPERS in networks else next(iter(networks), None)
+    name = key and best_named(networks[key])
+    if not name:
+        return ""
+    skills, c = networks[key].skills, ours(mine, "best accuracy among")
+    own = c.estimate if c is not None else skills.of("accuracy", name)
+    given = skills.of("baseline_given_mean", name)
+    better = [q.title for q in SIX if above(0).judge(skills.of("advantage", q.name)) == YES]
+    text = (
+        f"Of area, perimeter and free energy {look(key).title} predicts the {TITLES[name]} best, with an accuracy of {percent(own)} "
+        "(paper: up to 98%)"
+    )
+    if np.isfinite(given.value):
+        text += (
+            f"; a guess that knows the mean concentration alone reaches {100 * given.value:.1f}%"
+        )
+        text += f", and the network beats it in {listed(better) if better else 'none'} of the six quantities"
+    return text + "."
+
+
+def fates(r: Record, mine: dict[str, Claim]) -> str:
+    c, kept = ours(mine, "predicts the phase transition: share"), ours(mine, "conserves")
+    if c is None:
+        return ""
+    text = f"Whether a mixture segregates is predicted rightly for {percent(c.estimate)} of the test samples"
+    known = first_of(r.numbers.forward, PAPERS)
+    if known is not None and np.isfinite(known.right_given_mean):
+        text += f" (from the mean concentration alone: {100 * known.right_given_mean:.1f}%)"
+    if kept is not None:
+        text += f"; the mean concentration, which the equation conserves, changes by {kept.estimate} (rms)"
+    other = first_of(r.numbers.forward, CONSERVING)
+    if other is not None:
+        text += f", by at most {other.change.largest_of_all:.0e} with the conserving network"
+    return text + "."
+
+
+def sharpness(mine: dict[str, Claim]) -> str:
+    alone, both = ours(mine, "L1 alone misses"), ours(mine, "the GAN's loss makes up")
+    parts = [
+        f"{look(model).title} {c.estimate}"
+        for model, c in ((L1_ALONE, alone), (PAPERS, both))
+        if c is not None
+    ]
+    if not parts:
+        return ""
+    return f"How sharp the answers are, by the power of their finest structures over the truth's: {', '.join(parts)}."
+
+
+def mixed(mine: dict[str, Claim]) -> str:
+    c, fine = (
+        ours(mine, f"reversible mapping: {t}") for t in ("variance", "their power in the upper")
+    )
+    if c is None or fine is None:
+        return ""
+    close = BLURRED < c.estimate.value < SHARPENED
+    said = "like" if close else "unlike"
+    return (
+        f"Backwards, {title(REVERSE)} makes mixed states {said} the true ones: {c.estimate} times their variance, {fine.estimate} times "
+        "their power in the upper half of wave numbers."
+    )
+
+
+def transition(r: Record) -> str:
+    s = r.numbers.physics.shares
+    some = s.mean[s.truth * 2 >= s.samples]
+    if len(some) == 0:
+        return "No mixture segregates in half of the samples."
+    return (
+        f"Half of the samples or more segregate at mean concentrations from {some[0]:g} to {some[-1]:g}; a uniform mixture is unstable "
+        f"from {SPINODAL[0]:.3f} to {SPINODAL[1]:.3f}."
+    )
+
+
+def falling(r: Record) -> str:
+    rise = r.numbers.physics.rise
+    if not np.isfinite(rise):
+        return ""
+    fell = "rises in no sample" if rise <= 0 else f"rises by at most {rise:.1e} of its first value"
+    return f"The free energy {fell} between two recorded times."
+
+
+# ---- what does not hold
+
+
+def left_out(r: Record) -> list[str]:
+    """Files that could not be used, and checks that fail."""
+    failed = [
+        f"{row['what']}: {row['value']:.2g}, at most {row['limit']:g} expected"
+        for row in checks(r)
+        if row["holds"] is False
+    ]
+    return [*r.numbers.left_out, *failed]
