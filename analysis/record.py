@@ -65,7 +65,7 @@ class Record:
 def write(path: Path, record: Record) -> Path:
     """Write a record, or nothing.  Raises BadInput if it would pass LARGEST."""
     drawn = io.BytesIO()
-    with h5py.File(drawn, "w", track_order=True) as file:
+    with h5py.File(drawn, "w", track_order=True, libver="latest") as file:
         file.attrs["kind"] = KIND
         _put(file, "origin", record.origin)
         _put(file, "numbers", record.numbers)

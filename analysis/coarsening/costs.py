@@ -149,6 +149,21 @@ def at_same_error(
     ), f"at the network's RMSE, {own.rmse:.1e}"
 
 
+def by_size(cases: dict, network: Network | None) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """(cells of the network's grid, seconds of a frame, case) of its rollouts of one start, by
+    size: several fill a GPU better.
+    """
+    rollouts = {n: c.networks[network] for n, c in cases.items() if network in c.networks}
+    found = sorted(
+        (int(np.prod(followed.cells)), followed.seconds, name)
+        for name, followed in rollouts.items()
+        if followed.starts == 1 and followed.seconds > 0
+    )
+    columns = zip(*found, strict=True) if found else ((), (), ())
+    cells, seconds, names = (list(column) for column in columns)
+    return np.array(cells), np.array(seconds), names
+
+
 def growth(cells: np.ndarray, seconds: np.ndarray) -> Estimate:
     """d log(time) / d log(cells) by least squares; its error from the scatter of boxes of one size
     where there is one.

@@ -8,6 +8,7 @@ from analysis.coarsening.errors import over_starts
 from analysis.coarsening.rollouts import Case, Rollout
 from analysis.estimates import UNDETERMINED, Estimate
 
+LIMIT = 0.055  # of the relative error of F, the paper's
 LAW = -1 / 3  # of F in time: domains grow as t^(1/3)
 FIRST = 20.0  # time from which domains are far larger than their interfaces' width, and coarsen
 LAYERS = 1.5  # F / V above so many times that of two flat layers: the box is still large

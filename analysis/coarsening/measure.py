@@ -13,7 +13,7 @@ from analysis.coarsening.errors import Errors
 from analysis.coarsening.labels import Network, in_order, main
 from analysis.coarsening.layers import End
 from analysis.coarsening.rollouts import Rollout
-from analysis.coarsening.shots import LONGEST_FIRST, Film, Shots
+from analysis.coarsening.shots import LONGEST_FIRST, SHOWN, Film, Shots
 from analysis.estimates import Estimate
 from analysis.record import Origin, Record
 from jobs.coarsening.measures import energies
@@ -230,9 +230,7 @@ def case_of(run: Run, name: str, network: Network | None) -> Case:
     cells = tuple(int(n) for n in (case.truth or case.first).shape)
     volume, side = grid.volume(cells), min(cells) * grid.spacing
     # by the truth, or where there is none by the network that the claims are judged by
-    window = energy.window(
-        by.series_time, by.series["free_energy"].mean(axis=0), volume, side
-    )
+    window = energy.window(by.series_time, by.series["free_energy"].mean(axis=0), volume, side)
     networks = {n: compared(case, n, grid, window) for n in case.networks}
     shown = networks.get(network)
     start = shown.errors.typical if shown is not None and shown.errors is not None else 0
@@ -243,7 +241,7 @@ def case_of(run: Run, name: str, network: Network | None) -> Case:
         None if case.truth is None else followed(case.truth, grid, window),
         checks(case.truth, run) if case.truth is not None and case.truth.full else None,
         networks,
-        None if shown is None else shots.sequence(name, case, network, start),
+        shots.sequence(name, case, network, start) if shown and name in SHOWN else None,
         None,
     )
 

@@ -1,164 +1,134 @@
-"""The report's tables: networks, cases, time and error, checks; as rows for programs and as
-text.
-"""
+"""Long tables, for report.json: systems, networks, cases, time and error, checks."""
 
 import numpy as np
 
 from analysis.coarsening import costs
-from analysis.coarsening.ablation import drift
-from analysis.coarsening.dataset import Run
 from analysis.coarsening.errors import over_starts
-from analysis.coarsening.numbers import Numbers
-from analysis.estimates import Estimate
-from analysis.tables import cell, table, with_error
+from analysis.coarsening.labels import Network, main
+from analysis.coarsening.measure import Case, Followed, Numbers
+from analysis.estimates import UNDETERMINED, Estimate
+from analysis.record import Record
 from analysis.verdicts import number
-from jobs.coarsening.measures import energies
 
 RISE = 1e-4  # of F: the adaptive scheme's own error may lift it by less
+ROUND_OFF = 1e-5  # of the mean of phi
+
+
+def tables(records: list[Record]) -> dict[str, list[dict]]:
+    """{name: rows}, a row of each record after the other's."""
+    makers = {
+        "networks": networks,
+        "cases": cases,
+        "methods": methods,
+        "checks": checks,
+    }
+    return {
+        "systems": [system(r) for r in records],
+        **{
+            name: [{"run": r.origin.run, **row} for r in records for row in make(r.numbers)]
+            for name, make in makers.items()
+        },
+    }
+
+
+def system(record: Record) -> dict:
+    """What was run, in a line."""
+    setup, origin = record.numbers.setup, record.origin
+    names = ("size", "network_size", "downscaling", "interface_width", "interval", "frames")
+    splits = ("training", "validation", "test")
+    return {
+        "run": origin.run,
+        **{name: getattr(setup, name) for name in names + splits},
+        "mean": [round(value, 3) for value in setup.mean],
+        "networks": len(record.numbers.networks),
+        "seed": origin.seed,
+        "git_revision": origin.revision,
+        "device": origin.device,
+    }
 
 
 def as_dict(e: Estimate) -> dict:
     return {"value": number(e.value), "error": number(e.error)}
 
 
-def networks(run: Run, numbers: Numbers) -> list[dict]:
-    """One row a network: how it was trained, its errors on the test set beside the baselines, its
+def mean(values: np.ndarray) -> float | None:
+    return number(float(values.mean()))
+
+
+def networks(numbers: Numbers) -> list[dict]:
+    """A row a network: how it was trained, its errors on the test set beside the baselines, its
     drift and checkerboard.
     """
-    rows = []
-    for network in run.networks:
-        t, test = run.trained.get(network), numbers.errors.get(("test", network))
-        about = t.attributes if t else {}
-        done = t is not None and t.loss is not None
-        changes = [
-            drift(case.networks[network]).max()
-            for case in run.cases.values()
-            if network in case.networks
-        ]
-        far = max(
-            (key for key in numbers.errors if key[1] == network),
-            key=lambda key: numbers.errors[key].time[-1],
-            default=None,
-        )
-        parity = numbers.errors[far] if far else None
-        rows.append(
-            {
-                "run": run.name,
-                "network": network.name,
-                "downscaling": run.system("downscaling"),
-                **{
-                    name: plain(about.get(name))
-                    for name in ("parameters", "epochs", "best_epoch", "seconds")
-                },
-                "device": str(about["device"]) if "device" in about else None,
-                "validation_loss": number(t.validation_loss) if t else None,
-                "mean_squared_error": as_dict(over_starts(t.loss[:, 1:].mean(1)))
-                if done
-                else as_dict(Estimate(np.nan, np.nan)),
-                "persistence": number(t.persistence[:, 1:].mean()) if done else None,
-                "extrapolation": number(t.extrapolation[:, 1:].mean()) if done else None,
-                "displacement": as_dict(test.at()[1] if test else Estimate(np.nan, np.nan)),
-                "drift": number(max(changes)) if changes else None,
-                "checkerboard_case": far[0] if far else None,
-                "checkerboard": number(parity.parity[:, -1].mean()) if far else None,
-                "checkerboard_truth": number(parity.parity_truth[:, -1].mean()) if far else None,
-            }
-        )
-    return rows
+    return [network_row(numbers, network) for network in numbers.networks]
 
 
-def plain(value):
-    """A number of an HDF5 attribute as JSON knows it."""
-    return (
-        None
-        if value is None
-        else float(value)
-        if isinstance(value, float | np.floating)
-        else int(value)
-    )
-
-
-def cases(run: Run, numbers: Numbers) -> list[dict]:
-    """One row a case and network: errors, free energy, last state."""
-    rows = []
-    for name, case in run.cases.items():
-        for network, rollout in case.networks.items():
-            key = name, network
-            errors, gap, end = numbers.errors.get(key), numbers.gaps.get(key), numbers.ends[key]
-            none = Estimate(np.nan, np.nan)
-            rmse, moved = errors.at() if errors else (none, none)
-            truth = numbers.ends_truth.get(name)
-            rows.append(
-                {
-                    "run": run.name,
-                    "case": name,
-                    "network": network.name,
-                    "cells": list(rollout.shape),
-                    "starts": rollout.count,
-                    "time": float(rollout.series_time[-1]),
-                    "mean_squared_error": as_dict(errors.mean_squared() if errors else none),
-                    "persistence": number(errors.persistence[:, errors.time > 0].mean())
-                    if errors and (errors.time > 0).any()
-                    else None,
-                    "rmse_at_end": as_dict(rmse),
-                    "displacement_at_end": as_dict(moved),
-                    "compared_until": float(errors.time[-1]) if errors else None,
-                    "free_energy_error": number(gap.largest()[0]) if gap else None,
-                    "exponent": as_dict(numbers.exponents[key]),
-                    "exponent_truth": as_dict(numbers.exponents_truth.get(name, none)),
-                    "layering": number(end.layering.mean()),
-                    "layering_truth": number(truth.layering.mean()) if truth else None,
-                    "drift": number(drift(rollout).max()),
-                    "seconds_per_frame": number(
-                        float(rollout.attributes.get("seconds_per_frame", np.nan))
-                    ),
-                    "stopped": rollout.stopped,
-                }
-            )
-    return rows
-
-
-def downscaling(rows: list[dict], tests: list[dict]) -> list[str]:
-    """Networks of runs that downscale in different ways beside one another; [] where all do
-    alike.
-    """
-    if len({r["downscaling"] for r in rows}) < 2:
-        return []
-    head = [
-        "downscaling",
-        "run",
-        "network",
-        "test: mean squared error",
-        "over persistence",
-        "displacement, last frame",
-        "error of F on test sequences",
+def network_row(numbers: Numbers, network: Network) -> dict:
+    t, test = numbers.trained.get(network), numbers.errors("test", network)
+    tested = t.tested if t else None
+    drifts = [
+        c.networks[network].drift.max() for c in numbers.cases.values() if network in c.networks
     ]
-    energy = {
-        (r["run"], r["network"]): r["free_energy_error"] for r in tests if r["case"] == "test"
+    compared = {n: c.errors(network) for n, c in numbers.cases.items() if c.errors(network)}
+    far = max(compared, key=lambda name: compared[name].time[-1], default=None)
+    about = ("parameters", "epochs", "best_epoch", "seconds", "device")
+    return {
+        "network": network.name,
+        "downscaling": numbers.setup.downscaling,
+        **{name: getattr(t, name, None) for name in about},
+        "validation_loss": number(t.validation_loss) if t else None,
+        "mean_squared_error": as_dict(over_starts(tested.loss) if tested else UNDETERMINED),
+        "persistence": mean(tested.persistence) if tested else None,
+        "extrapolation": mean(tested.extrapolation) if tested else None,
+        "displacement": as_dict(test.displacement_at() if test else UNDETERMINED),
+        "drift": number(max(drifts)) if drifts else None,
+        "checkerboard_case": far,
+        "checkerboard": number(compared[far].parity[-1]) if far else None,
+        "checkerboard_truth": number(compared[far].parity_truth[-1]) if far else None,
     }
-    lines = []
-    for r in sorted(rows, key=lambda r: (r["network"], r["downscaling"])):
-        value, e = r["mean_squared_error"]["value"], energy.get((r["run"], r["network"]))
-        lines.append(
-            [
-                r["downscaling"].replace("_", " "),
-                r["run"],
-                r["network"],
-                _text(r["mean_squared_error"], "not finished"),
-                "" if value is None else f"{value / r['persistence']:.3g}",
-                _text(r["displacement"]),
-                "" if e is None else f"{100 * e:.2g}%",
-            ]
-        )
-    return ["## Nearest against block mean", "", *table(head, lines)]
 
 
-def methods(run: Run, numbers: Numbers) -> list[dict]:
-    """The honest table; times also over that of the network that the claims are judged by."""
-    own = costs.of_network(numbers.costs, run.main())
+def cases(numbers: Numbers) -> list[dict]:
+    """A row a case and network: errors, free energy, last state."""
+    return [
+        case_row(name, case, network, followed)
+        for name, case in numbers.cases.items()
+        for network, followed in case.networks.items()
+    ]
+
+
+def case_row(name: str, case: Case, network: Network, followed: Followed) -> dict:
+    errors, gap, truth = followed.errors, followed.gap, case.truth
+    return {
+        "case": name,
+        "network": network.name,
+        "cells": list(followed.cells),
+        "starts": followed.starts,
+        "time": followed.last,
+        "mean_squared_error": as_dict(errors.mean_squared if errors else UNDETERMINED),
+        "persistence": number(errors.still) if errors else None,
+        "rmse_at_end": as_dict(errors.rmse_at() if errors else UNDETERMINED),
+        "displacement_at_end": as_dict(errors.displacement_at() if errors else UNDETERMINED),
+        "compared_until": float(errors.time[-1]) if errors else None,
+        "free_energy_error": number(gap.largest()[0]) if gap else None,
+        "area_error": number(float(gap.area.max())) if gap and gap.area is not None else None,
+        "exponent": as_dict(followed.exponent),
+        "exponent_truth": as_dict(truth.exponent if truth else UNDETERMINED),
+        "layering": mean(followed.end.layering),
+        "layering_truth": mean(truth.end.layering) if truth else None,
+        "drift": number(followed.drift.max()),
+        "seconds_per_frame": number(followed.seconds),
+        "stopped": followed.stopped,
+    }
+
+
+def methods(numbers: Numbers) -> list[dict]:
+    """Time and error of all methods; times also over that of the network that the claims are
+    judged by.
+    """
+    rows = numbers.costs.rows if numbers.costs else []
+    own = costs.of_network(rows, main(numbers.networks))
     return [
         {
-            "run": run.name,
             "method": row.title,
             "seconds_per_frame": row.seconds,
             "least": row.least,
@@ -167,45 +137,37 @@ def methods(run: Run, numbers: Numbers) -> list[dict]:
             "rmse": number(row.rmse),
             "free_energy_error": number(row.free_energy_error),
         }
-        for row in numbers.costs
+        for row in rows
     ]
 
 
-def checks(run: Run, numbers: Numbers) -> list[dict]:
+def checks(numbers: Numbers) -> list[dict]:
     """What must hold of the truth whatever the paper says: F never rises; its mean on the solver's
     grid stays.
     """
-    rises, drifts, coarse = [], [], []
-    for case in run.cases.values():
-        if case.truth is None:
-            continue
-        coarse.append(drift(case.truth).max())
-        if case.truth.full:
-            free, mean = [], []
-            for k in range(
-                len(case.truth.time)
-            ):  # one frame at a time: all of an ensemble's would be large
-                phi = case.truth.phi_full(k)
-                free.append(energies(phi, float(run.system("spacing")), run.interface_width))
-                mean.append(phi.mean((1, 2, 3), dtype=float))
-            rises.append((np.diff(free, axis=0) / free[0]).max(initial=-np.inf))
-            drifts.append(np.abs(np.subtract(mean, mean[0])).max())
+    done = [c.checks for c in numbers.cases.values() if c.checks is not None]
+    coarse = [c.truth.drift.max() for c in numbers.cases.values() if c.truth is not None]
+    how = numbers.setup.downscaling
     found = (
         (
-            "truth: largest rise of F between two kept frames over F at t = 0, solver's grid (negative: it only falls)",
-            rises,
+            "truth: largest rise of F between two kept frames over F at t = 0, solver's grid "
+            "(negative: it only falls)",
+            [c.rise for c in done],
             RISE,
         ),
-        ("truth: largest change of the mean of phi, solver's grid", drifts, 1e-5),
         (
-            f"truth: largest change of the mean of phi, network's grid ({run.system('downscaling').replace('_', ' ')})",
+            "truth: largest change of the mean of phi, solver's grid",
+            [c.drift for c in done],
+            ROUND_OFF,
+        ),
+        (
+            f"truth: largest change of the mean of phi, network's grid ({how.replace('_', ' ')})",
             coarse,
-            None if run.system("downscaling") == "nearest" else 1e-5,
+            None if how == "nearest" else ROUND_OFF,
         ),
     )
     return [
         {
-            "run": run.name,
             "what": what,
             "value": number(max(values)) if values else None,
             "limit": limit,
@@ -213,142 +175,3 @@ def checks(run: Run, numbers: Numbers) -> list[dict]:
         }
         for what, values, limit in found
     ]
-
-
-def _text(e: dict, missing: str = "") -> str:
-    return with_error(e["value"], e["error"], missing)
-
-
-def _plain(value: float | None, missing: str = "") -> str:
-    return missing if value is None else f"{value:.3g}"
-
-
-def networks_text(rows: list[dict]) -> list[str]:
-    if not rows:
-        return ["## Networks", "", "No network of these runs is trained yet.", ""]
-    head = [
-        "run",
-        "network",
-        "downscaling",
-        "parameters",
-        "epochs (kept)",
-        "seconds",
-        "validation loss",
-        "test: mean squared error",
-        "persistence",
-        "linear extrapolation",
-        "displacement, last frame",
-        "largest drift of the mean",
-        "checkerboard at the end (truth)",
-    ]
-    lines = [
-        [
-            r["run"],
-            r["network"],
-            r["downscaling"],
-            cell(r["parameters"]),
-            f"{cell(r['epochs'])} ({cell(r['best_epoch'])})"
-            if r["epochs"] is not None
-            else "not finished",
-            _plain(r["seconds"]),
-            _plain(r["validation_loss"]),
-            _text(r["mean_squared_error"]),
-            _plain(r["persistence"]),
-            _plain(r["extrapolation"]),
-            _text(r["displacement"]),
-            _plain(r["drift"]),
-            ""
-            if r["checkerboard"] is None
-            else f"{r['checkerboard']:.2g} ({r['checkerboard_truth']:.2g}), {r['checkerboard_case']}",
-        ]
-        for r in rows
-    ]
-    return ["## Networks", "", *table(head, lines)]
-
-
-def cases_text(rows: list[dict]) -> list[str]:
-    if not rows:
-        return []
-    head = [
-        "run",
-        "case",
-        "network",
-        "cells",
-        "starts",
-        "time",
-        "mean squared error",
-        "persistence",
-        "RMSE at the end",
-        "displacement",
-        "largest error of F",
-        "exponent of F",
-        "of the truth's",
-        "layering at the end (truth)",
-        "drift of the mean",
-    ]
-    lines = [
-        [
-            r["run"],
-            r["case"],
-            r["network"],
-            "x".join(map(str, r["cells"])),
-            str(r["starts"]),
-            f"{r['time']:g}",
-            _text(r["mean_squared_error"]),
-            _plain(r["persistence"]),
-            _text(r["rmse_at_end"]),
-            _text(r["displacement_at_end"]),
-            "" if r["free_energy_error"] is None else f"{100 * r['free_energy_error']:.2g}%",
-            _text(r["exponent"]),
-            _text(r["exponent_truth"]),
-            _plain(r["layering"])
-            + ("" if r["layering_truth"] is None else f" ({r['layering_truth']:.3g})"),
-            _plain(r["drift"]),
-        ]
-        for r in rows
-    ]
-    stopped = [f"- {r['run']}: {r['stopped']}" for r in rows if r["stopped"]]
-    return [
-        "## Rollouts",
-        "",
-        *table(head, lines),
-        *(["Stopped early:", "", *stopped, ""] if stopped else []),
-    ]
-
-
-def methods_text(rows: list[dict]) -> list[str]:
-    if not rows:
-        return []
-    head = ["run", "method", "seconds a frame", "over the network's", "RMSE", "relative error of F"]
-    lines = [
-        [
-            r["run"],
-            r["method"],
-            f"{r['seconds_per_frame']:.3g} ({r['least']:.3g} to {r['most']:.3g})",
-            _plain(r["over_network"]),
-            _plain(r["rmse"], "not finite"),
-            _plain(r["free_energy_error"], "not finite"),
-        ]
-        for r in rows
-    ]
-    return [
-        "## Time and error",
-        "",
-        "From one start, on one device; in brackets the quickest and the slowest repeat.",
-        "",
-        *table(head, lines),
-    ]
-
-
-def checks_text(rows: list[dict]) -> list[str]:
-    lines = [
-        [
-            r["run"],
-            r["what"],
-            "not run" if r["value"] is None else f"{r['value']:.2g}",
-            "no limit" if r["limit"] is None else f"{r['limit']:g}",
-            "" if r["holds"] is None else "yes" if r["holds"] else "**no**",
-        ]
-        for r in rows
-    ]
-    return ["## Checks", "", *table(["run", "what", "value", "at most", "holds"], lines)]
