@@ -59,7 +59,7 @@ class Subject:
     def claim(
         self, figure: str, text: str, paper: str, rule: Rule, found: Estimate | None, **more
     ) -> Claim:
-        """found None: not run.  more: other fields of a claim; of: its network, if not the usual."""
+        """found None: not run.  more: other fields of a claim; of: another network."""
         network = more.pop("of", self.network)
         if found is None:
             more = {}

@@ -102,7 +102,8 @@ class Bands:
     """Mean and standard deviation over the starts of F / V (1 / length) of truth and network, (t,)
     each.
 
-    starts: how many. ratio: of the network's deviation to the truth's, both averaged over the frames after the first.
+    starts: how many. ratio: of the network's deviation to the truth's, both averaged over the
+    frames after the first.
     """
 
     time: np.ndarray

@@ -3,8 +3,24 @@
 import numpy as np
 
 from analysis.claim import Claim
-from analysis.coarsening import claims as said
 from analysis.coarsening import costs
+from analysis.coarsening.claims import (
+    CLOSE,
+    CONSERVED,
+    DISPLACED,
+    DRIFTING,
+    ENERGY,
+    EXPLICIT,
+    EXPONENT,
+    LARGER,
+    LAYERS,
+    ONE_TO_ONE,
+    SHAPE,
+    SLICE,
+    SLIGHTLY,
+    at_same_error,
+)
+from analysis.coarsening.claims import claims as claims_of
 from analysis.coarsening.labels import main
 from analysis.coarsening.layers import LAYERED
 from analysis.coarsening.measure import Numbers, Setup
@@ -87,7 +103,7 @@ def percent(estimate: Estimate) -> str:
 
 def far(numbers: Numbers, claims: dict[str, Claim]) -> str:
     """Beyond the training's time: the paper's main point."""
-    layers, moved = claims.get(said.LAYERS), claims.get(said.DISPLACED)
+    layers, moved = claims.get(LAYERS), claims.get(DISPLACED)
     if not known(layers):
         return ""
     followed = numbers.followed("long", main(numbers.networks))
@@ -113,7 +129,7 @@ def far(numbers: Numbers, claims: dict[str, Claim]) -> str:
 
 
 def energy_falls(claims: dict[str, Claim]) -> str:
-    largest, exponent = claims.get(said.ENERGY), claims.get(said.EXPONENT)
+    largest, exponent = claims.get(ENERGY), claims.get(EXPONENT)
     parts = []
     if known(largest):
         side = "within" if largest.by_rule == YES else "beyond"
@@ -132,21 +148,21 @@ def energy_falls(claims: dict[str, Claim]) -> str:
 
 
 def one_to_one(claims: dict[str, Claim]) -> str:
-    test = claims.get(said.ONE_TO_ONE)
+    test = claims.get(ONE_TO_ONE)
     if not known(test):
         return ""
     follows = {YES: "follows", NO: "does not follow"}.get(test.by_rule, "may or may not follow")
     text = (
         f"It {follows} test sequences one to one: the mean squared error is "
         f"{percent(test.estimate)} of that of persistence, the first frame for all (below "
-        f"{100 * said.CLOSE:g}% counts as one to one)."
+        f"{100 * CLOSE:g}% counts as one to one)."
     )
     others = [
         f"{three(claims[name].estimate)} times that of {than} {what}"
         for name, than, what in (
-            (said.LARGER, "test sequences", "in a larger box"),
-            (said.SHAPE, "test sequences", "for a closed shape"),
-            (said.SLICE, "the larger box", "for noise in a slice"),
+            (LARGER, "test sequences", "in a larger box"),
+            (SHAPE, "test sequences", "for a closed shape"),
+            (SLICE, "the larger box", "for noise in a slice"),
         )
         if known(claims.get(name))
     ]
@@ -154,12 +170,12 @@ def one_to_one(claims: dict[str, Claim]) -> str:
 
 
 def quick(claims: dict[str, Claim]) -> str:
-    explicit = claims.get(said.EXPLICIT)
+    explicit = claims.get(EXPLICIT)
     if not known(explicit):
         return ""
     text = f"A frame of the explicit scheme takes {three(explicit.estimate)} times the network's"
     for method in ("adaptive", "second_order"):
-        same = claims.get(said.at_same_error(method))
+        same = claims.get(at_same_error(method))
         if known(same):
             title = costs.SOLVERS[method]
             text += f"; one of the {title} scheme, at least as accurate, {three(same.estimate)}"
@@ -167,7 +183,7 @@ def quick(claims: dict[str, Claim]) -> str:
 
 
 def conserved(claims: dict[str, Claim]) -> str:
-    mean, drifts = claims.get(said.CONSERVED), claims.get(said.DRIFTING)
+    mean, drifts = claims.get(CONSERVED), claims.get(DRIFTING)
     if not known(mean):
         return ""
     is_ = "is conserved up to round-off" if mean.by_rule == YES else "is not conserved"
@@ -183,7 +199,7 @@ def between(records: list[Record]) -> list[Claim]:
     """Whether the two ways to downscale make a difference on test sequences."""
     ways = {}
     for record in records:
-        mine = [c for c in said.claims(record) if c.text == said.ONE_TO_ONE and known(c)]
+        mine = [c for c in claims_of(record) if c.text == ONE_TO_ONE and known(c)]
         if mine:
             ways.setdefault(record.numbers.setup.downscaling, mine[0])
     if not {NEAREST, BLOCKS} <= set(ways):
@@ -206,4 +222,4 @@ def between(records: list[Record]) -> list[Claim]:
 
 def about_one() -> Rule:
     """As "slightly" elsewhere: a factor of 2."""
-    return within(1 / said.SLIGHTLY, said.SLIGHTLY)
+    return within(1 / SLIGHTLY, SLIGHTLY)

@@ -1,4 +1,4 @@
-"""All that is worked out of a run, once: its record, from which figures, claims and tables are made."""
+"""All that is worked out of a run, once: its record."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
