@@ -198,8 +198,12 @@ def first_picture(study: ModuleType, pictures: list[Picture]) -> Picture | None:
 
 
 def figures_table(study: ModuleType, page: Page) -> list[str]:
+    """Why they cannot be compared is said once, above the claims."""
     rows = verdicts(study, page)
-    lines = [[r["figure"], r["shows"], r["verdict"], r["why"]] for r in rows]
+    known = [r["why"] * (not r["why"].startswith(f"{NOT_COMPARABLE}: ")) for r in rows]
+    lines = [
+        [r["figure"], r["shows"], r["verdict"], why] for r, why in zip(rows, known, strict=True)
+    ]
     return table(["figure of the paper", "shows", "verdict", "why"], lines)
 
 
@@ -217,11 +221,20 @@ def claims_text(study: ModuleType, page: Page) -> list[str]:
             "",
         ]
     absent = [c for c in page.claims if c.agrees == NOT_RUN]
-    head = ["fig.", "system, network", "claim", "paper", "ours", "agrees if", "agrees"]
+    one = len({c.system for c in page.claims}) == 1
+    head = [
+        "fig.",
+        "network" if one else "system, network",
+        "claim",
+        "paper",
+        "ours",
+        "agrees if",
+        "agrees",
+    ]
     rows = [
         [
             c.figure,
-            ", ".join(filter(None, (c.system, c.network))),
+            ", ".join(filter(None, ("" if one else c.system, c.network))),
             c.text,
             c.paper,
             " ".join(filter(None, (c.ours, c.unit))) + without_network(c),

@@ -94,17 +94,19 @@ def claims(record: Record) -> list[Claim]:
 
 
 def of_network(subject: Subject) -> list[Claim]:
-    return [
+    """In the order of the paper's figures, those of its text before its supplement."""
+    rows = [
         *training(subject),
         *elsewhere(subject),
-        *long(subject),
         *stationary(subject),
+        *long(subject),
         *free_energy(subject),
         *ensemble(subject),
         *cost(subject),
         conserved(subject),
         *without_fluxes(subject),
     ]
+    return sorted(rows, key=lambda c: int(c.figure) if c.figure.isdigit() else len(rows))
 
 
 def together(rows: list[Claim]) -> Claim:
@@ -131,20 +133,21 @@ def smaller(numbers: Numbers, network: Network | None) -> str:
     """
     setup, trained = numbers.setup, numbers.trained.get(network)
     epochs = 0 if trained is None else trained.length
+    amounts = (
+        (setup.training, SEQUENCES, "training sequences"),
+        (setup.frames, FRAMES, "frames"),
+        (epochs, EPOCHS, "epochs"),
+    )
     parts = [
-        f"{have:,} {what} of the paper's {wanted:,}".replace(",", " ")
-        for have, wanted, what in (
-            (setup.training, SEQUENCES, "training sequences"),
-            (setup.frames, FRAMES, "frames"),
-            (epochs, EPOCHS, "epochs"),
-        )
+        f"{have:,} {what} for {wanted:,}".replace(",", " ")
+        for have, wanted, what in amounts
         if have < wanted / 2
     ]
     if not same_grid(setup):
-        grid = f"{setup.network_size}^3 cells of spacing {setup.network_spacing:g}"
         width = f"epsilon = {setup.interface_width:g}"
-        parts.insert(0, f"{grid}, {width} for the paper's {CELLS}^3 of spacing 2, epsilon = 3")
-    return "; ".join(parts)
+        grid = f"{setup.network_size}^3 cells of spacing {setup.network_spacing:g}, {width}"
+        parts.insert(0, f"{grid} for {CELLS}^3 of spacing 2, epsilon = 3")
+    return f"{', '.join(parts)} of the paper" if parts else ""
 
 
 def same_grid(setup: Setup) -> bool:
@@ -166,7 +169,7 @@ def training(s: Subject) -> list[Claim]:
     moved, more = None, {}
     if errors:
         cell = s.numbers.setup.network_spacing
-        moved = scaled(errors.displacement_at(), 1 / cell)
+        moved = scaled(errors.moved, 1 / cell)
         more["baselines"] = {"persistence": errors.displacement_still[-1] / cell}
         more["data"] = starts(errors.starts)
     return [
@@ -279,17 +282,17 @@ def stationary(s: Subject) -> list[Claim]:
     layered, still, more, later = None, None, {}, {}
     if followed:
         end, truth = followed.end, s.numbers.cases["long"].truth
-        since = f"since t = {np.nanmax(end.since):g}" if np.isfinite(end.since).any() else "never"
-        there = (end.since <= end.half).all()
-        layered = exact(end.layering.min())
-        still = exact(end.still.max() / cell) if there else UNDETERMINED
-        data = {"data": f"{starts(len(end.layering))}, t up to {end.time:g}"}
+        since = f"since t = {end.since:g}" if np.isfinite(end.since) else "never"
+        there = end.layered
+        layered = exact(end.least)
+        still = exact(end.still / cell) if there else UNDETERMINED
+        data = {"data": f"{starts(end.starts)}, t up to {end.time:g}"}
         more, later = dict(data), dict(data)
         more["note"] = f"layered {since}"
         later["note"] = f"since t = {end.half:g}" if there else f"not layered at t = {end.half:g}"
         if truth is not None:
-            more["note"] += f"; truth {truth.end.layering.mean():.3f} at t = {truth.end.time:g}"
-            later["baselines"] = {"truth": truth.end.still.max() / cell}
+            more["note"] += f"; truth {truth.end.mean:.3f} at t = {truth.end.time:g}"
+            later["baselines"] = {"truth": truth.end.still / cell}
         more["note"] += stopped(s, "long")
     return [
         s.claim("4", LAYERS, "layered", above(LAYERED), layered, **more),
@@ -322,7 +325,7 @@ def free_energy(s: Subject) -> list[Claim]:
                 f"at t = {when:g}; mean over log t {mean_in_log(gap.time, gap.relative):.2g}"
             )
             if gap.area is not None:
-                more["note"] += f"; of the surface's area {gap.area.max():.2g}"
+                more["note"] += f"; of the surface's area {gap.area:.2g}"
         rows.append(s.claim("6", text, "< 5.5%", below(energy.LIMIT), found, **more))
     for case, text in (
         ("long", EXPONENT),

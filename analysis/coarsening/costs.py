@@ -58,12 +58,14 @@ class Cost:
 class Costs:
     """Time and error of every method from one start.
 
-    rows: in the file's order. frames: followed. device, threads: they ran on. reference: what they
-    are compared with. persistence_rmse, persistence_free_energy_error: of the first frame for all,
-    nan where it was not recorded.
+    methods: names in the file's order. values: float64 (methods, 6), of each what Cost has from
+    `value` on. frames: followed. device, threads: they ran on. reference: what they are compared
+    with. persistence_rmse, persistence_free_energy_error: of the first frame for all, nan where it
+    was not recorded.
     """
 
-    rows: list[Cost]
+    methods: list[str]
+    values: np.ndarray
     frames: int | None
     device: str
     threads: int | None
@@ -71,18 +73,27 @@ class Costs:
     persistence_rmse: float
     persistence_free_energy_error: float
 
+    @property
+    def rows(self) -> list[Cost]:
+        return [
+            Cost(method, of_method(method), *map(float, numbers))
+            for method, numbers in zip(self.methods, self.values, strict=True)
+        ]
+
+
+def of_method(method: str) -> Network | None:
+    """The network of `network MODEL/seed-S`."""
+    return parse(method.removeprefix("network ")) if method.startswith("network ") else None
+
 
 def of_file(columns: dict, about: dict) -> Costs:
     """From the columns and attributes of costs.h5.  KeyError where a column is missing."""
-    rows = []
-    for method, *numbers in zip(*(columns[name] for name in NEEDED), strict=True):
-        name = method.decode() if isinstance(method, bytes) else str(method)
-        network = parse(name.removeprefix("network ")) if name.startswith("network ") else None
-        rows.append(Cost(name, network, *(float(x) for x in numbers)))
+    names, *numbers = (columns[name] for name in NEEDED)
     whole = [int(about[name]) if name in about else None for name in ("frames", "threads")]
     still = ("persistence_rmse", "persistence_free_energy_error")
     return Costs(
-        rows,
+        [name.decode() if isinstance(name, bytes) else str(name) for name in names],
+        np.array(numbers, float).T,
         whole[0],
         str(about.get("device", "a device not recorded")),
         whole[1],

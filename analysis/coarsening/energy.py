@@ -31,13 +31,13 @@ class Gap:
     """How far a network's free energy F is from the truth's.
 
     time: (t,), those at which the truth was looked at. relative: |F of the network - F of the
-    truth| / F of the truth, mean over starts (t,). area: the same of the area of the surface phi =
-    1/2, None where it was not recorded.
+    truth| / F of the truth, mean over starts (t,). area: the largest over time of the same of the
+    area of the surface phi = 1/2, None where it was not recorded.
     """
 
     time: np.ndarray
     relative: np.ndarray
-    area: np.ndarray | None
+    area: float | None
 
     def largest(self) -> tuple[float, float]:
         """(largest over time, when)."""
@@ -57,7 +57,7 @@ def gap(case: Case, rollout: Rollout) -> Gap | None:
             return np.where(own == true, 0, np.abs(own - true) / np.abs(true)).mean(axis=0)
 
     both = "area" in case.truth.series and "area" in rollout.series
-    return Gap(times, off("free_energy"), off("area") if both else None)
+    return Gap(times, off("free_energy"), float(off("area").max()) if both else None)
 
 
 def window(

@@ -19,12 +19,12 @@ class Errors:
 
     starts: n. typical: the start of median error. time: (k,). squared: mean squared error over
     cells and starts on the network's grid (k,). rmse_error: standard error of its root (k,), from
-    starts, of a single one from the octants of its box. displacement, displacement_error: rms over
-    the starts of the paper's eq. 4 (k,), length. displacement_still: the same of the first frame.
-    full: mean squared error against the truth on the solver's grid (k,), None without it.
+    starts, of a single one from the octants of its box. displacement: rms over the starts of the
+    paper's eq. 4 (k,), length; moved: its last. displacement_still: the same of the first frame
+    (k,). full: mean squared error against the truth on the solver's grid (k,), None without it.
     persistence: mean squared error of the first frame (k,). variance: of the truth (k,). parity,
-    parity_truth: rms amplitude of the waves that alternate from cell to cell, mean over starts
-    (k,). mean_squared: mean squared error over the frames after the first.
+    parity_truth: rms amplitude of the waves that alternate from cell to cell in the last frame,
+    mean over starts. mean_squared: mean squared error over the frames after the first.
     """
 
     starts: int
@@ -33,13 +33,13 @@ class Errors:
     squared: np.ndarray
     rmse_error: np.ndarray
     displacement: np.ndarray
-    displacement_error: np.ndarray
     displacement_still: np.ndarray
     full: np.ndarray | None
     persistence: np.ndarray
     variance: np.ndarray
-    parity: np.ndarray
-    parity_truth: np.ndarray
+    parity: float
+    parity_truth: float
+    moved: Estimate
     mean_squared: Estimate
 
     @property
@@ -60,9 +60,6 @@ class Errors:
 
     def rmse_at(self, frame: int = -1) -> Estimate:
         return Estimate(float(self.rmse[frame]), float(self.rmse_error[frame]))
-
-    def displacement_at(self, frame: int = -1) -> Estimate:
-        return Estimate(float(self.displacement[frame]), float(self.displacement_error[frame]))
 
 
 def over_samples(octants: np.ndarray) -> Estimate:
@@ -170,14 +167,8 @@ def summary(time: np.ndarray, columns: dict, volume: float, grid: Grid) -> Error
         for mse in (each, columns["persistence"])
     )
     squared = [over_samples(octants[:, :, k]) for k in range(len(time))]
-    moved = (delta**2).mean(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        factor = moved / np.array([s.value for s in squared])
-    widths = [
-        root(Estimate(w * s.value, w * s.error)) for w, s in zip(factor, squared, strict=True)
-    ]
-    after = time > 0
-    means = ("persistence", "variance", "parity", "parity_truth")
+    moved, after = (delta**2).mean(axis=0), time > 0
+    last, width = squared[-1], moved[-1] / squared[-1].value if squared[-1].value > 0 else 0.0
     return Errors(
         starts=len(each),
         typical=int(np.argsort(each.mean(axis=1), kind="stable")[len(each) // 2]),
@@ -185,13 +176,16 @@ def summary(time: np.ndarray, columns: dict, volume: float, grid: Grid) -> Error
         squared=each.mean(axis=0),
         rmse_error=np.array([root(s).error for s in squared]),
         displacement=np.sqrt(moved),
-        displacement_error=np.array([w.error for w in widths]),
         displacement_still=np.sqrt((still**2).mean(axis=0)),
         full=columns["full"].mean(axis=0) if "full" in columns else None,
+        persistence=columns["persistence"].mean(axis=0),
+        variance=columns["variance"].mean(axis=0),
+        parity=float(columns["parity"][:, -1].mean()),
+        parity_truth=float(columns["parity_truth"][:, -1].mean()),
+        moved=root(Estimate(width * last.value, width * last.error)),
         mean_squared=over_samples(octants[:, :, after].mean(axis=2))
         if after.any()
         else UNDETERMINED,
-        **{name: columns[name].mean(axis=0) for name in means},
     )
 
 

@@ -16,6 +16,7 @@ from analysis.sheet import Sheet
 HIGH = 1.5  # times F at the start that a panel shows
 TRUE = {"color": TRUTH_COLOUR, "lw": 2.2, "alpha": 0.6}
 LAW = {"color": style.GREY, "lw": 0.9, "ls": "--"}
+LEGEND = {"frameon": True, "framealpha": 1, "edgecolor": "none", "borderpad": 0.1}
 PER_VOLUME = r"$F / V$ (1 / length)"
 
 
@@ -104,7 +105,7 @@ def decay(ax, numbers: Numbers, name: str) -> None:
     axes_of_decay(ax, max(times, key=lambda t: t[-1]), mean)
     ax.axvline(numbers.setup.horizon, **HORIZON)
     ax.set_title(case_title(name))
-    ax.legend(loc="lower left")
+    ax.legend(loc="lower left", **LEGEND)
 
 
 def relative(ax, numbers: Numbers, name: str) -> None:
@@ -126,7 +127,7 @@ def relative(ax, numbers: Numbers, name: str) -> None:
         xlim=(0.9 * numbers.setup.interval, 1.1 * last),
         title=case_title(name),
     )
-    ax.legend(loc="upper left")
+    ax.legend(loc="upper left", **LEGEND)
 
 
 def banded(ax, numbers: Numbers, found: Bands, network: Network) -> None:
@@ -137,23 +138,25 @@ def banded(ax, numbers: Numbers, found: Bands, network: Network) -> None:
         ax.plot(found.time, mean, color=colour, lw=1, ls=line, label=label)
         ax.fill_between(found.time, mean - spread, mean + spread, color=colour, alpha=0.22, lw=0)
     ax.axvline(numbers.setup.horizon, **HORIZON)
-    ax.set(yscale="log", xlabel="time", ylabel=PER_VOLUME, title=f"{found.starts} starts")
+    ax.set(
+        yscale="log", xlabel="time", ylabel=PER_VOLUME, title=f"ensemble of {found.starts} starts"
+    )
     lowest = min(found.mean_truth.min(), found.mean.min())
     most = found.mean_truth.max()
     ax.set_ylim(lowest / 1.3, 1.1 * min(max(most, found.mean.max()), HIGH * most))
     decades(ax.yaxis)
-    ax.legend()
+    ax.legend(**LEGEND)
 
 
 def alone(ax, numbers: Numbers, network: Network) -> None:
     case = numbers.cases["ensemble_long"]
     followed = case.networks[network]
     time, mean = followed.time, followed.free_energy / case.volume
-    spread = followed.spread / case.volume
+    spread = 0 if followed.spread is None else followed.spread / case.volume
     ax.plot(time, mean, color=network.colour, lw=1, label=network.title + fitted(followed.exponent))
     ax.fill_between(time, mean - spread, mean + spread, color=network.colour, alpha=0.22, lw=0)
     law(ax, case.window, time, mean)
     axes_of_decay(ax, time, mean[mean <= HIGH * mean[0]])
     ax.axvline(numbers.setup.horizon, **HORIZON)
-    ax.set_title(f"{followed.starts} starts, network alone")
-    ax.legend(loc="lower left")
+    ax.set_title(f"ensemble of {followed.starts}, network alone")
+    ax.legend(loc="lower left", **LEGEND)

@@ -143,7 +143,7 @@ def movie(sheet: Sheet) -> Picture | None:
     movie_file.write(pictures, file, milliseconds=pause, colours=128)
     return Picture(
         file.name,
-        f"{sheet.about}Movie of {case_title(name)}, truth beside prediction "
+        f"{sheet.about}Movie, {case_title(name)}: truth beside prediction "
         f"({film.shots.network.title}); below, the free energy per volume of both: truth black, "
         "prediction dashed.",
     )

@@ -116,7 +116,7 @@ def far(numbers: Numbers, claims: dict[str, Claim]) -> str:
     )
     truth = numbers.cases["long"].truth
     if truth is not None:
-        text += f"; truth {truth.end.layering.mean():.3g}"
+        text += f"; truth {truth.end.mean:.3g}"
     text += ")."
     if known(moved):
         still = moved.baselines.get("persistence", np.inf)
@@ -138,7 +138,7 @@ def energy_falls(claims: dict[str, Claim]) -> str:
             f"{side} the paper's 5.5%."
         )
     if known(exponent):
-        close = {YES: "close to", NO: "not"}.get(exponent.by_rule, "undecided against")
+        close = {YES: "as", NO: "not as"}.get(exponent.by_rule, "too uncertain to tell from")
         truth = exponent.note.partition("truth ")[2]
         parts.append(
             f"It falls as t to the power of {three(exponent.estimate)}, {close} the law's -1/3"

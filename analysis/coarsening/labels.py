@@ -26,12 +26,12 @@ CONSERVING = tuple(name for name, model in MODELS.items() if model.conserves)
 SIGMOID = "sigmoid"
 CASES = {
     "test": "test sequences",
-    "larger": "a larger box",
-    "shape": "a closed shape",
+    "larger": "larger box",
+    "shape": "closed shape",
     "slice": "noise in a slice",
-    "long": "a long rollout",
-    "ensemble": "an ensemble",
-    "ensemble_long": "a long ensemble",
+    "long": "long rollout",
+    "ensemble": "ensemble",
+    "ensemble_long": "long ensemble",
 }
 
 

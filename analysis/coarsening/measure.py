@@ -62,10 +62,11 @@ class Followed:
     """What the solver (the truth) or a network made of a case's starts.
 
     cells: of the box along x, y, z, on the network's grid. starts: how many. time: (t,), of all
-    looks. free_energy, spread: mean of F over the starts and its standard deviation, 0 of a single
-    one (t,), energy. drift: largest change of a start's mean of phi since the first frame (t,).
-    exponent: d log F / d log t in the case's window. end: the last kept frame. seconds: of a frame,
-    nan where it was not recorded. stopped: why it ended early, "" if not. errors, gap, bands: of a
+    looks. free_energy: mean of F over the starts (t,), energy. spread: its standard deviation over
+    the starts (t,), None of a single one. drift: largest change of a start's mean of phi since the
+    first frame (t,). exponent: d log F / d log t in the case's window. end: the last kept frame.
+    seconds: of a frame, nan where it was not recorded. stopped: why it ended early, "" if not.
+    errors, gap, bands: of a
     network against the truth, None without one, for bands also of a single start.
     """
 
@@ -73,7 +74,7 @@ class Followed:
     starts: int
     time: np.ndarray
     free_energy: np.ndarray
-    spread: np.ndarray
+    spread: np.ndarray | None
     drift: np.ndarray
     exponent: Estimate
     end: End
@@ -276,8 +277,8 @@ def followed(rollout: Rollout, grid: Grid, window, **against) -> Followed:
         cells=tuple(int(n) for n in rollout.shape),
         starts=int(rollout.count),
         time=rollout.series_time,
-        free_energy=free_energy.mean(axis=0),
-        spread=free_energy.std(axis=0, ddof=1) if several else np.zeros(len(free_energy[0])),
+        free_energy=free_energy.mean(axis=0).astype(np.float32),
+        spread=free_energy.std(axis=0, ddof=1).astype(np.float32) if several else None,
         drift=np.abs(mean - mean[:, :1]).max(axis=0),
         exponent=energy.exponent(rollout.series_time, free_energy, window),
         end=layers.end(rollout, grid),

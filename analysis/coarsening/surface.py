@@ -19,7 +19,7 @@ SKIN, CUT = (
 )  # colours of the surface and of the phase's cut
 EDGE = {"color": "#444444", "lw": 0.6}
 REFINEMENTS = 5  # halvings of a ray's last stretch
-PIXELS = 200  # a side of a picture
+PIXELS = 180  # a side of a picture
 SAMPLES = 2  # rays a pixel, in each direction
 
 
