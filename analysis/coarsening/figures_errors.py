@@ -38,7 +38,7 @@ def in_time(sheet: Sheet) -> Picture | None:
     numbers = sheet.numbers
     network = numbers.main()
     name = numbers.longest(network) if network is not None else None
-    if name is None:
+    if name is None or numbers.cases[name].sequence is None:
         return None
     case = numbers.cases[name]
     width = numbers.setup.interface_width
@@ -68,7 +68,7 @@ def in_time(sheet: Sheet) -> Picture | None:
     return sheet.save(
         fig,
         "figure-5-errors",
-        f"{case_title(name).capitalize()}, {starts}; surfaces: {network.title}. Left: root mean "
+        f"{case_title(name).capitalize()}, {starts}; surfaces: {case.sequence.network.title}. Left: root mean "
         "squared error (RMSE) on the network's grid; dashed: persistence, the first frame for "
         "all; dotted: two unrelated fields of the truth's variance. Right: rms displacement of "
         "the interfaces by the paper's eq. 4, RMSE sqrt(epsilon V / F); dashed: epsilon, the "

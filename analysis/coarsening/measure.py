@@ -66,8 +66,8 @@ class Followed:
     the starts (t,), None of a single one. drift: largest change of a start's mean of phi since the
     first frame (t,). exponent: d log F / d log t in the case's window. end: the last kept frame.
     seconds: of a frame, nan where it was not recorded. stopped: why it ended early, "" if not.
-    errors, gap, bands: of a
-    network against the truth, None without one, for bands also of a single start.
+    errors, gap, bands: of a network against the truth, None without one, bands also of a single
+    start.
     """
 
     cells: tuple[int, ...]
