@@ -6,8 +6,8 @@ system add up: over seeds, folds, networks and machines.
 
 A study says what it measures as dataclasses (analysis/STUDY/measure.py); they are written as they
 are: a dataclass or a mapping as a group, an array as a dataset, anything else as an attribute, also
-a dataclass without arrays, such as an Estimate (a group takes a kilobyte).  Each group carries its
-class's docstring, which gives the shapes and units of what is in it.
+a dataclass without arrays, such as an Estimate (a group takes a kilobyte).  Each group names its
+class; /about has the classes' docstrings, which give the shapes and units of what is in them.
 """
 
 import dataclasses
@@ -196,7 +196,7 @@ def same(first, second) -> bool:
 def _put(group: h5py.Group, name: str, value) -> None:
     if dataclasses.is_dataclass(value) and _deep(value):
         below = group.create_group(name, track_order=True)
-        below.attrs["about"] = type(value).__doc__ or ""
+        _explain(below, type(value))
         for field in dataclasses.fields(value):
             _put(below, field.name, getattr(value, field.name))
     elif isinstance(value, dict):
@@ -214,6 +214,14 @@ def _put(group: h5py.Group, name: str, value) -> None:
         group.create_dataset(name, data=value, **compression)
     else:
         group.attrs[name] = json.dumps(_named(value))
+
+
+def _explain(group: h5py.Group, kind: type) -> None:
+    """Name a group's class; the class's docstring stands once, as an attribute of /about."""
+    group.attrs["kind"] = kind.__name__
+    about = group.file.require_group("about")
+    if kind.__name__ not in about.attrs:
+        about.attrs[kind.__name__] = kind.__doc__ or ""
 
 
 def _deep(value) -> bool:

@@ -15,7 +15,8 @@ from analysis.runs import BadInput
 from jobs import shards, yaml12
 
 SPLITS = ("training", "validation", "test")
-HISTORY = ("epoch", "given", "loss", "validation_loss")  # columns that figures and claims need
+# columns that figures and claims need, and as what they are kept
+HISTORY = {"epoch": int, "given": int, "loss": np.float32, "validation_loss": float}
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class Tested:
 class Trained:
     """A network's training.
 
-    history: {column: (epochs,)}: epoch, given (frames given of each sequence), loss and
-    validation_loss (mean squared errors). parameters, epochs, best_epoch: numbers, None before it
+    history: {column: (epochs,)}: epoch, given (frames given of each sequence), loss (float32) and
+    validation_loss, mean squared errors. parameters, epochs, best_epoch: numbers, None before it
     is finished. seconds: it took. device: it ran on. tested: None before it is finished.
     """
 
@@ -171,7 +172,7 @@ def read_trained(
         }
         if history or tested is not None:
             found[network] = Trained(
-                {name: np.asarray(history[name], float) for name in HISTORY if name in history},
+                {n: np.asarray(history[n]).astype(t) for n, t in HISTORY.items() if n in history},
                 *(_number(about, int, name) for name in ("parameters", "epochs", "best_epoch")),
                 _number(about, float, "seconds"),
                 str(about["device"]) if "device" in about else None,

@@ -152,7 +152,7 @@ def alone(ax, numbers: Numbers, network: Network) -> None:
     case = numbers.cases["ensemble_long"]
     followed = case.networks[network]
     time, mean = followed.time, followed.free_energy / case.volume
-    spread = 0 if followed.spread is None else followed.spread / case.volume
+    spread = followed.spread / case.volume
     ax.plot(time, mean, color=network.colour, lw=1, label=network.title + fitted(followed.exponent))
     ax.fill_between(time, mean - spread, mean + spread, color=network.colour, alpha=0.22, lw=0)
     law(ax, case.window, time, mean)

@@ -63,7 +63,7 @@ class Followed:
 
     cells: of the box along x, y, z, on the network's grid. starts: how many. time: (t,), of all
     looks. free_energy: mean of F over the starts (t,), energy. spread: its standard deviation over
-    the starts (t,), None of a single one. drift: largest change of a start's mean of phi since the
+    the starts (t,), 0 of a single one. drift: largest change of a start's mean of phi since the
     first frame (t,). exponent: d log F / d log t in the case's window. end: the last kept frame.
     seconds: of a frame, nan where it was not recorded. stopped: why it ended early, "" if not.
     errors, gap, bands: of a network against the truth, None without one, bands also of a single
@@ -74,7 +74,7 @@ class Followed:
     starts: int
     time: np.ndarray
     free_energy: np.ndarray
-    spread: np.ndarray | None
+    spread: np.ndarray
     drift: np.ndarray
     exponent: Estimate
     end: End
@@ -272,13 +272,13 @@ def compared(case: rollouts.Case, network: Network, grid: Grid, window) -> Follo
 
 def followed(rollout: Rollout, grid: Grid, window, **against) -> Followed:
     free_energy, mean = rollout.series["free_energy"], rollout.series["mean"]
-    several = rollout.count > 1
+    several = int(rollout.count > 1)
     return Followed(
         cells=tuple(int(n) for n in rollout.shape),
         starts=int(rollout.count),
         time=rollout.series_time,
         free_energy=free_energy.mean(axis=0).astype(np.float32),
-        spread=free_energy.std(axis=0, ddof=1).astype(np.float32) if several else None,
+        spread=free_energy.std(axis=0, ddof=several).astype(np.float32),
         drift=np.abs(mean - mean[:, :1]).max(axis=0),
         exponent=energy.exponent(rollout.series_time, free_energy, window),
         end=layers.end(rollout, grid),

@@ -12,7 +12,7 @@ from analysis.coarsening.labels import Network
 from analysis.coarsening.rollouts import Case, Rollout, common
 
 COLUMNS = 5  # of a figure
-FRAMES, PIXELS = 24, 120  # of the movie, at most; a side of its pictures
+FRAMES, PIXELS = 20, 120  # of the movie, at most; a side of its pictures
 SHOWN = ("test", "larger", "shape", "slice", "long")  # cases of which there are pictures
 SHADES = 63  # of a palette; number 0 is for where there is nothing to see
 SLICED = ("test", "slice")  # cases of which slices are shown as well
