@@ -16,7 +16,7 @@ from jobs import shards, yaml12
 
 SPLITS = ("training", "validation", "test")
 # columns that figures and claims need, and as what they are kept
-HISTORY = {"epoch": int, "given": int, "loss": np.float32, "validation_loss": float}
+HISTORY = {"epoch": float, "given": float, "loss": np.float32, "validation_loss": float}
 
 
 @dataclass(frozen=True)
