@@ -331,8 +331,7 @@ def test_growth_of_the_cost():
 # --- pictures ---
 
 
-def test_surface_of_a_slab_and_of_nothing(monkeypatch):
-    monkeypatch.undo()
+def test_surface_of_a_slab_and_of_nothing():
     assert surface.image(np.zeros((8, 8, 8)), 20)[..., 3].max() == 0
     whole = surface.image(np.ones((8, 8, 8)), 40)
     slab = np.zeros((8, 8, 8))
