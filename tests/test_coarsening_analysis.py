@@ -433,7 +433,7 @@ def test_findings_are_worded_by_the_numbers(measured, judged):
     assert "ends in flat layers" in lines[0]
     assert "364 times as long" in lines[0]
     assert "within the paper's 5.5%" in lines[1]
-    assert "It follows test sequences" in lines[2]
+    assert "The network follows test sequences" in lines[2]
     assert "4.00 ± 0.11 times the network's" in lines[3]
     assert "is conserved up to round-off" in lines[4]
     wrong = {"long rollout ends": 0.5, "long rollout: largest": 0.2, "test sequences from": 0.4}
@@ -451,7 +451,7 @@ def test_findings_are_worded_by_the_numbers(measured, judged):
     lines = coarsening.findings([measured], turned)
     assert "ends without flat layers" in lines[0]
     assert "at most 20%, beyond the paper's 5.5%" in lines[1]
-    assert "It does not follow test sequences" in lines[2]
+    assert "The network does not follow test sequences" in lines[2]
 
 
 # --- what is read ---

@@ -82,8 +82,7 @@ DEFINITIONS = f"""\
   itself, and conserves nothing.
 - **Cases**: test sequences as in training; a larger box; a closed shape; noise in a slice alone; a
   long rollout to the layered end; an ensemble of starts. In all of them networks go on alone from
-  the first frame. A **rollout** is one of these; **time** is in units of the equation, a frame
-  apart.
+  the first frame: a **rollout**. **Time** is the equation's own.
 - **Mean squared error** (its root: RMSE): of phi, over the cells of the network's grid and the kept
   frames after the first. Of several starts the error is from starts, of a single one from the eight
   octants of its box (neighbours are not quite independent).

@@ -68,8 +68,8 @@ def in_time(sheet: Sheet) -> Picture | None:
     return sheet.save(
         fig,
         "figure-5-errors",
-        f"{case_title(name).capitalize()}, {starts}; surfaces: {case.sequence.network.title}. Left: root mean "
-        "squared error (RMSE) on the network's grid; dashed: persistence, the first frame for "
+        f"{case_title(name).capitalize()}, {starts}; surfaces: {case.sequence.network.title}. "
+        "Left: root mean squared error (RMSE) on the network's grid; dashed: persistence, the first frame for "
         "all; dotted: two unrelated fields of the truth's variance. Right: rms displacement of "
         "the interfaces by the paper's eq. 4, RMSE sqrt(epsilon V / F); dashed: epsilon, the "
         "width of an interface. Grey: as far as training sequences go.",

@@ -37,8 +37,8 @@ def sentence(records: list[Record]) -> str:
     return " ".join(
         [
             "Networks learn to follow the Cahn-Hilliard equation, in which a mixture separates and "
-            "its domains coarsen, and then go on alone, far beyond what they were trained on. phi is "
-            "the local concentration; networks that conserve it predict its fluxes, through the "
+            "its domains coarsen, and then go on alone, far beyond what they were trained on. phi "
+            "is the local concentration; networks that conserve it predict its fluxes, through the "
             "faces of cells (staggered) or in their middles (central).",
             *(of_system(record) for record in records),
         ]
@@ -136,7 +136,7 @@ def energy_falls(claims: dict[str, Claim]) -> str:
     if known(largest):
         side = "within" if largest.by_rule == YES else "beyond"
         parts.append(
-            f"The free energy on this way is off by at most {percent(largest.estimate)}, "
+            f"The free energy on the way there is off by at most {percent(largest.estimate)}, "
             f"{side} the paper's 5.5%."
         )
     if known(exponent):
@@ -155,7 +155,7 @@ def one_to_one(claims: dict[str, Claim]) -> str:
         return ""
     follows = {YES: "follows", NO: "does not follow"}.get(test.by_rule, "may or may not follow")
     text = (
-        f"It {follows} test sequences one to one: the mean squared error is "
+        f"The network {follows} test sequences one to one: the mean squared error is "
         f"{percent(test.estimate)} of that of persistence, the first frame for all (below "
         f"{100 * CLOSE:g}% counts as one to one)."
     )
