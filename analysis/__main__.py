@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from analysis import coarsening, flocking, nucleation, page, record, segregation
-from analysis.coarsening import large_box
+from analysis.coarsening import figures_large_box
 from analysis.flocking import prediction as flocking_prediction
 from analysis.nucleation import prediction as nucleation_prediction
 from analysis.runs import BadInput, expand, is_prediction
@@ -24,7 +24,7 @@ STUDIES = {
     "segregation": segregation,
 }
 PICTURES = {
-    "coarsening": large_box,
+    "coarsening": figures_large_box,
     "flocking": flocking_prediction,
     "nucleation": nucleation_prediction,
     "segregation": segregation_prediction,

@@ -5,8 +5,9 @@ and pages are made from records alone, anywhere, at any time, without the run.  
 system add up: over seeds, folds, networks and machines.
 
 A study says what it measures as dataclasses (analysis/STUDY/measure.py); they are written as they
-are: a dataclass or a mapping as a group, an array as a dataset, anything else as an attribute.
-Each group carries its class's docstring, which gives the shapes and units of what is in it.
+are: a dataclass or a mapping as a group, an array as a dataset, anything else as an attribute, also
+a dataclass without arrays, such as an Estimate (a group takes a kilobyte).  Each group names its
+class; /about has the classes' docstrings, which give the shapes and units of what is in them.
 """
 
 import dataclasses
@@ -27,6 +28,7 @@ LARGEST = 2_000_000  # bytes
 KIND = "quench record"
 NAME = "record.h5"  # in a run directory
 SMALL = 256  # bytes: an array of fewer is not compressed
+LINE = 250  # characters: a dataclass that takes more is a group
 
 
 @dataclass(frozen=True)
@@ -192,9 +194,9 @@ def same(first, second) -> bool:
 
 
 def _put(group: h5py.Group, name: str, value) -> None:
-    if dataclasses.is_dataclass(value):
+    if dataclasses.is_dataclass(value) and _deep(value):
         below = group.create_group(name, track_order=True)
-        below.attrs["about"] = type(value).__doc__ or ""
+        _explain(below, type(value))
         for field in dataclasses.fields(value):
             _put(below, field.name, getattr(value, field.name))
     elif isinstance(value, dict):
@@ -211,11 +213,25 @@ def _put(group: h5py.Group, name: str, value) -> None:
         compression = {"compression": "gzip", "shuffle": True} if value.nbytes > SMALL else {}
         group.create_dataset(name, data=value, **compression)
     else:
-        group.attrs[name] = json.dumps(_plain(value))
+        group.attrs[name] = json.dumps(_named(value))
+
+
+def _explain(group: h5py.Group, kind: type) -> None:
+    """Name a group's class; the class's docstring stands once, as an attribute of /about."""
+    group.attrs["kind"] = kind.__name__
+    about = group.file.require_group("about")
+    if kind.__name__ not in about.attrs:
+        about.attrs[kind.__name__] = kind.__doc__ or ""
 
 
 def _deep(value) -> bool:
-    return dataclasses.is_dataclass(value) or isinstance(value, dict | np.ndarray)
+    """Whether there is an array or a mapping in it, or more than an attribute should hold."""
+    if dataclasses.is_dataclass(value):
+        inner = [getattr(value, f.name) for f in dataclasses.fields(value)]
+        return any(map(_deep, inner)) or len(json.dumps(_named(value))) > LINE
+    if isinstance(value, list | tuple):
+        return any(map(_deep, value))
+    return isinstance(value, dict | np.ndarray)
 
 
 def _plain(value):
@@ -225,6 +241,13 @@ def _plain(value):
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _named(value):
+    """The same; a dataclass with the names of its fields."""
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    return _plain(value)
 
 
 def _get(group: h5py.Group, name: str, kind):
@@ -238,6 +261,8 @@ def _get(group: h5py.Group, name: str, kind):
         (kind,) = [option for option in options if option is not type(None)]
         return _get(group, name, kind)
     if dataclasses.is_dataclass(kind):
+        if name in group.attrs:
+            return _shaped(json.loads(group.attrs[name]), kind)
         hints = typing.get_type_hints(kind)
         names = [f.name for f in dataclasses.fields(kind)]
         return kind(**{n: _get(group[name], n, hints[n]) for n in names})
@@ -262,8 +287,11 @@ def _shaped(value, kind):
         (kind,) = [option for option in options if option is not type(None)]
         return _shaped(value, kind)
     if dataclasses.is_dataclass(kind):
-        hints = [typing.get_type_hints(kind)[f.name] for f in dataclasses.fields(kind)]
-        return kind(*map(_shaped, value, hints))
+        hints = typing.get_type_hints(kind)
+        names = [f.name for f in dataclasses.fields(kind)]
+        if isinstance(value, dict):
+            value = [value[name] for name in names]
+        return kind(*(_shaped(v, hints[n]) for n, v in zip(names, value, strict=True)))
     if origin is tuple:
         items = options[:1] * len(value) if Ellipsis in options else options
         return tuple(map(_shaped, value, items))

@@ -82,7 +82,9 @@ def test_round_trip(written):
     assert not record.same(found.numbers, numbers(0, 2))
     assert isinstance(next(iter(found.numbers.by_case))[1], Network)
     with h5py.File(written) as file:
-        assert file["numbers/folds/0"].attrs["about"] == "loss: float64 (epochs,)."
+        assert file["numbers/folds/0"].attrs["kind"] == "Fold"
+        assert file["about"].attrs["Fold"] == "loss: float64 (epochs,)."
+        assert file["numbers/folds/0"].attrs["error"] == '{"value": 0.0, "error": 0.1}', "no group"
         assert file["numbers/spins"].shape == (2, 300)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from analysis.__main__ import main
-from analysis.coarsening import large_box
+from analysis.coarsening import figures_large_box
 from analysis.runs import BadInput
 from jobs import shards
 
@@ -48,7 +48,7 @@ def box(tmp_path):
 
 
 def test_exponents(box):
-    found = large_box.read(box)
+    found = figures_large_box.read(box)
     assert found.window == (20, 1000)  # it never is as empty as with two flat layers
     assert found.exponent.value == pytest.approx(-1 / 3, abs=1e-3)
     times, exponents = found.local_exponents()
@@ -59,8 +59,8 @@ def test_exponents(box):
 
 
 def test_the_window_ends_where_two_layers_are_near(box):
-    found = large_box.read(box)
-    small = large_box.LargeBox(
+    found = figures_large_box.read(box)
+    small = figures_large_box.LargeBox(
         found.time,
         found.free_energy / found.free_energy[-1] * 3 * found.side**2,
         found.area,
@@ -69,7 +69,7 @@ def test_the_window_ends_where_two_layers_are_near(box):
         found.side,
     )
     assert small.window == pytest.approx((20, 1000), rel=0.1)
-    smaller = large_box.LargeBox(
+    smaller = figures_large_box.LargeBox(
         found.time,
         small.free_energy / 3,
         *[getattr(found, n) for n in ("area", "kept", "slices", "side")],
@@ -87,13 +87,13 @@ def test_picture(box, capsys):
 def test_what_is_no_large_box(box, tmp_path):
     next(tmp_path.rglob("part-*")).unlink()
     with pytest.raises(BadInput, match="frames that it shows are missing"):
-        large_box.read(box)
+        figures_large_box.read(box)
     with h5py.File(box, "r+") as file:
         file["time"][0] = 1
     with pytest.raises(BadInput, match="checksum"):
-        large_box.read(box)
+        figures_large_box.read(box)
     other = tmp_path / "other.h5"
     with shards.new(other, {}) as file:
         file["phi"] = np.zeros(3)
     with pytest.raises(BadInput, match="is not what `jobs coarsening large` writes"):
-        large_box.read(other)
+        figures_large_box.read(other)

@@ -1,63 +1,141 @@
-"""Coarsening: figures 1 to 8 and S1, the honest table, a movie, and the report beside the paper's
-claims.
-"""
+"""Coarsening in three dimensions: what a page of this study has (analysis/page.py, Study)."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from analysis.coarsening import (
-    ablation,
-    claims,
-    cost_figures,
-    energy_figure,
-    error_figures,
-    learning,
-    movie,
-    numbers,
-    report,
-    sequence,
+    energy,
+    figures_costs,
+    figures_energy,
+    figures_errors,
+    figures_fields,
+    figures_learning,
+    layers,
 )
-from analysis.coarsening.dataset import Run, load
-from analysis.coarsening.numbers import Numbers
-from analysis.runs import named
+from analysis.coarsening.claims import claims
+from analysis.coarsening.findings import between, findings, sentence
+from analysis.coarsening.measure import Numbers, measure
+from analysis.coarsening.tables import tables
+from analysis.page import Picture
+from analysis.record import Record
+from analysis.sheet import sheets
+
+__all__ = [
+    "DEFINITIONS",
+    "FIGURES",
+    "FIRST",
+    "HOW_JUDGED",
+    "NAME",
+    "PAPER",
+    "TITLE",
+    "Numbers",
+    "between",
+    "claims",
+    "findings",
+    "left_out",
+    "measure",
+    "pictures",
+    "sentence",
+    "tables",
+]
+
+NAME = "coarsening"
+TITLE = "Coarsening in three dimensions, by networks"
+PAPER = (
+    "D. Lanzoni, A. Fantasia, R. Bergamaschini, O. Pierre-Louis, F. Montalenti, Extreme time "
+    "extrapolation capabilities and thermodynamic consistency of physics-inspired Neural Networks "
+    "for the 3D microstructure evolution of materials via Cahn-Hilliard flow, "
+    "[arXiv:2407.20126](https://arxiv.org/abs/2407.20126)"
+)
+FIGURES = {
+    "1": "the network, its losses by epoch, a sequence beside the truth",
+    "2": "a larger box; a closed shape",
+    "3": "noise in a slice alone",
+    "4": "to the stationary state",
+    "5": "error and displacement of the interfaces in time",
+    "6": "free energy in time; an ensemble",
+    "7": "cost against the size of the box",
+    "8": "error on the network's and on the solver's grid",
+    "S1": "a network without fluxes",
+}
+FIRST = ("figure-5-errors", "figure-4", "figure-6", "figure-1-sequence")
+HOW_JUDGED = """\
+- **Agrees** is decided by the rule in the column "agrees if" and nothing else: yes if 2 errors to
+  both sides of our number satisfy it, no if 2 errors to both sides violate it, else undecided.
+  Numbers without error are those of one trajectory or network, or the largest of many, and count
+  alone.
+- **Not comparable**: another grid than the paper's 32^3 cells of spacing 2, or less than half of
+  its 1 295 training sequences, 50 frames or 1 000 epochs. The number, and in brackets what the rule
+  says, are given all the same.
+- Claims are judged by the network with staggered fluxes, without one by that with central fluxes
+  (the paper's own layout); of several trainings that differ in their seed alone by their mean, with
+  their scatter in its error.
+- The paper states most of its errors in figures only; "slightly higher" and "comparable" are judged
+  by a factor of 2, "the same order of magnitude" by 10, "one to one" by a tenth of the mean squared
+  error of persistence and by displacements below half a cell.
+"""
+DEFINITIONS = f"""\
+- **phi**: local concentration, 0 in one phase and 1 in the other. **epsilon**: width of an
+  interface between them. **Truth**: what the solver makes of the same start.
+- **Fluxes**: a network that conserves the mean of phi predicts the flow of it, at the faces between
+  cells (staggered) or in the cells (central, as published); the one called sigmoid predicts phi
+  itself, and conserves nothing.
+- **Cases**: test sequences as in training; a larger box; a closed shape; noise in a slice alone; a
+  long rollout to the layered end; an ensemble of starts. In all of them networks go on alone from
+  the first frame: a **rollout**. **Time** is the equation's own.
+- **Mean squared error** (its root: RMSE): of phi, over the cells of the network's grid and the kept
+  frames after the first. Of several starts the error is from starts, of a single one from the eight
+  octants of its box (neighbours are not quite independent).
+- **Persistence**: the first frame for all. **Linear extrapolation**: the straight line through the
+  first two true frames.
+- **Displacement**: delta = RMSE sqrt(epsilon V / F), the paper's eq. 4 with the flat profile 1/2 (1
+  - tanh(3 n / epsilon)) and surface tension 1, F of the truth on the network's grid, V the volume
+  of the box. It means a distance only once there are interfaces, and while it is small.
+- **Free energy** F: of truth and network on the same (the network's) grid with the same stencil. On
+  that grid a flat interface of width epsilon = 3 at spacing 2 has 0.72 to 1.11 of its area,
+  depending on where it lies between the cells (0.96 to 0.98 at spacing 1): a network whose layers
+  come to rest elsewhere within a cell has another F for that alone; the area of the surface phi =
+  1/2 is given beside it.
+- **Exponent**: least squares of log F against log t from t = {energy.FIRST:g} until F / V, of the
+  truth or where there is none of the network itself, first falls below {energy.LAYERS:g} times 2 /
+  L, what two flat layers in a box of side L would have; undetermined where that stretch spans less
+  than a factor of {energy.SPAN:g}. Errors: over starts; of one start by leaving out sixths of the
+  stretch in turn.
+- **Layered**: variance of the means of planes across the best of the three axes over the whole
+  variance, at least {layers.LAYERED:g}.
+- **Checkerboard** (report.json): rms amplitude of the seven waves that alternate from cell to cell
+  along one, two or three axes. A central difference cannot change the means of the eight
+  sublattices, so it cannot remove it.
+- **Downscaling**: `nearest` keeps every second cell, as in the paper: what it keeps need not have a
+  constant mean, although the network's is constant; `block mean` conserves it.
+- **At least as accurate**: every method solves the same semi-discrete equations (seven-point
+  Laplacian) on the same device, in single precision. Times are interpolated in log time between
+  settings at the network's RMSE; where all settings are more accurate than the network, the
+  quickest one counts: a coarser one might do, so that a time above the network's decides nothing.
+"""
 
 
-def pictures(run: Run, found: Numbers, folder: Path, prefix: str):
-    """Draw one by one all figures that this run has data for: (file name, caption), None for one it
-    has none for.
-    """
-    network = run.main() or next(iter(run.networks), None)
-    yield learning.learning(run, folder, prefix)
-    if network is not None:
-        yield from sequence.figures(run, network, found.errors, folder, prefix)
-        yield error_figures.errors_in_time(run, network, found.errors, folder, prefix)
-        yield error_figures.by_frame(run, folder, prefix)
-        yield energy_figure.free_energy(run, network, found, folder, prefix)
-        yield cost_figures.against_size(run, folder, prefix)
-        yield error_figures.against_grids(run, network, found.errors, folder, prefix)
-        yield ablation.models(run, found.errors, folder, prefix)
-    yield cost_figures.time_and_error(run, folder, prefix)
-    if network is not None:
-        yield movie.movie(run, network, found.errors, folder, prefix)
+def pictures(records: list[Record], folder: Path) -> Iterator[Picture | None]:
+    """Draw one by one all figures that these records have numbers for, None for the others."""
+    for sheet in sheets(records, folder):
+        yield figures_learning.learning(sheet)
+        yield from figures_fields.sequences(sheet)
+        yield figures_errors.in_time(sheet)
+        yield figures_learning.by_frame(sheet)
+        yield figures_energy.free_energy(sheet)
+        yield figures_costs.against_size(sheet)
+        yield figures_errors.against_grids(sheet)
+        yield figures_learning.models(sheet)
+        yield figures_costs.time_and_error(sheet)
+        yield figures_fields.movie(sheet)
 
 
-def analyse(paths: list[Path], out: Path, progress) -> Path:
-    """Draw all figures of these runs into out/figures and write out/report.md and .json; return
-    report.md's path.
-
-    progress(text) is called with each file's name.  Raises BadInput for a run that cannot be read.
-    """
-    runs = named([load(path) for path in paths])
-    folder = out / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
-    drawn, rows, all_numbers = [], [], []
-    for run in runs:
-        found = numbers.of_run(run)
-        all_numbers.append(found)
-        for picture in pictures(run, found, folder, f"{run.name}-" if len(runs) > 1 else ""):
-            if picture is not None:
-                drawn.append(picture)
-                progress(f"figures/{picture[0]}")
-        for line in run.left_out:
-            progress(f"left out: {run.name}: {line}")
-        rows += claims.all_claims(run, found)
-    return report.write(out, report.Content(runs, all_numbers, rows, drawn))
+def left_out(record: Record) -> list[str]:
+    """Files that could not be used, and rollouts that ended early."""
+    stopped = [
+        f"{name}: {followed.stopped}"
+        for name, case in record.numbers.cases.items()
+        for followed in case.networks.values()
+        if followed.stopped
+    ]
+    return record.numbers.left_out + stopped

@@ -1,21 +1,25 @@
-"""Every claim of the paper as one row, by a fixed rule: training, other starts, stationary state,
-conservation.
+"""Every claim of the paper, judged by a fixed rule: training, other starts, stationary state, free
+energy, cost, conservation.
 """
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.coarsening import costs
-from analysis.coarsening.ablation import drift
-from analysis.coarsening.dataset import Run, Trained
+from analysis import estimates
+from analysis.claim import Claim
+from analysis.coarsening import costs, energy
+from analysis.coarsening.dataset import Tested, Trained
 from analysis.coarsening.errors import Errors, over_starts
+from analysis.coarsening.labels import SIGMOID, Network, in_order, main
 from analysis.coarsening.layers import LAYERED
-from analysis.coarsening.names import SIGMOID, Network, in_order
-from analysis.coarsening.numbers import Numbers
-from analysis.coarsening.physics_claims import cost, free_energy
-from analysis.coarsening.rows import Claim, row, starts
-from analysis.estimates import UNDETERMINED, Estimate, exact, ratio
-from analysis.verdicts import above, below
+from analysis.coarsening.measure import Numbers, Setup
+from analysis.estimates import UNDETERMINED, Estimate, exact
+from analysis.record import Record
+from analysis.verdicts import Rule, above, below, close_to
 
+CELLS, SEQUENCES, FRAMES, EPOCHS = 32, 1295, 50, 1000  # of the paper
+SYSTEM = {"interface_width": 3.0, "spacing": 1.0, "downscale": 2}
 CLOSE = 0.1  # of persistence: mean squared error of what corresponds one to one
 SLIGHTLY, MAGNITUDE = 2.0, 10.0  # times
 LATE = 10  # parts of the training that the last one is
@@ -26,61 +30,179 @@ ROUND_OFF = 1e-5  # of a mean of phi in single precision over many frames
 WITHIN = 0.5
 DRIFTS = 0.01  # of phi
 
+ONE_TO_ONE = "test sequences from their first frame on: mean squared error over that of persistence"
+LARGER = "larger box: mean squared error over that of test sequences"
+SHAPE = "closed shape: mean squared error over that of test sequences"
+SLICE = "noise in a slice: mean squared error over that of the larger box"
+DISPLACED = "long rollout: rms displacement over epsilon, median of the kept frames"
+LAYERS = "long rollout ends layered: share of the variance that the means of planes hold"
+ENERGY = "long rollout: largest relative error of F"
+EXPONENT = "long rollout: exponent of F in t"
+CONSERVED = "mean of phi conserved: largest change in any rollout"
+DRIFTING = "without fluxes the mean of phi drifts: change by the end of the longest rollout"
+EXPLICIT = "time of the explicit scheme over the network's"
 
-def all_claims(run: Run, numbers: Numbers) -> list[Claim]:
-    network = run.main()
-    return [
-        *training(run, network, numbers),
-        *elsewhere(run, network, numbers),
-        *stationary(run, network, numbers),
-        *free_energy(run, network, numbers),
-        *cost(run, network, numbers),
-        *conservation(run, network, numbers),
-    ]
+
+def at_same_error(method: str) -> str:
+    return f"time of the {costs.SOLVERS[method]} scheme, at least as accurate, over the network's"
 
 
-def training(run: Run, network: Network | None, numbers: Numbers) -> list[Claim]:
-    trained = run.trained.get(network)
-    found, more = None, {}
-    if trained is not None and trained.loss is not None:
-        loss, still, line = (
-            values[:, 1:].mean(axis=1)
-            for values in (trained.loss, trained.persistence, trained.extrapolation)
-        )
-        found = ratio(loss, still)
-        more = {
-            "data": f"{len(loss)} test sequences",
-            "baselines": {"persistence": 1.0, "linear extrapolation": line.mean() / still.mean()},
-            "note": f"mean squared error {over_starts(loss)}, persistence {still.mean():.2g}",
-        }
-    text = "test sequences from their first frame on: mean squared error over that of persistence"
-    rows = [row(run, network, text, "almost one-to-one", below(CLOSE), found, **more)]
-    errors = numbers.errors.get(("test", network))
-    found, more = None, {}
-    if errors:
-        found = scaled(errors.at()[1], 1 / run.network_spacing)
-        still = np.sqrt((errors.displacement_still[:, -1] ** 2).mean()) / run.network_spacing
-        more = {"data": starts(len(errors.mse)), "baselines": {"persistence": still}}
-    text = "test sequences, last frame: rms displacement of the interfaces over a cell"
-    rows.append(row(run, network, text, "almost one-to-one", below(WITHIN), found, **more))
-    text = "no overfitting: validation loss in the last tenth of the epochs over that in the tenth before"
-    epochs = f"{len(trained.history.get('epoch', ()))} epochs" if trained else ""
-    return [
-        *rows,
-        row(
-            run,
-            network,
+@dataclass(frozen=True)
+class Subject:
+    """What claims are about: a network, of the conserving kind, and the one without fluxes."""
+
+    system: str
+    numbers: Numbers
+    network: Network | None
+    other: Network | None
+
+    def claim(
+        self, figure: str, text: str, paper: str, rule: Rule, found: Estimate | None, **more
+    ) -> Claim:
+        """found None: not run.  more: other fields of a claim; of: another network."""
+        network = more.pop("of", self.network)
+        if found is None:
+            more = {}
+        still = more.pop("baselines", {})
+        return Claim(
+            figure,
+            self.system,
             text,
-            "does not increase",
-            below(FLAT),
-            late(trained) if trained else None,
-            data=epochs,
-        ),
+            paper,
+            rule,
+            found,
+            network=network.kind if network is not None else "",
+            smaller=smaller(self.numbers, network),
+            baselines={what: float(value) for what, value in still.items() if np.isfinite(value)},
+            **more,
+        )
+
+
+def claims(record: Record) -> list[Claim]:
+    """All claims, of several trainings of one kind of network their means."""
+    numbers = record.numbers
+    first = main(numbers.networks)
+    others = [n for n in in_order(numbers.networks) if n.model == SIGMOID]
+    same = [n for n in in_order(numbers.networks) if first is not None and n.model == first.model]
+    groups = []
+    for network in same or [None]:
+        seed = 0 if network is None else network.seed
+        other = next((n for n in others if n.seed == seed), next(iter(others), None))
+        subject = Subject(record.origin.system, numbers, network, other)
+        groups.append(of_network(subject))
+    return [together(list(rows)) for rows in zip(*groups, strict=True)]
+
+
+def of_network(subject: Subject) -> list[Claim]:
+    """In the order of the paper's figures, those of its text before its supplement."""
+    rows = [
+        *training(subject),
+        *elsewhere(subject),
+        *stationary(subject),
+        *long(subject),
+        *free_energy(subject),
+        *ensemble(subject),
+        *cost(subject),
+        conserved(subject),
+        *without_fluxes(subject),
     ]
+    return sorted(rows, key=lambda c: int(c.figure) if c.figure.isdigit() else len(rows))
+
+
+def together(rows: list[Claim]) -> Claim:
+    """The mean over trainings that differ in their seed alone; its error holds how far they are
+    apart, and what they have in common: the starts.
+    """
+    run = [c for c in rows if c.estimate is not None and np.isfinite(c.estimate.value)]
+    if len(run) < 2:
+        return (run or rows)[0]
+    values = np.array([c.estimate.value for c in run])
+    own = np.nan_to_num([c.estimate.error for c in run]).mean()
+    error = float(np.hypot(values.std(ddof=1) / np.sqrt(len(run)), own))
+    return replace(
+        run[0],
+        estimate=Estimate(float(values.mean()), error),
+        data=f"{len(run)} trainings; {run[0].data}".removesuffix("; "),
+        note=f"one of them: {run[0].note}" if run[0].note else "",
+    )
+
+
+def smaller(numbers: Numbers, network: Network | None) -> str:
+    """Why a run cannot be compared with the paper: another grid or equation than its, or less than
+    half of its sequences, frames or epochs; "" where it can.
+    """
+    setup, trained = numbers.setup, numbers.trained.get(network)
+    epochs = 0 if trained is None else trained.length
+    amounts = (
+        (setup.training, SEQUENCES, "training sequences"),
+        (setup.frames, FRAMES, "frames"),
+        (epochs, EPOCHS, "epochs"),
+    )
+    parts = [
+        f"{have:,} {what} for {wanted:,}".replace(",", " ")
+        for have, wanted, what in amounts
+        if have < wanted / 2
+    ]
+    if not same_grid(setup):
+        width = f"epsilon = {setup.interface_width:g}"
+        grid = f"{setup.network_size}^3 cells of spacing {setup.network_spacing:g}, {width}"
+        parts.insert(0, f"{grid} for {CELLS}^3 of spacing 2, epsilon = 3")
+    return f"{', '.join(parts)} of the paper" if parts else ""
+
+
+def same_grid(setup: Setup) -> bool:
+    same = all(np.isclose(getattr(setup, name), value) for name, value in SYSTEM.items())
+    return bool(same and setup.network_size == CELLS)
+
+
+def starts(count: int) -> str:
+    return f"{count} start" + "s" * (count > 1)
 
 
 def scaled(estimate: Estimate, factor: float) -> Estimate:
     return Estimate(estimate.value * factor, estimate.error * factor)
+
+
+def training(s: Subject) -> list[Claim]:
+    trained, errors = s.numbers.trained.get(s.network), s.numbers.errors("test", s.network)
+    tested = None if trained is None else trained.tested
+    moved, more = None, {}
+    if errors:
+        cell = s.numbers.setup.network_spacing
+        moved = scaled(errors.moved, 1 / cell)
+        more["baselines"] = {"persistence": errors.displacement_still[-1] / cell}
+        more["data"] = starts(errors.starts)
+    return [
+        one_to_one(s, tested),
+        s.claim(
+            "1",
+            "test sequences, last frame: rms displacement of the interfaces over a cell",
+            "almost one-to-one",
+            below(WITHIN),
+            moved,
+            **more,
+        ),
+        s.claim(
+            "1",
+            "no overfitting: validation loss in the last tenth of the epochs over that in the "
+            "tenth before",
+            "does not increase",
+            below(FLAT),
+            late(trained) if trained else None,
+            data=f"{len(trained.history.get('epoch', ()))} epochs" if trained else "",
+        ),
+    ]
+
+
+def one_to_one(s: Subject, tested: Tested | None) -> Claim:
+    found, more = None, {}
+    if tested is not None:
+        found = estimates.ratio(tested.loss, tested.persistence)
+        still = tested.persistence.mean()
+        more["baselines"] = {"linear extrapolation": tested.extrapolation.mean() / still}
+        more["data"] = f"{len(tested.loss)} test sequences"
+        more["note"] = f"mean squared error {over_starts(tested.loss)}, persistence {still:.2g}"
+    return s.claim("1", ONE_TO_ONE, "almost one-to-one", below(CLOSE), found, **more)
 
 
 def late(trained: Trained) -> Estimate:
@@ -93,220 +215,281 @@ def late(trained: Trained) -> Estimate:
 
 def worse(errors: Errors) -> str:
     """A warning where a network is no better than the first frame."""
-    return (
-        ""
-        if errors.mean_squared().value < errors.persistence[:, errors.time > 0].mean()
-        else "; not better than persistence"
-    )
+    return "; not better than persistence" if errors.worse else ""
 
 
-def stopped(run: Run, case: str, network: Network) -> str:
+def stopped(s: Subject, case: str) -> str:
     """Of a rollout that went out of every range, as far as it is told of."""
-    rollout = run.cases[case].networks[network]
-    return f"; stopped after t = {rollout.series_time[-1]:g}" if rollout.stopped else ""
+    followed = s.numbers.followed(case, s.network)
+    return f"; stopped after t = {followed.last:g}" if followed and followed.stopped else ""
 
 
-def mse_ratio(first: Errors | None, second: Errors | None) -> Estimate | None:
-    return costs.ratio(first.mean_squared(), second.mean_squared()) if first and second else None
-
-
-def elsewhere(run: Run, network: Network | None, numbers: Numbers) -> list[Claim]:
-    """Larger box, shape, slice, the whole long trajectory, downscaling."""
-    rows = []
-    for case, against, text, paper, rule in (
-        (
-            "larger",
-            "test",
-            "larger box: mean squared error over that of test sequences",
-            "slightly higher",
-            below(SLIGHTLY),
-        ),
-        (
-            "shape",
-            "test",
-            "closed shape: mean squared error over that of test sequences",
-            "comparable",
-            below(SLIGHTLY),
-        ),
-        (
-            "slice",
-            "larger",
-            "noise in a slice: mean squared error over that of the larger box",
-            "same order of magnitude",
-            below(MAGNITUDE),
-        ),
-    ):
-        own, other = (numbers.errors.get((name, network)) for name in (case, against))
-        more = {}
-        if own and other:
-            box = run.cases[case].truth.shape
-            more = {
-                "data": f"{'x'.join(map(str, box))}, {starts(len(own.mse))}, t up to {own.time[-1]:g}",
-                "baselines": {
-                    "persistence": own.persistence[:, own.time > 0].mean()
-                    / other.mean_squared().value
-                },
-                "note": f"mean squared error {own.mean_squared()}"
-                + worse(own)
-                + stopped(run, case, network),
-            }
-        rows.append(row(run, network, text, paper, rule, mse_ratio(own, other), **more))
-    long = numbers.errors.get(("long", network))
-    found, more = None, {}
-    if long:
-        delta = np.sqrt((long.displacement[:, 1:] ** 2).mean(axis=0)) / run.interface_width
-        found = exact(np.median(delta))
-        more = {
-            "data": f"{starts(len(long.mse))}, t up to {long.time[-1]:g}",
-            "note": f"largest {delta.max():.2g} at t = {long.time[1:][delta.argmax()]:g}, at the end {delta[-1]:.2g}"
-            + worse(long)
-            + stopped(run, "long", network),
-            "baselines": {
-                "persistence": np.median(
-                    np.sqrt((long.displacement_still[:, 1:] ** 2).mean(axis=0))
-                )
-                / run.interface_width
-            },
-        }
-    rows.append(
-        row(
-            run,
-            network,
-            "long rollout: rms displacement over epsilon, median of the kept frames",
-            "comparable for most of the time",
-            below(SLIGHTLY),
-            found,
-            **more,
-        )
+def elsewhere(s: Subject) -> list[Claim]:
+    """Larger box, closed shape, noise in a slice."""
+    wanted = (
+        ("2", "larger", "test", LARGER, "slightly higher", below(SLIGHTLY)),
+        ("2", "shape", "test", SHAPE, "comparable", below(SLIGHTLY)),
+        ("3", "slice", "larger", SLICE, "same order of magnitude", below(MAGNITUDE)),
     )
-    found, more = None, {}
-    if long and long.full is not None:
-        half = len(long.time) // 2
-        found = exact(np.sqrt(long.full[:, half:].mean() / long.mse[:, half:].mean()))
-        more = {
-            "data": starts(len(long.mse)),
-            "note": f"at t = 0 {np.sqrt(long.full[:, 0].mean()):.2g} against {long.rmse[0]:.1g}",
-        }
-    text = "downscaling matters little later: RMSE against the solver's grid over that on the network's, later half of the kept frames"
-    rows.append(row(run, network, text, "only slightly affected", below(SLIGHTLY), found, **more))
+    rows = []
+    for figure, case, against, text, paper, rule in wanted:
+        own, other = (s.numbers.errors(name, s.network) for name in (case, against))
+        found, more = None, {}
+        if own and other:
+            found = costs.ratio(own.mean_squared, other.mean_squared)
+            box = "x".join(map(str, s.numbers.cases[case].cells))
+            more["data"] = f"{box} cells, {starts(own.starts)}, t up to {own.time[-1]:g}"
+            more["baselines"] = {"persistence": own.still / other.mean_squared.value}
+            more["note"] = f"mean squared error {own.mean_squared}{worse(own)}{stopped(s, case)}"
+        rows.append(s.claim(figure, text, paper, rule, found, **more))
     return rows
 
 
-def stationary(run: Run, network: Network | None, numbers: Numbers) -> list[Claim]:
-    end, truth = numbers.ends.get(("long", network)), numbers.ends_truth.get("long")
-    layered, still, more = None, None, {}
-    if end:
-        at = "" if truth is None else f"; truth {truth.layering.mean():.3f} at t = {truth.time:g}"
-        since = f"since t = {np.nanmax(end.since):g}" if np.isfinite(end.since).any() else "never"
-        layered = exact(end.layering.min())
+def long(s: Subject) -> list[Claim]:
+    """The whole long trajectory, and what downscaling does to it."""
+    errors, width = s.numbers.errors("long", s.network), s.numbers.setup.interface_width
+    found, grids, more, note = None, None, {}, ""
+    if errors:
+        moved = errors.displacement[1:] / width
+        found = exact(np.median(moved))
         more = {
-            "data": f"{starts(len(end.layering))}, t up to {end.time:g}",
-            "note": f"layered {since}{at}" + stopped(run, "long", network),
+            "data": f"{starts(errors.starts)}, t up to {errors.time[-1]:g}",
+            "baselines": {"persistence": np.median(errors.displacement_still[1:]) / width},
+            "note": f"largest {moved.max():.2g} at t = {errors.time[1:][moved.argmax()]:g}, at the "
+            f"end {moved[-1]:.2g}{worse(errors)}{stopped(s, 'long')}",
         }
-        there = (end.since <= end.half).all()
-        still = exact(end.still.max() / run.network_spacing) if there else UNDETERMINED
-    rows = [
-        row(
-            run,
-            network,
-            "long rollout ends layered: share of the variance that the means of planes hold",
-            "layered",
-            above(LAYERED),
-            layered,
-            **more,
-        )
+    if errors and errors.full is not None:
+        half = len(errors.time) // 2
+        grids = exact(np.sqrt(errors.full[half:].mean() / errors.squared[half:].mean()))
+        note = f"at t = 0 {np.sqrt(errors.full[0]):.2g} against {errors.rmse[0]:.1g}"
+    return [
+        s.claim("5", DISPLACED, "comparable for most of the time", below(SLIGHTLY), found, **more),
+        s.claim(
+            "8",
+            "downscaling matters little later: RMSE against the solver's grid over that on the "
+            "network's, later half of the kept frames",
+            "only slightly affected",
+            below(SLIGHTLY),
+            grids,
+            data=starts(errors.starts) if errors else "",
+            note=note,
+        ),
     ]
-    if end:
-        more["note"] = (
-            f"since t = {end.half:g}" if there else f"not layered yet at t = {end.half:g}"
-        )
+
+
+def stationary(s: Subject) -> list[Claim]:
+    followed, cell = s.numbers.followed("long", s.network), s.numbers.setup.network_spacing
+    layered, still, more, later = None, None, {}, {}
+    if followed:
+        end, truth = followed.end, s.numbers.cases["long"].truth
+        since = f"since t = {end.since:g}" if np.isfinite(end.since) else "never"
+        there = end.layered
+        layered = exact(end.least)
+        still = exact(end.still / cell) if there else UNDETERMINED
+        data = {"data": f"{starts(end.starts)}, t up to {end.time:g}"}
+        more, later = dict(data), dict(data)
+        more["note"] = f"layered {since}"
+        later["note"] = f"since t = {end.half:g}" if there else f"not layered at t = {end.half:g}"
         if truth is not None:
-            more["baselines"] = {"truth": truth.still.max() / run.network_spacing}
-    rows.append(
-        row(
-            run,
-            network,
-            "the layers stand still: rms displacement over the second half of the time, over a cell",
+            more["note"] += f"; truth {truth.end.mean:.3f} at t = {truth.end.time:g}"
+            later["baselines"] = {"truth": truth.end.still / cell}
+        more["note"] += stopped(s, "long")
+    return [
+        s.claim("4", LAYERS, "layered", above(LAYERED), layered, **more),
+        s.claim(
+            "4",
+            "the layers stand still: rms displacement over the second half of the time, over a "
+            "cell",
             "stable once reached",
             below(WITHIN),
             still,
-            **more,
-        )
-    )
+            **later,
+        ),
+    ]
+
+
+def free_energy(s: Subject) -> list[Claim]:
+    """Its error and its exponent."""
+    rows = []
+    for case, text in (
+        ("long", ENERGY),
+        ("ensemble", "ensemble, mean over the starts: largest relative error of F"),
+    ):
+        followed = s.numbers.followed(case, s.network)
+        gap = followed.gap if followed else None
+        found, more = None, {}
+        if gap:
+            largest, when = gap.largest()
+            found = exact(largest)
+            more["data"] = f"{starts(followed.starts)}, t up to {gap.time[-1]:g}"
+            more["note"] = (
+                f"at t = {when:g}; mean over log t {mean_in_log(gap.time, gap.relative):.2g}"
+            )
+        rows.append(s.claim("6", text, "< 5.5%", below(energy.LIMIT), found, **more))
+    rows.append(area(s))
+    for case, text in (
+        ("long", EXPONENT),
+        ("ensemble_long", "long ensemble, network alone: exponent of F in t"),
+    ):
+        followed = s.numbers.followed(case, s.network)
+        found, more = None, {}
+        if followed:
+            found, window = followed.exponent, s.numbers.cases[case].window
+            truth = s.numbers.cases[case].truth
+            more["data"] = starts(followed.starts)
+            more["note"] = "the box is too small for a stretch of coarsening"
+            if window:
+                more["note"] = f"t = {window[0]:g} to {window[1]:g}"
+            if truth is not None and np.isfinite(truth.exponent.value):
+                more["note"] += f"; truth {truth.exponent}"
+        rule = close_to(round(energy.LAW, 4))
+        rows.append(s.claim("6", text, "-1/3", rule, found, **more))
     return rows
 
 
-def conservation(run: Run, network: Network | None, numbers: Numbers) -> list[Claim]:
-    """The mean of phi, and what a network without fluxes does (the paper's S1)."""
-    changes = {
-        name: drift(case.networks[network]).max()
-        for name, case in run.cases.items()
-        if network in case.networks
-    }
-    worst = max(changes, key=changes.get) if changes else None
-    found = exact(changes[worst]) if changes else None
+def area(s: Subject) -> Claim:
+    """The free energy without what the coarse grid makes of it."""
+    followed = s.numbers.followed("long", s.network)
+    gap = followed.gap if followed else None
+    known = gap is not None and gap.area is not None
+    return s.claim(
+        "6",
+        "long rollout: largest relative error of the area of the surface phi = 1/2",
+        "< 5.5% of F, which is this area",
+        below(energy.LIMIT),
+        exact(gap.area) if known else None,
+        data=f"{starts(followed.starts)}, t up to {gap.time[-1]:g}" if known else "",
+    )
+
+
+def mean_in_log(time: np.ndarray, values: np.ndarray) -> float:
+    """Mean over log t of what is given at times (t,) after 0."""
+    after = time > 0
+    x = np.log(time[after])
+    if len(x) < 2 or np.ptp(x) == 0:
+        return float(values[after].mean())
+    return float(np.trapezoid(values[after], x) / np.ptp(x))
+
+
+def ensemble(s: Subject) -> list[Claim]:
+    followed = s.numbers.followed("ensemble", s.network)
+    bands = followed.bands if followed else None
+    off, ratio, more, note = None, None, {}, ""
+    if bands:
+        apart = np.abs(bands.off)
+        off, ratio = exact(apart.max()), bands.ratio
+        more, note = {"data": starts(bands.starts)}, f"at t = {bands.time[apart.argmax()]:g}"
+    return [
+        s.claim(
+            "6",
+            "ensemble: mean F minus the truth's, in the truth's standard deviations, largest over "
+            "time",
+            "within the bands",
+            below(1),
+            off,
+            note=note,
+            **more,
+        ),
+        s.claim(
+            "6",
+            "ensemble: standard deviation of F over the truth's, mean over time",
+            "close agreement",
+            close_to(1),
+            ratio,
+            **more,
+        ),
+    ]
+
+
+def cost(s: Subject) -> list[Claim]:
+    cells, seconds, cases = costs.by_size(s.numbers.cases, s.network)
+    boxes = len(np.unique(cells))
     rows = [
-        row(
-            run,
-            network,
-            "mean of phi conserved: largest change in any rollout",
-            "up to numerical precision",
-            below(ROUND_OFF),
-            found,
-            data=f"{len(changes)} cases",
-            note=f"case {worst}",
+        s.claim(
+            "7",
+            "cost of a frame against cells: exponent",
+            "linear",
+            close_to(1),
+            costs.growth(cells, seconds) if boxes > 1 else None,
+            data=f"{len(cases)} cases, {boxes} sizes",
         )
     ]
-    other = next((n for n in in_order(run.networks) if n.model == SIGMOID), None)
-    own, second = run.trained.get(network), run.trained.get(other)
-    both = own is not None and second is not None
-    rows.append(
-        row(
-            run,
-            other,
+    table = s.numbers.costs
+    own = None if table is None else costs.of_network(table.rows, s.network)
+    explicit, data, note, poor = None, "", "", ""
+    if own:
+        explicit = costs.over_explicit(table.rows, s.network)
+        data = f"{table.frames or '?'} frames, {table.device}"
+        still = table.persistence_rmse
+        poor = f"; not better than persistence, {still:.1e}" if own.rmse >= still else ""
+        if np.isfinite(explicit.value):
+            theirs = costs.solver(table.rows, "explicit")[0].rmse
+            note = f"RMSE {own.rmse:.1e}; explicit {theirs:.1e}{poor}"
+    more = {"data": data, "note": note}
+    rows.append(s.claim("", EXPLICIT, "a fraction of the cost", above(1), explicit, **more))
+    for method in ("second_order", "adaptive"):
+        found, how = costs.at_same_error(table.rows, s.network, method) if own else (None, "")
+        more = {"data": data, "note": how + poor * bool(how)}
+        rows.append(s.claim("", at_same_error(method), "not compared", above(1), found, **more))
+    return rows
+
+
+def conserved(s: Subject) -> Claim:
+    changes = {
+        name: case.networks[s.network].drift.max()
+        for name, case in s.numbers.cases.items()
+        if s.network in case.networks
+    }
+    worst = max(changes, key=changes.get) if changes else None
+    return s.claim(
+        "S1",
+        CONSERVED,
+        "up to numerical precision",
+        below(ROUND_OFF),
+        exact(changes[worst]) if changes else None,
+        data=f"{len(changes)} cases",
+        note=f"case {worst}",
+    )
+
+
+def without_fluxes(s: Subject) -> list[Claim]:
+    """What a network does that has no fluxes: the paper's S1."""
+    own, second = s.numbers.trained.get(s.network), s.numbers.trained.get(s.other)
+    losses = exact(second.validation_loss / own.validation_loss) if own and second else None
+    reach = {n: c.networks[s.other] for n, c in s.numbers.cases.items() if s.other in c.networks}
+    far = max(reach, key=lambda name: reach[name].last) if reach else None
+    return [
+        s.claim(
+            "S1",
             "without fluxes: validation loss over the conserving network's",
             "worse",
             above(1),
-            exact(second.validation_loss / own.validation_loss) if both else None,
-            note="the epochs kept" if both else "",
-        )
-    )
-    case = next(
-        (n for n in ("long", "slice", "test") if {(n, network), (n, other)} <= set(numbers.errors)),
-        None,
-    )
-    found, more = None, {}
-    if case:
-        pair = numbers.errors[case, other], numbers.errors[case, network]
-        when = np.intersect1d(pair[0].time, pair[1].time)[-1]
-        theirs, ours = (e.at(int(np.searchsorted(e.time, when)))[0] for e in pair)
-        found = costs.ratio(theirs, ours)
-        more = {
-            "data": f"case {case}, t = {when:g}",
-            "note": f"RMSE {theirs} and {ours}" + stopped(run, case, network),
-        }
-    rows.append(
-        row(
-            run,
-            other,
-            "without fluxes: RMSE late in time over the conserving network's",
-            "almost twice",
-            above(1),
-            found,
-            **more,
-        )
-    )
-    reach = {name: c.networks[other] for name, c in run.cases.items() if other in c.networks}
-    far = max(reach, key=lambda name: reach[name].series_time[-1]) if reach else None
-    rows.append(
-        row(
-            run,
-            other,
-            "without fluxes the mean of phi drifts: change by the end of the longest rollout",
+            losses,
+            of=s.other,
+            note="the epochs kept",
+        ),
+        late_errors(s),
+        s.claim(
+            "S1",
+            DRIFTING,
             "drifts",
             above(DRIFTS),
-            exact(drift(reach[far])[-1]) if reach else None,
-            data=f"case {far}, t = {reach[far].series_time[-1]:g}" if reach else "",
-        )
-    )
-    return rows
+            exact(reach[far].drift[-1]) if reach else None,
+            of=s.other,
+            data=f"case {far}, t = {reach[far].last:g}" if reach else "",
+        ),
+    ]
+
+
+def late_errors(s: Subject) -> Claim:
+    case = s.numbers.longest(s.network, s.other)
+    found, more = None, {}
+    if case:
+        pair = [s.numbers.errors(case, network) for network in (s.other, s.network)]
+        when = np.intersect1d(pair[0].time, pair[1].time)[-1]
+        theirs, ours = (e.rmse_at(int(np.searchsorted(e.time, when))) for e in pair)
+        found = costs.ratio(theirs, ours)
+        more["data"] = f"case {case}, t = {when:g}"
+        more["note"] = f"RMSE {theirs} and {ours}{stopped(s, case)}"
+    text = "without fluxes: RMSE late in time over the conserving network's"
+    return s.claim("S1", text, "almost twice", above(1), found, of=s.other, **more)

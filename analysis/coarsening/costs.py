@@ -1,13 +1,10 @@
-"""The honest table, rollout/costs.h5: time and error of networks and solvers from one start; and
-time against size from the rollouts.
-"""
+"""Time and error of networks and solvers from one start; and how time grows with size."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.coarsening.dataset import Run
-from analysis.coarsening.names import Network, parse
+from analysis.coarsening.labels import Network, parse
 from analysis.estimates import UNDETERMINED, Estimate
 
 NEEDED = (
@@ -29,8 +26,11 @@ SOLVERS = {
 
 @dataclass(frozen=True)
 class Cost:
-    """One method: a network, or a solver with its step or tolerance `value`.  seconds: of a frame,
-    median, least and most.
+    """One method.
+
+    method: its name in the file. network: None for a solver. value: a solver's step (time) or
+    tolerance. seconds, least, most: of a frame, median and range of the repeats. rmse: against the
+    converged solution after all frames. free_energy_error: the same of F, relative.
     """
 
     method: str
@@ -54,21 +54,52 @@ class Cost:
         return Estimate(self.seconds, (self.most - self.least) / 2)
 
 
-def table(run: Run) -> list[Cost]:
-    """All methods, in the file's order; [] without the file."""
-    if run.costs is None:
-        return []
-    if any(name not in run.costs for name in NEEDED):
-        text = "rollout/costs.h5: lacks some of its columns"
-        if text not in run.left_out:
-            run.left_out.append(text)
-        return []
-    rows = []
-    for method, *numbers in zip(*(run.costs[name] for name in NEEDED), strict=True):
-        name = method.decode() if isinstance(method, bytes) else str(method)
-        network = parse(name.removeprefix("network ")) if name.startswith("network ") else None
-        rows.append(Cost(name, network, *(float(x) for x in numbers)))
-    return rows
+@dataclass(frozen=True)
+class Costs:
+    """Time and error of every method from one start.
+
+    methods: names in the file's order. values: float64 (methods, 6), of each what Cost has from
+    `value` on. frames: followed. device, threads: they ran on. reference: what they are compared
+    with. persistence_rmse, persistence_free_energy_error: of the first frame for all, nan where it
+    was not recorded.
+    """
+
+    methods: list[str]
+    values: np.ndarray
+    frames: int | None
+    device: str
+    threads: int | None
+    reference: str
+    persistence_rmse: float
+    persistence_free_energy_error: float
+
+    @property
+    def rows(self) -> list[Cost]:
+        return [
+            Cost(method, of_method(method), *map(float, numbers))
+            for method, numbers in zip(self.methods, self.values, strict=True)
+        ]
+
+
+def of_method(method: str) -> Network | None:
+    """The network of `network MODEL/seed-S`."""
+    return parse(method.removeprefix("network ")) if method.startswith("network ") else None
+
+
+def of_file(columns: dict, about: dict) -> Costs:
+    """From the columns and attributes of costs.h5.  KeyError where a column is missing."""
+    names, *numbers = (columns[name] for name in NEEDED)
+    whole = [int(about[name]) if name in about else None for name in ("frames", "threads")]
+    still = ("persistence_rmse", "persistence_free_energy_error")
+    return Costs(
+        [name.decode() if isinstance(name, bytes) else str(name) for name in names],
+        np.array(numbers, float).T,
+        whole[0],
+        str(about.get("device", "a device not recorded")),
+        whole[1],
+        str(about.get("reference", "the converged solution")),
+        *(float(about.get(name, np.nan)) for name in still),
+    )
 
 
 def of_network(rows: list[Cost], network: Network | None) -> Cost | None:
@@ -129,21 +160,18 @@ def at_same_error(
     ), f"at the network's RMSE, {own.rmse:.1e}"
 
 
-def by_size(run: Run, network: Network) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def by_size(cases: dict, network: Network | None) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """(cells of the network's grid, seconds of a frame, case) of its rollouts of one start, by
     size: several fill a GPU better.
     """
-    rollouts = {
-        name: case.networks[network] for name, case in run.cases.items() if network in case.networks
-    }
+    rollouts = {n: c.networks[network] for n, c in cases.items() if network in c.networks}
     found = sorted(
-        (int(np.prod(rollout.shape)), float(rollout.attributes["seconds_per_frame"]), name)
-        for name, rollout in rollouts.items()
-        if rollout.count == 1 and rollout.attributes.get("seconds_per_frame", 0) > 0
+        (int(np.prod(followed.cells)), followed.seconds, name)
+        for name, followed in rollouts.items()
+        if followed.starts == 1 and followed.seconds > 0
     )
-    cells, seconds, names = (
-        (list(column) for column in zip(*found, strict=True)) if found else ([], [], [])
-    )
+    columns = zip(*found, strict=True) if found else ((), (), ())
+    cells, seconds, names = (list(column) for column in columns)
     return np.array(cells), np.array(seconds), names
 
 

@@ -8,6 +8,7 @@ from analysis.coarsening.errors import over_starts
 from analysis.coarsening.rollouts import Case, Rollout
 from analysis.estimates import UNDETERMINED, Estimate
 
+LIMIT = 0.055  # of the relative error of F, the paper's
 LAW = -1 / 3  # of F in time: domains grow as t^(1/3)
 FIRST = 20.0  # time from which domains are far larger than their interfaces' width, and coarsen
 LAYERS = 1.5  # F / V above so many times that of two flat layers: the box is still large
@@ -27,15 +28,20 @@ def at(rollout: Rollout, times: np.ndarray, name: str = "free_energy") -> np.nda
 
 @dataclass(frozen=True)
 class Gap:
-    """|F of the network - F of the truth| / F of the truth: (n, t) at `time` (t,)."""
+    """How far a network's free energy F is from the truth's.
+
+    time: (t,), those at which the truth was looked at. relative: |F of the network - F of the
+    truth| / F of the truth, mean over starts (t,). area: the largest over time of the same of the
+    area of the surface phi = 1/2, None where it was not recorded.
+    """
 
     time: np.ndarray
     relative: np.ndarray
+    area: float | None
 
     def largest(self) -> tuple[float, float]:
-        """(largest over time of the mean over starts, when)."""
-        mean = self.relative.mean(axis=0)
-        return float(mean.max()), float(self.time[mean.argmax()])
+        """(largest over time, when)."""
+        return float(self.relative.max()), float(self.time[self.relative.argmax()])
 
 
 def gap(case: Case, rollout: Rollout) -> Gap | None:
@@ -44,9 +50,14 @@ def gap(case: Case, rollout: Rollout) -> Gap | None:
         return None
     times = case.truth.series_time
     times = times[times <= rollout.series_time[-1] * (1 + 1e-9)]
-    true, own = at(case.truth, times), at(rollout, times)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return Gap(times, np.where(own == true, 0, np.abs(own - true) / np.abs(true)))
+
+    def off(name: str) -> np.ndarray:
+        true, own = at(case.truth, times, name), at(rollout, times, name)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(own == true, 0, np.abs(own - true) / np.abs(true)).mean(axis=0)
+
+    both = "area" in case.truth.series and "area" in rollout.series
+    return Gap(times, off("free_energy"), float(off("area").max()) if both else None)
 
 
 def window(
@@ -88,9 +99,11 @@ def slopes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Bands:
-    """Mean and standard deviation over the starts of F / V of truth and network, (t,) each.
+    """Mean and standard deviation over the starts of F / V (1 / length) of truth and network, (t,)
+    each.
 
-    ratio: of the network's deviation to the truth's, both averaged over the frames after the first.
+    starts: how many. ratio: of the network's deviation to the truth's, both averaged over the
+    frames after the first.
     """
 
     time: np.ndarray
@@ -99,6 +112,7 @@ class Bands:
     mean: np.ndarray
     spread: np.ndarray
     ratio: Estimate
+    starts: int
 
     @property
     def off(self) -> np.ndarray:
@@ -123,6 +137,7 @@ def bands(case: Case, rollout: Rollout, volume: float) -> Bands | None:
         own.mean(0),
         own.std(0, ddof=1),
         spread_ratio(true[:, after], own[:, after]),
+        rollout.count,
     )
 
 

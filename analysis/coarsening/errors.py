@@ -6,65 +6,67 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.coarsening.names import Network
-from analysis.coarsening.rollouts import Case, common
+from analysis.coarsening.dataset import Grid
+from analysis.coarsening.labels import Network
+from analysis.coarsening.rollouts import Case, Rollout, common
 from analysis.estimates import UNDETERMINED, Estimate
 from jobs.coarsening.measures import energies
 
 
 @dataclass(frozen=True)
 class Errors:
-    """Of one network in one case, at the kept times (k,) that it has in common with the truth; n
-    starts, b octants of the box.
+    """Of one network in one case, at the kept times that it has in common with the truth.
 
-    octants: mean squared error (n, b, k) on the network's grid.  full: the same of whole boxes
-    against the solver's grid (n, k), None without it.  persistence: of the first frame (n, k).
-    variance: of the truth (n, k).  free_energy: of the truth, (n, k), energy. displacement,
-    displacement_still: of the network and of the first frame, (n, k), length.  parity,
-    parity_truth: rms amplitude of the waves that alternate from cell to cell, (n, k).
+    starts: n. typical: the start of median error. time: (k,). squared: mean squared error over
+    cells and starts on the network's grid (k,). rmse_error: standard error of its root (k,), from
+    starts, of a single one from the octants of its box. displacement: rms over the starts of the
+    paper's eq. 4 (k,), length; moved: its last. displacement_still: the same of the first frame
+    (k,). full: mean squared error against the truth on the solver's grid (k,), None without it.
+    persistence: mean squared error of the first frame (k,). variance: of the truth (k,). parity,
+    parity_truth: rms amplitude of the waves that alternate from cell to cell in the last frame,
+    mean over starts. mean_squared: mean squared error over the frames after the first.
     """
 
+    starts: int
+    typical: int
     time: np.ndarray
-    octants: np.ndarray
+    squared: np.ndarray
+    rmse_error: np.ndarray
+    displacement: np.ndarray
+    displacement_still: np.ndarray
     full: np.ndarray | None
     persistence: np.ndarray
     variance: np.ndarray
-    free_energy: np.ndarray
-    displacement: np.ndarray
-    displacement_still: np.ndarray
-    parity: np.ndarray
-    parity_truth: np.ndarray
-
-    @property
-    def mse(self) -> np.ndarray:
-        """(n, k)"""
-        return self.octants.mean(axis=1)
+    parity: float
+    parity_truth: float
+    moved: Estimate
+    mean_squared: Estimate
 
     @property
     def rmse(self) -> np.ndarray:
         """Over all starts, (k,)."""
-        return np.sqrt(self.mse.mean(axis=0))
+        return np.sqrt(self.squared)
 
-    def mean_squared(self, last: float = np.inf) -> Estimate:
-        """Over the frames after the first up to time `last`; its error from starts, or from octants
-        where there is one start.
-        """
-        here = (self.time > 0) & (self.time <= last * (1 + 1e-9))
-        if not here.any():
-            return UNDETERMINED
-        each = self.octants[:, :, here].mean(axis=2)
-        return over_starts(each.mean(axis=1)) if len(each) > 1 else over_starts(each[0])
+    @property
+    def still(self) -> float:
+        """Mean squared error of persistence over the frames after the first."""
+        after = self.time > 0
+        return float(self.persistence[after].mean()) if after.any() else np.nan
 
-    def at(self, frame: int = -1) -> tuple[Estimate, Estimate]:
-        """(RMSE, interface displacement) of a frame, default the last, as `mean_squared`."""
-        each = self.octants[:, :, frame]
-        squared = over_starts(each.mean(axis=1) if len(each) > 1 else each[0])
-        width = (
-            float(np.mean(self.displacement[:, frame] ** 2) / squared.value)
-            if squared.value > 0
-            else np.nan
-        )
-        return root(squared), root(Estimate(width * squared.value, width * squared.error))
+    @property
+    def worse(self) -> bool:
+        """Whether the first frame for all would have been as good."""
+        return not self.mean_squared.value < self.still
+
+    def rmse_at(self, frame: int = -1) -> Estimate:
+        return Estimate(float(self.rmse[frame]), float(self.rmse_error[frame]))
+
+
+def over_samples(octants: np.ndarray) -> Estimate:
+    """Mean over (n, b) starts and octants; its error from starts, or from octants where there is
+    one start.
+    """
+    return over_starts(octants.mean(axis=1) if len(octants) > 1 else octants[0])
 
 
 def root(squared: Estimate) -> Estimate:
@@ -117,13 +119,7 @@ def parity(phi: np.ndarray) -> np.ndarray:
     return np.sqrt((amplitude[:, 1:] ** 2).sum(axis=1))
 
 
-def compare(
-    case: Case,
-    network: Network,
-    spacing: float,
-    interface_width: float,
-    downscaling: str = "nearest",
-) -> Errors | None:
+def compare(case: Case, network: Network, grid: Grid) -> Errors | None:
     """None without truth, or without a kept time in common."""
     truth, rollout = case.truth, case.networks.get(network)
     if (
@@ -137,41 +133,59 @@ def compare(
     if not pairs:
         return None
     start = truth.phi(0)
-    volume = float(np.prod(truth.shape)) * spacing**3
+    frames = [of_frame(truth, rollout, pair, start, grid) for pair in pairs]
     columns = {
-        name: []
-        for name in (
-            "octants",
-            "full",
-            "persistence",
-            "variance",
-            "free_energy",
-            "parity",
-            "parity_truth",
-        )
+        name: np.stack([frame[name] for frame in frames], axis=-1)
+        for name in frames[0]
+        if frames[0][name] is not None
     }
-    for there, here in pairs:
-        true, own = truth.phi(there), rollout.phi(here)
-        columns["octants"].append(octant_means((own.astype(float) - true) ** 2))
-        columns["persistence"].append(((true.astype(float) - start) ** 2).mean((1, 2, 3)))
-        columns["variance"].append(true.var((1, 2, 3), dtype=float))
-        columns["free_energy"].append(energies(true, spacing, interface_width))
-        columns["parity"].append(parity(own))
-        columns["parity_truth"].append(parity(true))
-        if truth.full:
-            columns["full"].append(against_full(own, truth.phi_full(there), downscaling))
-    found = {
-        name: np.stack(values, axis=-1) if values else None for name, values in columns.items()
+    return summary(truth.time[[pair[0] for pair in pairs]], columns, grid.volume(truth.shape), grid)
+
+
+def of_frame(truth: Rollout, rollout: Rollout, pair, start: np.ndarray, grid: Grid) -> dict:
+    """{what: (n,) or (n, octants)} of one pair of frames; start: the first frame of the truth."""
+    there, here = pair
+    true, own = truth.phi(there), rollout.phi(here)
+    full = against_full(own, truth.phi_full(there), grid.downscaling) if truth.full else None
+    return {
+        "octants": octant_means((own.astype(float) - true) ** 2),
+        "persistence": ((true.astype(float) - start) ** 2).mean((1, 2, 3)),
+        "variance": true.var((1, 2, 3), dtype=float),
+        "free_energy": energies(true, grid.spacing, grid.interface_width),
+        "parity": parity(own),
+        "parity_truth": parity(true),
+        "full": full,
     }
+
+
+def summary(time: np.ndarray, columns: dict, volume: float, grid: Grid) -> Errors:
+    """Means over starts and their errors, of columns {what: (n, k), octants: (n, b, k)}."""
+    octants = columns["octants"]
+    each = octants.mean(axis=1)
     delta, still = (
-        displacement(np.sqrt(mse), found["free_energy"], volume, interface_width)
-        for mse in (found["octants"].mean(axis=1), found["persistence"])
+        displacement(np.sqrt(mse), columns["free_energy"], volume, grid.interface_width)
+        for mse in (each, columns["persistence"])
     )
+    squared = [over_samples(octants[:, :, k]) for k in range(len(time))]
+    moved, after = (delta**2).mean(axis=0), time > 0
+    last, width = squared[-1], moved[-1] / squared[-1].value if squared[-1].value > 0 else 0.0
     return Errors(
-        time=truth.time[[pair[0] for pair in pairs]],
-        displacement=delta,
-        displacement_still=still,
-        **found,
+        starts=len(each),
+        typical=int(np.argsort(each.mean(axis=1), kind="stable")[len(each) // 2]),
+        time=time,
+        squared=each.mean(axis=0),
+        rmse_error=np.array([root(s).error for s in squared]),
+        displacement=np.sqrt(moved),
+        displacement_still=np.sqrt((still**2).mean(axis=0)),
+        full=columns["full"].mean(axis=0) if "full" in columns else None,
+        persistence=columns["persistence"].mean(axis=0),
+        variance=columns["variance"].mean(axis=0),
+        parity=float(columns["parity"][:, -1].mean()),
+        parity_truth=float(columns["parity_truth"][:, -1].mean()),
+        moved=root(Estimate(width * last.value, width * last.error)),
+        mean_squared=over_samples(octants[:, :, after].mean(axis=2))
+        if after.any()
+        else UNDETERMINED,
     )
 
 

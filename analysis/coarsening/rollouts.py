@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from analysis.coarsening.names import TRUTH, Network, in_order, parse
+from analysis.coarsening.labels import TRUTH, Network, in_order, parse
 
 SERIES = ("free_energy", "mean", "area", "minimum", "maximum")
 

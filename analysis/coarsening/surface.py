@@ -19,7 +19,7 @@ SKIN, CUT = (
 )  # colours of the surface and of the phase's cut
 EDGE = {"color": "#444444", "lw": 0.6}
 REFINEMENTS = 5  # halvings of a ray's last stretch
-PIXELS = 200  # a side of a picture
+PIXELS = 180  # a side of a picture
 SAMPLES = 2  # rays a pixel, in each direction
 
 
@@ -36,14 +36,18 @@ def axes_of_view() -> np.ndarray:
     return np.stack([right, np.cross(towards_eye, right), -towards_eye])
 
 
-@functools.lru_cache(maxsize=4)
-def rays(pixels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Rays that meet the unit box: (pixel (m,), first point (m, 3), length (m,)), and half the
-    picture's width.
-    """
-    right, up, into = axes_of_view()
+def half_width() -> float:
+    """Half of a picture's width, in sides of the box."""
+    right, up, _ = axes_of_view()
     corners = np.array(list(itertools.product((-0.5, 0.5), repeat=3)))
-    half = 1.02 * max(np.abs(corners @ right).max(), np.abs(corners @ up).max())
+    return 1.02 * max(np.abs(corners @ right).max(), np.abs(corners @ up).max())
+
+
+@functools.lru_cache(maxsize=4)
+def rays(pixels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rays that meet the unit box: (pixel (m,), first point (m, 3), length (m,))."""
+    right, up, into = axes_of_view()
+    half = half_width()
     across = (np.arange(pixels) + 0.5) / pixels * 2 * half - half
     origin = across[None, :, None] * right + across[::-1, None, None] * up - 2 * into
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -51,7 +55,7 @@ def rays(pixels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     enter, leave = ends.min(0).max(-1).ravel(), ends.max(0).min(-1).ravel()
     hit = np.flatnonzero(leave > enter)
     start = origin.reshape(-1, 3)[hit] + enter[hit, None] * into + 0.5
-    return hit, np.clip(start, 0, 1), (leave - enter)[hit], half
+    return hit, np.clip(start, 0, 1), (leave - enter)[hit]
 
 
 def image(phi: np.ndarray, pixels: int) -> np.ndarray:
@@ -75,7 +79,7 @@ def _cast(phi: np.ndarray, pixels: int) -> np.ndarray:
     def at(values: np.ndarray, points: np.ndarray) -> np.ndarray:
         return map_coordinates(values, (points * shape - 0.5).T, order=1, mode="grid-wrap")
 
-    pixel, first, length, _ = rays(pixels)
+    pixel, first, length = rays(pixels)
     cut = at(field, first) > 0.5
     reached = np.where(cut, 0.0, np.nan)
     step = 1 / shape.max()
@@ -129,11 +133,12 @@ def _shaded(normal: np.ndarray, base: np.ndarray, cut: np.ndarray, depth: np.nda
     return np.clip(base * (light * np.exp(-0.6 * depth))[:, None] + shine[:, None], 0, 1)
 
 
-def draw(ax, phi: np.ndarray, pixels: int | None = None) -> None:
-    """The phase phi > 1/2 in its box on an axis without ticks."""
+def draw(ax, picture: np.ndarray):
+    """A picture of the phase in its box, RGBA (pixels, pixels, 4), on an axis without ticks; what
+    matplotlib made of it.
+    """
     right, up, into = axes_of_view()
-    pixels = pixels or PIXELS
-    half = rays(SAMPLES * pixels)[3]
+    half = half_width()
     for a, b in itertools.combinations(itertools.product((-0.5, 0.5), repeat=3), 2):
         a, b = np.array(a), np.array(b)
         if np.count_nonzero(a != b) == 1:
@@ -145,8 +150,8 @@ def draw(ax, phi: np.ndarray, pixels: int | None = None) -> None:
                 solid_capstyle="round",
                 **({**EDGE, "color": "#BBBBBB"} if hidden else EDGE),
             )
-    ax.imshow(
-        image(phi, pixels), extent=(-half, half, -half, half), zorder=1, interpolation="antialiased"
-    )
+    extent = (-half, half, -half, half)
+    drawn = ax.imshow(picture, extent=extent, zorder=1, interpolation="antialiased")
     ax.set(xlim=(-half, half), ylim=(-half, half), aspect="equal")
     ax.axis("off")
+    return drawn

@@ -1,10 +1,11 @@
-"""The networks of the study and the cases they are followed in: titles, colours, order."""
+"""Names, titles and colours of the networks and of the cases they are followed in."""
 
 from dataclasses import dataclass
 
 from analysis import style
 
 TRUTH = "truth"
+TRUTH_COLOUR = "#222222"
 
 
 @dataclass(frozen=True)
@@ -21,18 +22,22 @@ MODELS = {
     "central": Model("central fluxes", style.BLUE, True),
     "sigmoid": Model("sigmoid", style.GREEN, False),
 }
-TRUTH_COLOUR = "#222222"
 CONSERVING = tuple(name for name, model in MODELS.items() if model.conserves)
 SIGMOID = "sigmoid"
 CASES = {
     "test": "test sequences",
     "larger": "larger box",
-    "shape": "shape",
+    "shape": "closed shape",
     "slice": "noise in a slice",
-    "long": "long",
+    "long": "long rollout",
     "ensemble": "ensemble",
     "ensemble_long": "long ensemble",
 }
+
+
+def case_title(name: str) -> str:
+    """Of a case in words; a user's own case has its own name."""
+    return CASES.get(name, name)
 
 
 @dataclass(frozen=True, order=True)
@@ -47,13 +52,13 @@ class Network:
         return f"{self.model}/seed-{self.seed}"
 
     @property
-    def file(self) -> str:
-        """Its name in file names."""
-        return f"{self.model}-seed-{self.seed}"
+    def kind(self) -> str:
+        """Its model's title, the same for all seeds."""
+        return MODELS[self.model].title
 
     @property
     def title(self) -> str:
-        return MODELS[self.model].title + (f", seed {self.seed}" if self.seed else "")
+        return self.kind + (f", seed {self.seed}" if self.seed else "")
 
     @property
     def colour(self) -> str:
@@ -73,3 +78,11 @@ def parse(text: str) -> Network | None:
 def in_order(networks) -> list[Network]:
     """As in MODELS, then by seed."""
     return sorted(networks, key=lambda n: (list(MODELS).index(n.model), n.seed))
+
+
+def main(networks) -> Network | None:
+    """The network that the paper's claims are judged by: conserving, staggered before central, the
+    first seed.
+    """
+    among = in_order(networks)
+    return next((n for model in CONSERVING for n in among if n.model == model), None)

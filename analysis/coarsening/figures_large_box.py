@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis import style
 from analysis.coarsening import energy
-from analysis.coarsening.energy_figure import axes_of_decay, fitted, law
+from analysis.coarsening.figures_energy import axes_of_decay, fitted, law
 from analysis.estimates import Estimate
 from analysis.runs import BadInput
 from jobs import shards
