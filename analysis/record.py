@@ -152,6 +152,19 @@ def _twice(record: Record, before: list[Record]) -> bool:
     return any(r.origin == record.origin and same(r.numbers, record.numbers) for r in before)
 
 
+def file_tails(records: list[Record]) -> list[str]:
+    """What ends the names of each record's files: nothing for one record alone, else its run's
+    name, numbered where several share it.
+    """
+    names = [record.origin.run for record in records]
+    if len(names) == 1:
+        return [""]
+    return [
+        f"-{name}-{names[:i].count(name) + 1}" if name in names[:i] else f"-{name}"
+        for i, name in enumerate(names)
+    ]
+
+
 def united(first, second):
     """`first`, a dataclass or mapping, with the entries of mappings that only `second` has."""
     if isinstance(first, dict) and isinstance(second, dict):

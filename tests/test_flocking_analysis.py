@@ -23,7 +23,7 @@ from analysis.flocking import (
     relaxation,
     rows,
 )
-from analysis.flocking.networks import Network, parse
+from analysis.flocking.labels import Network, parse
 from tests import flocking_run as made
 from tests.flocking_run import BAND, CORRELATION_TIME, DIFFUSION, OBSERVE, REFERENCE, G, L
 

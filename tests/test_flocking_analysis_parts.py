@@ -20,7 +20,7 @@ from analysis.flocking import (
     sampling,
     seeds,
 )
-from analysis.flocking.networks import Network
+from analysis.flocking.labels import Network
 from jobs import shards
 from tests import flocking_run as made
 

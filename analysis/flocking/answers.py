@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.flocking.networks import Network, parse
+from analysis.flocking.labels import Network, parse
 from jobs import shards
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis import style
 from analysis.flocking import panels
-from analysis.flocking.networks import COLOURS, PHASES
+from analysis.flocking.labels import COLOURS, PHASES
 from analysis.runs import BadInput, read_prediction
 
 SHOWN = 8  # configurations in the picture, at most

@@ -1,16 +1,16 @@
-"""What the report says about its own rules and definitions; numbers in it are those of the code."""
+"""What the page says about its own rules and definitions; numbers in it are those of the code."""
 
 from analysis.flocking import components, extrapolation, filters, locality, physical, relaxation
-from analysis.flocking.dataset import Run
+from analysis.flocking.figures_components import PURE
+from analysis.flocking.stated import CONFIGURATIONS, SIZE
 from jobs.flocking import phases
-from jobs.flocking.config_train import Unsupervised
 
-HOW_JUDGED = """\
+HOW_JUDGED = f"""\
 - **agrees** is decided by the rule in the column "agrees if" and nothing else: yes if 2 errors to both sides of our number satisfy it,
   no if 2 errors to both sides violate it, else undecided. "equal", "all", "able to" and the like of the paper are turned into numbers
   there, constants of the code that are the same for every run. A number without an error has none of chance.
-- **not comparable**: another lattice than 81 x 81, other rates than D = 1 and epsilon = 0.9, another slice than rho0 = 3, or less than
-  half of the paper's 4 050 configurations in it. The number, and in brackets what the rule says, are given all the same.
+- **not comparable**: another lattice than {SIZE} x {SIZE}, other rates than D = 1 and epsilon = 0.9, another slice than rho0 = 3, or less
+  than half of the paper's {CONFIGURATIONS} configurations in it. The number, and in brackets what the rule says, are given all the same.
 - **not run**: a later stage has not written what the row needs.
 """
 
@@ -18,7 +18,8 @@ DEFINITIONS = f"""\
 - **Errors** are one standard error, from drawing whole replicas again within each temperature (configurations of one replica are not
   independent); where several networks were trained, from the scatter over their seeds, widened by Student's t so that 2 errors mean
   95%. The paper gives none. lambda = 0.01 minus 0 is taken seed by seed; errors of UMAP minus physical and of the ratio of participations
-  are added as if the two were independent, though they come from the same configurations.
+  are added as if the two were independent, though they come from the same configurations. A ratio whose lower part is not
+  three errors away from 0 is undetermined.
 - **Shot noise**: given the intensities at which particles of either sign come to a site, their numbers are independent Poisson numbers;
   so Var(m_i) = <rho_i>, independent from site to site, rho0 of every eigenvalue of the covariance and N = rho0 L^2 of the total variance.
   Splitting the particles at random into two halves gives the same: their noises are independent, 4 Cov(m_A, m_B) = <m^2> - <rho>.
@@ -37,7 +38,8 @@ DEFINITIONS = f"""\
   through; left out. They have a mode of the magnetization, one to three waves along x or y, over N, above {physical.MIXED:g} and above
   {physical.MARGIN:g} m; where all of it has one sign, no mode is above m.
 - **Networks' boundaries**: by the same rule, from probabilities in place of shares, of the same configurations (none of domains of both
-  spins). **Failed**: more than {extrapolation.FAR:g} from the physical boundary, or not there; not counted where the physical error is
+  spins) on the same grid of temperatures: that the two agree better than the spacing of the grid over 12^(1/2) is no accuracy.
+  **Failed**: more than {extrapolation.FAR:g} from the physical boundary, or not there; not counted where the physical error is
   above {extrapolation.FAR / 2:g}. Spread: standard deviation over seeds, root mean square over the boundaries that all networks of both
   lambdas draw, its error by leaving out one seed after the other; two are compared by the logarithm of their ratio.
 - **Correlation times**: integrated autocorrelation time with Sokal's window ({relaxation.WINDOW:g} tau), autocovariance averaged over
@@ -47,31 +49,15 @@ DEFINITIONS = f"""\
 - **Liquid fraction**: share of columns whose density, averaged over 5 columns, is above the middle between smallest and largest.
 - **Saliency on edges**: correlation over columns of |dS_c / dI| (both channels, averaged along y and over {locality.SMOOTH} columns) with
   |d rho / dx| of the density averaged likewise. **Participation ratio**: (sum v)^2 / (n sum v^2): share of sites that it lives on.
+  A network has *lambda* times the sum of its squared weights in its loss; *edges* are the flanks of the band.
 - **Roughness** of a kernel: mean squared difference of neighbouring weights over twice their variance; 1 for white noise. Of kernels with
   a weight beyond {filters.SMALLEST:g}.
-"""
-
-
-def unsupervised(runs: list[Run]) -> str:
-    """What UMAP was given and how its groups got their names, by the settings of each run."""
-    lines = []
-    for run in runs:
-        own = Unsupervised.model_validate(run.config.get("unsupervised") or {})
-        given = (
-            "the magnetization maps"
-            if own.modes is None
-            else f"the {own.modes} strongest Fourier modes of the magnetization maps"
-        )
-        if (line := f"{given}, and of {own.copies} copies of each, shifted at random") not in lines:
-            lines.append(line)
-    return f"""\
-- **UMAP's groups**: of each density by itself, UMAP is given {"; or ".join(lines)}.
-  HDBSCAN finds the groups in UMAP's plane. Configurations with domains of both spins (the largest of three magnetization
-  modes along x and along y above {phases.GAS:g} a particle and above |m|) are not assigned, nor is HDBSCAN's noise; a group is named by the
-  means of its others, per particle:
-  G if |m| and the mode along x are below {phases.GAS:g}; else L+G if that mode is above {phases.BAND:g} |m|; else L.
+- **UMAP's groups**: of each density by itself, UMAP is given Fourier modes of the magnetization maps, and of shifted copies (how many:
+  figure 2); HDBSCAN finds the groups in UMAP's plane. Configurations with domains of both spins (the largest of three magnetization
+  modes along x and along y above {phases.GAS:g} a particle and above |m|) are not assigned, nor is HDBSCAN's noise; a group is named by
+  the means of its others, per particle: G if |m| and the mode along x are below {phases.GAS:g}; else L+G if that mode is above
+  {phases.BAND:g} |m|; else L. In figure 2 a group has a sign of m if at least {100 * PURE:.0f}% of its configurations have it.
   **UMAP's boundaries**: where the share of L, made never to rise with T, and that of G, never to fall, cross 1/2, of the
   configurations that are assigned (physical and networks' boundaries are where two shares are equal). Their errors hold the
-  clustering fixed: replicas drawn again, and the spacing of
-  temperatures over 12^(1/2).
+  clustering fixed: replicas drawn again, and the spacing of temperatures over 12^(1/2).
 """
