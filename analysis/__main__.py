@@ -93,7 +93,8 @@ def main(arguments: list[str] | None = None) -> int:
             is_prediction(path) and not record.is_record(path) for path in options.runs
         ):
             for path in options.runs:
-                print(PICTURES[options.study].draw(path, options.out))
+                drawn = PICTURES[options.study].draw(path, options.out)
+                print(*(drawn if isinstance(drawn, list) else [drawn]), sep="\n")
             return 0
         if options.out is None and len(options.runs) > 1:
             raise BadInput("several runs need --out DIR, the folder for their common report")

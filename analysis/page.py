@@ -62,7 +62,7 @@ class Study(Protocol):
     TITLE: str  # "Nucleation in the long-range Ising model"
     PAPER: str  # its citation
     FIGURES: dict[str, str]  # of the paper: {"5": "Mean square error towards the spinodal"}
-    FIRST: tuple[str, ...]  # beginnings of file names: the first picture there is stands on top
+    FIRST: tuple[str, ...]  # parts of file names: the first picture there is stands on top
     HOW_JUDGED: str  # markdown
     DEFINITIONS: str  # markdown
     Numbers: type  # the dataclass of a record
@@ -192,7 +192,7 @@ def markdown(study: ModuleType, page: Page) -> str:
 
 def first_picture(study: ModuleType, pictures: list[Picture]) -> Picture | None:
     return next(
-        (p for begin in study.FIRST for p in pictures if p.file.startswith(begin)),
+        (p for begin in study.FIRST for p in pictures if begin in p.file),
         pictures[0] if pictures else None,
     )
 
@@ -217,11 +217,20 @@ def claims_text(study: ModuleType, page: Page) -> list[str]:
             "",
         ]
     absent = [c for c in page.claims if c.agrees == NOT_RUN]
-    head = ["fig.", "system, network", "claim", "paper", "ours", "agrees if", "agrees"]
+    several = len({c.system for c in page.claims}) > 1
+    head = [
+        "fig.",
+        "system, network" if several else "network",
+        "claim",
+        "paper",
+        "ours",
+        "agrees if",
+        "agrees",
+    ]
     rows = [
         [
             c.figure,
-            ", ".join(filter(None, (c.system, c.network))),
+            ", ".join(filter(None, (c.system if several else "", c.network))),
             c.text,
             c.paper,
             " ".join(filter(None, (c.ours, c.unit))) + without_network(c),

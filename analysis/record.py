@@ -65,7 +65,7 @@ class Record:
 def write(path: Path, record: Record) -> Path:
     """Write a record, or nothing.  Raises BadInput if it would pass LARGEST."""
     drawn = io.BytesIO()
-    with h5py.File(drawn, "w", track_order=True) as file:
+    with h5py.File(drawn, "w", track_order=True, libver="latest") as file:
         file.attrs["kind"] = KIND
         _put(file, "origin", record.origin)
         _put(file, "numbers", record.numbers)
@@ -150,19 +150,6 @@ def by_system(records: list[Record]) -> list[list[Record]]:
 
 def _twice(record: Record, before: list[Record]) -> bool:
     return any(r.origin == record.origin and same(r.numbers, record.numbers) for r in before)
-
-
-def file_tails(records: list[Record]) -> list[str]:
-    """What ends the names of each record's files: nothing for one record alone, else its run's
-    name, numbered where several share it.
-    """
-    names = [record.origin.run for record in records]
-    if len(names) == 1:
-        return [""]
-    return [
-        f"-{name}-{names[:i].count(name) + 1}" if name in names[:i] else f"-{name}"
-        for i, name in enumerate(names)
-    ]
 
 
 def united(first, second):

@@ -19,7 +19,8 @@ from analysis.flocking.summary import findings, sentence
 from analysis.flocking.tables import tables
 from analysis.flocking.words import DEFINITIONS, HOW_JUDGED
 from analysis.page import Picture
-from analysis.record import Record, file_tails
+from analysis.record import Record
+from analysis.sheet import sheets
 
 NAME = "flocking"
 TITLE = "Flocking: the phases of the Active Ising Model"
@@ -73,9 +74,9 @@ __all__ = [
 
 def pictures(records: list[Record], folder: Path) -> Iterator[Picture | None]:
     """All figures that each record has data for, one by one; None for one it has none for."""
-    for record, tail in zip(records, file_tails(records), strict=True):
+    for sheet in sheets(records, folder):
         for draw in DRAWN:
-            yield draw(record, folder, tail)
+            yield draw(sheet)
 
 
 def between(records: list[Record]) -> list[Claim]:

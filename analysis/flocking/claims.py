@@ -10,6 +10,7 @@ from analysis.flocking import network_claims
 from analysis.flocking.components import FIRST
 from analysis.flocking.labels import BOUNDARIES, PHASES, TYPICAL
 from analysis.flocking.measure import Components
+from analysis.flocking.physical import Diagram
 from analysis.flocking.sampling import difference
 from analysis.flocking.stated import exactly, of_all, of_slice
 from analysis.record import Record
@@ -140,7 +141,7 @@ def samples(record: Record) -> list[Claim]:
 def groups(record: Record) -> list[Claim]:
     """UMAP."""
     found = record.numbers.groups
-    mixed = "" if found is None else f"{mixed_groups(record)} of them have both signs of m"
+    mixed = "" if found is None else f"{mixed_groups(record)} of L and L+G have both signs of m"
     rows = [
         of_slice(
             record,
@@ -214,15 +215,24 @@ def transitions(record: Record) -> list[Claim]:
 def phase_diagram(record: Record) -> list[Claim]:
     truth, rows = record.numbers.diagram, []
     for i, name in enumerate(BOUNDARIES):
-        known = np.flatnonzero(np.isfinite(truth.physical[:, i]))
-        rise, text = None, f"{name} rises with density"
-        if len(known) > 1:
-            first, last = int(known[0]), int(known[-1])
-            rise = difference(truth.boundary(last, i), truth.boundary(first, i))
-            low, high = truth.density[first], truth.density[last]
+        found, text = rise(truth, i), f"{name} rises with density"
+        if found is not None:
+            low, high, _ = found
             text += f": temperature at rho0 = {high:g} minus that at {low:g}"
-        rows.append(of_all(record, "3", text, "rises", above(0), rise))
+        rows.append(of_all(record, "3", text, "rises", above(0), found and found[2]))
     return [*rows, critical(record)]
+
+
+def rise(truth: Diagram, i: int) -> tuple[float, float, Estimate] | None:
+    """Lowest and highest density that have a boundary, and how much higher its temperature is at
+    the latter; None: fewer than two have it.
+    """
+    known = np.flatnonzero(np.isfinite(truth.physical[:, i]))
+    if len(known) < 2:
+        return None
+    first, last = int(known[0]), int(known[-1])
+    higher = difference(truth.boundary(last, i), truth.boundary(first, i))
+    return float(truth.density[first]), float(truth.density[last]), higher
 
 
 def critical(record: Record) -> Claim:

@@ -1,25 +1,22 @@
 """Figures 1, 2 and 6 of the paper: what principal components and UMAP see in the magnetization."""
 
-from pathlib import Path
-
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from analysis import style
+from analysis.estimates import UNDETERMINED
 from analysis.flocking import panels
 from analysis.flocking.components import FIRST
 from analysis.flocking.groups import Groups
 from analysis.flocking.labels import BOUNDARIES, COLOURS, PHASES
 from analysis.flocking.measure import About, Components, Dots
 from analysis.page import Picture
-from analysis.record import Record
-
-PURE = 0.99  # share of a group's configurations with one sign of m that gives it this sign
+from analysis.sheet import Sheet
 
 
-def explained(record: Record, folder: Path, tail: str) -> Picture | None:
+def explained(sheet: Sheet) -> Picture | None:
     """Figure 1: explained variance ratio of the components; their x-dependence."""
-    found, about = record.numbers.components, record.numbers.about
+    found, about = sheet.numbers.components, sheet.numbers.about
     if found is None:
         return None
     fig = style.figure(style.PAGE, 2.7)
@@ -36,8 +33,9 @@ def explained(record: Record, folder: Path, tail: str) -> Picture | None:
     )
     panels.letter(left, "a")
     panels.letter(right, "b")
-    return Picture(
-        style.save(fig, folder, f"figure-1-explained-variance{tail}"),
+    return sheet.save(
+        fig,
+        "figure-1-explained-variance",
         "(a) Share of the variance of the magnetization that each principal component explains "
         f"(L = {about.size}, rho0 = {about.density:g}): of the maps as they are; less the shot "
         "noise of single particles (see Definitions); and of maps averaged along y. (b), the "
@@ -74,15 +72,12 @@ def ratios(ax, found: Components, size: int) -> None:
 
 
 def sign_of(positive: float) -> str:
-    """Of a group's magnetization, given the share of its configurations with m > 0; in words only
-    where (nearly) all have it.
+    """Of a group's magnetization, given the share of its configurations with m > 0; with a share
+    where not all have it.
     """
-    if positive >= PURE:
-        return ", $m > 0$"
-    if positive <= 1 - PURE:
-        return ", $m < 0$"
-    share = min(99, max(1, round(100 * positive)))
-    return f", both signs\n({share}% $m > 0$)"
+    sign, share = (">", positive) if positive >= 0.5 else ("<", 1 - positive)
+    most = "" if share == 1 else f"\nin {np.floor(1000 * share) / 10:g}%"
+    return f", $m {sign} 0${most}"
 
 
 def name_of(phase: int, positive: float) -> str:
@@ -119,11 +114,11 @@ def umap_plane(ax, dots: Dots, groups: Groups) -> None:
     ax.set(xlabel="UMAP-1", ylabel="UMAP-2", xticks=[], yticks=[])
 
 
-def projections(record: Record, folder: Path, tail: str) -> Picture | None:
+def projections(sheet: Sheet) -> Picture | None:
     """Figure 2: projections on the first three components, their means by temperature, and UMAP's
     plane.
     """
-    found, about = record.numbers.components, record.numbers.about
+    found, about = sheet.numbers.components, sheet.numbers.about
     if found is None or found.dots.projections.shape[1] < 3:
         return None
     fig = style.figure(style.PAGE, 4.4)
@@ -143,10 +138,10 @@ def projections(record: Record, folder: Path, tail: str) -> Picture | None:
     for ax, text in zip(axes.ravel(), "abcdef", strict=True):
         panels.letter(ax, text)
     caption = ""
-    groups = record.numbers.groups
+    groups = sheet.numbers.groups
     if groups is not None and np.isfinite(found.dots.embedding).any():
         umap_plane(f, found.dots, groups)
-        caption = f" UMAP was given {given_to_umap(about)}. " + dashed(record, (d, e))
+        caption = f" UMAP was given {given_to_umap(about)}. " + dashed(sheet, (d, e))
     else:
         empty = {"transform": f.transAxes, "ha": "center", "va": "center", "color": style.GREY}
         f.text(0.5, 0.5, "no groups yet\n(phases.h5)", fontsize=7, **empty)
@@ -154,12 +149,14 @@ def projections(record: Record, folder: Path, tail: str) -> Picture | None:
     panels.bar(fig, image, axes.ravel().tolist(), "temperature $T$", aspect=45)
     few = found.configurations > len(p)
     shown = f"{len(p)} of the {found.configurations}" if few else f"the {len(p)}"
-    return Picture(
-        style.save(fig, folder, f"figure-2-projections{tail}"),
+    return sheet.save(
+        fig,
+        "figure-2-projections",
         f"(a-c) Projections p_1, p_2, p_3 of {shown} configurations of rho0 = {about.density:g} on "
         "the first three principal components of the magnetization; (d, e) means at one "
         "temperature with one standard deviation; (f) the plane in which UMAP puts configurations "
-        f"that are alike close together, each group named by its phase.{caption}",
+        f"that are alike near each other, each group (configurations with a ring) named by its phase and the "
+        f"sign of m in it; without a ring: in no phase.{caption}",
         "2",
     )
 
@@ -177,12 +174,12 @@ def given_to_umap(about: About) -> str:
     return f"{maps}, and {about.copies} randomly shifted copies of each"
 
 
-def dashed(record: Record, axes) -> str:
+def dashed(sheet: Sheet, axes) -> str:
     """UMAP's transitions as lines; their values in words, "" for none."""
-    truth, words = record.numbers.diagram, []
-    k = truth.at(record.numbers.about.density)
+    truth, words = sheet.numbers.diagram, []
+    k = truth.at(sheet.numbers.about.density)
     for i, name in enumerate(BOUNDARIES):
-        own = truth.by_umap(k, i)
+        own = truth.by_umap(k, i) if k is not None else UNDETERMINED
         if not np.isfinite(own.value):
             continue
         words.append(f"{name} at T = {own}")
@@ -194,9 +191,9 @@ def dashed(record: Record, axes) -> str:
     return f"Dashed: transitions by its groups, {', '.join(words)}." if words else ""
 
 
-def taken_apart(record: Record, folder: Path, tail: str) -> Picture | None:
+def taken_apart(sheet: Sheet) -> Picture | None:
     """Figure 6: one banded configuration as a sum of components."""
-    found = record.numbers.components and record.numbers.components.taken_apart
+    found = sheet.numbers.components and sheet.numbers.components.taken_apart
     if not found:
         return None
     own, w, p = found.magnetization[0], found.vectors[:], found.projection
@@ -218,8 +215,9 @@ def taken_apart(record: Record, folder: Path, tail: str) -> Picture | None:
         lower.set_xlabel(f"$p_{i + 1}$ = {panels.whole(p[i])}", fontsize=6)
     panels.bar(fig, image, first, "$m_i$", aspect=14, location="left", shrink=0.62)
     panels.bar(fig, sum_image, last, "below, and sum", aspect=14, shrink=0.62)
-    return Picture(
-        style.save(fig, folder, f"figure-6-components{tail}"),
+    return sheet.save(
+        fig,
+        "figure-6-components",
         f"A configuration of phase L+G, the first {count} principal components w_i (above), what "
         f"each adds to it, p_i w_i (below), and their sum. {100 * found.left:.0f}% of the sum of "
         "m_i^2 is left out: the fluctuations.",

@@ -2,8 +2,6 @@
 know one density.
 """
 
-from pathlib import Path
-
 import numpy as np
 from matplotlib.transforms import ScaledTranslation
 
@@ -23,14 +21,14 @@ from analysis.flocking.labels import (
 from analysis.flocking.measure import Numbers
 from analysis.flocking.physical import Diagram
 from analysis.page import Picture
-from analysis.record import Record
+from analysis.sheet import Sheet
 
 
-def diagram(record: Record, folder: Path, tail: str) -> Picture | None:
+def diagram(sheet: Sheet) -> Picture | None:
     """One panel for each lambda of the networks that know the reference density alone, and P_c(T)
     below each; None: one density and no networks.
     """
-    numbers, reference = record.numbers, record.numbers.about.density
+    numbers, reference = sheet.numbers, sheet.numbers.about.density
     by_lambda = {
         lam: own for (set_, lam), own in groups(numbers.answers).items() if set_ == REFERENCE
     }
@@ -58,8 +56,9 @@ def diagram(record: Record, folder: Path, tail: str) -> Picture | None:
         pair[::-1] for ax in axes[0] for pair in zip(*ax.get_legend_handles_labels(), strict=True)
     )
     fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=4)
-    return Picture(
-        style.save(fig, folder, f"figure-3-phase-diagram{tail}"),
+    return sheet.save(
+        fig,
+        "figure-3-phase-diagram",
         "Boundaries of the phases L, liquid (below), L+G, bands of liquid that travel through gas, "
         "and G, gas (above). Circles: physical boundaries, from the particles alone (see "
         "Definitions), with errors." + (caption(shown) if lambdas else ""),

@@ -1,7 +1,5 @@
 """Figures 4, 7 and 8 of the paper: what the networks look at, their layers, their first kernels."""
 
-from pathlib import Path
-
 import numpy as np
 from matplotlib.patches import Polygon, Rectangle
 
@@ -11,7 +9,7 @@ from analysis.flocking.labels import ALL, Network, groups, shown_set, weights
 from analysis.flocking.measure import Numbers
 from analysis.flocking.network_claims import kernels_set
 from analysis.page import Picture
-from analysis.record import Record
+from analysis.sheet import Sheet
 from jobs.flocking.config import CLASSES, FILTERS, NEURONS, POOL
 
 CHANNELS = ("m", r"\rho")
@@ -27,9 +25,9 @@ def by_lambda(numbers: Numbers) -> dict[float, list[Network]]:
     return {lam: own for (_, lam), own in groups(mapped).items()}
 
 
-def saliency(record: Record, folder: Path, tail: str) -> Picture | None:
+def saliency(sheet: Sheet) -> Picture | None:
     """Figure 4: a column a lambda, each the average over its networks, above the configuration."""
-    numbers = record.numbers
+    numbers = sheet.numbers
     own, shown = by_lambda(numbers), numbers.shown
     if shown is None or not own:
         return None
@@ -50,8 +48,9 @@ def saliency(record: Record, folder: Path, tail: str) -> Picture | None:
     panels.bar(fig, below[1], axes[1, 1], r"$\rho_i$", aspect=14)
     every = shown_set(numbers.saliency) == ALL
     where = "every density" if every else f"rho0 = {numbers.about.density:g} only"
-    return Picture(
-        style.save(fig, folder, f"figure-4-saliency{tail}"),
+    return sheet.save(
+        fig,
+        "figure-4-saliency",
         "Above, saliency |dS_c / dI|: how much the score S_c of the phase that a network sees "
         "changes with each site; both channels added, over its largest value, averaged over the "
         f"networks of each lambda, trained on {where}; below, magnetization and density of the "
@@ -94,11 +93,11 @@ def layers(size: int) -> list[tuple[str, int, int]]:
     ]
 
 
-def architecture(record: Record, folder: Path, tail: str) -> Picture | None:
+def architecture(sheet: Sheet) -> Picture | None:
     """Figure 7: the network, drawn to its numbers; None: there is no network for a lattice that
     cannot be pooled twice.
     """
-    size = record.numbers.about.size
+    size = sheet.numbers.about.size
     if size % POOL**2:
         return None
     fig = style.figure(style.PAGE, 2.2)
@@ -119,8 +118,9 @@ def architecture(record: Record, folder: Path, tail: str) -> Picture | None:
     ax.text(x - 0.3, 1.42, f"{weights(size):.0f} weights and biases", **corner)
     ax.set(xlim=(-0.1, x - 0.3), ylim=(-1.5, 1.65), aspect="equal")
     ax.set_axis_off()
-    return Picture(
-        style.save(fig, folder, f"figure-7-network{tail}"),
+    return sheet.save(
+        fig,
+        "figure-7-network",
         f"The network for L = {size}. Convolutions keep the side and are followed by ReLU, as is "
         f"the layer of {NEURONS} neurons; channels x side below each map.",
         "7",
@@ -158,9 +158,9 @@ def under(ax, x: float, name: str, text: str) -> None:
 # ---- figure 8
 
 
-def kernels(record: Record, folder: Path, tail: str) -> Picture | None:
+def kernels(sheet: Sheet) -> Picture | None:
     """Figure 8: two rows a lambda, magnetization and density; the first network of each."""
-    numbers = record.numbers
+    numbers = sheet.numbers
     chosen = kernels_set(numbers)
     if chosen is None:
         return None
@@ -187,8 +187,9 @@ def kernels(record: Record, folder: Path, tail: str) -> Picture | None:
         f"{filters.mean_roughness(own):.2f}"
         for lam, own in first.items()
     ]
-    return Picture(
-        style.save(fig, folder, f"figure-8-kernels{tail}"),
+    return sheet.save(
+        fig,
+        "figure-8-kernels",
         "Kernels of the first layer of one network of each lambda (x to the right), each over its "
         f"largest weight; only those with a weight beyond {filters.SMALLEST:g}. Rows: those that "
         f"read the magnetization and the density. {'; '.join(lines)}. Roughness: 1 for white noise, "

@@ -1,7 +1,5 @@
 """Figure 5 of the paper, a configuration of each phase, and how long the runs remember."""
 
-from pathlib import Path
-
 import numpy as np
 
 from analysis import style
@@ -9,12 +7,12 @@ from analysis.flocking import panels
 from analysis.flocking.labels import OBSERVABLES, PHASES, TYPICAL, WORDS
 from analysis.flocking.relaxation import Relaxation
 from analysis.page import Picture
-from analysis.record import Record
+from analysis.sheet import Sheet
 
 
-def maps(record: Record, folder: Path, tail: str) -> Picture | None:
+def maps(sheet: Sheet) -> Picture | None:
     """Figure 5."""
-    own, about = record.numbers.examples, record.numbers.about
+    own, about = sheet.numbers.examples, sheet.numbers.about
     if own is None:
         return None
     m, rho = own.magnetization[:], own.density[:]
@@ -29,17 +27,18 @@ def maps(record: Record, folder: Path, tail: str) -> Picture | None:
     axes[1, 0].set_xlabel(f"side: L = {about.size} sites", fontsize=7)
     panels.bar(fig, image, axes[0].tolist(), "magnetization $m_i$", aspect=14)
     panels.bar(fig, other, axes[1].tolist(), r"density $\rho_i$", aspect=14)
-    return Picture(
-        style.save(fig, folder, f"figure-5-maps{tail}"),
+    return sheet.save(
+        fig,
+        "figure-5-maps",
         f"Magnetization (above) and density (below) at rho0 = {about.density:g} in the phases L, "
         "L+G and G; particles propel themselves along x, to the right or left.",
         "5",
     )
 
 
-def relaxation(record: Record, folder: Path, tail: str) -> Picture | None:
+def relaxation(sheet: Sheet) -> Picture | None:
     """Correlation times by temperature, and whether ordered and disordered starts agree."""
-    found = record.numbers.relaxation
+    found = sheet.numbers.relaxation
     if found is None:
         return None
     fig = style.figure(style.PAGE, 2.8)
@@ -49,9 +48,10 @@ def relaxation(record: Record, folder: Path, tail: str) -> Picture | None:
     panels.letter(left, "a")
     panels.letter(right, "b")
     known = int(np.isfinite(found.agree).sum())
-    return Picture(
-        style.save(fig, folder, f"relaxation{tail}"),
-        f"(a) Integrated autocorrelation times at rho0 = {record.numbers.about.density:g}, from "
+    return sheet.save(
+        fig,
+        "relaxation",
+        f"(a) Integrated autocorrelation times at rho0 = {sheet.numbers.about.density:g}, from "
         "looks after equilibration, of the order parameter |m|, the magnetization m, and the "
         "amplitude and the position of the band; open: longer than the run can tell (a lower "
         "bound). (b) |m| in the second half of those looks, by start, mean over replicas; grey: "

@@ -16,12 +16,13 @@ NEAREST = 0.0101  # of T: no further from the paper's example
 class Groups:
     """UMAP's groups of the n configurations of the reference density.
 
-    cluster, count, phase (g,): HDBSCAN's number of each group, how many configurations it has, and
-    the phase of most of them (0 G, 1 L+G, 2 L, -1 not assigned). positive (g,): share of them with
-    m > 0.  gas: how many groups have a configuration of phase G.  one_sign: share of the
-    configurations of L and L+G whose m has the sign of most of their group.  unassigned: share of
-    the n that is in no phase.  typical: {phase: (share in that phase of the configurations at the
-    paper's temperature for it, how many these are)}.
+    Of each group (g,): cluster, HDBSCAN's number; count, how many configurations it has that are in
+    a phase (those with domains of both spins are not); phase, that of most of them (0 G, 1 L+G, 2
+    L, -1: none is in a phase); positive, share of them with m > 0, NaN for none.  gas: how many
+    groups have a configuration of phase G.  one_sign: share of the configurations of L and L+G
+    whose m has the sign of most of their group.  unassigned: share of the n that is in no phase.
+    typical: {phase: (share in that phase of the configurations at the paper's temperature for it,
+    how many these are)}.
     """
 
     cluster: np.ndarray
@@ -42,12 +43,12 @@ def groups(run: Run) -> Groups | None:
     cluster, phase = run.phases.cluster[rows], run.phases.phase[rows]
     up = run.magnetization[rows].sum((1, 2), dtype=float) > 0
     known = np.unique(cluster[cluster >= 0])
-    own = [cluster == each for each in known]
+    own = [(cluster == each) & (phase >= 0) for each in known]
     return Groups(
         known.astype(int),
         np.array([here.sum() for here in own]),
-        np.array([np.bincount(phase[here] + 1).argmax() - 1 for here in own]),
-        np.array([up[here].mean() for here in own]),
+        np.array([np.bincount(phase[here] + 1, minlength=1).argmax() - 1 for here in own]),
+        np.array([up[here].mean() if here.any() else np.nan for here in own]),
         len(np.unique(cluster[(cluster >= 0) & (phase == G)])),
         signs(run, rows),
         float((phase < 0).mean()),

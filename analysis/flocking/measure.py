@@ -79,7 +79,7 @@ class Dots:
     """Configurations of the reference density, n of them at most, for scatter plots: temperature
     float32 (n,); projections float16 (n, 3) on the first three components, over rho0 L; embedding
     float16 (n, 2) in UMAP's plane, NaN where there is none; cluster int16 (n,): HDBSCAN's group,
-    -1: none.
+    -1: of none, or in no phase.
     """
 
     temperature: np.ndarray
@@ -111,8 +111,8 @@ class Components:
     times the mean along y of the first five components, and its standard error, float64 (5, L).
     constant: overlap of the first one with (1, ..., 1) / L.  wave_share (3,): of components 2-3,
     4-5, 6-7 in waves of one, two, three periods along x.  pairs: relative difference of the
-    variance in a pair, the largest of the three.  order_difference: largest | |p_1| / (rho0 L) - m |.
-    contrast: mean (p_2^2 + p_3^2)^(1/2) in phase L+G over that in L and G.  maximum: T of its
+    variance in a pair, the largest of the three.  order_difference: largest | |p_1| / (rho0 L) - m
+    |. contrast: mean (p_2^2 + p_3^2)^(1/2) in phase L+G over that in L and G.  maximum: T of its
     maximum less T of liquid fraction 1/2.
     """
 
@@ -165,8 +165,8 @@ class Trained:
 class Saliency:
     """|dS_c / dI| of one network.  map: of the configuration that is shown, both channels added,
     over its largest value; None: that is not among those mapped.  rows int32 (k,) of dataset.h5:
-    the configurations of phase L+G; participation, edges float64 (k,): the share of the sites that it
-    lives on, and Pearson's r over columns with the gradient of the density's profile.  outside:
+    the configurations of phase L+G; participation, edges float64 (k,): the share of the sites that
+    it lives on, and Pearson's r over columns with the gradient of the density's profile.  outside:
     mean |dS_c / dI| of L and G configurations over that of L+G, NaN where one kind is not mapped.
     """
 
@@ -330,13 +330,16 @@ def dots(run: Run, found: components.Components, p: np.ndarray) -> Dots:
     order = np.random.default_rng(0).permutation(len(p))[:DOTS]
     rows = found.rows[order]
     there = run.phases is not None
+    cluster = np.full(len(rows), -1)
+    if there:
+        cluster = np.where(run.phases.phase[rows] >= 0, run.phases.cluster[rows], -1)
     return Dots(
         run.temperature[rows].astype(np.float32),
         p[order, :3].astype(np.float16),
         (run.phases.embedding[rows] if there else np.full((len(rows), 2), np.nan)).astype(
             np.float16
         ),
-        (run.phases.cluster[rows] if there else np.full(len(rows), -1)).astype(np.int16),
+        cluster.astype(np.int16),
     )
 
 

@@ -11,7 +11,7 @@ from analysis.flocking import panels
 from analysis.flocking.frames import Movie
 from analysis.flocking.labels import STARTS
 from analysis.page import Picture
-from analysis.record import Record
+from analysis.sheet import Sheet
 
 SECONDS = 8.0  # of a whole movie
 
@@ -82,30 +82,30 @@ def write(movie: Movie, titles: list[str], file: Path, shortest: int) -> Path:
     return file
 
 
-def band(record: Record, folder: Path, tail: str) -> Picture | None:
+def band(sheet: Sheet) -> Picture | None:
     """A band on its way; None: none was filmed."""
-    own = record.numbers.movies.get("band")
+    own = sheet.numbers.movies.get("band")
     if own is None:
         return None
     titles = [f"$t$ = {time:.0f}" for time in own.above]
-    file = write(own, titles, folder / f"movie-band{tail}.gif", 60)
+    file = write(own, titles, sheet.folder / f"{sheet.prefix}movie-band.gif", 60)
     return Picture(
         file.name,
-        f"A replica at rho0 = {own.mean_density:g}, T = {own.temperature:g}, in time. "
+        f"{sheet.about}A replica at rho0 = {own.mean_density:g}, T = {own.temperature:g}, in time. "
         "Magnetization and density, and their averages along y.",
     )
 
 
-def sweep(record: Record, folder: Path, tail: str) -> Picture | None:
+def sweep(sheet: Sheet) -> Picture | None:
     """A sample at each temperature, cold to hot; None: there is one temperature only."""
-    own = record.numbers.movies.get("sweep")
+    own = sheet.numbers.movies.get("sweep")
     if own is None:
         return None
     titles = [f"$T$ = {temperature:.2f}" for temperature in own.above]
-    file = write(own, titles, folder / f"movie-sweep{tail}.gif", 120)
+    file = write(own, titles, sheet.folder / f"{sheet.prefix}movie-sweep.gif", 120)
     return Picture(
         file.name,
-        "One sample at each temperature, cold to hot, each from a run of its own that started with "
+        f"{sheet.about}One sample at each temperature, cold to hot, each from a run of its own that started with "
         f"{STARTS[own.start]}; shifted so that the densest stretch is in the middle. Maps and "
         "their averages along y.",
     )

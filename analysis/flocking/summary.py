@@ -5,12 +5,12 @@ import numpy as np
 from analysis.claim import Claim
 from analysis.estimates import Estimate
 from analysis.flocking import extrapolation, network_claims, seeds
-from analysis.flocking.claims import NEAR, mixed_groups
+from analysis.flocking.claims import NEAR, mixed_groups, rise
+from analysis.flocking.extrapolation import Place
 from analysis.flocking.figures_components import given_to_umap
 from analysis.flocking.labels import NONE, PAPERS
-from analysis.flocking.measure import Numbers
 from analysis.record import Record
-from analysis.verdicts import SIGMAS
+from analysis.verdicts import NO, SIGMAS, UNDECIDED, YES, above
 
 PHASE = ("liquid gives way to bands", "bands give way to gas")  # at the two boundaries
 
@@ -86,18 +86,13 @@ def beside_umap(own: Estimate, umap: Estimate) -> str:
 
 def rises(record: Record) -> str:
     """How both move with density."""
-    truth = record.numbers.diagram
-    known = [np.flatnonzero(np.isfinite(truth.physical[:, i])) for i in range(2)]
-    both = [k for k in known if len(k) > 1]
-    if len(both) < 2:
-        return ""
-    low, high = truth.density[min(k[0] for k in both)], truth.density[max(k[-1] for k in both)]
-    steps = [np.diff(truth.physical[k, i]) for i, k in enumerate(known)]
-    if all((step > 0).all() for step in steps):
-        return f" Both rise with every step in density from rho0 = {low:g} to {high:g}."
-    if all(truth.physical[k[-1], i] > truth.physical[k[0], i] for i, k in enumerate(known)):
-        return f" Both are higher at rho0 = {high:g} than at {low:g}."
-    return f" Not both rise with density from rho0 = {low:g} to {high:g}."
+    said = []
+    for i, which in enumerate(("the first", "the second")):
+        found = rise(record.numbers.diagram, i)
+        if found is not None:
+            low, high, higher = found
+            said.append(f"{which} by {higher} from rho0 = {low:g} to {high:g}")
+    return f" With density they rise, {' and '.join(said)}." if said else ""
 
 
 def elsewhere(record: Record, several: bool) -> str:
@@ -106,53 +101,41 @@ def elsewhere(record: Record, several: bool) -> str:
     own = {lam: found for lam, found in network_claims.elsewhere(numbers).items() if found}
     if not own:
         return ""
-    where = network_claims.span(numbers)
-    text = (
-        f"{of(record, several)}Networks that learnt the phases at rho0 = "
-        f"{numbers.about.density:g} alone were asked at {where}, where they miss a boundary by "
-        f"more than {extrapolation.FAR:g} of T, or do not draw it, in a share of "
-    )
-    missed = {lam: seeds.mean(network_claims.missed(found)) for lam, found in own.items()}
-    text += " and ".join(f"{share} with lambda = {lam:g}" for lam, share in missed.items())
-    text += f" ({', '.join(counts(own))}); {distances(numbers, own)}."
-    return text + regularized(own, missed)
-
-
-def counts(own: dict[float, list]) -> list[str]:
-    return [
-        f"{len({p.network for p in found})} network"
-        f"{'s' if len({p.network for p in found}) > 1 else ''} of lambda = {lam:g}"
-        for lam, found in own.items()
-    ]
-
-
-def distances(numbers: Numbers, own: dict[float, list]) -> str:
-    """Of the boundaries that are drawn, none better than the grid of temperatures."""
+    said = [f"with lambda = {lam:g} {missed(found)}{distance(found)}" for lam, found in own.items()]
     grid = float(numbers.diagram.step.max()) / np.sqrt(12)
-    found = [
-        f"{extrapolation.mean_distance(places):.2g} (lambda = {lam:g})"
-        for lam, places in own.items()
-        if np.isfinite(extrapolation.mean_distance(places))
-    ]
-    if not found:
-        return "they draw no boundary there"
     return (
-        f"the others are {' and '.join(found)} off on average, where the grid of temperatures "
-        f"tells {grid:.1g}"
+        f"{of(record, several)}Networks that learnt the phases at rho0 = "
+        f"{numbers.about.density:g} alone were asked at {network_claims.span(numbers)}: "
+        f"{', '.join(said)} (missed: not drawn or more than {extrapolation.FAR:g} of T off; the "
+        f"grid of temperatures tells {grid:.1g}).{without(own)}"
     )
 
 
-def regularized(own: dict[float, list], missed: dict[float, Estimate]) -> str:
-    """Whether lambda = 0 fails more often, as the paper says."""
-    if not {NONE, PAPERS} <= own.keys():
+def missed(found: list[Place]) -> str:
+    count, networks = sum(bool(p.failed) for p in found), len({p.network for p in found})
+    return (
+        f"{networks} network{'s miss' if networks > 1 else ' misses'} {count} of {len(found)} "
+        f"boundar{'ies' if len(found) > 1 else 'y'}"
+    )
+
+
+def distance(found: list[Place]) -> str:
+    """Of those that are not missed."""
+    mean = extrapolation.mean_distance([p for p in found if not p.failed])
+    return f" and {mean:.2g} off on average at the others" if np.isfinite(mean) else ""
+
+
+def without(own: dict[float, list[Place]]) -> str:
+    """Whether lambda = 0 often fails, as the paper says."""
+    if NONE not in own:
         return ""
-    change = seeds.minus(*(network_claims.missed(own[lam]) for lam in (NONE, PAPERS)))
-    paper = "The paper's networks without regularization often fail there"
-    if np.isfinite(change.error) and change.value > SIGMAS * change.error:
-        return f" {paper}; so do these."
-    if missed[NONE].value <= network_claims.OFTEN and not change.value > 0:
-        return f" {paper}; these do not more often than regularized ones."
-    return f" {paper}; these are too few to tell."
+    share = seeds.mean(network_claims.missed(own[NONE]))
+    said = {
+        YES: "so do these",
+        NO: "these do not",
+        UNDECIDED: "these are too few to tell",
+    }[above(network_claims.OFTEN).judge(share)]
+    return f" The paper's without regularization (lambda = 0) often fail there; {said}."
 
 
 def variance(record: Record, several: bool) -> str:
@@ -193,8 +176,8 @@ def groups(record: Record, several: bool) -> str:
         signs = (
             "each of one sign of m"
             if mixed == 0
-            else f"{mixed} of them with both signs of m, though {percent(found.one_sign)} of the "
-            "configurations have the sign of their group"
+            else f"{mixed} of them with both signs of m; {percent(found.one_sign)} of their "
+            "configurations have the sign of most of their group"
         )
         text += f": {ordered} of L or L+G, {signs}"
     return f"{text}; {100 * found.unassigned:.1f}% of the configurations are in none of the phases."
@@ -218,11 +201,12 @@ def saliency(record: Record, several: bool) -> str:
     )
     if PAPERS not in means:
         return f"{text}."
-    one, limit = means[PAPERS], network_claims.ON_EDGES
-    if np.isfinite(one.error) and abs(one.value - limit) <= SIGMAS * one.error:
-        return f"{text}: whether regularized networks look at the edges, as in the paper, is open."
-    look = "look" if one.value > limit else "do not look"
-    return f"{text}: regularized networks {look} at the edges ({limit:g} is needed), as the paper's do."
+    said = {
+        YES: "the regularized ones look at the edges, as the paper's do",
+        NO: "the regularized ones do not look at the edges, the paper's do",
+        UNDECIDED: "whether the regularized ones look at the edges, as the paper's do, is open",
+    }[above(network_claims.ON_EDGES).judge(means[PAPERS])]
+    return f"{text}: {said} (r above {network_claims.ON_EDGES:g} is asked for)."
 
 
 def memory(record: Record, several: bool) -> str:

@@ -128,10 +128,14 @@ def groups(record: Record) -> list[dict]:
     found = record.numbers.groups
     if found is None:
         return []
-    names = ("cluster", "count", "phase", "positive")
     return [
-        dict(zip(names, (each.item() for each in row), strict=True))
-        for row in zip(*(getattr(found, name) for name in names), strict=True)
+        {
+            "cluster": int(cluster),
+            "count": int(found.count[k]),
+            "phase": int(found.phase[k]),
+            "positive": number(found.positive[k]),
+        }
+        for k, cluster in enumerate(found.cluster)
     ]
 
 

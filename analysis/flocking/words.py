@@ -1,7 +1,6 @@
 """What the page says about its own rules and definitions; numbers in it are those of the code."""
 
 from analysis.flocking import components, extrapolation, filters, locality, physical, relaxation
-from analysis.flocking.figures_components import PURE
 from analysis.flocking.stated import CONFIGURATIONS, SIZE
 from jobs.flocking import phases
 
@@ -56,7 +55,7 @@ DEFINITIONS = f"""\
   figure 2); HDBSCAN finds the groups in UMAP's plane. Configurations with domains of both spins (the largest of three magnetization
   modes along x and along y above {phases.GAS:g} a particle and above |m|) are not assigned, nor is HDBSCAN's noise; a group is named by
   the means of its others, per particle: G if |m| and the mode along x are below {phases.GAS:g}; else L+G if that mode is above
-  {phases.BAND:g} |m|; else L. In figure 2 a group has a sign of m if at least {100 * PURE:.0f}% of its configurations have it.
+  {phases.BAND:g} |m|; else L.
   **UMAP's boundaries**: where the share of L, made never to rise with T, and that of G, never to fall, cross 1/2, of the
   configurations that are assigned (physical and networks' boundaries are where two shares are equal). Their errors hold the
   clustering fixed: replicas drawn again, and the spacing of temperatures over 12^(1/2).
