@@ -31,7 +31,7 @@ class Estimate:
             scale = int(np.floor(np.log10(max(abs(self.value), self.error))))
             return f"({Estimate(self.value / 10.0**scale, self.error / 10.0**scale)})e{scale}"
         digits = max(0, 1 - int(np.floor(np.log10(self.error))))
-        return f"{self.value:.{digits}f} ± {self.error:.{digits}f}"
+        return f"{self.value:z.{digits}f} ± {self.error:.{digits}f}"  # z: no -0
 
 
 UNDETERMINED = Estimate(np.nan, np.nan)

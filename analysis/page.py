@@ -198,8 +198,12 @@ def first_picture(study: ModuleType, pictures: list[Picture]) -> Picture | None:
 
 
 def figures_table(study: ModuleType, page: Page) -> list[str]:
+    """Why they cannot be compared is said once, above the claims."""
     rows = verdicts(study, page)
-    lines = [[r["figure"], r["shows"], r["verdict"], r["why"]] for r in rows]
+    known = [r["why"] * (not r["why"].startswith(f"{NOT_COMPARABLE}: ")) for r in rows]
+    lines = [
+        [r["figure"], r["shows"], r["verdict"], why] for r, why in zip(rows, known, strict=True)
+    ]
     return table(["figure of the paper", "shows", "verdict", "why"], lines)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from analysis import style
 from analysis.__main__ import main
 from analysis.estimates import Estimate
 from analysis.flocking import (
@@ -21,6 +22,7 @@ from analysis.flocking import (
     movies,
     network_claims,
     panels,
+    prediction,
     sampling,
     seeds,
 )
@@ -285,14 +287,16 @@ def test_bands_are_shifted_to_the_middle():
     )
 
 
-def test_pictures_of_all_predictions(tmp_path, capsys):
+def test_pictures_of_all_predictions(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(style.matplotlib.rcParams, "savefig.dpi", 40)
+    monkeypatch.setattr(prediction, "ROWS", 1)
     generator = np.random.default_rng(0)
     file = tmp_path / "mine-phases.h5"
-    density = generator.poisson(3, (35, 18, 18))
+    density = generator.poisson(3, (11, 18, 18))
     arrays = {
-        "probabilities": np.eye(3, dtype=np.float32)[np.arange(35) % 3],
-        "spread": np.full((35, 3), 0.1),
-        "phase": np.arange(35) % 3,
+        "probabilities": np.eye(3, dtype=np.float32)[np.arange(11) % 3],
+        "spread": np.full((11, 3), 0.1),
+        "phase": np.arange(11) % 3,
         "density": density,
         "magnetization": density - 3,
     }
@@ -301,7 +305,7 @@ def test_pictures_of_all_predictions(tmp_path, capsys):
     assert main(["flocking", str(file)]) == 0
     names = [tmp_path / f"mine-phases-{k}.png" for k in (1, 2)]
     assert capsys.readouterr().out.split() == [str(name) for name in names]
-    assert sorted(tmp_path.glob("*.png")) == names, "32 and 3 of them"
+    assert sorted(tmp_path.glob("*.png")) == names, "8 and 3 of them"
     shards.write(file, made.wrap({name: own[:3] for name, own in arrays.items()}), about)
     assert main(["flocking", str(file), "--out", str(tmp_path / "few")]) == 0
     assert [p.name for p in (tmp_path / "few").glob("*.png")] == ["mine-phases.png"]

@@ -82,10 +82,10 @@ def spectrum(maps: np.ndarray) -> np.ndarray:
 
 def components(run: Run, rows: np.ndarray | None = None) -> Components | None:
     """Of these rows of dataset.h5, by default the slice rho0 = system.density; None: fewer than
-    three.
+    four, which have fewer than three components.
     """
     rows = run.at(run.reference) if rows is None else rows
-    if len(rows) < 3:
+    if len(rows) < 4:
         return None
     size, replica, temperature = run.size, run.replica[rows], run.temperature[rows]
     maps = run.magnetization[rows].astype(np.float32)

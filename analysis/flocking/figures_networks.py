@@ -107,7 +107,7 @@ def architecture(sheet: Sheet) -> Picture | None:
         height = max(1.6 * side / size, 0.12)
         width = stack(ax, x, height, made == "input", channels)
         under(ax, x + width / 2, made.replace(" x ", "\u00d7"), f"{channels} \u00d7 {side}$^2$")
-        x += max(width + 0.25, 0.78)
+        x += max(width + 0.25, 0.88)
     for count, name, text in ((NEURONS, "dense", f"{NEURONS}"), (CLASSES, "softmax", "G, L+G, L")):
         neurons(ax, x, count)
         under(ax, x + 0.035, name, text)

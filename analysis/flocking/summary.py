@@ -85,14 +85,14 @@ def beside_umap(own: Estimate, umap: Estimate) -> str:
 
 
 def rises(record: Record) -> str:
-    """How both move with density."""
+    """How much higher both are at the highest density."""
     said = []
     for i, which in enumerate(("the first", "the second")):
         found = rise(record.numbers.diagram, i)
         if found is not None:
             low, high, higher = found
-            said.append(f"{which} by {higher} from rho0 = {low:g} to {high:g}")
-    return f" With density they rise, {' and '.join(said)}." if said else ""
+            said.append(f"{which} is {higher} higher at rho0 = {high:g} than at {low:g}")
+    return f" Of the two temperatures {', '.join(said)}." if said else ""
 
 
 def elsewhere(record: Record, several: bool) -> str:
@@ -122,7 +122,8 @@ def missed(found: list[Place]) -> str:
 def distance(found: list[Place]) -> str:
     """Of those that are not missed."""
     mean = extrapolation.mean_distance([p for p in found if not p.failed])
-    return f" and {mean:.2g} off on average at the others" if np.isfinite(mean) else ""
+    s = "" if len({p.network for p in found}) > 1 else "s"
+    return f" and put{s} the others {mean:.2g} off on average" if np.isfinite(mean) else ""
 
 
 def without(own: dict[float, list[Place]]) -> str:
