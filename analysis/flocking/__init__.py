@@ -25,8 +25,9 @@ from analysis.sheet import sheets
 NAME = "flocking"
 TITLE = "Flocking: the phases of the Active Ising Model"
 PAPER = (
-    "C. Casert, T. Vieijra, J. Nys, J. Ryckebusch, Interpretable machine learning for inferring the "
-    "phase boundaries in a nonequilibrium system, Phys. Rev. E 99, 023304 (2019), arXiv:1807.02468."
+    "C. Casert, T. Vieijra, J. Nys, J. Ryckebusch, Interpretable machine learning for inferring "
+    "the phase boundaries in a nonequilibrium system, Phys. Rev. E 99, 023304 (2019), "
+    "arXiv:1807.02468."
 )
 FIGURES = {
     "1": "how much of the variance the principal components explain, and their shape",

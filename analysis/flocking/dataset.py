@@ -145,7 +145,8 @@ def load(path: Path) -> Run:
         float(config["system"]["density"]), float(config["generate"]["equilibration"])
     except FileNotFoundError:
         raise BadInput(
-            f"no dataset.h5 in {path}: `python -m jobs flocking collect CONFIG.yaml --run {path}` writes it"
+            f"no dataset.h5 in {path}: `python -m jobs flocking collect CONFIG.yaml --run {path}` "
+            "writes it"
         ) from None
     except shards.BadFileError as error:
         raise BadInput(f"{file}: {error}") from None

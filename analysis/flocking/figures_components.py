@@ -155,8 +155,8 @@ def projections(sheet: Sheet) -> Picture | None:
         f"(a-c) Projections p_1, p_2, p_3 of {shown} configurations of rho0 = {about.density:g} on "
         "the first three principal components of the magnetization; (d, e) means at one "
         "temperature with one standard deviation; (f) the plane in which UMAP puts configurations "
-        f"that are alike near each other, each group (configurations with a ring) named by its phase and the "
-        f"sign of m in it; without a ring: in no phase.{caption}",
+        "that are alike near each other, each group (configurations with a ring) named by its "
+        f"phase and the sign of m in it; without a ring: in no phase.{caption}",
         "2",
     )
 

@@ -192,8 +192,8 @@ def kernels(sheet: Sheet) -> Picture | None:
         "figure-8-kernels",
         "Kernels of the first layer of one network of each lambda (x to the right), each over its "
         f"largest weight; only those with a weight beyond {filters.SMALLEST:g}. Rows: those that "
-        f"read the magnetization and the density. {'; '.join(lines)}. Roughness: 1 for white noise, "
-        "0 for a smooth kernel.",
+        f"read the magnetization and the density. {'; '.join(lines)}. Roughness: 1 for white "
+        "noise, 0 for a smooth kernel.",
         "8",
     )
 

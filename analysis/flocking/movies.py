@@ -105,7 +105,7 @@ def sweep(sheet: Sheet) -> Picture | None:
     file = write(own, titles, sheet.folder / f"{sheet.prefix}movie-sweep.gif", 120)
     return Picture(
         file.name,
-        f"{sheet.about}One sample at each temperature, cold to hot, each from a run of its own that started with "
-        f"{STARTS[own.start]}; shifted so that the densest stretch is in the middle. Maps and "
-        "their averages along y.",
+        f"{sheet.about}One sample at each temperature, cold to hot, each from a run of its own "
+        f"that started with {STARTS[own.start]}; shifted so that the densest stretch is in the "
+        "middle. Maps and their averages along y.",
     )

@@ -73,7 +73,7 @@ def picture(rows: np.ndarray, maps: dict, ends: dict, answers: tuple):
     for name, image in images.items():
         shown = [ax for ax in axes.ravel() if ax.figure is not None]
         label = {"magnetization": "magnetization $m_i$", "density": r"density $\rho_i$"}[name]
-        panels.bar(fig, image, shown, label, aspect=30)
+        panels.bar(fig, image, shown, label, aspect=30 * lines, shrink=max(0.4, 1 / lines))
     return fig
 
 

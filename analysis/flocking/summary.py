@@ -17,13 +17,14 @@ PHASE = ("liquid gives way to bands", "bands give way to gas")  # at the two bou
 
 def sentence(records: list[Record]) -> str:
     model = (
-        "The Active Ising Model: particles of spin +1 and -1 hop on a periodic square lattice of "
-        "side L, those of spin +1 more often to the right and those of spin -1 to the left (D: rate "
-        "of hops, epsilon: how one-sided they are), and turn to the spin of most others on their "
-        "site, the more surely the lower the temperature T. There are three phases: **L**, liquid, "
-        "in which nearly all go one way; **G**, gas, in which they do not; and **L+G**, bands of "
-        "liquid that travel through gas. rho0 is the mean number of particles a site; lambda, of a "
-        "network, is the strength of the penalty on its squared weights (regularization)."
+        "The Active Ising Model: particles of spin +1 and -1 hop on a periodic square lattice "
+        "of side L, those of spin +1 more often to the right and those of spin -1 to the left "
+        "(D: rate of hops, epsilon: how one-sided they are), and turn to the spin of most "
+        "others on their site, the more surely the lower the temperature T. There are three "
+        "phases: **L**, liquid, in which nearly all go one way; **G**, gas, in which they do "
+        "not; and **L+G**, bands of liquid that travel through gas. rho0 is the mean number of "
+        "particles a site; lambda, of a network, is the strength of the penalty on its squared "
+        "weights (regularization)."
     )
     return " ".join([model, *(run_in_words(record) for record in records)])
 
@@ -101,20 +102,22 @@ def elsewhere(record: Record, several: bool) -> str:
     own = {lam: found for lam, found in network_claims.elsewhere(numbers).items() if found}
     if not own:
         return ""
-    said = [f"with lambda = {lam:g} {missed(found)}{distance(found)}" for lam, found in own.items()]
+    said = [missed(lam, found) + distance(found) for lam, found in own.items()]
     grid = float(numbers.diagram.step.max()) / np.sqrt(12)
     return (
         f"{of(record, several)}Networks that learnt the phases at rho0 = "
         f"{numbers.about.density:g} alone were asked at {network_claims.span(numbers)}: "
-        f"{', '.join(said)} (missed: not drawn or more than {extrapolation.FAR:g} of T off; the "
-        f"grid of temperatures tells {grid:.1g}).{without(own)}"
+        f"{', '.join(said)}. Missed is what is not drawn or more than {extrapolation.FAR:g} off; "
+        f"only boundaries whose physical place is known to {extrapolation.FAR / 2:g} count, and the "
+        f"grid of temperatures tells {grid:.1g}.{without(own)}"
     )
 
 
-def missed(found: list[Place]) -> str:
+def missed(lam: float, found: list[Place]) -> str:
     count, networks = sum(bool(p.failed) for p in found), len({p.network for p in found})
+    words = ("networks", "miss") if networks > 1 else ("network", "misses")
     return (
-        f"{networks} network{'s miss' if networks > 1 else ' misses'} {count} of {len(found)} "
+        f"{networks} {words[0]} with lambda = {lam:g} {words[1]} {count} of {len(found)} "
         f"boundar{'ies' if len(found) > 1 else 'y'}"
     )
 
@@ -122,8 +125,7 @@ def missed(found: list[Place]) -> str:
 def distance(found: list[Place]) -> str:
     """Of those that are not missed."""
     mean = extrapolation.mean_distance([p for p in found if not p.failed])
-    s = "" if len({p.network for p in found}) > 1 else "s"
-    return f" and put{s} the others {mean:.2g} off on average" if np.isfinite(mean) else ""
+    return f" (the others are {mean:.2g} of T off on average)" if np.isfinite(mean) else ""
 
 
 def without(own: dict[float, list[Place]]) -> str:
@@ -151,8 +153,8 @@ def variance(record: Record, several: bool) -> str:
     )
     return (
         f"{of(record, several)}The first seven principal components explain {raw} of the variance "
-        f"of the magnetization maps ({verdict} 99.9%); the shot noise of single particles, which no "
-        f"few components can explain, is {percent(found.shot_noise)}. Without it they explain "
+        f"of the magnetization maps ({verdict} 99.9%); the shot noise of single particles, which "
+        f"no few components can explain, is {percent(found.shot_noise)}. Without it they explain "
         f"{clean}, of maps averaged along y {averaged}."
     )
 
@@ -196,9 +198,11 @@ def saliency(record: Record, several: bool) -> str:
     if not means:
         return ""
     said = " and ".join(f"{own} with lambda = {lam:g}" for lam, own in means.items())
+    each = [len(network_claims.mapped(numbers, lam)) for lam in means]
+    count = f"{' and '.join(map(str, each))} network{'s' if sum(each) > 1 else ''}"
     text = (
         f"{of(record, several)}What decides that a configuration is banded is correlated with the "
-        f"edges of the band, column by column, by r = {said}"
+        f"edges of the band, column by column, by r = {said} ({count})"
     )
     if PAPERS not in means:
         return f"{text}."
