@@ -8,7 +8,7 @@ from analysis.flocking.dataset import Run
 from analysis.flocking.labels import TYPICAL
 
 FRAMES = 40  # of a movie, at most
-SIDE, MOVIE_SIDE = 144, 96  # of a map that is stored, at most: larger ones are averaged over blocks
+SIDE, MOVIE_SIDE = 96, 81  # of a map that is stored, at most: larger ones are averaged over blocks
 
 
 @dataclass(frozen=True)

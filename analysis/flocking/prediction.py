@@ -12,7 +12,8 @@ from analysis.flocking.labels import COLOURS, PHASES
 from analysis.runs import BadInput, read_prediction
 
 COLUMNS, ROWS = 8, 4  # configurations in a picture
-MAPS = ("magnetization", "density")
+CELL = 0.88  # inch, of a panel and the gap beside it
+LABELS = {"magnetization": "magnetization $m_i$", "density": r"density $\rho_i$"}
 
 
 def draw(path: Path, out: Path | None) -> list[Path]:
@@ -29,7 +30,7 @@ def draw(path: Path, out: Path | None) -> list[Path]:
             f"{len(PHASES)})"
         )
     spread = arrays.get("spread", np.zeros_like(p)).astype(float)
-    maps = {name: arrays[name] for name in MAPS if name in arrays and arrays[name].ndim == 3}
+    maps = {name: arrays[name] for name in LABELS if name in arrays and arrays[name].ndim == 3}
     ends = {name: panels.reach(own) for name, own in maps.items()}  # one scale for all pictures
     folder = out or path.parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -39,7 +40,12 @@ def draw(path: Path, out: Path | None) -> list[Path]:
         fig = picture(
             rows, {k: own[rows] for k, own in maps.items()}, ends, (p[rows], spread[rows])
         )
-        fig.suptitle(f"{model}; bars: probability of gas (G), bands (L+G), liquid (L)", fontsize=7)
+        fig.suptitle(
+            f"{model}; bars: probability of gas (G), bands (L+G), liquid (L)",
+            fontsize=7,
+            y=1 - 0.05 / fig.get_figheight(),
+            va="top",
+        )
         name = path.stem + (f"-{len(found) + 1}" if len(p) > COLUMNS * ROWS else "")
         found.append(folder / style.save(fig, folder, name))
     return found
@@ -48,32 +54,38 @@ def draw(path: Path, out: Path | None) -> list[Path]:
 def picture(rows: np.ndarray, maps: dict, ends: dict, answers: tuple):
     """These configurations of the file, each its maps {name: (n, L, L)} above its probabilities;
     answers: these and their spread over networks, (n, 3) each.
+
+    Laid out in inches by hand: the layout engine takes half a minute for so many panels.
     """
-    columns, deep = min(COLUMNS, len(rows)), len(maps) + 1
-    lines = -(-len(rows) // columns)
-    fig = style.figure(1.3 + 0.84 * max(3, columns), 0.5 + 0.95 * deep * lines)
-    axes = fig.subplots(deep * lines, columns, squeeze=False)
-    images = {}
-    for place in range(lines * columns):
+    columns, block = min(COLUMNS, len(rows)), CELL * (len(maps) + 1) + 0.35
+    lines, right = -(-len(rows) // columns), 0.5 + CELL * columns
+    size = (max(4.4, right + 1.3), 0.4 + block * lines)
+    fig, images = style.figure(*size), {}
+    fig.set_layout_engine("none")
+
+    def panel(left: float, top: float, width: float, tall: float):
+        across, up = size
+        return fig.add_axes((left / across, 1 - (top + tall) / up, width / across, tall / up))
+
+    for place, row in enumerate(rows):
         line, column = divmod(place, columns)
-        own = axes[deep * line : deep * (line + 1), column]
-        if place >= len(rows):
-            for ax in own:
-                ax.remove()
-            continue
+        corner = 0.5 + CELL * column, 0.45 + block * line
+        own = [
+            panel(corner[0], corner[1] + CELL * k, 0.9 * CELL, 0.9 * CELL)
+            for k in range(len(maps) + 1)
+        ]
         for ax, (name, values) in zip(own, maps.items(), strict=False):
             images[name] = getattr(panels, name)(ax, values[place].astype(float), ends[name])
         bars(own[-1], *(each[place] for each in answers))
-        phase = PHASES[int(answers[0][place].argmax())]
-        own[0].set_title(f"{rows[place] + 1}: {phase}", fontsize=7)
+        own[0].set_title(f"{row + 1}: {PHASES[int(answers[0][place].argmax())]}", fontsize=7)
         if column == 0:
             for ax, text in zip(own, (*maps, "$P_c$"), strict=True):
                 ax.set_ylabel(text, fontsize=7)
             own[-1].set_yticks([0, 1])
-    for name, image in images.items():
-        shown = [ax for ax in axes.ravel() if ax.figure is not None]
-        label = {"magnetization": "magnetization $m_i$", "density": r"density $\rho_i$"}[name]
-        panels.bar(fig, image, shown, label, aspect=30 * lines, shrink=max(0.4, 1 / lines))
+    for k, (name, image) in enumerate(images.items()):
+        ax = panel(right + 0.1 + 0.6 * k, 0.45, 0.08, min(2.4, block - 0.5))
+        fig.colorbar(image, cax=ax).set_label(LABELS[name], fontsize=7)
+        ax.tick_params(labelsize=6)
     return fig
 
 

@@ -108,8 +108,9 @@ def elsewhere(record: Record, several: bool) -> str:
         f"{of(record, several)}Networks that learnt the phases at rho0 = "
         f"{numbers.about.density:g} alone were asked at {network_claims.span(numbers)}: "
         f"{', '.join(said)}. Missed is what is not drawn or more than {extrapolation.FAR:g} off; "
-        f"only boundaries whose physical place is known to {extrapolation.FAR / 2:g} count, and the "
-        f"grid of temperatures tells {grid:.1g}.{without(own)}"
+        "only boundaries whose physical place is known to "
+        f"{extrapolation.FAR / 2:g} count, and the grid of temperatures tells {grid:.1g}."
+        f"{without(own)}"
     )
 
 
