@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 
 from analysis.runs import BadInput
-from jobs import shards, whole_file
+from jobs import hdf5, shards, whole_file
 
 LARGEST = 2_000_000  # bytes
 KIND = "quench record"
@@ -67,7 +67,7 @@ class Record:
 def write(path: Path, record: Record) -> Path:
     """Write a record, or nothing.  Raises BadInput if it would pass LARGEST."""
     drawn = io.BytesIO()
-    with h5py.File(drawn, "w", track_order=True, libver="latest") as file:
+    with h5py.File(drawn, "w", track_order=True, libver=hdf5.FORMAT) as file:
         file.attrs["kind"] = KIND
         _put(file, "origin", record.origin)
         _put(file, "numbers", record.numbers)

@@ -3,27 +3,32 @@ network answers are known.
 """
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 from resealed import resealed, with_attributes
 
+from analysis import flocking, page, record, style
 from analysis.__main__ import main
 from analysis.estimates import Estimate
 from analysis.flocking import (
     answers,
-    claims,
     components,
     dataset,
     extrapolation,
+    figures_components,
+    groups,
     network_claims,
-    numbers_of,
     physical,
     relaxation,
-    rows,
+    stated,
+    summary,
 )
-from analysis.flocking.networks import Network, parse
+from analysis.flocking.labels import Network, parse
+from analysis.flocking.measure import Trained, numbers_of, origin, system
+from analysis.record import Record
 from tests import flocking_run as made
 from tests.flocking_run import BAND, CORRELATION_TIME, DIFFUSION, OBSERVE, REFERENCE, G, L
 
@@ -32,6 +37,23 @@ from tests.flocking_run import BAND, CORRELATION_TIME, DIFFUSION, OBSERVE, REFER
 def whole(tmp_path_factory):
     """A run with everything, and the phase of every configuration."""
     return made.whole_run(tmp_path_factory.mktemp("flocking") / "run")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def coarse_figures():
+    """Files are written as ever, of few points."""
+    before = style.matplotlib.rcParams["savefig.dpi"]
+    style.matplotlib.rcParams["savefig.dpi"] = 40
+    yield
+    style.matplotlib.rcParams["savefig.dpi"] = before
+
+
+@pytest.fixture(scope="module")
+def page_of_run(whole, tmp_path_factory):
+    """The page made from the run."""
+    out = tmp_path_factory.mktemp("page")
+    assert main(["flocking", str(whole[0]), "--out", str(out)]) == 0
+    return out
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +67,27 @@ def numbers(run):
 
 
 @pytest.fixture(scope="module")
-def judged(run, numbers):
-    return claims.all_claims(run, numbers)
+def measured(run, numbers):
+    return Record(origin(run, numbers), numbers)
+
+
+@pytest.fixture(scope="module")
+def judged(measured):
+    return flocking.claims(measured)
+
+
+@pytest.fixture(scope="module")
+def decomposed(run):
+    return components.components(run, physical.settled(run, REFERENCE))
+
+
+@pytest.fixture(scope="module")
+def places(numbers):
+    return extrapolation.places(numbers.diagram, numbers.answers)
 
 
 def the(found, start):
-    (row,) = [r for r in found if r.claim.startswith(start)]
+    (row,) = [r for r in found if r.text.startswith(start)]
     return row
 
 
@@ -103,8 +140,8 @@ def test_shares_of_waves_with_a_known_shot_noise(tmp_path):
     assert found.first_averaged.value > 0.95
 
 
-def test_order_parameter_and_shape_of_the_components(run, numbers):
-    found = numbers.components
+def test_order_parameter_and_shape_of_the_components(run, decomposed):
+    found = decomposed
     assert components.constant(found) == pytest.approx(1, abs=0.01)
     exact = np.abs(run.magnetization[found.rows].sum((1, 2))) / (run.size * run.size * REFERENCE)
     assert run.order[found.rows] == pytest.approx(exact)
@@ -121,23 +158,27 @@ def test_order_parameter_and_shape_of_the_components(run, numbers):
     assert components.wave_share(found)[0] > 0.9
 
 
-def test_components_of_shifted_waves_come_in_pairs(run, numbers):
+def test_components_of_shifted_waves_come_in_pairs(run, decomposed):
     x = np.arange(run.size)
     waves = [
         np.cos(2 * np.pi * k * x / run.size + shift) for k in (1, 2, 3) for shift in (0, np.pi / 2)
     ]
     vectors = np.array([np.ones(run.size), *waves])[:, :, None] * np.ones(run.size)
     vectors /= np.sqrt((vectors**2).sum((1, 2), keepdims=True))
-    found = components.Components(**{**numbers.components.__dict__, "vectors": vectors})
+    found = components.Components(**{**decomposed.__dict__, "vectors": vectors})
     assert components.wave_share(found) == pytest.approx([1, 1, 1])
 
 
 # --- boundaries ---
 
 
-def test_physical_boundaries_are_found_within_their_errors(numbers):
-    assert [b.density for b in numbers.truth] == [1, 3, 6]
-    for b in numbers.truth:
+def test_physical_boundaries_are_found_within_their_errors(run, numbers):
+    truth = physical.all_boundaries(run)
+    assert [b.density for b in truth] == [1, 3, 6]
+    assert numbers.diagram.density.tolist() == [1, 3, 6]
+    assert numbers.diagram.step == pytest.approx(0.05)
+    for k, b in enumerate(truth):
+        assert numbers.diagram.boundary(k, 1) == b.estimates[1]
         for estimate, known in zip(
             b.estimates, (made.lower(b.density), made.upper(b.density)), strict=True
         ):
@@ -227,8 +268,8 @@ def test_no_boundary_outside_the_temperatures(tmp_path):
     assert all(np.isnan(e.value) for e in found.estimates)
 
 
-def test_networks_cross_where_they_were_made_to(run, numbers):
-    for p in numbers.places:
+def test_networks_cross_where_they_were_made_to(places):
+    for p in places:
         own = made.offsets_of(
             (p.network.set, p.network.regularization), np.array([p.density]), p.network.seed
         )[0]
@@ -246,13 +287,8 @@ def test_networks_cross_where_they_were_made_to(run, numbers):
             )
 
 
-def test_extrapolation_numbers(run, numbers):
-    regular, plain = (
-        extrapolation.away(
-            extrapolation.select(numbers.places, set="reference", regularization=lam), REFERENCE
-        )
-        for lam in (0.01, 0.0)
-    )
+def test_extrapolation_numbers(numbers):
+    regular, plain = (network_claims.elsewhere(numbers)[lam] for lam in (0.01, 0.0))
     assert len(regular) == len(plain) == 3 * (2 * 2 - 1), (
         "networks, boundaries of other densities but an uncertain one"
     )
@@ -322,7 +358,7 @@ def test_places_add_nothing_to_what_seeds_know():
     )
 
 
-def test_networks_leave_out_what_the_truth_leaves_out(run, numbers):
+def test_networks_leave_out_what_the_truth_leaves_out(run):
     m, p = run.magnetization.copy(), dict(run.probabilities)
     network = Network("reference", 0.01, 0)
     cold = np.flatnonzero((run.temperature < 0.45) & (run.start == 0))
@@ -386,14 +422,12 @@ def test_phase_of_a_travelling_band_keeps_its_memory():
 def test_correlation_times_of_a_run(numbers):
     found = numbers.relaxation
     calm = (np.abs(found.temperature - 0.5) > 0.06) & (np.abs(found.temperature - 0.8) > 0.06)
-    tau = np.array([time.tau.value for time in found.times["abs_m"]])
+    tau = found.times["abs_m"].tau
     kept = np.exp(-OBSERVE / CORRELATION_TIME)
     assert np.median(tau[calm & (found.temperature < 0.8)]) == pytest.approx(
         OBSERVE * (0.5 + kept / (1 - kept)), rel=0.3
     )
-    assert not any(time.known for time in found.times["m"][:5]), (
-        "the sign never turns in the liquid"
-    )
+    assert not found.times["m"].known[:5].any(), "the sign never turns in the liquid"
     assert found.between("abs_m") == pytest.approx(500 / tau)
     assert (found.agree == 1).mean() > 0.8
 
@@ -412,7 +446,7 @@ def test_starts_that_disagree_are_noticed():
 
 
 def test_claims_of_a_run_that_is_not_the_papers(judged):
-    assert {c.agrees for c in judged if c.claim.startswith("lambda = 0")} == {"not comparable"}
+    assert {c.agrees for c in judged if c.text.startswith("lambda = 0")} == {"not comparable"}
     expected = {
         "the first 7 principal components explain the variance: share, magnetization as it is": "no",
         "the first component is the total magnetization": "yes",
@@ -434,40 +468,25 @@ def test_claims_of_a_run_that_is_not_the_papers(judged):
     assert {start: the(judged, start).by_rule for start in expected} == expected
 
 
-def test_what_is_comparable_with_the_paper(run):
-    changed = dict(run.__dict__)
-    count = rows.CONFIGURATIONS // 2
-    changed |= {
-        "magnetization": np.broadcast_to(np.int16(0), (count, 81, 81)),
-        "mean_density": np.full(count, REFERENCE),
-    }
-    assert rows.same_task(dataset.Run(**changed))
-    assert not rows.same_task(
-        dataset.Run(**{**changed, "mean_density": np.full(count - 1, REFERENCE)})
-    )
-    other = {**run.config, "system": {**run.config["system"], "self_propulsion": 0.5}}
-    assert not rows.same_task(dataset.Run(**{**changed, "config": other}))
-    assert not rows.same_task(run)
+def test_what_is_comparable_with_the_paper(numbers):
+    paper = replace(numbers.about, size=81, configurations=stated.CONFIGURATIONS // 2)
+    assert not stated.smaller(paper)
+    assert stated.smaller(replace(paper, configurations=2024)).startswith("2024 configurations")
+    assert stated.smaller(replace(paper, self_propulsion=0.5)).startswith("epsilon = 0.5")
+    assert stated.smaller(numbers.about).startswith("L = 27 in place of the paper's 81; 204 conf")
 
 
-def test_the_critical_point_needs_temperatures_above_it(run, numbers):
-    text = "all phase boundaries lie below T_c = 1"
-    assert the(claims.phase_diagram(run, numbers.truth), text).by_rule == "undecided", (
-        "temperatures end at 1"
-    )
-    hotter = dataset.Run(
-        **{**run.__dict__, "temperature": np.where(run.temperature == 1, 1.2, run.temperature)}
-    )
-    assert the(claims.phase_diagram(hotter, numbers.truth), text).by_rule == "yes"
-    unseen = [
-        *numbers.truth,
-        physical.Boundaries(
-            9.0, (numbers.truth[0].estimates[0], Estimate(np.nan, np.nan)), np.zeros(2), 0.0
-        ),
-    ]
-    assert the(claims.phase_diagram(hotter, unseen), text).by_rule == "undecided", (
-        "where is the gas?"
-    )
+def test_the_critical_point_needs_temperatures_above_it(measured):
+    def verdict(**changed):
+        numbers = replace(measured.numbers, **changed)
+        return the(flocking.claims(replace(measured, numbers=numbers)), "all phase").by_rule
+
+    assert verdict() == "undecided", "temperatures end at 1"
+    hotter, known = replace(measured.numbers.about, hottest=1.2), measured.numbers.diagram
+    assert verdict(about=hotter) == "yes"
+    gas = np.array([[True, False], [True, True], [True, True]])
+    unseen = replace(known, physical=np.where(gas, known.physical, np.nan))
+    assert verdict(about=hotter, diagram=unseen) == "undecided", "where is the gas?"
 
 
 def test_notes_say_what_is_counted(run, judged):
@@ -499,15 +518,17 @@ def test_notes_say_what_is_counted(run, judged):
     )
 
 
-def test_accuracy_of_one_network_has_the_error_of_replicas(run):
+def test_accuracy_of_one_network_has_the_error_of_replicas(run, numbers):
     index = np.flatnonzero(np.isclose(run.mean_density, REFERENCE))
     wrong = run.replica[index] % 4 == 0
     right = {0.0: ~wrong, 0.01: np.ones(len(index), bool)}
     networks = {
-        Network("reference", lam, 0): answers.Trained(1, 1, index, right[lam], None)
+        Network("reference", lam, 0): Trained(
+            1, 1, index, run.replica[index], right[lam], np.zeros((6, 2, 5, 5))
+        )
         for lam in right
     }
-    one = dataset.Run(**{**run.__dict__, "trained": networks})
+    one = replace(numbers, trained=networks)
     replicas, share = len(np.unique(run.replica[index])), (~wrong).mean()
     found = network_claims.accuracy(one, 0.0)
     assert found.value == pytest.approx(share)
@@ -536,34 +557,37 @@ FIGURES = [
 ]
 
 
-def test_report_and_figures(whole, tmp_path, capsys):
+def test_report_and_figures(whole, page_of_run):
     folder, _ = whole
-    assert main(["flocking", str(folder), "--out", str(tmp_path)]) == 0
-    figures = tmp_path / "figures"
+    figures = page_of_run / "figures"
     assert (
         {p.stem for p in figures.glob("*.png")}
         == {p.stem for p in figures.glob("*.pdf")}
         == set(FIGURES)
     )
-    with Image.open(figures / "movie.gif") as movie:
+    with Image.open(figures / "movie-sweep.gif") as movie:
         assert movie.n_frames == 17
     text, found = (
-        (tmp_path / "report.md").read_text(),
-        json.loads((tmp_path / "report.json").read_text()),
+        (page_of_run / "report.md").read_text(),
+        json.loads((page_of_run / "report.json").read_text()),
     )
     assert {f["file"] for f in found["figures"]} == {f"figures/{name}.png" for name in FIGURES} | {
-        "figures/movie.gif"
+        "figures/movie-sweep.gif"
     }
     assert all(f["file"] in text for f in found["figures"])
     assert len(found["networks"]) == 4 * 3 * 3 * 2, "sets and lambdas, seeds, densities, boundaries"
     assert {row["observable"] for row in found["correlation_times"]} == set(relaxation.OBSERVABLES)
+    assert len(found["training"]) == 4 * 3
+    assert [row["phase"] for row in found["groups"]] == [0, 2, 2, 1, 1]
     assert found["starts"][0]["temperatures"] == 17
     assert not found["left_out"]
-    assert (
-        "the 10 strongest Fourier modes of the magnetization maps, and of 3 copies of each" in text
+    modes = (
+        "the 10 strongest Fourier modes of the magnetization maps, and 3 randomly shifted copies"
     )
-    assert not list(folder.glob("report*")), "runs are not written to"
-    assert "figures/movie.gif" in capsys.readouterr().out
+    assert modes in text
+    assert not list(folder.glob("report*")), "but for its record nothing is written to a run"
+    assert max(line.count(" | ") for line in text.splitlines() if line.startswith("| ")) <= 6
+    assert "| 4 | which sites of a band decide what a network says | not comparable |" in text
 
 
 def test_a_run_that_was_only_collected_says_not_run(tmp_path, capsys):
@@ -591,7 +615,10 @@ def test_a_run_that_was_only_collected_says_not_run(tmp_path, capsys):
     assert drawn == {
         name for name in FIGURES if not name.startswith(("figure-3", "figure-4", "figure-8"))
     }
-    assert "### Not run" in (folder / "report.md").read_text()
+    text = (folder / "report.md").read_text()
+    assert "Not run: " in text
+    assert "no networks yet" in text
+    assert "saliency" not in " ".join(found["findings"])
 
 
 def test_damaged_and_foreign_files_are_left_out(tmp_path):
@@ -643,3 +670,114 @@ def test_names_of_networks():
     assert parse("all/lambda-0.0/seed-0") == parse("all/lambda-0/seed-0")
     assert parse("temperature") is None
     assert (G, BAND, L) == (0, 1, 2)
+
+
+# --- records ---
+
+
+def test_a_record_alone_makes_the_same_page(whole, page_of_run, tmp_path, capsys):
+    """Byte for byte, from another folder, written and read again, without the run."""
+    folder, _ = whole
+    kinds = {"flocking": flocking.Numbers}
+    written = (folder / record.NAME).rename(tmp_path / "moved.h5")
+    again = record.write(tmp_path / "again.h5", record.read(written, kinds))
+    assert again.read_bytes() == written.read_bytes()
+    assert written.stat().st_size < 300_000
+    away = folder.rename(folder.parent / "away")
+    try:
+        assert main(["flocking", str(again), "--out", str(tmp_path / "page")]) == 0
+    finally:
+        away.rename(folder)
+    names = ["report.json", "report.md", *(f"figures/{name}.png" for name in FIGURES)]
+    for name in names:
+        assert (tmp_path / "page" / name).read_bytes() == (page_of_run / name).read_bytes(), name
+    assert "figures/movie-sweep.gif" in capsys.readouterr().out
+
+
+def test_records_of_two_seeds_have_smaller_errors(measured, tmp_path, monkeypatch):
+    folder, _ = made.whole_run(tmp_path / "other", seed=6)
+    other = flocking.measure(folder)
+    assert other.origin.system == measured.origin.system == "L = 27, D = 1, epsilon = 0.9, rho0 = 3"
+    start = "the first 7 principal components explain the variance: share, magnetization as it is"
+    one, two, both = (
+        the(claims, start).estimate
+        for claims in (
+            flocking.claims(measured),
+            flocking.claims(other),
+            page.claims_of.pooled([flocking.claims(measured), flocking.claims(other)]),
+        )
+    )
+    assert both.error < min(one.error, two.error) or abs(one.value - two.value) > 2 * one.error
+    assert min(one.value, two.value) < both.value < max(one.value, two.value)
+    monkeypatch.setattr(flocking, "pictures", lambda records, folder: iter(()))
+    page.make(flocking, [measured, other], tmp_path / "page", lambda line: None)
+    found = json.loads((tmp_path / "page" / "report.json").read_text())
+    (share,) = [c for c in found["claims"] if c["claim"] == start]
+    assert share["ours"] == both.value
+    assert share["data"].startswith("2 runs together")
+    assert len(found["claims"]) == len(flocking.claims(measured)), "no claim is there twice"
+    assert any("2 runs; pictures show the largest" in note for note in found["left_out"])
+
+
+def test_networks_of_one_data_set_add_up(measured):
+    """A record with seeds 0 and 1 and one with seed 2 say what the one with all three says."""
+
+    def only(*seeds):
+        kept = {
+            name: {n: v for n, v in getattr(measured.numbers, name).items() if n.seed in seeds}
+            for name in ("answers", "trained", "saliency")
+        }
+        return replace(measured, numbers=replace(measured.numbers, **kept))
+
+    (together,) = record.gathered([only(0, 1), only(2)])
+    rows = [[c.as_row() for c in flocking.claims(each)] for each in (together, measured)]
+    assert rows[0] == rows[1]
+    assert [c.as_row() for c in flocking.claims(only(0, 1))] != rows[1]
+
+
+def test_what_must_not_add_up_is_another_system(run):
+    assert system(run) == "L = 27, D = 1, epsilon = 0.9, rho0 = 3"
+    changed = {**run.config, "unsupervised": {"modes": None}}
+    changed["system"] = {**run.config["system"], "algorithm": "standard", "time_step": 0.01}
+    other = dataset.Run(**{**run.__dict__, "config": changed})
+    assert system(other).endswith("rho0 = 3, time step 0.01, modes = None")
+
+
+# --- groups and findings ---
+
+
+def test_groups_of_mixed_sign_say_so(run, numbers):
+    assert numbers.groups.positive.tolist()[1:] == [1, 0, 1, 0]
+    cluster = np.where(run.phases.cluster == 4, 3, run.phases.cluster)
+    own = dataset.Run(**{**run.__dict__, "phases": replace(run.phases, cluster=cluster)})
+    found = groups.groups(own)
+    assert 0.05 < found.positive[3] < 0.95
+    name = figures_components.name_of(int(found.phase[3]), float(found.positive[3]))
+    assert name.startswith("L+G, $m")
+    assert name.endswith("%")
+    assert figures_components.name_of(1, 1.0) == "L+G, $m > 0$"
+    assert figures_components.name_of(2, 0.0004) == "L, $m < 0$\nin 99.9%"
+    assert figures_components.name_of(0, 0.5) == "G"
+
+
+def test_findings_say_what_the_numbers_say(measured):
+    found = flocking.findings([measured], flocking.claims(measured))
+    assert len(found) >= page.FINDINGS
+    assert found[0].startswith("At rho0 = 3 liquid gives way to bands at T = ")
+    assert "3 networks with lambda = 0 miss 9 of 9 boundaries" in found[1]
+    assert "3 networks with lambda = 0.01 miss 0 of 9 boundaries" in found[1]
+    assert found[1].endswith("often fail there; so do these.")
+    assert "5 groups (5 in the paper): 4 of L or L+G, each of one sign of m" in found[3]
+    assert "the regularized ones look at the edges" in found[4]
+    numbers = measured.numbers
+    poor = {n: replace(own, edges=-own.edges) for n, own in numbers.saliency.items()}
+    good = {
+        network: numbers.answers[replace(network, regularization=0.01)]
+        for network in numbers.answers
+    }
+    other = replace(measured, numbers=replace(numbers, saliency=poor, answers=good))
+    found = flocking.findings([other], flocking.claims(other))
+    assert found[1].endswith("often fail there; these do not.")
+    assert "do not look at the edges" in found[4]
+    none = replace(measured, numbers=replace(numbers, answers={}, trained={}, saliency={}))
+    assert summary.elsewhere(none, False) == summary.saliency(none, False) == ""

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.flocking import movie
+from analysis import flocking
+from analysis.flocking import frames
 from analysis.flocking.dataset import load
 from jobs import shards
 
@@ -45,19 +46,20 @@ def test_film(quench, run, tmp_path):
     assert code == 0
     assert len(shards.read(run / "film.h5")[0]["time"]) == 2  # asked for anew
 
-    name, caption = movie.band(load(run), tmp_path, "")
-    assert Image.open(tmp_path / name).n_frames == 2
-    assert "T = 0.5" in caption
+    shown = list(flocking.pictures([flocking.measure(run)], tmp_path))
+    (band,) = [p for p in shown if p is not None and p.file == "movie-band.gif"]
+    assert Image.open(tmp_path / band.file).n_frames == 2
+    assert "T = 0.5" in band.caption
 
 
 def test_without_a_film(quench, run, tmp_path):
     with h5py.File(run / "film.h5", "r+") as file:
         file["density"][0] = 0
     loaded = load(run)
-    assert movie.band(loaded, tmp_path, "") is None
+    assert frames.band(loaded) is None
     assert any("film.h5" in line for line in loaded.left_out)
     (run / "film.h5").unlink()
-    assert movie.band(load(run), tmp_path, "") is None
+    assert frames.band(load(run)) is None
     code, _ = quench(
         "flocking", "collect", tmp_path / "small.yaml", "--run", run, "--set", "film.frames=0"
     )

@@ -1,77 +1,89 @@
-"""Flocking: figures 1 to 8, how long the runs remember, a movie, and the report beside the paper's
-claims.
+"""Flocking: the phases of the Active Ising Model, found without labels and by networks that know
+one density.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from analysis.claim import Claim
 from analysis.flocking import (
-    architecture,
-    claims,
-    component_figures,
-    components,
-    diagram,
-    extrapolation,
-    filters,
-    maps,
-    movie,
-    physical,
-    relaxation,
-    relaxation_figure,
-    report,
-    saliency_figure,
+    figures_components,
+    figures_diagram,
+    figures_networks,
+    figures_runs,
+    movies,
 )
-from analysis.flocking.claims import Numbers
-from analysis.flocking.dataset import Run, load
-from analysis.runs import named
+from analysis.flocking.claims import claims
+from analysis.flocking.measure import Numbers, measure
+from analysis.flocking.summary import findings, sentence
+from analysis.flocking.tables import tables
+from analysis.flocking.words import DEFINITIONS, HOW_JUDGED
+from analysis.page import Picture
+from analysis.record import Record
+from analysis.sheet import sheets
+
+NAME = "flocking"
+TITLE = "Flocking: the phases of the Active Ising Model"
+PAPER = (
+    "C. Casert, T. Vieijra, J. Nys, J. Ryckebusch, Interpretable machine learning for inferring "
+    "the phase boundaries in a nonequilibrium system, Phys. Rev. E 99, 023304 (2019), "
+    "arXiv:1807.02468."
+)
+FIGURES = {
+    "1": "how much of the variance the principal components explain, and their shape",
+    "2": "configurations projected on the components, and grouped by UMAP",
+    "3": "phase diagram, by networks that know one density",
+    "4": "which sites of a band decide what a network says",
+    "5": "a configuration of each phase",
+    "6": "a configuration as a sum of components",
+    "7": "the network",
+    "8": "the first layer's kernels",
+}
+FIRST = ("figure-3-phase-diagram", "figure-2-projections", "figure-5-maps")
+DRAWN = (
+    figures_components.explained,
+    figures_components.projections,
+    figures_diagram.diagram,
+    figures_networks.saliency,
+    figures_runs.maps,
+    figures_components.taken_apart,
+    figures_networks.architecture,
+    figures_networks.kernels,
+    figures_runs.relaxation,
+    movies.band,
+    movies.sweep,
+)
+__all__ = [
+    "DEFINITIONS",
+    "FIGURES",
+    "FIRST",
+    "HOW_JUDGED",
+    "NAME",
+    "PAPER",
+    "TITLE",
+    "Numbers",
+    "between",
+    "claims",
+    "findings",
+    "left_out",
+    "measure",
+    "pictures",
+    "sentence",
+    "tables",
+]
 
 
-def numbers_of(run: Run) -> Numbers:
-    truth, settled = physical.all_boundaries(run), physical.settled(run, run.reference)
-    return Numbers(
-        components.components(run, settled),
-        truth,
-        extrapolation.places(run, truth),
-        relaxation.relaxation(run),
-    )
+def pictures(records: list[Record], folder: Path) -> Iterator[Picture | None]:
+    """All figures that each record has data for, one by one; None for one it has none for."""
+    for sheet in sheets(records, folder):
+        for draw in DRAWN:
+            yield draw(sheet)
 
 
-def pictures(run: Run, numbers: Numbers, folder: Path, prefix: str):
-    """Draw one by one all figures that this run has data for: (file name, caption), None for one it
-    has none for.
-    """
-    if numbers.components is not None:
-        yield component_figures.explained(run, numbers.components, folder, prefix)
-        yield component_figures.projections(run, numbers.components, folder, prefix)
-    yield diagram.diagram(run, numbers.truth, numbers.places, folder, prefix)
-    yield saliency_figure.saliency(run, folder, prefix)
-    yield maps.maps(run, folder, prefix)
-    if numbers.components is not None:
-        yield component_figures.taken_apart(run, numbers.components, folder, prefix)
-    yield architecture.architecture(run, folder, prefix)
-    yield filters.filters(run, folder, prefix)
-    yield relaxation_figure.relaxation(run, numbers.relaxation, folder, prefix)
-    yield movie.band(run, folder, prefix)
-    yield movie.sweep(run, folder, prefix)
+def between(records: list[Record]) -> list[Claim]:
+    """The paper compares densities, which are in one record, not systems."""
+    return []
 
 
-def analyse(paths: list[Path], out: Path, progress) -> Path:
-    """Draw all figures of these runs into out/figures and write out/report.md and .json; return
-    report.md's path.
-
-    progress(text) is called with each file's name.  Raises BadInput for a run that cannot be read.
-    """
-    runs = named([load(path) for path in paths])
-    folder = out / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
-    drawn, rows, found = [], [], []
-    for run in runs:
-        numbers = numbers_of(run)
-        found.append(numbers)
-        for picture in pictures(run, numbers, folder, f"{run.name}-" if len(runs) > 1 else ""):
-            if picture is not None:
-                drawn.append(picture)
-                progress(f"figures/{picture[0]}")
-        for line in run.left_out:
-            progress(f"left out: {run.name}: {line}")
-        rows += claims.all_claims(run, numbers)
-    return report.write(out, report.Content(runs, found, rows, drawn))
+def left_out(record: Record) -> list[str]:
+    return record.numbers.left_out

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.flocking.networks import Network, parse
+from analysis.flocking.labels import Network, parse
 from jobs import shards
 
 
@@ -166,7 +166,8 @@ def read_probabilities(
         if v.shape == (count, 3) and np.isfinite(v).all()
     }
     left_out += [
-        f"predict/probabilities.h5: {network.name} has not one probability of each phase for every configuration"
+        f"predict/probabilities.h5: {network.name} has not one probability of each phase for every "
+        "configuration"
         for network in sorted(set(named) - set(sound))
     ]
     return dict(sorted(sound.items()))

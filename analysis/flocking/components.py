@@ -12,14 +12,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.fft import fft2
+from scipy.ndimage import uniform_filter1d
 from sklearn.decomposition import PCA
 
-from analysis.estimates import Estimate
+from analysis.estimates import UNDETERMINED, Estimate
 from analysis.flocking import sampling
+from analysis.flocking.crossing import crossings, spacing
 from analysis.flocking.dataset import Run
+from analysis.flocking.labels import BAND, G, L
+from analysis.flocking.physical import BANDED, band_of_maps
 
 COMPONENTS, FIRST = 25, 7  # shown, and those of the paper's claim
 BATCH = 256  # maps transformed together
+SMOOTH = 5  # columns that a profile is averaged over before its liquid part is counted
 
 
 @dataclass(frozen=True)
@@ -77,10 +82,10 @@ def spectrum(maps: np.ndarray) -> np.ndarray:
 
 def components(run: Run, rows: np.ndarray | None = None) -> Components | None:
     """Of these rows of dataset.h5, by default the slice rho0 = system.density; None: fewer than
-    three.
+    four, which have fewer than three components.
     """
     rows = run.at(run.reference) if rows is None else rows
-    if len(rows) < 3:
+    if len(rows) < 4:
         return None
     size, replica, temperature = run.size, run.replica[rows], run.temperature[rows]
     maps = run.magnetization[rows].astype(np.float32)
@@ -152,3 +157,80 @@ def means_and_spreads(
         mean,
         np.sqrt(np.bincount(place, (values - mean[place]) ** 2) / np.maximum(count - 1, 1)),
     )
+
+
+def pairs(run: Run, found: Components) -> Estimate:
+    """|sum p_a^2 - sum p_b^2| over their mean, of the pairs (2, 3), (4, 5), (6, 7); the largest."""
+    squares = (found.projections - found.projections.mean(axis=0)) ** 2
+    each = [
+        sampling.of_sums(
+            run.replica[found.rows],
+            run.temperature[found.rows],
+            squares[:, [i, i + 1]].astype(float),
+            lambda s: 2 * np.abs(s[..., 0] - s[..., 1]) / (s[..., 0] + s[..., 1]),
+        )
+        for i in (1, 3, 5)
+        if i + 1 < squares.shape[1]
+    ]
+    return max(each, key=lambda e: e.value, default=UNDETERMINED)
+
+
+def contrast(run: Run, found: Components) -> Estimate:
+    """Mean ring of L+G configurations over that of L and G ones."""
+    phase, ring = (
+        run.phases.phase[found.rows],
+        np.hypot(found.projections[:, 1], found.projections[:, 2]).astype(float),
+    )
+    inside, outside = (phase == BAND).astype(float), np.isin(phase, (G, L)).astype(float)
+    columns = np.stack([inside, inside * ring, outside, outside * ring], axis=1)
+    return sampling.of_sums(
+        run.replica[found.rows],
+        run.temperature[found.rows],
+        columns,
+        lambda s: s[..., 1] / s[..., 0] * s[..., 2] / s[..., 3],
+    )
+
+
+def liquid_fraction(density: np.ndarray) -> np.ndarray:
+    """Share of the columns of each map (n, L, L) whose density lies above the middle between the
+    profile's ends, (n,).
+    """
+    profile = uniform_filter1d(density.mean(axis=2, dtype=float), SMOOTH, axis=1, mode="wrap")
+    middle = (profile.min(axis=1) + profile.max(axis=1)) / 2
+    return (profile > middle[:, None]).mean(axis=1)
+
+
+def maximum(run: Run, found: Components) -> Estimate:
+    """T where (p_2^2 + p_3^2)^(1/2) is largest minus T where the mean liquid fraction of banded
+    configurations falls through 1/2.
+
+    Of temperatures at which most configurations are banded; errors: replicas drawn again, and the
+    spacing of temperatures.
+    """
+    rows = found.rows
+    ring = np.hypot(found.projections[:, 1], found.projections[:, 2]).astype(float)
+    banded = (band_of_maps(run.density[rows]) > BANDED).astype(float)
+    values = np.stack(
+        [np.ones(len(rows)), ring, banded, banded * liquid_fraction(run.density[rows])], axis=1
+    )
+    first, sums = sampling.by_replica(run.replica[rows], values)
+    temperature = run.temperature[rows][first]
+    known = np.unique(temperature)
+
+    def apart(means: np.ndarray) -> np.ndarray:
+        most = means[..., 2] > 0.5 * means[..., 0]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            excess = np.where(most, means[..., 3] / means[..., 2] - 0.5, 0.0)
+        return known[(means[..., 1] / means[..., 0]).argmax(axis=-1)] - crossings(known, excess)
+
+    means = sampling.by_temperature(temperature, sums)[1]
+    value, again = (
+        float(apart(means)),
+        apart(sampling.by_temperature(temperature, sums, sampling.draws(temperature))[1]),
+    )
+    again = again[np.isfinite(again)]
+    if not np.isfinite(value) or len(again) < 2:
+        return UNDETERMINED
+    top = known[(means[:, 1] / means[:, 0]).argmax()]
+    grid = np.nan_to_num(spacing(known, top), nan=np.diff(known).max()) / np.sqrt(12)
+    return Estimate(value, float(np.hypot(again.std(ddof=1), grid)))

@@ -19,7 +19,7 @@ from analysis.flocking.answers import (
     read_saliency,
     read_trained,
 )
-from analysis.flocking.networks import Network
+from analysis.flocking.labels import Network
 from analysis.runs import BadInput
 from jobs import shards, yaml12
 
@@ -65,6 +65,19 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Film:
+    """A replica in time: magnetization and density (k, L, L) at time (k,), and its temperature and
+    mean density.
+    """
+
+    magnetization: np.ndarray
+    density: np.ndarray
+    time: np.ndarray
+    temperature: float
+    mean_density: float
+
+
+@dataclass(frozen=True)
 class Run:
     """One run.  n configurations: magnetization int16 and density uint16 (n, L, L) as [x, y]; the
     rest (n,).
@@ -88,6 +101,7 @@ class Run:
     probabilities: dict[Network, np.ndarray]
     saliency: Saliency | None
     trained: dict[Network, Trained]
+    film: Film | None
     left_out: list[str]
 
     @property
@@ -131,7 +145,8 @@ def load(path: Path) -> Run:
         float(config["system"]["density"]), float(config["generate"]["equilibration"])
     except FileNotFoundError:
         raise BadInput(
-            f"no dataset.h5 in {path}: `python -m jobs flocking collect CONFIG.yaml --run {path}` writes it"
+            f"no dataset.h5 in {path}: `python -m jobs flocking collect CONFIG.yaml --run {path}` "
+            "writes it"
         ) from None
     except shards.BadFileError as error:
         raise BadInput(f"{file}: {error}") from None
@@ -163,6 +178,7 @@ def load(path: Path) -> Run:
         read_probabilities(origin, count, left_out),
         read_saliency(origin, arrays["magnetization"].shape, left_out),
         read_trained(origin, left_out),
+        read_film(path, attributes, left_out),
         left_out,
     )
 
@@ -191,3 +207,23 @@ def series_of(arrays: dict) -> Series | None:
         own["magnetization"].astype(float),
         modes[..., 0] + 1j * modes[..., 1],
     )
+
+
+def read_film(path: Path, attributes: dict, left_out: list[str]) -> Film | None:
+    """The film of the run with these attributes of dataset.h5; None: it has none."""
+    try:
+        found, own = shards.read(
+            path / "film.h5", study="flocking", config_digest=attributes.get("config_digest")
+        )
+        return Film(
+            found["magnetization"],
+            found["density"],
+            found["time"],
+            float(own["temperature"]),
+            float(own["mean_density"]),
+        )
+    except FileNotFoundError:
+        return None
+    except (shards.BadFileError, KeyError) as error:
+        left_out.append(f"film.h5: {error}")
+        return None

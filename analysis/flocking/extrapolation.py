@@ -9,12 +9,28 @@ import numpy as np
 from analysis.estimates import UNDETERMINED, Estimate
 from analysis.flocking.crossing import boundaries
 from analysis.flocking.dataset import Run
-from analysis.flocking.networks import BOUNDARIES, Network
-from analysis.flocking.physical import Boundaries, settled
+from analysis.flocking.labels import BOUNDARIES, Network
+from analysis.flocking.physical import Diagram, settled
 from analysis.flocking.sampling import by_temperature, difference, draws
 from analysis.flocking.seeds import jackknife
 
 FAR = 0.05  # of T: further from the physical boundary a network has failed there
+INSET = 5.0  # density of the inset of the paper's figure 3
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one network says: temperatures where P_L = P_L+G and where P_L+G = P_G at each density
+    of the phase diagram, NaN where they never are, and their errors over replicas, float64 (d, 2).
+
+    curve, float32 (t, 3): probabilities of G, L+G, L at temperatures at (t,) of the density that is
+    shown (shown_density), averaged over configurations.
+    """
+
+    temperature: np.ndarray
+    error: np.ndarray
+    at: np.ndarray
+    curve: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -70,23 +86,51 @@ def found_by(run: Run, network: Network, rows: np.ndarray) -> list[Estimate]:
     return estimates
 
 
-def places(run: Run, truth: list[Boundaries]) -> list[Place]:
-    """Every network at every density and boundary, from the configurations that the truth is from:
-    none of domains of both spins.
+def answers(run: Run, truth: Diagram) -> dict[Network, Answers]:
+    """Every network at every density, from the configurations that the truth is from: none of
+    domains of both spins.
     """
-    rows, found = (
-        {true.density: settled(run, true.density) for true in truth} if run.probabilities else {},
-        [],
-    )
+    if not run.probabilities:
+        return {}
+    rows = [settled(run, density) for density in truth.density]
+    shown = rows[truth.at(shown_density(truth, run.reference))]
+    found = {}
     for network in run.probabilities:
-        for true in truth:
-            if len(rows[true.density]):
-                here = found_by(run, network, rows[true.density])
-                found += [
-                    Place(network, true.density, i, here[i], true.estimates[i])
-                    for i in range(len(BOUNDARIES))
-                ]
+        each = [
+            found_by(run, network, here) if len(here) else [UNDETERMINED] * len(BOUNDARIES)
+            for here in rows
+        ]
+        temperature, error = (
+            np.array([[getattr(e, what) for e in pair] for pair in each])
+            for what in ("value", "error")
+        )
+        t, curve = curves(run, network, shown) if len(shown) else (np.empty(0), np.empty((0, 3)))
+        found[network] = Answers(temperature, error, t, curve.astype(np.float32))
     return found
+
+
+def shown_density(truth: Diagram, reference: float) -> float:
+    """The density whose probabilities are shown: that of the paper's inset or the nearest one, not
+    the reference if there is another.
+    """
+    others = [d for d in truth.density if not np.isclose(d, reference)]
+    return float(min(others, key=lambda d: abs(d - INSET))) if others else reference
+
+
+def places(truth: Diagram, by_network: dict[Network, Answers]) -> list[Place]:
+    """Every network at every density and boundary."""
+    return [
+        Place(
+            network,
+            float(density),
+            i,
+            Estimate(float(own.temperature[k, i]), float(own.error[k, i])),
+            truth.boundary(k, i),
+        )
+        for network, own in by_network.items()
+        for k, density in enumerate(truth.density)
+        for i in range(len(BOUNDARIES))
+    ]
 
 
 def select(all_places: list[Place], *, set: str, regularization: float) -> list[Place]:

@@ -2,189 +2,216 @@
 
 import numpy as np
 
+from analysis.claim import Claim
 from analysis.estimates import UNDETERMINED, Estimate, exact
-from analysis.flocking import extrapolation, filters, locality, sampling, seeds
-from analysis.flocking.answers import Trained
-from analysis.flocking.dataset import Run
+from analysis.flocking import extrapolation, filters, sampling, seeds
 from analysis.flocking.extrapolation import FAR, Place
-from analysis.flocking.networks import BAND, BOUNDARIES, PAPERS, REFERENCE, groups
-from analysis.flocking.rows import Claim, exactly, row
+from analysis.flocking.labels import BOUNDARIES, NONE, PAPERS, REFERENCE, groups, shown_set, weights
+from analysis.flocking.measure import Numbers, Saliency, Trained
+from analysis.flocking.stated import exactly, of_all, of_slice
+from analysis.record import Record
 from analysis.verdicts import above, below, between
 
 RIGHT, SAME = 0.99, 0.01  # accuracy that is "perfect", and difference that is none
 FEW, OFTEN = 0.1, 0.2  # shares of boundaries that a network misses
 ON_EDGES, LOCAL = 0.5, 0.8  # correlation with the edges; ratio of two participations that differ
-NONE = 0.0  # lambda of the networks without regularization
+PAIR = (NONE, PAPERS)
 
 
-def rows(run: Run, places: list[Place]) -> list[Claim]:
-    return [*training(run), *extrapolated(run, places), *saliency(run), *first_layer(run)]
+def claims(record: Record) -> list[Claim]:
+    return [
+        *training(record),
+        *extrapolated(record),
+        *saliency(record),
+        *first_layer(record),
+    ]
 
 
-def accuracy(run: Run, regularization: float) -> Estimate | None:
+# ---- training
+
+
+def accuracy(numbers: Numbers, regularization: float) -> Estimate | None:
     """Mean accuracy on the test set over networks of the reference set, error from their scatter;
     of one: replicas drawn again.
     """
-    own = _trained(run, regularization)
+    own = _trained(numbers, regularization)
     if len(own) > 1:
         return seeds.mean({seed: each.accuracy for seed, each in own.items()})
-    return next((_share(run, each.index, each.right) for each in own.values()), None)
+    return next((_share(each, each.right) for each in own.values()), None)
 
 
-def accuracy_change(run: Run) -> Estimate | None:
+def accuracy_change(numbers: Numbers) -> Estimate | None:
     """Accuracy with PAPERS minus with NONE, seed by seed; of one seed configuration by
     configuration.
     """
-    own = [_trained(run, lam) for lam in (PAPERS, NONE)]
+    own = [_trained(numbers, lam) for lam in (PAPERS, NONE)]
     if not all(own):
         return None
     (first, *more), (second, *_) = (list(each.values()) for each in own)
     if not more and own[0].keys() == own[1].keys() and np.array_equal(first.index, second.index):
-        return _share(run, first.index, first.right.astype(float) - second.right)
+        return _share(first, first.right.astype(float) - second.right)
     return seeds.minus(*({seed: each.accuracy for seed, each in one.items()} for one in own))
 
 
-def _trained(run: Run, regularization: float) -> dict[int, Trained]:
+def _trained(numbers: Numbers, regularization: float) -> dict[int, Trained]:
     """Networks of the reference set, by seed."""
     return {
-        network.seed: run.trained[network]
-        for network in groups(run.trained).get((REFERENCE, regularization), [])
+        network.seed: numbers.trained[network]
+        for network in groups(numbers.trained).get((REFERENCE, regularization), [])
     }
 
 
-def _share(run: Run, index: np.ndarray, values: np.ndarray) -> Estimate:
-    """Mean of values (k,) over rows index (k,) of dataset.h5; whole replicas drawn again, of all
-    temperatures: few are of each.
+def _share(own: Trained, values: np.ndarray) -> Estimate:
+    """Mean of values (k,) over a test set; whole replicas drawn again, of all temperatures: few are
+    of each.
     """
-    return sampling.ratio(run.replica[index], np.zeros(len(index)), values, np.ones(len(index)))
+    return sampling.ratio(own.replica, np.zeros(len(values)), values, np.ones(len(values)))
 
 
-def training(run: Run) -> list[Claim]:
-    counts = {t.parameters for t in run.trained.values() if t.parameters is not None}
-    stated = 32 / 27 * run.size**2 + 1939
-    plain, own = accuracy(run, NONE), _trained(run, NONE)
+def training(record: Record) -> list[Claim]:
+    numbers = record.numbers
+    counts = {t.parameters for t in numbers.trained.values() if t.parameters is not None}
+    size, own = weights(numbers.about.size), _trained(numbers, NONE)
     tested = np.unique(np.concatenate([each.index for each in own.values()])) if own else []
     networks, note = f"{len(own)} networks, {len(tested)} configurations tested", ""
-    if run.phases is not None:
-        missing = float((run.phases.phase[run.at(run.reference)] < 0).mean())
-        note = f"{100 * missing:.1f}% of the slice's configurations are in no phase (not assigned) and are neither learnt nor tested"
+    if numbers.groups is not None:
+        missing = 100 * numbers.groups.unassigned
+        note = f"{missing:.1f}% of the slice's configurations are in no phase (not assigned) and "
+        note += "are neither learnt nor tested"
+    learnt = UNDETERMINED if counts else None
     return [
-        row(
-            run,
+        of_slice(
+            record,
+            "7",
             "weights and biases of the network: 32/27 L^2 + 1939",
-            f"{stated:g}",
-            exactly(stated),
-            exact(counts.pop()) if len(counts) == 1 else UNDETERMINED if counts else None,
-            data=f"{len(run.trained)} networks",
+            f"{size:g}",
+            exactly(size),
+            exact(counts.pop()) if len(counts) == 1 else learnt,
+            data=f"{len(numbers.trained)} networks",
         ),
-        row(
-            run,
-            "without regularization unseen configurations of the slice are classified: accuracy on the test set",
+        of_slice(
+            record,
+            "",
+            "without regularization unseen configurations of the slice are classified: accuracy "
+            "on the test set",
             "perfect",
             above(RIGHT),
-            plain,
+            accuracy(numbers, NONE),
             data=networks,
             note=note,
         ),
-        row(
-            run,
+        of_slice(
+            record,
+            "",
             "regularization does not impact it: accuracy with lambda = 0.01 minus with 0",
             "0",
             between(-SAME, SAME),
-            accuracy_change(run),
+            accuracy_change(numbers),
             data=networks,
         ),
     ]
 
 
-def extrapolated(run: Run, places: list[Place]) -> list[Claim]:
-    """Away from the density that they were trained at."""
-    own = {
+# ---- other densities
+
+
+def elsewhere(numbers: Numbers) -> dict[float, list[Place]]:
+    """{lambda: boundaries at other densities, by networks that know the reference alone}."""
+    found = extrapolation.places(numbers.diagram, numbers.answers)
+    return {
         lam: extrapolation.away(
-            extrapolation.select(places, set=REFERENCE, regularization=lam), run.reference
+            extrapolation.select(found, set=REFERENCE, regularization=lam), numbers.about.density
         )
-        for lam in (NONE, PAPERS)
+        for lam in PAIR
     }
-    density = sorted({p.density for found in own.values() for p in found})
+
+
+def missed(own: list[Place]) -> dict[int, float]:
+    """Share of boundaries that are missed, by seed."""
+    return extrapolation.by_seed(own, extrapolation.failures)
+
+
+def span(numbers: Numbers) -> str:
+    """The other densities, in words."""
+    own = [d for d in numbers.diagram.density if not np.isclose(d, numbers.about.density)]
+    if not own:
+        return "other densities"
+    return f"rho0 = {own[0]:g}" + (f" to {own[-1]:g}" if len(own) > 1 else "")
+
+
+def extrapolated(record: Record) -> list[Claim]:
+    """Away from the density that they were trained at."""
+    numbers = record.numbers
+    own, where = elsewhere(numbers), span(record.numbers)
+    density = {p.density for found in own.values() for p in found}
     data = f"{len(density)} other densities, {len({p.network for p in own[PAPERS]})} networks"
-    result = []
-    for i, name in enumerate(BOUNDARIES):
-        here = [p for p in own[PAPERS] if p.boundary == i]
-        found = (
-            seeds.mean(extrapolation.by_seed(here, extrapolation.mean_distance)) if here else None
-        )
-        none = sum(not np.isfinite(p.temperature.value) for p in here)
-        result.append(
-            row(
-                run,
-                f"lambda = 0.01 extrapolates {name}: mean |network - physical| temperature over other densities",
-                "able to",
-                below(FAR),
-                found,
-                reference=False,
-                data=data,
-                note=f"{none} of {len(here)} have no crossing, left out" if none else "",
-            )
-        )
+
+    def claim(text: str, paper: str, rule, estimate: Estimate | None, note: str = "") -> Claim:
+        return of_all(record, "3", text, paper, rule, estimate, data=data, note=note)
+
+    by_seed = {lam: missed(found) for lam, found in own.items()}
+    share = {lam: seeds.mean(found) if own[lam] else None for lam, found in by_seed.items()}
     two = all(own.values())
-    by_seed = {
-        lam: extrapolation.by_seed(found, extrapolation.failures) for lam, found in own.items()
-    }
-    missed = {lam: seeds.mean(found) if found else None for lam, found in by_seed.items()}
     spread = extrapolation.spreads(own[PAPERS], own[NONE]) if two else None
-    notes = {lam: _beside(places, lam, run.reference) for lam in own}
-    share = f"share of boundaries at other densities more than {FAR:g} off or not there"
+    words = f"share of boundaries at {where} more than {FAR:g} off or not there"
     return [
-        *result,
-        row(
-            run,
-            f"lambda = 0.01: {share}",
+        *(distance(own[PAPERS], i, where, claim) for i in range(len(BOUNDARIES))),
+        claim(
+            f"lambda = 0.01: {words}",
             "accurate",
             below(FEW),
-            missed[PAPERS],
-            reference=False,
-            data=data,
-            note=notes[PAPERS],
+            share[PAPERS],
+            beside(numbers, PAPERS),
         ),
-        row(
-            run,
-            f"lambda = 0: {share}",
-            "often fail",
-            above(OFTEN),
-            missed[NONE],
-            reference=False,
-            data=data,
-            note=notes[NONE],
+        claim(
+            f"lambda = 0: {words}", "often fail", above(OFTEN), share[NONE], beside(numbers, NONE)
         ),
-        row(
-            run,
-            f"lambda = 0 fails more often: {share}, minus with lambda = 0.01",
+        claim(
+            f"lambda = 0 fails more often: {words}, minus with lambda = 0.01",
             "more",
             above(0),
             seeds.minus(by_seed[NONE], by_seed[PAPERS]) if two else None,
-            reference=False,
-            data=data,
         ),
-        row(
-            run,
-            "regularized extrapolation is more robust: spread over networks of the boundary's temperature, ln(lambda = 0.01 over 0)",
+        claim(
+            "regularized extrapolation is more robust: spread over networks of the boundary's "
+            f"temperature at {where}, ln(lambda = 0.01 over 0)",
             "less",
             below(0),
             spread and spread.change,
-            reference=False,
-            data=data,
-            note=""
-            if spread is None
-            else f"{spread.first} and {spread.second}, over {spread.kept} boundaries that all networks draw; "
-            f"dropped: {spread.dropped[0]} that not all with lambda = 0.01 draw, {spread.dropped[1]} that not all with 0 do",
+            "" if spread is None else spreads_in_words(spread),
         ),
     ]
 
 
-def _beside(places: list[Place], regularization: float, reference: float) -> str:
+def distance(own: list[Place], boundary: int, where: str, claim) -> Claim:
+    """How far regularized networks put one boundary from the physical one."""
+    here = [p for p in own if p.boundary == boundary]
+    found = seeds.mean(extrapolation.by_seed(here, extrapolation.mean_distance)) if here else None
+    none = sum(not np.isfinite(p.temperature.value) for p in here)
+    return claim(
+        f"lambda = 0.01 extrapolates {BOUNDARIES[boundary]}: mean |network - physical| temperature "
+        f"at {where}",
+        "able to",
+        below(FAR),
+        found,
+        f"{none} of {len(here)} have no crossing, left out" if none else "",
+    )
+
+
+def spreads_in_words(spread: extrapolation.Spread) -> str:
+    return (
+        f"{spread.first} and {spread.second}, over {spread.kept} boundaries that all networks "
+        f"draw; dropped: {spread.dropped[0]} that not all with lambda = 0.01 draw, "
+        f"{spread.dropped[1]} that not all with 0 do"
+    )
+
+
+def beside(numbers: Numbers, regularization: float) -> str:
     """What the share of failures leaves out: boundaries that networks draw where there is no
     physical one, and uncertain physical ones.
     """
+    reference = numbers.about.density
+    places = extrapolation.places(numbers.diagram, numbers.answers)
     own = extrapolation.select(places, set=REFERENCE, regularization=regularization)
     extra = extrapolation.invented(own, reference)
     unsure = {
@@ -193,59 +220,82 @@ def _beside(places: list[Place], regularization: float, reference: float) -> str
         if np.isfinite(p.truth.value) and p.failed is None and not np.isclose(p.density, reference)
     }
     text = (
-        f"besides, {len({p.network for p in extra})} of {len({p.network for p in own})} networks draw a boundary where there is no "
-        f"physical one, {len(extra)} in all"
+        f"besides, {len({p.network for p in extra})} of {len({p.network for p in own})} networks "
+        f"draw a boundary where there is no physical one, {len(extra)} in all"
     )
-    return text + (
-        f"; {len(unsure)} boundaries not counted, their physical error is above {FAR / 2:g} or unknown"
-        if unsure
-        else ""
-    )
+    if unsure:
+        text += f"; {len(unsure)} boundaries not counted, their physical error is above {FAR / 2:g}"
+        text += " or unknown"
+    return text
 
 
-def saliency(run: Run) -> list[Claim]:
-    found = locality.localities(run)
+# ---- saliency
+
+
+def mapped(numbers: Numbers, regularization: float) -> dict[int, Saliency]:
+    """Of the set whose saliency is shown, by seed."""
+    own = groups(numbers.saliency).get((shown_set(numbers.saliency), regularization), [])
+    return {network.seed: numbers.saliency[network] for network in own}
+
+
+def by_seed(numbers: Numbers, regularization: float, quantity: str) -> dict[int, float]:
+    """Mean of a quantity over the configurations, by the seed of the networks of one lambda; by
+    configuration if all networks of the set have one seed.
+    """
+    shown = [n for n in numbers.saliency if n.set == shown_set(numbers.saliency)]
+    several, each = len({network.seed for network in shown}) > 1, {}
+    for seed, own in mapped(numbers, regularization).items():
+        for row, value in zip(own.rows.tolist(), getattr(own, quantity).tolist(), strict=True):
+            if np.isfinite(value):
+                each.setdefault(seed if several else row, []).append(value)
+    return {key: float(np.mean(values)) for key, values in each.items()}
+
+
+def saliency(record: Record) -> list[Claim]:
+    numbers = record.numbers
+    own = {lam: mapped(numbers, lam) for lam in PAIR}
+    has = {lam: any(len(s.rows) for s in found.values()) for lam, found in own.items()}
     edges, live = (
-        {lam: locality.values(found, lam, name) for lam in (NONE, PAPERS)}
-        for name in ("edges", "participation")
+        {lam: by_seed(numbers, lam, name) for lam in PAIR} for name in ("edges", "participation")
     )
-    has = {lam: any(each.network.regularization == lam for each in found) for lam in (NONE, PAPERS)}
+    shown = [s for n, s in numbers.saliency.items() if n.set == shown_set(numbers.saliency)]
+    rows = {row for s in shown for row in s.rows.tolist()}
+    data = f"{len(rows)} configurations, {len(shown)} networks"
+    pair = [seeds.mean(live[lam]) for lam in PAIR]
+
+    def claim(text: str, paper: str, rule, estimate: Estimate | None, note: str = "") -> Claim:
+        return of_slice(record, "4", text, paper, rule, estimate, data=data, note=note)
+
     two = all(has.values())
-    data = f"{len({each.row for each in found})} configurations, {len({each.network for each in found})} networks"
-    pair = [seeds.mean(live[lam]) for lam in (NONE, PAPERS)]
     return [
-        row(
-            run,
-            "saliency with lambda = 0.01 is on the edges of the band: correlation with |gradient| of the density's profile",
+        claim(
+            "saliency with lambda = 0.01 is on the edges of the band: correlation with |gradient| "
+            "of the density's profile",
             "the diffuse edges",
             above(ON_EDGES),
             seeds.mean(edges[PAPERS]) if has[PAPERS] else None,
-            data=data,
         ),
-        row(
-            run,
-            "without regularization it is less so: that correlation with lambda = 0.01 minus with 0",
+        claim(
+            "without regularization it is less so: that correlation with lambda = 0.01 minus with "
+            "0",
             "more",
             above(0),
             seeds.minus(edges[PAPERS], edges[NONE]) if two else None,
-            data=data,
         ),
-        row(
-            run,
-            "lambda strongly impacts the locality: smaller over larger participation ratio of the two",
+        claim(
+            "lambda strongly impacts the locality: smaller over larger participation ratio of the "
+            "two",
             "strongly",
             below(LOCAL),
             smaller_over_larger(*pair) if two else None,
-            data=data,
-            note=f"lambda = 0: {pair[0]}, 0.01: {pair[1]}",
+            f"lambda = 0: {pair[0]}, 0.01: {pair[1]}",
         ),
-        row(
-            run,
-            "in L and G the gradient is small: mean |dS_c / dI| there over that in L+G, lambda = 0.01",
+        claim(
+            "in L and G the gradient is small: mean |dS_c / dI| there over that in L+G, lambda = "
+            "0.01",
             "small",
             below(0.5),
-            outside(run),
-            data=data,
+            outside(own[PAPERS]),
         ),
     ]
 
@@ -256,52 +306,55 @@ def smaller_over_larger(first: Estimate, second: Estimate) -> Estimate:
     return Estimate(value, float(value * np.hypot(low.error / low.value, high.error / high.value)))
 
 
-def outside(run: Run) -> Estimate | None:
+def outside(own: dict[int, Saliency]) -> Estimate | None:
     """Mean saliency of L and G configurations over that of L+G ones; None: the maps have only one
     kind.
     """
-    chosen = locality.shown_set(run)
-    if chosen is None or run.phases is None:
-        return None
-    banded = run.phases.phase[run.saliency.index] == BAND
-    networks = groups(run.saliency.maps).get((chosen, PAPERS), [])
-    if banded.all() or not banded.any() or not networks:
-        return None
-    return seeds.mean(
-        {
-            n.seed: float(
-                run.saliency.maps[n][~banded].mean() / run.saliency.maps[n][banded].mean()
-            )
-            for n in networks
-        }
-    )
+    known = {seed: s.outside for seed, s in own.items() if np.isfinite(s.outside)}
+    return seeds.mean(known) if known else None
 
 
-def first_layer(run: Run) -> list[Claim]:
-    chosen = filters.shown_set(run)
-    networks = {lam: groups(run.trained).get((chosen, lam), []) for lam in (NONE, PAPERS)}
-    data = f"{sum(len(own) for own in networks.values())} networks"
+# ---- first layer
+
+
+def kernels_set(numbers: Numbers) -> str | None:
+    """The set whose kernels are shown: as for the saliency, where that is trained."""
+    chosen = shown_set(numbers.saliency)
+    return shown_set([n for n in numbers.trained if n.set == chosen], numbers.trained)
+
+
+def first_layer(record: Record) -> list[Claim]:
+    numbers = record.numbers
+    by_lambda = groups(numbers.trained)
+    own = {lam: by_lambda.get((kernels_set(numbers), lam), []) for lam in PAIR}
+    data = f"{sum(len(networks) for networks in own.values())} networks"
 
     def change(statistic) -> Estimate | None:
-        return (
-            seeds.minus(*(filters.by_seed(run, lam, statistic) for lam in (PAPERS, NONE)))
-            if all(networks.values())
-            else None
+        if not all(own.values()):
+            return None
+        return seeds.minus(
+            *(
+                {n.seed: statistic(numbers.trained[n].first_layer.astype(float)) for n in own[lam]}
+                for lam in (PAPERS, NONE)
+            )
         )
 
     return [
-        row(
-            run,
-            "first layer with lambda = 0.01 detects more robust features: roughness of its kernels, minus with 0",
+        of_slice(
+            record,
+            "8",
+            "first layer with lambda = 0.01 detects more robust features: roughness of its "
+            "kernels, minus with 0",
             "smoother",
             below(0),
             change(filters.mean_roughness),
             data=data,
         ),
-        row(
-            run,
+        of_slice(
+            record,
+            "8",
             f"share of kernels with a weight beyond {filters.SMALLEST:g}, lambda = 0.01 minus 0",
-            "fewer (figure 8)",
+            "fewer",
             below(0),
             change(filters.share_alive),
             data=data,

@@ -25,18 +25,26 @@ def reach(values: np.ndarray) -> float:
     return float(np.quantile(np.abs(values), TOP)) or 1.0
 
 
-def magnetization(ax, values: np.ndarray, end: float):
+def field(ax, values: np.ndarray, cmap: str, ends: tuple[float, float]):
+    """A map (x, y), x to the right."""
     bare(ax)
+    low, high = ends
     return ax.imshow(
-        values.T, origin="lower", cmap=MAGNETIZATION, vmin=-end, vmax=end, interpolation="nearest"
+        values.T, origin="lower", cmap=cmap, vmin=low, vmax=high, interpolation="nearest"
     )
+
+
+def magnetization(ax, values: np.ndarray, end: float):
+    return field(ax, values, MAGNETIZATION, (-end, end))
 
 
 def density(ax, values: np.ndarray, end: float):
-    bare(ax)
-    return ax.imshow(
-        values.T, origin="lower", cmap=DENSITY, vmin=0, vmax=end, interpolation="nearest"
-    )
+    return field(ax, values, DENSITY, (0, end))
+
+
+def whole(value: float) -> str:
+    """A number without decimals and without a sign for 0, for mathtext beside it."""
+    return str(round(float(value))).replace("-", "\N{MINUS SIGN}")
 
 
 def bar(fig, image, axes, label: str, **options):

@@ -28,7 +28,7 @@ import numpy as np
 from analysis.estimates import UNDETERMINED, Estimate
 from analysis.flocking.crossing import boundaries, spacing
 from analysis.flocking.dataset import Run
-from analysis.flocking.networks import BAND, BOUNDARIES, G, L
+from analysis.flocking.labels import BAND, BOUNDARIES, G, L
 from analysis.flocking.sampling import by_temperature, draws
 
 BANDED, ORDERED, MIXED, LOOSER = 0.1, 0.2, 0.1, 1.5
@@ -170,3 +170,57 @@ def all_boundaries(run: Run) -> list[Boundaries]:
     """One for each density, increasing."""
     found = states(run)
     return [at_density(found, density) for density in run.densities]
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """The phase diagram: density (d,) in particles a site, increasing; temperatures of L | L+G and
+    L+G | G, NaN where there is no such boundary: physical and umap, with error and umap_error,
+    float64 (d, 2).
+
+    hysteresis (d, 2): the boundary from ordered minus that from disordered starts, NaN where one
+    has none.  mixed (d,): share of configurations left out as domains of both spins.  step (d,):
+    largest distance of neighbouring temperatures that were run.
+    """
+
+    density: np.ndarray
+    physical: np.ndarray
+    error: np.ndarray
+    hysteresis: np.ndarray
+    mixed: np.ndarray
+    umap: np.ndarray
+    umap_error: np.ndarray
+    step: np.ndarray
+
+    def boundary(self, k: int, i: int) -> Estimate:
+        """Of density k: 0 L | L+G, 1 L+G | G."""
+        return Estimate(float(self.physical[k, i]), float(self.error[k, i]))
+
+    def by_umap(self, k: int, i: int) -> Estimate:
+        return Estimate(float(self.umap[k, i]), float(self.umap_error[k, i]))
+
+    def at(self, density: float) -> int | None:
+        """Which density this is; None: it was not run."""
+        found = np.flatnonzero(np.isclose(self.density, density))
+        return int(found[0]) if len(found) else None
+
+
+def diagram(run: Run) -> Diagram:
+    """Physical boundaries of every density, and UMAP's."""
+    truth = all_boundaries(run)
+    umap = [
+        (np.full(2, np.nan),) * 2 if run.phases is None else run.phases.transition(b.density)
+        for b in truth
+    ]
+    steps = [np.diff(np.unique(run.temperature[run.at(b.density)])) for b in truth]
+    return Diagram(
+        np.array([b.density for b in truth]),
+        *(
+            np.array([[getattr(e, what) for e in b.estimates] for b in truth])
+            for what in ("value", "error")
+        ),
+        np.array([b.hysteresis for b in truth]),
+        np.array([b.mixed for b in truth]),
+        *(np.array([pair[which] for pair in umap]) for which in (0, 1)),
+        np.array([step.max(initial=0.0) for step in steps]),
+    )

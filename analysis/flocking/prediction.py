@@ -1,5 +1,5 @@
-"""Picture of a prediction file, what `jobs flocking predict --input` wrote: the maps given, and
-their phases.
+"""Pictures of a prediction file, what `jobs flocking predict --input` wrote: all of the maps given,
+and their phases.
 """
 
 from pathlib import Path
@@ -8,49 +8,88 @@ import numpy as np
 
 from analysis import style
 from analysis.flocking import panels
-from analysis.flocking.networks import COLOURS, PHASES
+from analysis.flocking.labels import COLOURS, PHASES
 from analysis.runs import BadInput, read_prediction
 
-SHOWN = 8  # configurations in the picture, at most
+COLUMNS, ROWS = 8, 4  # configurations in a picture
+CELL = 0.88  # inch, of a panel and the gap beside it
+LABELS = {"magnetization": "magnetization $m_i$", "density": r"density $\rho_i$"}
 
 
-def draw(path: Path, out: Path | None) -> Path:
-    """Write a PNG beside the file (or into `out`) and return its path.  Raises BadInput for a file
-    of another kind.
+def draw(path: Path, out: Path | None) -> list[Path]:
+    """Write PNGs beside the file (or into `out`), as many as show all its configurations, and
+    return their paths.  Raises BadInput for a file of another kind.
 
     Maps are shown where the file has them (magnetization, density); the probabilities always.
     """
     arrays, attributes = read_prediction(path, "probabilities", "phase")
-    probabilities = arrays["probabilities"].astype(float)
-    if probabilities.ndim != 2 or probabilities.shape[1] != len(PHASES) or len(probabilities) == 0:
+    p = arrays["probabilities"].astype(float)
+    if p.ndim != 2 or p.shape[1] != len(PHASES) or len(p) == 0:
         raise BadInput(
-            f"{path} is not a prediction: probabilities {probabilities.shape}, expected (configurations, {len(PHASES)})"
+            f"{path} is not a prediction: probabilities {p.shape}, expected (configurations, "
+            f"{len(PHASES)})"
         )
-    spread = arrays.get("spread", np.zeros_like(probabilities)).astype(float)
-    chosen = np.arange(min(SHOWN, len(probabilities)))
-    given = [
-        name for name in ("magnetization", "density") if name in arrays and arrays[name].ndim == 3
-    ]
-    fig = style.figure(0.5 + 0.95 * max(3, len(chosen)), 1.2 + 0.95 * len(given))
-    axes = fig.subplots(len(given) + 1, len(chosen), squeeze=False)
-    for row, name in enumerate(given):
-        maps = arrays[name][chosen].astype(float)
-        for ax, field in zip(axes[row], maps, strict=True):
-            getattr(panels, name)(ax, field, panels.reach(maps))
-        axes[row, 0].set_ylabel(name, fontsize=7)
-    for ax, k in zip(axes[-1], chosen, strict=True):
-        ax.bar(
-            range(3),
-            probabilities[k],
-            yerr=spread[k] if spread.shape == probabilities.shape else None,
-            color=COLOURS,
-            width=0.8,
-        )
-        ax.set(xticks=range(3), ylim=(0, 1.05), yticks=[0, 1] if k == 0 else [])
-        ax.set_xticklabels(PHASES, fontsize=6)
-        axes[0, k].set_title(PHASES[int(probabilities[k].argmax())], fontsize=7)
-    axes[-1, 0].set_ylabel("$P_c$", fontsize=7)
-    fig.suptitle(str(attributes.get("model", "")), fontsize=7)
+    spread = arrays.get("spread", np.zeros_like(p)).astype(float)
+    maps = {name: arrays[name] for name in LABELS if name in arrays and arrays[name].ndim == 3}
+    ends = {name: panels.reach(own) for name, own in maps.items()}  # one scale for all pictures
     folder = out or path.parent
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / style.save(fig, folder, path.stem)
+    found, model = [], str(attributes.get("model", ""))
+    for first in range(0, len(p), COLUMNS * ROWS):
+        rows = np.arange(first, min(first + COLUMNS * ROWS, len(p)))
+        fig = picture(
+            rows, {k: own[rows] for k, own in maps.items()}, ends, (p[rows], spread[rows])
+        )
+        fig.suptitle(
+            f"{model}; bars: probability of gas (G), bands (L+G), liquid (L)",
+            fontsize=7,
+            y=1 - 0.05 / fig.get_figheight(),
+            va="top",
+        )
+        name = path.stem + (f"-{len(found) + 1}" if len(p) > COLUMNS * ROWS else "")
+        found.append(folder / style.save(fig, folder, name))
+    return found
+
+
+def picture(rows: np.ndarray, maps: dict, ends: dict, answers: tuple):
+    """These configurations of the file, each its maps {name: (n, L, L)} above its probabilities;
+    answers: these and their spread over networks, (n, 3) each.
+
+    Laid out in inches by hand: the layout engine takes half a minute for so many panels.
+    """
+    columns, block = min(COLUMNS, len(rows)), CELL * (len(maps) + 1) + 0.35
+    lines, right = -(-len(rows) // columns), 0.5 + CELL * columns
+    size = (max(4.4, right + 1.3), 0.4 + block * lines)
+    fig, images = style.figure(*size), {}
+    fig.set_layout_engine("none")
+
+    def panel(left: float, top: float, width: float, tall: float):
+        across, up = size
+        return fig.add_axes((left / across, 1 - (top + tall) / up, width / across, tall / up))
+
+    for place, row in enumerate(rows):
+        line, column = divmod(place, columns)
+        corner = 0.5 + CELL * column, 0.45 + block * line
+        own = [
+            panel(corner[0], corner[1] + CELL * k, 0.9 * CELL, 0.9 * CELL)
+            for k in range(len(maps) + 1)
+        ]
+        for ax, (name, values) in zip(own, maps.items(), strict=False):
+            images[name] = getattr(panels, name)(ax, values[place].astype(float), ends[name])
+        bars(own[-1], *(each[place] for each in answers))
+        own[0].set_title(f"{row + 1}: {PHASES[int(answers[0][place].argmax())]}", fontsize=7)
+        if column == 0:
+            for ax, text in zip(own, (*maps, "$P_c$"), strict=True):
+                ax.set_ylabel(text, fontsize=7)
+            own[-1].set_yticks([0, 1])
+    for k, (name, image) in enumerate(images.items()):
+        ax = panel(right + 0.1 + 0.6 * k, 0.45, 0.08, min(2.4, block - 0.5))
+        fig.colorbar(image, cax=ax).set_label(LABELS[name], fontsize=7)
+        ax.tick_params(labelsize=6)
+    return fig
+
+
+def bars(ax, probabilities: np.ndarray, spread: np.ndarray) -> None:
+    ax.bar(range(len(PHASES)), probabilities, yerr=spread, color=COLOURS, width=0.8)
+    ax.set(xticks=range(len(PHASES)), ylim=(0, 1.05), yticks=[])
+    ax.set_xticklabels(PHASES, fontsize=6)

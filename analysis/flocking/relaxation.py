@@ -13,16 +13,10 @@ import numpy as np
 
 from analysis.estimates import Estimate
 from analysis.flocking.dataset import Run, Series
-from analysis.flocking.networks import BAND
+from analysis.flocking.labels import BAND, OBSERVABLES
 from analysis.flocking.physical import states
 
 WINDOW = 6.0
-OBSERVABLES = {
-    "abs_m": r"$|m|$",
-    "m": r"$m$",
-    "amplitude": "band, amplitude",
-    "phase": "band, phase",
-}
 LOOKS = 10  # after equilibration, at least
 TOLERANCE = 0.05  # of |m|: starts that differ by less agree
 
@@ -104,28 +98,55 @@ def times(series: Series, rows: np.ndarray, first: float) -> dict[str, Time]:
 
 
 @dataclass(frozen=True)
+class Times:
+    """Of one observable by temperature: tau and its error in time units, float64 (t,); known (t,):
+    whether the window closed in time, else tau is a lower bound.
+    """
+
+    tau: np.ndarray
+    error: np.ndarray
+    known: np.ndarray
+
+    @property
+    def worst(self) -> int | None:
+        """Where tau is longest; None: it is known nowhere."""
+        return int(np.nanargmax(self.tau)) if np.isfinite(self.tau).any() else None
+
+    def longest(self) -> Estimate:
+        return Estimate(float(self.tau[self.worst]), float(self.error[self.worst]))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """value and standard error by temperature, float64 (t,), NaN where there is none."""
+
+    value: np.ndarray
+    error: np.ndarray
+
+
+@dataclass(frozen=True)
 class Relaxation:
-    """At the reference density: temperature (t,); times {observable: [Time of each temperature]};
-    interval: time between samples.
+    """At the reference density: temperature (t,); times {observable: Times}; interval: time between
+    samples.
 
     times are of the replicas that never show domains of both spins in a configuration, where there
     are any: the others have not relaxed, as ordered and disordered say.
-    ordered, disordered: late |m| by start, [Estimate] (t,), over replicas; banded (t,): share of
-    configurations in phase L+G, nan without phases.h5; agree (t,): 1 where the starts agree, 0
-    where they do not, nan unknown.
+    ordered, disordered: late |m| by start, over replicas; banded (t,): share of configurations in
+    phase L+G, NaN without phases.h5; agree (t,): 1 where the starts agree, 0 where they do not, NaN
+    unknown.
     """
 
     temperature: np.ndarray
-    times: dict[str, list[Time]]
+    times: dict[str, Times]
     interval: float
-    ordered: list[Estimate]
-    disordered: list[Estimate]
+    ordered: Curve
+    disordered: Curve
     banded: np.ndarray
     agree: np.ndarray
 
     def between(self, observable: str) -> np.ndarray:
         """Correlation times between two samples (t,), an upper bound where tau is a lower one."""
-        return np.array([self.interval / time.tau.value for time in self.times[observable]])
+        return self.interval / self.times[observable].tau
 
 
 def agreement(first: np.ndarray, second: np.ndarray) -> float:
@@ -190,5 +211,20 @@ def relaxation(run: Run) -> Relaxation | None:
         )
     interval = float(run.config["generate"].get("interval", np.nan))
     return Relaxation(
-        known, found, interval, ordered, disordered, np.array(banded), np.array(agree)
+        known,
+        {name: together(times) for name, times in found.items()},
+        interval,
+        *(
+            Curve(*(np.array([getattr(e, what) for e in own]) for what in ("value", "error")))
+            for own in (ordered, disordered)
+        ),
+        np.array(banded),
+        np.array(agree),
+    )
+
+
+def together(times: list[Time]) -> Times:
+    return Times(
+        *(np.array([getattr(time.tau, what) for time in times]) for what in ("value", "error")),
+        np.array([time.known for time in times]),
     )

@@ -8,6 +8,8 @@ import numpy as np
 
 from analysis.estimates import RESAMPLES, UNDETERMINED, Estimate
 
+CLEAR = 3
+
 
 def draws(group: np.ndarray) -> np.ndarray:
     """How often each of q replicas is drawn, float64 (RESAMPLES, q): as many from each group (q,)
@@ -60,7 +62,12 @@ def of_sums(
 
 
 def ratio(replica: np.ndarray, group: np.ndarray, upper: np.ndarray, lower: np.ndarray) -> Estimate:
-    """Sum of upper over sum of lower, both (n,)."""
+    """Sum of upper over sum of lower, both (n,); undetermined where the lower one is not CLEAR
+    errors away from 0, for then the ratio is any number.
+    """
+    below = of_sums(replica, group, lower[:, None].astype(float), lambda s: s[..., 0])
+    if CLEAR * below.error > abs(below.value):
+        return UNDETERMINED
     return of_sums(
         replica, group, np.stack([upper, lower], axis=1), lambda s: s[..., 0] / s[..., 1]
     )

@@ -11,7 +11,8 @@ from jobs.config import MOST_UNITS, Ladder, Section, value
 from jobs.flocking.config_train import Film, Predict, Train, Unsupervised
 from kernels.active_ising import LARGEST_DENSITY
 
-POOL = 3  # of the networks, twice
+# of the networks: the pooling, done twice, maps of each convolution, neurons, classes (G, L+G, L)
+POOL, FILTERS, NEURONS, CLASSES = 3, 6, 16, 3
 
 
 def unpoolable(size: int) -> str | None:

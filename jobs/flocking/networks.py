@@ -7,9 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, relu
 
 from jobs import UserError
-from jobs.flocking.config import POOL, unpoolable
-
-FILTERS, NEURONS, CLASSES = 6, 16, 3  # classes: G, L+G, L
+from jobs.flocking.config import CLASSES, FILTERS, NEURONS, POOL, unpoolable
 
 
 class PhaseNetwork(nn.Module):
