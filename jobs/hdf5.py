@@ -9,7 +9,6 @@ from pathlib import Path
 
 import h5py
 
-
 # Of HDF5 1.10: what says where things are and of which type has checksums of HDF5's own.  In older
 # ones a changed byte there can end the process, take 4 GiB for a text, or hide an attribute.
 FORMAT = ("v110", "v110")
