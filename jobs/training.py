@@ -376,7 +376,9 @@ def epoch_seed(seed: int, stream: int, name: str, epoch: int) -> int:
 
 
 def check_dataset(system: System) -> None:
-    """UserError unless the system's dataset.h5 is there, sound, and of this very system."""
+    """UserError unless the system's dataset.h5 is there, sound, and of this very system, and the
+    fields beside it are sound: nobody looks at them again, and a network would learn the damage.
+    """
     path, study = system.folder / "dataset.h5", system.config.study
     try:
         attributes = shards.read(path)[1]
@@ -390,6 +392,11 @@ def check_dataset(system: System) -> None:
         raise UserError(
             f"{path}: made with another config than {system.folder / 'config.yaml'}; run collect again"
         )
+    for fields in sorted(system.folder.glob("data/*/*.h5")):
+        try:
+            shards.check_large(fields)
+        except shards.BadFileError as error:
+            raise UserError(f"{fields}: {error}; run collect again") from None
 
 
 def sound(path: Path, belongs: dict[str, str], say: Callable[[str], None]) -> bool:

@@ -7,6 +7,7 @@ import csv
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -266,6 +267,14 @@ def test_a_batch_that_ranks_cannot_share_is_refused(made, monkeypatch):
 
 # ---- misfortunes
 
+
+def flip_a_third_in(path: Path) -> None:
+    """A bit of a number, of which HDF5 itself has no checksum."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 64
+    path.write_bytes(content)
+
+
 BAD = {
     "missing": (
         lambda run: (run / "dataset.h5").unlink(),
@@ -278,6 +287,10 @@ BAD = {
     "no fields": (
         lambda run: fields.data_file(run, "train").unlink(),
         "is not there: run generate and collect first",
+    ),
+    "damaged fields": (
+        lambda run: flip_a_third_in(fields.data_file(run, "train")),
+        "damaged: its arrays do not match their checksum; run collect again",
     ),
     "another study": (
         lambda run: with_attributes(run / "dataset.h5", study="flocking"),

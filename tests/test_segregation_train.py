@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 import torch
@@ -100,9 +99,8 @@ def planted(run: Path, first, last, *, splits=(0.8, 0.1), seed=5, **settings) ->
     )
     for k, name in enumerate(SPLITS):
         path = fields.data_file(run, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(path, "w") as file:
-            file[fields.FIELD], file.attrs["made_from"] = both[split == k], "planted"
+        with shards.new(path, {"made_from": "planted"}) as file:
+            file[fields.FIELD] = both[split == k]
     return system
 
 
@@ -405,6 +403,13 @@ def test_the_stage_trains_all_and_status_tells(quench, tmp_path):
     )
 
 
+def flip_a_third_in(path: Path) -> None:
+    """A bit of a number, of which HDF5 itself has no checksum."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 64
+    path.write_bytes(content)
+
+
 BAD = {
     "missing": (
         lambda run: (run / "dataset.h5").unlink(),
@@ -417,6 +422,10 @@ BAD = {
     "no fields": (
         lambda run: fields.data_file(run, "train").unlink(),
         "is not there: run generate and collect first",
+    ),
+    "damaged fields": (
+        lambda run: flip_a_third_in(fields.data_file(run, "train")),
+        "damaged: its arrays do not match their checksum; run collect again",
     ),
     "another study": (
         lambda run: with_attributes(run / "dataset.h5", study="flocking"),
