@@ -1,4 +1,6 @@
-"""python -m analysis STUDY RUN [RUN ...] [--out DIR]"""
+"""python -m analysis STUDY RUN|RECORD [...] [--out DIR]; python -m analysis measure STUDY RUN
+[...]
+"""
 
 if __name__ == "__main__":  # the imports take seconds
     from jobs import signals
@@ -8,6 +10,7 @@ if __name__ == "__main__":  # the imports take seconds
 import argparse
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from analysis import coarsening, flocking, nucleation, page, record, segregation
 from analysis.coarsening import figures_large_box
@@ -17,12 +20,7 @@ from analysis.runs import BadInput, expand, is_prediction
 from analysis.segregation import prediction as segregation_prediction
 from jobs import signals
 
-STUDIES = {
-    "coarsening": coarsening,
-    "flocking": flocking,
-    "nucleation": nucleation,
-    "segregation": segregation,
-}
+STUDIES = {study.NAME: study for study in (coarsening, flocking, nucleation, segregation)}
 PICTURES = {
     "coarsening": figures_large_box,
     "flocking": flocking_prediction,
@@ -32,107 +30,110 @@ PICTURES = {
 INTERRUPTED = "analysis: interrupted; what is written is whole"
 
 EPILOG = """\
-A RUN is a directory that `python -m jobs STUDY ...` filled (config.yaml and dataset.h5), a sweep (all its
-systems are taken), or a folder that holds several of them.
+A RUN is a directory that `python -m jobs STUDY ...` filled (config.yaml and dataset.h5), a sweep (all its systems are
+taken), or a folder that holds several of them.  It is measured once, into RUN/record.h5: one file below 2 MB with all
+numbers and curves.  Everything else is made from records, also where the run is not.
 
   python -m analysis nucleation runs/demo-nucleation
-      writes runs/demo-nucleation/report.md, report.json and figures/
-  python -m analysis nucleation runs/R1 runs/R10 --out results
-      figure 1 with both systems on one axis, one report for both, under results/
+      writes runs/demo-nucleation/record.h5, report.md, report.json and figures/
+  python -m analysis nucleation runs/R1 runs/R10 --out page
+      one page for both systems; runs of the same system (other seeds, folds, machines) add up
+  python -m analysis measure nucleation runs/R10 --out records
+      the record alone, records/R10.h5: small enough to copy home, to commit, to send
+  python -m analysis nucleation records/*.h5 --out page
+      the page again from records, in seconds, without the runs
   python -m analysis nucleation mine-p_nuc.h5
       a picture of what `python -m jobs nucleation predict --input mine.npy` predicted, beside it
-  python -m analysis segregation runs/demo-segregation
-      the same for the networks that learn phase segregation
-  python -m analysis flocking runs/demo-flocking
-      the same for the phases of the Active Ising Model
-  python -m analysis coarsening runs/demo-coarsening
-      the same for the networks that follow coarsening in three dimensions
   python -m analysis coarsening runs/large/large/box.h5
       a picture of what `python -m jobs coarsening large` followed, beside it
 
-Written: report.md (each quantity beside the paper's, "not run" where there is no data), report.json (the same
-numbers for programs), figures/*.png and *.pdf, one GIF for each run. No simulation is run and no run file
-is changed.
+STUDY is nucleation, segregation, flocking or coarsening.  Written: report.md (findings, a verdict for each figure of
+the paper, claims, figures), report.json (all numbers, for programs), figures/*.png and *.pdf.  No simulation is run and
+no network; nothing of a run is changed.
 """
 
 
-def records(study, sources: list[Path]) -> list[record.Record]:
-    """Records of the files given, and of runs, each measured into its RUN/record.h5."""
-    found = []
-    for source in sources:
-        path = source
-        if source.is_dir():
-            path = record.write(source / record.NAME, study.measure(source))
-            print(path)
-        found.append(record.read(path, {study.NAME: study.Numbers}))
-    return found
-
-
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m analysis",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Draw a study's figures from finished runs and set its numbers beside the paper's.",
-    )
-    parser.add_argument(
-        "study", metavar="STUDY", choices=sorted(STUDIES), help=" | ".join(sorted(STUDIES))
-    )
-    parser.add_argument(
-        "runs", metavar="RUN", nargs="+", type=Path, help="run directory, sweep, or folder of runs"
-    )
-    parser.add_argument(
-        "--out",
-        metavar="DIR",
-        type=Path,
-        help="where report.md, report.json and figures/ go (default: RUN, when only one is given)",
-    )
-    parser.add_argument(
-        "--earlier",
-        metavar="REPORT.json",
-        type=Path,
-        help="nucleation: an earlier report.json, whose systems that have no run here are taken over, and its figures copied",
-    )
-    options = parser.parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else [*arguments]
+    measures = arguments[:1] == ["measure"]
+    options = parser(measures).parse_args(arguments[measures:])
     try:
         signals.begun(INTERRUPTED)
-        if options.study in PICTURES and all(
-            is_prediction(path) and not record.is_record(path) for path in options.runs
-        ):
-            for path in options.runs:
-                drawn = PICTURES[options.study].draw(path, options.out)
-                print(*(drawn if isinstance(drawn, list) else [drawn]), sep="\n")
-            return 0
-        if options.out is None and len(options.runs) > 1:
-            raise BadInput("several runs need --out DIR, the folder for their common report")
-        ready, missing = [], []
-        for run in options.runs:
-            if record.is_record(run):
-                ready.append(run)
-                continue
-            with_data, without = expand(run)
-            ready += [path for path in with_data if path not in ready]
-            missing += without
-        for path in missing:
-            print(f"{path}: no dataset.h5 yet, left out", file=sys.stderr)
-        if options.earlier is not None and options.study != "nucleation":
-            raise BadInput(f"--earlier: not for {options.study}")
-        more = {} if options.earlier is None else {"earlier_report": options.earlier}
-        study, out = STUDIES[options.study], options.out or options.runs[0]
-        if hasattr(study, "measure"):
-            report = page.make(study, records(study, ready), out, print)
-        else:
-            report = study.analyse(ready, out, progress=print, **more)
-    except BadInput as error:
-        print(f"analysis: error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
+        return measured(options) if measures else drawn(options)
+    except (BadInput, OSError) as error:
         print(f"analysis: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return signals.interrupted(INTERRUPTED)
-    print(report)
+
+
+def parser(measures: bool) -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(
+        prog="python -m analysis" + (" measure" if measures else ""),
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Measure finished runs into records."
+        if measures
+        else "Measure finished runs into records, and make a study's page of records: its numbers beside the paper's.",
+    )
+    found.add_argument(
+        "study", metavar="STUDY", choices=sorted(STUDIES), help=" | ".join(sorted(STUDIES))
+    )
+    kinds = "run directory, sweep, or folder of runs" + ("" if measures else "; or a record")
+    found.add_argument("runs", metavar="RUN", nargs="+", type=Path, help=kinds)
+    where = (
+        "folder for RUN's-name.h5 (default: RUN/record.h5)"
+        if measures
+        else "where report.md, report.json and figures/ go (default: RUN, when only one is given)"
+    )
+    found.add_argument("--out", metavar="DIR", type=Path, help=where)
+    return found
+
+
+def measured(options: argparse.Namespace) -> int:
+    """The records alone."""
+    for run in systems(options.runs):
+        if not run.is_dir():
+            raise BadInput(f"{run}: a record already; give a run directory")
+        path = run / record.NAME if options.out is None else options.out / f"{run.name}.h5"
+        print(measure(STUDIES[options.study], run, path))
     return 0
+
+
+def drawn(options: argparse.Namespace) -> int:
+    """Pictures of predictions, or a page."""
+    if options.study in PICTURES and all(
+        is_prediction(path) and not record.is_record(path) for path in options.runs
+    ):
+        for path in options.runs:
+            drawn = PICTURES[options.study].draw(path, options.out)
+            print(*(drawn if isinstance(drawn, list) else [drawn]), sep="\n")
+        return 0
+    if options.out is None and (len(options.runs) > 1 or not options.runs[0].is_dir()):
+        raise BadInput("several runs, or records, need --out DIR, the folder for their page")
+    study, found = STUDIES[options.study], []
+    for source in systems(options.runs):
+        path = measure(study, source, source / record.NAME) if source.is_dir() else source
+        found.append(record.read(path, {study.NAME: study.Numbers}))
+    print(page.make(study, found, options.out or options.runs[0], print))
+    return 0
+
+
+def systems(sources: list[Path]) -> list[Path]:
+    """Records as they are, and of runs, sweeps and folders each run directory once."""
+    found = []
+    for source in sources:
+        ready, missing = ([source], []) if record.is_record(source) else expand(source)
+        found += [path for path in ready if path not in found]
+        for path in missing:
+            print(f"{path}: no dataset.h5 yet, left out", file=sys.stderr)
+    return found
+
+
+def measure(study: ModuleType, run: Path, path: Path) -> Path:
+    """Measure a run into a record at `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return record.write(path, study.measure(run))
 
 
 if __name__ == "__main__":
