@@ -5,7 +5,6 @@ import pytest
 from PIL import Image
 
 from analysis.__main__ import main
-from analysis.segregation import prediction
 from jobs import shards
 from jobs.shards import Data
 
@@ -18,47 +17,26 @@ def write(path, model, **arrays):
     shards.write(path, data, {"study": "segregation", "model": model})
 
 
-def colours(path) -> int:
-    """How many colours a picture has: fields have many, an empty page few."""
-    with Image.open(path) as image:
-        return len(np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0))
-
-
-@pytest.mark.parametrize(
-    ("model", "count", "names"),
-    [
-        ("gan_forward", 9, ["mine.png"]),
-        ("gan_reverse", 1, ["mine.png"]),
-        ("l1_forward", 33, ["mine-1.png", "mine-2.png"]),
-    ],
-)
-def test_pictures_beside_the_file(tmp_path, model, count, names, capsys):
+@pytest.mark.parametrize("model", ["gan_forward", "gan_reverse"])
+def test_a_picture_beside_the_file(tmp_path, model, capsys):
     rng = np.random.default_rng(1)
-    given = rng.uniform(0.2, 0.4, (count, 16, 16)).astype(np.float32)
-    answer = rng.uniform(0, 1, (count, 16, 16)).astype(np.float32)
-    mean = given.mean((1, 2), dtype=np.float64)
-    write(tmp_path / "mine.h5", model, input=given, prediction=answer, mean_concentration=mean)
-    assert main(["segregation", str(tmp_path / "mine.h5")]) == 0
-    assert capsys.readouterr().out.split() == [str(tmp_path / name) for name in names]
-    assert all(colours(tmp_path / name) > 100 for name in names)
-
-
-@pytest.mark.parametrize(("count", "panels"), [(9, 18), (8, 16), (2, 4)])
-def test_every_field_and_its_answer_are_drawn(count, panels):
-    fields = np.random.default_rng(1).uniform(0, 1, (count, 16, 16))
-    fig = prediction.picture(
-        (fields, fields, fields.mean((1, 2))), np.arange(count), "gan_forward", 0.5
+    given, answer = (
+        rng.uniform(0.2, 0.4, (9, 16, 16)).astype(np.float32),
+        rng.uniform(0, 1, (9, 16, 16)).astype(np.float32),
     )
-    shown = [ax for ax in fig.axes if ax.images]
-    assert len(shown) == panels
-    drawn = np.array([ax.images[0].get_array().T for ax in shown])
-    for field in fields:
-        assert (np.abs(drawn - field).max((1, 2)) < 1e-12).sum() == 1
-        assert (np.abs(drawn - (field - field.mean())).max((1, 2)) < 1e-12).sum() == 1
-    titles = [ax.get_title() for ax in shown if ax.get_title()]
-    assert len(titles) == count
-    bars = [ax.get_ylabel() for ax in fig.axes if ax not in shown]
-    assert sorted(bars) == ["$c$", "$c - \\bar c$"]
+    write(
+        tmp_path / "mine.h5",
+        model,
+        input=given,
+        prediction=answer,
+        mean_concentration=given.mean((1, 2), dtype=np.float64),
+    )
+    assert main(["segregation", str(tmp_path / "mine.h5")]) == 0
+    assert "mine.png" in capsys.readouterr().out
+    with Image.open(tmp_path / "mine.png") as image:
+        assert (
+            len(np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0)) > 200
+        )  # fields, not an empty page
 
 
 def test_another_file_is_refused(tmp_path, capsys):
