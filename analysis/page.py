@@ -195,7 +195,7 @@ def markdown(study: ModuleType, page: Page) -> str:
     lines += [*(f"{i}. {text}" for i, text in enumerate(page.findings, 1)), ""]
     top = first_picture(study, page.pictures)
     if top is not None:
-        lines += [f"![{top.caption}](figures/{top.file})", "", f"*{top.caption}*", ""]
+        lines += [f"![{top.file}](figures/{top.file})", "", f"*{top.caption}*", ""]
     lines += figures_table(study, page)
     lines += claims_text(study, page)
     rest = [(p.file, p.caption) for p in page.pictures if p is not top]

@@ -81,7 +81,7 @@ def test_first_screen(tmp_path):
     assert len(top.splitlines()) < 40
     assert "2 systems were run." in top
     assert top.count("The rate is 1.000 ± 0.058.") == 5
-    assert "![Rates of all networks.](figures/rates.png)" in top
+    assert "![rates.png](figures/rates.png)" in top
     assert "Nobody, 2026" in top
     assert "| 2 | rates | agrees |" in top
     assert "| 3 | smallness | disagrees | the rate is small: 1.000 ± 0.058 here, < 0.5 there" in top
