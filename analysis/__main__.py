@@ -1,5 +1,10 @@
 """python -m analysis STUDY RUN [RUN ...] [--out DIR]"""
 
+if __name__ == "__main__":  # the imports take seconds
+    from jobs import signals
+
+    signals.begin()
+
 import argparse
 import sys
 from pathlib import Path
@@ -24,6 +29,7 @@ PICTURES = {
     "nucleation": nucleation_prediction,
     "segregation": segregation_prediction,
 }
+INTERRUPTED = "analysis: interrupted; what is written is whole"
 
 EPILOG = """\
 A RUN is a directory that `python -m jobs STUDY ...` filled (config.yaml and dataset.h5), a sweep (all its
@@ -89,6 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
+        signals.begun(INTERRUPTED)
         if options.study in PICTURES and all(
             is_prediction(path) and not record.is_record(path) for path in options.runs
         ):
@@ -123,8 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"analysis: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("analysis: interrupted; what is written is whole", file=sys.stderr)
-        return signals.INTERRUPTED
+        return signals.interrupted(INTERRUPTED)
     print(report)
     return 0
 

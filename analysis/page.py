@@ -14,6 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Protocol
 
+import numpy as np
+
 from analysis import claim as claims_of
 from analysis import record
 from analysis.claim import Claim
@@ -138,15 +140,20 @@ def write(study: ModuleType, page: Page, groups: list[list[Record]], out: Path) 
             for p in page.pictures
         ],
     }
-    text = json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False, default=_json) + "\n"
+    text = json.dumps(plain(numbers), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     whole_file.write(out / "report.json", text)
     whole_file.write(out / "report.md", markdown(study, page))
     return out / "report.md"
 
 
-def _json(value):
-    """Numbers of NumPy."""
-    value = value.item()
+def plain(value):
+    """As JSON knows it: NumPy's numbers and arrays as Python's, what is not finite as null."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
     return number(value) if isinstance(value, float) else value
 
 
@@ -164,14 +171,23 @@ def verdicts(study: ModuleType, page: Page) -> list[dict]:
 
 
 def why(claims: list[Claim]) -> str:
-    """The first disagreement in words, else why the claims cannot be compared."""
+    """The first disagreement in words."""
     against = [c for c in claims if c.agrees == NO]
-    if against:
-        first = against[0]
-        more = f" (and {len(against) - 1} more)" if len(against) > 1 else ""
-        return f"{first.text}: {first.ours} here, {first.paper} there{more}"
-    smaller = [c.smaller for c in claims if c.agrees == NOT_COMPARABLE]
-    return f"not comparable: {smaller[0]}" if smaller else ""
+    if not against:
+        return ""
+    first = against[0]
+    more = f" (and {len(against) - 1} more)" if len(against) > 1 else ""
+    return f"{first.text}: {first.ours} here, {first.paper} there{more}"
+
+
+def not_comparable(claims: list[Claim]) -> list[str]:
+    """Why numbers cannot be compared with the paper's: said once, on the first screen."""
+    reasons = dict.fromkeys(
+        f"{c.system}: {c.smaller}" for c in claims if c.agrees == NOT_COMPARABLE
+    )
+    if not reasons:
+        return []
+    return ["Not comparable with the paper:", "", *(f"- {reason}" for reason in reasons), ""]
 
 
 def markdown(study: ModuleType, page: Page) -> str:
@@ -200,22 +216,14 @@ def first_picture(study: ModuleType, pictures: list[Picture]) -> Picture | None:
 def figures_table(study: ModuleType, page: Page) -> list[str]:
     rows = verdicts(study, page)
     lines = [[r["figure"], r["shows"], r["verdict"], r["why"]] for r in rows]
-    return table(["figure of the paper", "shows", "verdict", "why"], lines)
+    said = table(["figure of the paper", "shows", "verdict", "why"], lines)
+    return said + not_comparable(page.claims)
 
 
 def claims_text(study: ModuleType, page: Page) -> list[str]:
-    """What cannot be compared is said once, above the table, not in each row."""
-    reasons = dict.fromkeys(
-        f"{c.system}: {c.smaller}" for c in page.claims if c.agrees == NOT_COMPARABLE
-    )
     lines = ["## Claims", ""]
-    if reasons:
-        lines += [
-            "Not comparable with the paper; in brackets what the rule would say:",
-            "",
-            *(f"- {reason}" for reason in reasons),
-            "",
-        ]
+    if any(c.agrees == NOT_COMPARABLE for c in page.claims):
+        lines += ["In brackets: what the rule would say of a number that is not comparable.", ""]
     absent = [c for c in page.claims if c.agrees == NOT_RUN]
     several = len({c.system for c in page.claims}) > 1
     head = [

@@ -7,3 +7,15 @@ class UserError(Exception):
     """Something the user can put right.  Its text is shown as it is, a line a problem, and the exit
     status is 2.
     """
+
+
+LONGEST_LINE = 600  # characters of a message
+
+
+def one_line(text: str) -> str:
+    """What a message says of a config or a file, whatever that holds: control characters by their
+    codes; what is too long is cut in the middle, since both ends tell something.
+    """
+    plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    half = LONGEST_LINE // 2
+    return plain if len(plain) <= LONGEST_LINE else f"{plain[: half - 5]} ... {plain[-half:]}"

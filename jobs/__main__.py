@@ -2,6 +2,11 @@
 laptop.
 """
 
+if __name__ == "__main__":  # the imports take a second
+    from jobs import signals
+
+    signals.begin()
+
 import argparse
 import errno
 import importlib
@@ -29,8 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
         place = units.here(options.task)
     except UserError as error:
         return complain([str(error)])
-    signals.listen()
     try:
+        signals.listen()
         return run(options, place)
     except signals.Stopped as stop:
         if place.rank == 0:
@@ -40,7 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
             )
         return signals.TO_BE_CONTINUED
     except KeyboardInterrupt:
-        print("interrupted; finished units are kept, the same command continues", file=sys.stderr)
+        if place.communicator is None:
+            return signals.interrupted(signals.KEPT)
+        print(signals.KEPT, file=sys.stderr)
         code = signals.INTERRUPTED
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from jobs import shards
+from jobs import one_line, shards
 
 
 def previous(path: Path) -> Path:
@@ -83,7 +83,7 @@ def load(path: Path, say: Callable[[str], None], **belongs) -> dict | None:
         except FileNotFoundError:
             continue
         except (shards.BadFileError, RuntimeError, ValueError, AttributeError, EOFError) as error:
-            reason = str(error).splitlines()[0]
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
         # weights_only raises pickle.UnpicklingError and more for what it does not allow
         except Exception as error:
             reason = f"not a checkpoint of this program ({type(error).__name__})"
@@ -91,5 +91,6 @@ def load(path: Path, say: Callable[[str], None], **belongs) -> dict | None:
             if candidate != path:
                 say(f"{path}: continuing from the checkpoint before it, epoch {state['epoch']}")
             return state
+        reason = one_line(reason)  # it may name a part of the file, whose name is damaged
         say(f"{candidate}: {reason}; moved aside to {shards.set_aside(candidate).name}")
     return None

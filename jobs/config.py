@@ -13,6 +13,7 @@ import math
 import re
 import types
 import typing
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 
 import annotated_types
@@ -20,11 +21,13 @@ import pydantic
 import yaml
 from pydantic_core import PydanticUndefined
 
-from jobs import UserError, yaml12
+from jobs import UserError, one_line, yaml12
 from kernels import arguments
 
 MOST_SYSTEMS = 10_000  # of a sweep
 LONGEST_NAME = 200  # bytes, of a folder
+MOST_UNITS = 100_000  # of a system: the number of a unit has five digits in the names of files
+MOST_MISTAKES = 20  # that are said at once
 
 
 class Section(pydantic.BaseModel):
@@ -69,7 +72,36 @@ def value(default=PydanticUndefined, *, unit, about, neutral=PydanticUndefined, 
     return pydantic.Field(default, description=about, json_schema_extra=extra, **limits)
 
 
+class Ladder(Sequence):
+    """Numbers from `first` to `last` in steps of `step`, to six places, a unit each; made when they
+    are asked for.  ValueError that names `key` where they are more than units can be.
+    """
+
+    def __init__(self, first: float, last: float, step: float, key: str):
+        self.first, self.step = first, step
+        self.count = int((last - first) / step + 1e-6) + 1
+        if self.count > MOST_UNITS:
+            raise ValueError(
+                f"{key} = {step}: {self.count} values from {first} to {last}; at most {MOST_UNITS} are one run"
+            )
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> float:
+        return round(self.first + range(self.count)[index] * self.step, 6)
+
+
 # ---- reading
+
+
+def refusal(lines: Iterable[str]) -> UserError:
+    """What is said of mistakes: the first of them, each a line that can be shown on any screen,
+    whatever the config holds.
+    """
+    lines = list(lines)
+    more = [f"... and {len(lines) - MOST_MISTAKES} more"] if len(lines) > MOST_MISTAKES else []
+    return UserError("\n".join(map(one_line, [*lines[:MOST_MISTAKES], *more])))
 
 
 def read(path: Path, settings: list[str], study: str) -> dict:
@@ -81,9 +113,8 @@ def read(path: Path, settings: list[str], study: str) -> dict:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise UserError(
-            f"{path}{where}: not valid YAML: {getattr(error, 'problem', None) or error}"
-        ) from None
+        problem = getattr(error, "problem", None) or error
+        raise refusal([f"{path}{where}: not valid YAML: {problem}"]) from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: not a text file") from None
     except OSError as error:
@@ -101,21 +132,21 @@ def override(raw: dict, setting: str) -> None:
     key, equals, text = setting.partition("=")
     path = key.strip().split(".")
     if not equals or not all(path):
-        raise UserError(
-            f"--set {setting}: expected key.path=value, such as --set system.field=0.57"
+        raise refusal(
+            [f"--set {setting}: expected key.path=value, such as --set system.field=0.57"]
         )
     try:
         parsed = yaml12.load(text)
     except yaml.YAMLError as error:
         why = getattr(error, "problem", None) or "not valid YAML"
-        raise UserError(f"--set {arguments.shown(setting)[1:-1]}: {why}") from None
+        raise refusal([f"--set {arguments.shown(setting)[1:-1]}: {why}"]) from None
     block = raw
     for depth, name in enumerate(path[:-1], start=1):
         if block.get(name) is None:
             block[name] = {}
         block = block[name]
         if not isinstance(block, dict):
-            raise UserError(f"--set {setting}: {'.'.join(path[:depth])} is a value, not a block")
+            raise refusal([f"--set {setting}: {'.'.join(path[:depth])} is a value, not a block"])
     block[path[-1]] = parsed
 
 
@@ -124,21 +155,25 @@ def systems(raw: dict, model: type[Section], source: str) -> dict[str, Section]:
     ..., ...} for a sweep.
     """
     swept = _lists(raw, model)
-    mistakes, found, folders = [], {}, {}
+    mistakes, found, folders, refused = {}, {}, {}, 0
     for path, values in swept.items():
         texts = [str(float(item)) if type(item) is int else str(item) for item in values]
         if not values or len(set(texts)) < len(texts):
-            raise UserError(
-                f"{source}: {'.'.join(path)} = {values}: a sweep needs one or more values, each once"
+            name, shown = ".".join(path), arguments.shown(values)
+            raise refusal(
+                [f"{source}: {name} = {shown}: a sweep needs one or more values, each once"]
             )
     count = math.prod(map(len, swept.values()))
     if count > MOST_SYSTEMS:
-        raise UserError(
-            f"{source}: a sweep of {count} systems ({', '.join('.'.join(path) for path in swept)}); "
-            f"at most {MOST_SYSTEMS} are one run"
+        keys = ", ".join(".".join(path) for path in swept)
+        raise refusal(
+            [f"{source}: a sweep of {count} systems ({keys}); at most {MOST_SYSTEMS} are one run"]
         )
+    alone = json.dumps(
+        _without(raw, swept)
+    )  # not every system needs a copy of what all of them have
     for combination in itertools.product(*swept.values()):
-        plain = json.loads(json.dumps(raw, default=str))
+        plain = json.loads(alone)
         for path, item in zip(swept, combination, strict=True):
             block = plain
             for name in path[:-1]:
@@ -161,17 +196,32 @@ def systems(raw: dict, model: type[Section], source: str) -> dict[str, Section]:
         try:
             found[name] = model.model_validate(plain)
         except pydantic.ValidationError as error:
-            mistakes += [line for line in explain(error, model) if line not in mistakes]
+            mistakes |= dict.fromkeys(explain(error, model))
+            refused += 1
+            if refused == MOST_MISTAKES:  # the others have the same ones, and many
+                break
     if mistakes:
-        raise UserError("\n".join(f"{source}: {line}" for line in mistakes))
+        raise refusal(f"{source}: {line}" for line in mistakes)
     return found
+
+
+def _without(raw: dict, swept: Container[tuple], path: tuple = ()) -> dict:
+    """The mapping with null in the place of its sweeps."""
+    return {
+        key: None
+        if (*path, key) in swept
+        else _without(item, swept, (*path, key))
+        if isinstance(item, dict)
+        else item
+        for key, item in raw.items()
+    }
 
 
 def _lists(raw: dict, model: type[Section], path: tuple = ()) -> dict[tuple, list]:
     """The key paths whose value is a list although the model wants one value."""
     found = {}
     for key, item in raw.items():
-        here = (*path, str(key))
+        here = (*path, key)
         if isinstance(item, dict):
             found |= _lists(item, model, here)
         elif isinstance(item, list):
@@ -284,15 +334,17 @@ def explain(error: pydantic.ValidationError, model: type[Section]) -> list[str]:
                 if near
                 else "known here: " + ", ".join(parent.model_fields)
             )
-            line = f"{path} = {mistake['input']!r}: unknown key; {hint}"
+            line = f"{path} = {arguments.shown(mistake['input'])}: unknown key; {hint}"
         elif mistake["type"] == "missing":
             line = f"{path}: missing; {field.description}, {expected(field)}"
         elif (
             mistake["type"] == "value_error"
         ):  # a rule across several keys: its text names them itself
             line = str(mistake["ctx"]["error"])
+        elif field is None:  # of no field: a key that is half a character of UTF-16, "\\ud800"
+            line = f"{arguments.shown(mistake['input'])}: {mistake['msg']}"
         else:
-            line = f"{path} = {mistake['input']!r}: expected {expected(field)}"
+            line = f"{path} = {arguments.shown(mistake['input'])}: expected {expected(field)}"
             if isinstance(mistake["input"], str) and _is_number(mistake["input"]):
                 line += " (this is text: write it without quotes)"
         lines.setdefault(path if mistake["type"] != "value_error" else line, line)

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import h5py
 
+# Of HDF5 1.10: what says where things are and of which type has checksums of HDF5's own.  In older
+# ones a changed byte there can end the process, take 4 GiB for a text, or hide an attribute.
+FORMAT = ("v110", "v110")
+
 
 class Disk(io.FileIO):
     """What HDF5 writes to.  It is never told that a write failed, since it cannot close such a
@@ -44,7 +48,7 @@ def writing(path: Path, mode: str = "w") -> Iterator[h5py.File]:
     """
     with Disk(path, {"w": "w+", "r+": "r+"}[mode]) as disk:
         try:
-            with h5py.File(disk, mode) as file:
+            with h5py.File(disk, mode, libver=FORMAT) as file:
                 yield file
         finally:
             if disk.error is not None:

@@ -170,8 +170,9 @@ def check_attributes(file: h5py.File) -> None:
     """BadFileError if an attribute is not as it was written; files of before that have no digest of
     theirs.
     """
-    wanted = file.attrs.get("attributes_digest")
-    if wanted is not None and wanted != attributes_digest(file):
+    # not attrs.get, which has None also for one that is there and cannot be read
+    known = "attributes_digest" in file.attrs
+    if known and file.attrs["attributes_digest"] != attributes_digest(file):
         raise BadFileError("damaged: its attributes do not match their checksum")
 
 

@@ -15,10 +15,12 @@ import io
 import multiprocessing
 import os
 import signal
+import threading
 import traceback
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import ModuleType
@@ -36,6 +38,8 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 GPU_MEMORY = (
     16 << 30
 )  # bytes that one unit may take, at a guess: so many train side by side on a GPU
+
+SIGNALS = {signal.SIGINT, signal.SIGUSR1, signal.SIGTERM}  # that processes side by side hear of
 
 Report = Callable[
     [str, object], None
@@ -277,10 +281,9 @@ def side_by_side(
     def start() -> None:
         here, there = context.Pipe()
         process = context.Process(target=_serve, args=(stage.__name__, there, device), daemon=True)
-        before = signal.pthread_sigmask(
-            signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGTERM}
-        )  # until it listens
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until it listens
         process.start()
+        working[here] = process, None
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         there.close()
         give(here, process)
@@ -301,51 +304,64 @@ def side_by_side(
         else:
             working[pipe] = process, unit
 
-    for _ in range(slots):
-        start()
-    told = False
-    while working:
-        if signals.asked() and not told:
-            told = True
-            for process, _ in working.values():
-                os.kill(process.pid, signal.SIGUSR1)
-        for pipe in wait(list(working), timeout=1.0):
-            process, unit = working[pipe]
-            try:
-                kind, content = pipe.recv()
-            except (EOFError, ConnectionError):
-                process.join()
-                del working[pipe]
-                reason = f"its process ended with status {process.exitcode}" + (
-                    " (out of memory?)" if process.exitcode == -9 else ""
-                )
-                tally.hear(unit, "failed", (reason, reason))
-                if waiting:
-                    start()
-                continue
-            if kind == "stopped":
-                del working[pipe]
-                tally.progress.say(f"stopped: {content}")
-                continue
-            tally.hear(unit, kind, content)
-            if kind in ("done", "failed"):
-                give(pipe, process)
+    resource_tracker.ensure_running()  # as it starts it unblocks what `start` has blocked
+    try:
+        for _ in range(slots):
+            start()
+        told = False
+        while working:
+            if signals.asked() and not told:
+                told = True
+                for process, _ in working.values():
+                    os.kill(process.pid, signal.SIGUSR1)
+            for pipe in wait(list(working), timeout=1.0):
+                process, unit = working[pipe]
+                try:
+                    kind, content = pipe.recv()
+                except (EOFError, ConnectionError):
+                    process.join()
+                    del working[pipe]
+                    reason = f"its process ended with status {process.exitcode}" + (
+                        " (out of memory?)" if process.exitcode == -9 else ""
+                    )
+                    tally.hear(unit, "failed", (reason, reason))
+                    if waiting:
+                        start()
+                    continue
+                if kind == "stopped":
+                    del working[pipe]
+                    tally.progress.say(f"stopped: {content}")
+                    continue
+                tally.hear(unit, kind, content)
+                if kind in ("done", "failed"):
+                    give(pipe, process)
+    finally:  # after Ctrl-C there are some
+        for process, _ in working.values():
+            process.kill()
 
 
 def _serve(stage: str, pipe: Connection, device: str) -> None:
     """A process of `side_by_side`: units come in, messages go out, until None comes or the parent
     is gone.
     """
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     signals.listen()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1, signal.SIGTERM})
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the parent's to answer
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     module = importlib.import_module(stage)
     try:
         while (unit := pipe.recv()) is not None:
             fit_one(module, unit, device, lambda kind, content: pipe.send((kind, content)))
     except signals.Stopped as stop:
         pipe.send(("stopped", str(stop)))
-    except (EOFError, ConnectionError, KeyboardInterrupt):
+    except (EOFError, ConnectionError):
         return
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed says nothing; its next life is not to find this one at work."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def epoch_seed(seed: int, stream: int, name: str, epoch: int) -> int:

@@ -2,8 +2,9 @@
 
 PyYAML reads YAML 1.1, where 010 is 8, 1:30 is 90, 1e4 is text, `no` is false and 2026-01-01 a date.
 Here the rules of the core schema hold (YAML 1.2.2, section 10.3.2): 010 is 10, 1e4 is a number,
-1:30, `no` and a date are text. Refused: a key that stands twice in a block, an alias within what it
-names, tags of other types, nesting deeper than any config's.
+1:30, `no` and a date are text. Keys are text, as written. Refused: a key that stands twice in a
+block, an alias within what it names, tags of other types (PyYAML makes dates, bytes and sets of
+them), nesting deeper than any config's, more values than any config has.
 """
 
 import re
@@ -12,6 +13,8 @@ import yaml
 
 DEEPEST = 30  # blocks within blocks
 LONGEST_NUMBER = 40  # digits
+MOST_VALUES = 20_000  # and keys, those that aliases repeat among them
+TAG = "tag:yaml.org,2002:"
 CORE = [  # tag, pattern, first characters
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
@@ -31,6 +34,7 @@ class Loader(yaml.SafeLoader):
     def __init__(self, stream):
         super().__init__(stream)
         self.depth, self.unfinished = 0, set()
+        self.values, self.of_anchor = 0, {}  # how many there are so far, and below each anchor
 
     def compose_node(self, parent, index):
         event = self.peek_event()
@@ -48,7 +52,15 @@ class Loader(yaml.SafeLoader):
                 None, None, f"blocks are nested more than {DEEPEST} deep", event.start_mark
             )
         self.unfinished.add(anchor)
+        before = self.values
         node = super().compose_node(parent, index)
+        self.values += self.of_anchor.get(event.anchor, 1) if anchor is None else 1
+        if anchor is not None:
+            self.of_anchor[anchor] = self.values - before
+        if self.values > MOST_VALUES:
+            raise yaml.composer.ComposerError(
+                None, None, f"more than {MOST_VALUES} values, aliases followed", event.start_mark
+            )
         self.unfinished.discard(anchor)
         self.depth -= 1
         return node
@@ -75,6 +87,9 @@ class Loader(yaml.SafeLoader):
                     key.start_mark,
                 )
             seen[key.value] = key.start_mark.line + 1
+        if isinstance(node, yaml.MappingNode):
+            self.flatten_mapping(node)
+            node.value = [(as_text(key), item) for key, item in node.value]
         return super().construct_mapping(node, deep)
 
     def whole(self, node):
@@ -90,6 +105,13 @@ class Loader(yaml.SafeLoader):
         return float(re.sub(r"\.(?=inf|nan)", "", text))
 
 
+def as_text(key: yaml.Node) -> yaml.Node:
+    """A key as it is written, where it would be a number or another value of the schema."""
+    if key.tag not in [TAG + name for name, _, _ in CORE]:
+        return key
+    return yaml.ScalarNode(f"{TAG}str", key.value, key.start_mark, key.end_mark)
+
+
 class Dumper(yaml.SafeDumper):
     """Writes what Loader, and readers of YAML 1.1, read as the same."""
 
@@ -97,12 +119,15 @@ class Dumper(yaml.SafeDumper):
 Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in CORE:
     for _class in (Loader, Dumper):
-        _class.add_implicit_resolver(
-            f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first
-        )
-Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile("^(?:<<)$"), ["<"])
-Loader.add_constructor("tag:yaml.org,2002:int", Loader.whole)
-Loader.add_constructor("tag:yaml.org,2002:float", Loader.number)
+        _class.add_implicit_resolver(f"{TAG}{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
+Loader.add_implicit_resolver(f"{TAG}merge", re.compile("^(?:<<)$"), ["<"])
+Loader.yaml_constructors = {
+    tag: make
+    for tag, make in yaml.SafeLoader.yaml_constructors.items()
+    if tag in (None, *(TAG + name for name in ("null", "bool", "str", "seq", "map")))
+}
+Loader.add_constructor(f"{TAG}int", Loader.whole)
+Loader.add_constructor(f"{TAG}float", Loader.number)
 
 
 def load(text: str):

@@ -221,7 +221,7 @@ class ActiveIsing:
         columns = {
             f.name: np.concatenate([found[f.name] for _, found in parts])[order]
             for f in fields(Trajectories)
-            if f.name != "time"
+            if f.name != "times"
         }
         return Trajectories(times=times, **columns)
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import h5py
 
-from jobs import shards
+from jobs import shards, signals
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = {
@@ -65,9 +65,14 @@ STAGES = {study: ("generate", "collect", "train", "predict") for study in CONFIG
     "coarsening": ("generate", "collect", "train", "rollout")
 }
 
+EARLIEST = 0.3  # seconds: before, Python itself may be starting, and it dies of the signal
+PATIENCE = 5.0  # seconds for an answer, of a machine that does other things as well
+
 
 class Study:
     """A study's small config, a run of it in peace, and what its stages took."""
+
+    workers = 1
 
     def __init__(self, name: str, folder: Path, stages: tuple[str, ...] = ()):
         self.name, self.folder, self.config = name, folder, folder / f"{name}.yaml"
@@ -94,7 +99,7 @@ class Study:
             "--device",
             "cpu",
             "--workers",
-            "1",
+            self.workers,
             *more,
         )
         return [str(word) for word in words]
@@ -163,6 +168,65 @@ def kills(study: Study, count: int) -> str:
         assert results(run) == study.wanted
     left = len([path for path in run.rglob("*.tmp")])
     return f"{sum(done.values())} kills ({', '.join(f'{n} in {stage}' for stage, n in done.items())}), {lost} files lost, {left} left over"
+
+
+def interrupts(study: Study, count: int) -> str:
+    """Ctrl-C at `count` random moments of every stage with two workers, from its start or from its
+    first line, sent to all processes, as a terminal does, or to the first alone: answered within
+    seconds by status 130.
+    """
+    run, before = study.folder / f"{study.name}-interrupted", study.folder / "before"
+    said, wrong, dice = [], [], random.Random(study.name)
+    study.workers = 2
+    shutil.rmtree(run, ignore_errors=True)
+    run.mkdir()
+    for stage in study.stages:
+        shutil.rmtree(before, ignore_errors=True)
+        shutil.copytree(run, before)
+        codes, early, slowest, length = [], 0, 0.0, study.took[stage]
+        for moment in range(count):
+            process = study.start(stage, run)
+            if moment % 4 < 2:
+                process.stderr.readline()
+                time.sleep(dice.uniform(0, length / 2))
+            else:
+                time.sleep(dice.uniform(EARLIEST, max(2 * EARLIEST, length)))
+            code, took, text = interrupted(process, moment % 2 == 0)
+            codes.append(code)
+            early += "before it began" in text
+            slowest = max(slowest, took)
+            if code not in (0, signals.INTERRUPTED) or took > PATIENCE or "Traceback" in text:
+                wrong.append(f"{stage}, moment {moment}: status {code} after {took:.1f} s\n{text}")
+                print(wrong[-1], flush=True)
+            if code == 0:  # it was too late: once more from the beginning
+                expected = {path: d for path, d in study.wanted.items() if path in results(run)}
+                assert results(run) == expected, text
+                shutil.rmtree(run)
+                shutil.copytree(before, run)
+        code, text = study.call(stage, run)
+        assert code == 0, text
+        said.append(
+            f"{codes.count(130)} of {count} in {stage} ({early} in its imports), the slowest {slowest:.1f} s"
+        )
+        print(f"{study.name}: {said[-1]}", flush=True)
+    study.workers = 1
+    assert not wrong, "\n".join(wrong)
+    assert results(run) == study.wanted
+    assert not list(run.rglob("*.tmp"))
+    return f"status 130: {'; '.join(said)}"
+
+
+def interrupted(process: subprocess.Popen, everyone: bool) -> tuple[int, float, str]:
+    """(status, seconds until nothing of it was left, what it said) of a process after Ctrl-C."""
+    with contextlib.suppress(ProcessLookupError):
+        (os.killpg if everyone else os.kill)(process.pid, signal.SIGINT)
+    told = time.monotonic()
+    text = "".join(process.communicate(timeout=120))
+    with contextlib.suppress(ProcessLookupError):
+        while time.monotonic() - told < 120:
+            os.killpg(process.pid, 0)
+            time.sleep(0.02)
+    return process.returncode, time.monotonic() - told, text
 
 
 def full(study: Study, _: int) -> str:
@@ -326,6 +390,7 @@ def stale(study: Study, _: int) -> str:
 
 FAULTS = {
     "kills": kills,
+    "interrupts": interrupts,
     "full": full,
     "read_only": read_only,
     "damaged": damaged,

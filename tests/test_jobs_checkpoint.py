@@ -155,6 +155,25 @@ def test_no_flipped_bit_goes_unnoticed_or_unhandled(path):
     assert lost > 30  # the numbers are a good part of the file
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (EOFError(), "EOFError"),
+        (shards.BadFileError("damaged: a\x1b[2J/0"), "damaged: a\\x1b[2J/0"),
+    ],
+)
+def test_a_damaged_name_or_none_is_said_in_a_line(path, monkeypatch, error, said):
+    def fails(path):
+        raise error if path.name == "checkpoint.pt" else FileNotFoundError
+
+    monkeypatch.setattr(checkpoint, "check", fails)
+    lines = []
+    assert checkpoint.load(path, lines.append) is None
+    assert len(lines) == 1
+    assert said in lines[0]
+    assert lines[0].isprintable()
+
+
 def no_space(*_):
     raise OSError(28, "No space left on device")
 

@@ -1,6 +1,7 @@
 """Configs: what is accepted, what a mistake is answered with, what a list means."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,11 @@ import yaml
 
 from jobs import UserError, config, yaml12
 from jobs.coarsening.config import Coarsening
+from jobs.flocking.config import Flocking
 from jobs.nucleation import generate as nucleation_generate
 from jobs.nucleation.config import Nucleation
 from jobs.options import parsed
+from jobs.segregation.config import Segregation
 from kernels.device import select
 
 ROOT = Path(__file__).parent.parent
@@ -225,6 +228,14 @@ def test_numbers_are_those_of_yaml_1_2(text, expected):
     assert yaml.safe_load(yaml12.dump({"a": expected})) == {"a": expected}
 
 
+def laughs(block: str) -> str:
+    """Nine lines, each of which names the one above ten times: a billion values."""
+    lines = ["a0: &a0 {k: 1}"]
+    for i in range(1, 10):
+        lines.append(f"a{i}: &a{i} " + block % ", ".join([f"*a{i - 1}"] * 10))
+    return "\n".join(lines)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -239,7 +250,20 @@ def test_numbers_are_those_of_yaml_1_2(text, expected):
         ("a: !!bool maybe", "line 1: .*'maybe' is no bool"),
         ("a: " + "9" * 5000, "line 1: .*a number of 5000 digits"),
         ("[" * 3000, "blocks are nested more than 30 deep"),
-        ("a: !!timestamp 2020-99-99", "is no timestamp"),
+        *(
+            (f"a: !!{tag}", "line 1: .*could not determine a constructor for the tag")
+            for tag in (
+                "timestamp 2020-12-31",
+                "binary aGk=",
+                "set {b, c}",
+                "omap [b: 1]",
+                "pairs [b: 1]",
+            )
+        ),
+        ("!!binary aGk=: 1", "line 1: .*could not determine a constructor for the tag"),
+        ("a: [" + "1, " * 20_000 + "1]", "line 1: .*more than 20000 values"),
+        (laughs("[%s]"), "line [3-6]: .*more than 20000 values, aliases followed"),
+        (laughs("{<<: [%s]}"), "line [3-6]: .*more than 20000 values, aliases followed"),
         ("? [1, 2]\n: 3", "line 1"),
     ],
 )
@@ -398,3 +422,75 @@ def test_an_argument_too_many_is_refused(quench, small, tmp_path):
     code, lines = quench(*words)
     assert (code, len(lines)) == (2, 1)
     assert "unrecognized arguments: another.yaml" in lines[0]
+
+
+def test_keys_are_text_as_written():
+    """Of a case of that name in a sweep the path must be found again."""
+    found = yaml12.load("{1: a, 010: b, 1e1: c, true: d, ~: e, 1.5: {2: f}}")
+    assert found == {"1": "a", "010": "b", "1e1": "c", "true": "d", "~": "e", "1.5": {"2": "f"}}
+    assert yaml12.load("a: &a {1: x}\nb: {<<: *a, 2: y}")["b"] == {"1": "x", "2": "y"}
+    assert yaml12.load(yaml12.dump(found)) == found
+    raw = yaml12.load("{true: {null: [1, 2]}}")
+    with pytest.raises(UserError, match=r"true = .*: unknown key"):
+        config.systems({"study": "nucleation", **PLAIN, **raw}, Nucleation, "x")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"generate": {"x": list(range(9000))}},
+        {"seed": list(range(-9000, 0))},
+        {"seed": [[*range(9000)], 1]},
+        {"x" * 9000: 1},
+        {"\x1b[2J\n\u202e\ud800": 1},
+        {"predict": {"folds": "\x07" * 9000}},
+        {"train": {"models": ["x" * 9000]}},
+        {f"key{i}": i for i in range(1000)},
+    ],
+)
+def test_whatever_is_said_of_a_mistake_is_few_plain_lines(odd):
+    raw = {"study": "nucleation", **{key: dict(block) for key, block in PLAIN.items()}}
+    for key, item in odd.items():
+        raw[key] = {**raw[key], **item} if key in raw and isinstance(item, dict) else item
+    began = time.process_time()
+    with pytest.raises(UserError) as error:
+        config.systems(raw, Nucleation, "x.yaml")
+    assert time.process_time() - began < 1
+    lines = str(error.value).split("\n")
+    assert len(lines) <= 21
+    assert all(len(line) <= 600 and line.isprintable() for line in lines)
+    for setting in ("a." + "b" * 9000, "\x1b.a", "system.\n.a=1=", "x=" + "[" * 9000):
+        with pytest.raises(UserError) as error:
+            config.override({"system": 3}, setting)
+        assert str(error.value).isprintable()
+        assert len(str(error.value)) <= 600
+
+
+def test_a_long_sweep_is_read_in_seconds():
+    """Every system had a copy of the sweep itself."""
+    raw = {"study": "nucleation", **PLAIN, "seed": list(range(3000))}
+    began = time.process_time()
+    assert len(config.systems(raw, Nucleation, "x.yaml")) == 3000
+    assert time.process_time() - began < 3
+
+
+@pytest.mark.parametrize(
+    ("model", "generate", "key"),
+    [
+        (Segregation, {"mean_step": 1e-6}, "mean_step"),
+        (Flocking, {"temperature_step": 1e-6, "last_temperature": 1000.0}, "temperature_step"),
+        (
+            Flocking,
+            {"other_temperature_step": 1e-6, "other_densities": [1.0]},
+            "other_temperature_step",
+        ),
+        (
+            Flocking,
+            {"other_densities": [i / 1000 for i in range(1, 2000)], "other_temperature_step": 1e-3},
+            "other_temperature_step",
+        ),
+    ],
+)
+def test_more_units_than_a_run_can_have_are_refused(model, generate, key):
+    with pytest.raises(UserError, match=rf"^x: generate\.{key} = .* at most 100000 are one run$"):
+        config.systems({"generate": generate}, model, "x")

@@ -1,72 +1,157 @@
-"""Ctrl-C at random moments of stages with two workers: answered within seconds by status 130, and
-the same command goes on to the same bytes.
-"""
+"""Ctrl-C: answered within seconds by status 130, never by another, wherever it is met."""
 
-import re
+import os
 import signal
+import subprocess
+import sys
 import time
 
-import h5py
-import numpy as np
+import fault_study
 import pytest
-import test_coarsening_collect
-import test_flocking_collect
-import test_segregation_collect
-from conftest import SMALL, command
+from conftest import ROOT
+from fault_study import CONFIGS, PATIENCE, Study, interrupted
 
-from jobs import shards
+from jobs import signals
 
-CONFIGS = {
-    "nucleation": SMALL,
-    "segregation": test_segregation_collect.SMALL,
-    "flocking": test_flocking_collect.SMALL,
-    "coarsening": test_coarsening_collect.SMALL,
-}
-STAGES = {"nucleation": ("generate", "collect", "train", "predict")}
-MOMENTS = 4
-PATIENCE = 5.0  # seconds, of a machine that does other things as well
+WHERE = """
+import ctypes, os, sys, time, weakref
+from jobs import signals
+
+signals.begin()
+signals.begun("as it is said")
+
+def here(*_):
+    os.kill(os.getpid(), 2)
+    for _ in range(10**5):
+        pass
+
+class Thing:
+    pass
+
+class Crash:
+    def __del__(self):
+        os.abort()
+
+where = sys.argv[1]
+try:
+    if where == "ctypes callback":
+        ctypes.CFUNCTYPE(None)(here)()
+    elif where == "weakref callback":
+        thing = Thing()
+        reference = weakref.ref(thing, here)
+        del thing
+    elif where == "library that expects any exception":
+        try:
+            here()
+        except:
+            pass
+    elif where == "library that crashes when it is let go":
+        half_done = Crash()
+        try:
+            raise RuntimeError(half_done)
+        finally:
+            del half_done
+            here()
+    elif where == "import":
+        sys.path.insert(0, sys.argv[2])
+        __builtins__.here = here
+        import interrupted_import
+    else:  # in Python's own code
+        here()
+except KeyboardInterrupt:
+    if where == "twice":
+        here()
+    signals.interrupted("heard")
+time.sleep(60)
+"""
 
 
-def digests(run) -> dict[str, str]:
-    """Of all files, each of which is sound."""
-    found = {}
-    for path in sorted(run.rglob("*.h5")):
-        try:  # either is how some files are written: whole, or bit by bit
-            shards.check(path)
-        except shards.BadFileError:
-            shards.check_large(path)
-        with h5py.File(path) as file:
-            found[str(path.relative_to(run))] = file.attrs["content_digest"]
-    return found
+@pytest.mark.parametrize(
+    "where",
+    [
+        "Python",
+        "twice",
+        "ctypes callback",
+        "weakref callback",
+        "library that expects any exception",
+        "library that crashes when it is let go",
+        "import",
+    ],
+)
+def test_ctrl_c_ends_a_process_wherever_it_is_met(where, tmp_path):
+    (tmp_path / "interrupted_import.py").write_text("here()")
+    began = time.monotonic()
+    ran = subprocess.run(
+        [sys.executable, "-c", WHERE, where, tmp_path],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+    )
+    heard = where in ("Python", "library that crashes when it is let go")
+    expected = "heard\n" if heard else "as it is said\n"
+    assert (ran.returncode, ran.stderr) == (signals.INTERRUPTED, expected)
+    assert time.monotonic() - began < signals.PATIENCE + PATIENCE
+
+
+@pytest.mark.parametrize("module", ["jobs", "analysis"])
+def test_ctrl_c_in_the_midst_of_the_imports(module):
+    process = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", module, "--help"],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    while not process.stderr.readline().rstrip().endswith(" argparse"):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == signals.INTERRUPTED, said
+    assert said.endswith("interrupted before it began\n")
+    assert "Traceback" not in said
+
+
+def test_whoever_is_to_ignore_ctrl_c_does():
+    """As shells ask of what runs in the background."""
+    code = "import os; from jobs import signals; signals.begin(); os.kill(os.getpid(), 2); signals.begun(''); print(1)"
+    ran = subprocess.run(
+        ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "1\n", "")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("study", CONFIGS)
 def test_ctrl_c_at_any_moment(study, tmp_path):
-    (tmp_path / "small.yaml").write_text(CONFIGS[study])
-    rng = np.random.default_rng([*study.encode()])
-    for run in ("whole", "run"):
-        for stage in STAGES.get(study, ("generate", "collect")):
-            words = (study, stage, tmp_path / "small.yaml", "--run", tmp_path / run)
-            words += ("--device", "cpu", "--workers", "2")
-            began, length = time.monotonic(), 1.0
-            for moment in range(MOMENTS if run == "run" else 0):
-                process = command(*words)
-                first = process.stderr.readline()  # from here on it listens
-                assert first, "it says which device it takes"
-                time.sleep(float(rng.uniform(0, length)))
-                process.send_signal(signal.SIGINT)
-                told = time.monotonic()
-                said = first + process.communicate(timeout=60)[1]
-                assert process.returncode in (0, 130), (moment, process.returncode, said)
-                assert time.monotonic() - told < PATIENCE, said
-                if process.returncode == 130:
-                    assert re.search("the same command continues", said), said
-                    assert "Traceback" not in said
-                length = min(2.0, length * 1.3)
-            done = command(*words)
-            said = done.communicate(timeout=240)[1]
-            assert done.returncode == 0, said
-            assert time.monotonic() - began < 300
-    assert digests(tmp_path / "run") == digests(tmp_path / "whole")
-    assert not list((tmp_path / "run").rglob("*.tmp"))
+    """In all stages, and the same commands go on to the same bytes."""
+    fault_study.interrupts(Study(study, tmp_path), 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "SIGKILL"])
+def test_nobody_trains_on_without_the_parent(number, tmp_path):
+    """Of processes that train side by side, when the first alone is told."""
+    study = Study("nucleation", tmp_path, ("generate", "collect"))
+    study.workers = 2
+    study.config.write_text(
+        CONFIGS["nucleation"].replace("max_epochs: 8", "max_epochs: 800, patience: 800")
+    )
+    run = tmp_path / "run"
+    for stage in study.stages:
+        assert study.call(stage, run)[0] == 0
+    process = study.start("train", run)
+    while len([*run.rglob("metrics.csv")]) < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    if number == signal.SIGKILL:
+        process.kill()
+    code, took, said = interrupted(process, everyone=False)
+    assert (code, took < PATIENCE) == (signals.INTERRUPTED if number == 2 else -number, True), said
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)

@@ -169,3 +169,21 @@ def test_no_changed_byte_passes_or_stops(shard):
         assert all(np.array_equal(found[name], arrays[name]) for name in arrays)
         assert str(noted) == str(attributes)
     assert passed < 190
+
+
+@pytest.mark.parametrize("more", [0, 20])
+def test_a_damaged_name_hides_no_attribute(tmp_path, more):
+    """A file without a digest of its attributes is one from before there was one; with few and with
+    many attributes, which HDF5 keeps elsewhere.
+    """
+    path = tmp_path / "unit-00003.h5"
+    attributes = ATTRIBUTES | {f"more_{i}": i for i in range(more)}
+    shards.write(path, {"c": Data(np.ones(3), "", "x")}, attributes)
+    content = path.read_bytes()
+    places = [at for at in range(len(content)) if content.startswith(b"attributes_digest", at)]
+    assert places
+    for at in places:
+        path.write_bytes(content[:at] + b"A" + content[at + 1 :])
+        for look in (shards.read, shards.check_large):
+            with pytest.raises(BadFileError):
+                look(path)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pydantic
 
-from jobs.config import Section, value
+from jobs.config import MOST_UNITS, Ladder, Section, value
 from jobs.flocking.config_train import Film, Predict, Train, Unsupervised
 from kernels.active_ising import LARGEST_DENSITY
 
@@ -106,15 +106,17 @@ class Generate(Section):
         0.02, unit="", ge=1e-6, le=1000, about="between neighbouring T, at the other densities"
     )
 
-    def temperatures(self, step: float) -> list[float]:
-        """T of a slice, to six places."""
-        count = int((self.last_temperature - self.first_temperature) / step + 1e-6) + 1
-        return [round(self.first_temperature + i * step, 6) for i in range(count)]
+    def temperatures(self, other: bool = False) -> Ladder:
+        """T of the slice to learn on, or of each of the others, to six places."""
+        key = "other_temperature_step" if other else "temperature_step"
+        step = getattr(self, key)
+        return Ladder(self.first_temperature, self.last_temperature, step, f"generate.{key}")
 
     @property
     def units(self) -> int:
-        return len(self.temperatures(self.temperature_step)) + len(self.other_densities) * len(
-            self.temperatures(self.other_temperature_step)
+        others = self.other_densities
+        return len(self.temperatures()) + (
+            len(others) * len(self.temperatures(other=True)) if others else 0
         )
 
     @pydantic.model_validator(mode="after")
@@ -123,6 +125,11 @@ class Generate(Section):
             raise ValueError(
                 f"generate.last_temperature = {self.last_temperature}: expected at least generate.first_temperature = "
                 f"{self.first_temperature}"
+            )
+        if self.units > MOST_UNITS:
+            raise ValueError(
+                f"generate.other_temperature_step = {self.other_temperature_step}: {self.units} densities and temperatures in all; "
+                f"at most {MOST_UNITS} are one run"
             )
         others = self.other_densities
         if not all(0 < density <= LARGEST_DENSITY for density in others) or len(set(others)) < len(
@@ -160,11 +167,8 @@ class Flocking(Section):
         then the others in order.
         """
         g = self.generate
-        here = [
-            (self.system.density, t, g.replicas, g.samples)
-            for t in g.temperatures(g.temperature_step)
-        ]
-        other = g.temperatures(g.other_temperature_step)
+        here = [(self.system.density, t, g.replicas, g.samples) for t in g.temperatures()]
+        other = g.temperatures(other=True) if g.other_densities else []
         return here + [
             (density, t, g.other_replicas, g.other_samples)
             for density in g.other_densities

@@ -5,7 +5,7 @@ from typing import Literal
 
 import pydantic
 
-from jobs.config import Section, value
+from jobs.config import Ladder, Section, value
 from jobs.fates import Collect
 from jobs.segregation.config_train import Predict, Train
 from kernels.cahn_hilliard import REVISION, TOLERANCE
@@ -116,15 +116,17 @@ class Generate(Section):
         about="of the solver that makes, or made, the samples",
     )
 
+    def _ladder(self) -> Ladder:
+        return Ladder(self.first_mean, self.last_mean, self.mean_step, "generate.mean_step")
+
     @property
     def means(self) -> list[float]:
         """Mean concentrations, to six places; unit i has the i-th."""
-        count = int((self.last_mean - self.first_mean) / self.mean_step + 1e-6) + 1
-        return [round(self.first_mean + i * self.mean_step, 6) for i in range(count)]
+        return [*self._ladder()]
 
     @property
     def units(self) -> int:
-        return len(self.means)
+        return len(self._ladder())
 
     @property
     def samples(self) -> dict[str, int]:
@@ -137,6 +139,7 @@ class Generate(Section):
             raise ValueError(
                 f"generate.last_mean = {self.last_mean}: expected at least generate.first_mean = {self.first_mean}"
             )
+        self._ladder()  # not more than units can be
         if self.times[0] != 0 or any(
             b <= a for a, b in zip(self.times, self.times[1:], strict=False)
         ):
