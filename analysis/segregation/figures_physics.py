@@ -98,7 +98,7 @@ def ratios(ax, values: list[np.ndarray]) -> None:
     if len(known) and (known.max() > 2 or known.min() < 0.2):
         low, high = known[known > 0].min(initial=0.1), known.max(initial=2)
         ax.set_yscale("log")
-        ax.set_ylim(max(low / 2, 1e-4), min(2 * high, 1e4))
+        ax.set_ylim(max(low / 2, 1e-6), min(2 * high, 1e6))
     else:
         ax.set_ylim(0, 1.1 * known.max(initial=1.1))
 

@@ -60,16 +60,16 @@ def picture(fields: tuple, rows: np.ndarray, model: str, reach: float):
         axes[2 * line, 0].set_ylabel("given", fontsize=7)
         axes[2 * line + 1, 0].set_ylabel(title(model).replace(", ", ",\n"), fontsize=7)
     scale(axes[-1, 0], given.shape[0])
-    for (segregated, mapped), left in zip(images.items(), (1.0, 0.45), strict=True):
+    for (segregated, mapped), left in zip(images.items(), (1.55, 0.7), strict=True):
         width, height = fig.get_size_inches()
-        ax = fig.add_axes((1 - left / width, 0.4 / height, 0.07 / width, 1.7 / height))
+        ax = fig.add_axes((1 - left / width, 1 - 2 / height, 0.07 / width, 1.7 / height))
         labelled(fig.colorbar(mapped, cax=ax), segregated)
     return fig
 
 
 def sheet(lines: int, columns: int):
     """A figure and its axes (2 lines, columns), placed by hand: to lay out so many takes long."""
-    width, height = 0.6 + 0.9 * columns + 1.2, 0.1 + 2.1 * lines + 0.35
+    width, height = 0.6 + 0.9 * columns + 1.7, 0.1 + 2.1 * lines + 0.35
     fig = style.figure(width, height)
     fig.set_layout_engine("none")
     axes = np.empty((2 * lines, columns), object)
