@@ -485,7 +485,9 @@ def test_damaged_foreign_and_stopped_rollouts(whole, tmp_path):
     found = coarsening.measure(folder)
     assert np.isfinite(found.numbers.errors("long", STAGGERED).squared).all()
     assert "stopped at frame 100" in "\n".join(coarsening.left_out(found))
-    assert "stopped after t = " in the(coarsening.claims(found), "long rollout ends").note
+    claims = coarsening.claims(found)
+    assert "stopped after t = " in the(claims, "long rollout ends").note
+    assert "stopped because it left every range" in coarsening.findings([found], claims)[0]
 
 
 def test_names_of_networks():

@@ -111,6 +111,8 @@ def far(numbers: Numbers, claims: dict[str, Claim]) -> str:
         return ""
     times = followed.last / numbers.setup.horizon
     ends = "in flat layers" if layers.by_rule == YES else "without flat layers"
+    if followed.stopped:
+        ends = f"there, stopped because it left every range, {ends}"
     text = (
         f"The network with {layers.network} goes on alone to t = {followed.last:g}, "
         f"{round_to(times):g} times as long as the training sequences, and ends {ends}: planes "
