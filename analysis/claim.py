@@ -108,11 +108,16 @@ def _together(claims: list[Claim]) -> Claim:
 
 
 def verdict(claims: list[Claim]) -> str:
-    """Of a figure: agrees, disagrees, undecided, not comparable, or not run."""
+    """Of a figure: agrees, disagrees, undecided, or not run; in brackets by the rules alone, where
+    none of its numbers is comparable with the paper.
+    """
     found = {claim.agrees for claim in claims}
+    if not found & {YES, NO, UNDECIDED} and NOT_COMPARABLE in found:
+        return f"({_verdict({c.by_rule for c in claims if c.agrees == NOT_COMPARABLE})})"
+    return _verdict(found)
+
+
+def _verdict(found: set[str]) -> str:
     if NO in found:
         return "disagrees" if YES not in found else "agrees in part"
-    for one, said in ((YES, "agrees"), (UNDECIDED, UNDECIDED), (NOT_COMPARABLE, NOT_COMPARABLE)):
-        if one in found:
-            return said
-    return NOT_RUN
+    return "agrees" if YES in found else UNDECIDED if UNDECIDED in found else NOT_RUN

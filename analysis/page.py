@@ -187,7 +187,8 @@ def not_comparable(claims: list[Claim]) -> list[str]:
     )
     if not reasons:
         return []
-    return ["Not comparable with the paper:", "", *(f"- {reason}" for reason in reasons), ""]
+    said = "In brackets: not comparable with the paper, what the rules alone would say."
+    return [said, "", *(f"- {reason}" for reason in reasons), ""]
 
 
 def markdown(study: ModuleType, page: Page) -> str:
@@ -222,8 +223,6 @@ def figures_table(study: ModuleType, page: Page) -> list[str]:
 
 def claims_text(study: ModuleType, page: Page) -> list[str]:
     lines = ["## Claims", ""]
-    if any(c.agrees == NOT_COMPARABLE for c in page.claims):
-        lines += ["In brackets: what the rule would say of a number that is not comparable.", ""]
     absent = [c for c in page.claims if c.agrees == NOT_RUN]
     several = len({c.system for c in page.claims}) > 1
     head = [

@@ -602,10 +602,10 @@ def test_page_and_figures(whole):
     assert all(f["file"] in text for f in numbers["figures"])
     assert text.index("figures/figure-2-forward.png") < text.index("| figure of the paper")
     assert {row["figure"]: row["verdict"] for row in numbers["verdicts"]} == {
-        "abstract": "not comparable",
+        "abstract": "(agrees in part)",
         "1": "drawn",
-        "2": "not comparable",
-        "3": "not comparable",
+        "2": "(agrees in part)",
+        "3": "(agrees)",
     }
     assert len(numbers["skills"]) == 3 * len(SIX)
     assert len(numbers["findings"]) == 5
