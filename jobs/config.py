@@ -328,7 +328,10 @@ def explain(error: pydantic.ValidationError, model: type[Section]) -> list[str]:
         path, field = ".".join(names), _field(model, names)
         if mistake["type"] == "extra_forbidden":
             parent = model if len(names) == 1 else _section(_field(model, names[:-1]).annotation)
-            near = difflib.get_close_matches(names[-1], parent.model_fields, n=1)
+            said = (
+                len(lines) < MOST_MISTAKES
+            )  # of many that are not, what was meant is not looked for
+            near = said and difflib.get_close_matches(names[-1], parent.model_fields, n=1)
             hint = (
                 f"did you mean {near[0]}?"
                 if near

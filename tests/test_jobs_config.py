@@ -1,5 +1,6 @@
 """Configs: what is accepted, what a mistake is answered with, what a list means."""
 
+import difflib
 import re
 import time
 from pathlib import Path
@@ -464,6 +465,18 @@ def test_whatever_is_said_of_a_mistake_is_few_plain_lines(odd):
             config.override({"system": 3}, setting)
         assert str(error.value).isprintable()
         assert len(str(error.value)) <= 600
+
+
+def test_what_was_meant_is_looked_for_in_a_few_keys_alone(monkeypatch):
+    found, asked = difflib.get_close_matches, []
+    monkeypatch.setattr(
+        difflib, "get_close_matches", lambda *a, **b: asked.append(a) or found(*a, **b)
+    )
+    raw = {"study": "nucleation", **PLAIN, **{f"sed{i}": i for i in range(1000)}}
+    with pytest.raises(UserError, match=r"did you mean seed\?") as error:
+        config.systems(raw, Nucleation, "x.yaml")
+    assert str(error.value).endswith("... and 980 more")
+    assert len(asked) == config.MOST_MISTAKES
 
 
 def test_a_long_sweep_is_read_in_seconds():
