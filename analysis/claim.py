@@ -120,4 +120,6 @@ def verdict(claims: list[Claim]) -> str:
 def _verdict(found: set[str]) -> str:
     if NO in found:
         return "disagrees" if YES not in found else "agrees in part"
-    return "agrees" if YES in found else UNDECIDED if UNDECIDED in found else NOT_RUN
+    if YES in found:
+        return "agrees, in part undecided" if UNDECIDED in found else "agrees"
+    return UNDECIDED if UNDECIDED in found else NOT_RUN

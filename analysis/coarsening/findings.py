@@ -52,7 +52,7 @@ def of_system(record: Record) -> str:
         "grid": f"{setup.network_size}^3 cells, {kept(setup)} of the solver's {setup.size}^3",
     }
     trained = len(numbers.trained)
-    text = f"{record.origin.run}: {spell['training']} on {spell['grid']}; "
+    text = f"This run ({record.origin.run}): {spell['training']} on {spell['grid']}; "
     text += f"{trained or 'no'} network{'s' * (trained != 1)} trained"
     if trained:
         lengths = sorted({t.length for t in numbers.trained.values()})
@@ -162,38 +162,41 @@ def one_to_one(claims: dict[str, Claim]) -> str:
         f"{100 * CLOSE:g}% counts as one to one)."
     )
     others = [
-        f"{three(claims[name].estimate)} times that of {than} {what}"
-        for name, than, what in (
-            (LARGER, "test sequences", "in a larger box"),
-            (SHAPE, "test sequences", "for a closed shape"),
-            (SLICE, "the larger box", "for noise in a slice"),
+        f"{three(claims[name].estimate)} {what}"
+        for name, what in (
+            (LARGER, "in a larger box"),
+            (SHAPE, "for a closed shape"),
+            (SLICE, "for noise in a slice (of the larger box's)"),
         )
         if known(claims.get(name))
     ]
-    return f"{text} The error is {', '.join(others)}." if others else text
+    return f"{text} In units of that error it is {', '.join(others)}." if others else text
 
 
 def quick(numbers: Numbers, claims: dict[str, Claim]) -> str:
     explicit = claims.get(EXPLICIT)
     if not known(explicit):
         return ""
-    text = f"A frame of the explicit scheme takes {three(explicit.estimate)} times the network's"
+    text = f"The explicit scheme takes {three(explicit.estimate)} times as long as the network"
     for method in ("adaptive", "second_order"):
         same = claims.get(at_same_error(method))
         if known(same):
-            title = costs.SOLVERS[method]
-            text += f"; one of the {title} scheme, at least as accurate, {three(same.estimate)}"
+            than = "less" if same.estimate.value < 1 else "more"
+            text += (
+                f"; the {costs.SOLVERS[method]} scheme, at least as accurate as the network, takes "
+                f"{than}, {three(same.estimate)} times its time"
+            )
     table = numbers.costs
     own = None if table is None else costs.of_network(table.rows, main(numbers.networks))
     if own is None:  # the numbers are another run's
-        return f"{text} times."
+        return f"{text}."
     errors = {
         "the network's": own.rmse,
         "the explicit scheme's": costs.solver(table.rows, "explicit")[0].rmse,
         "that of the first frame for all": table.persistence_rmse,
     }
     each = [f"{whose} {error:.1e}" for whose, error in errors.items() if np.isfinite(error)]
-    return f"{text} times. Root mean squared errors after {table.frames} frames: {', '.join(each)}."
+    return f"{text}. Root mean squared errors after {table.frames} frames: {', '.join(each)}."
 
 
 def conserved(claims: dict[str, Claim]) -> str:

@@ -19,11 +19,11 @@ def sentence(records: list[Record]) -> str:
     model = (
         "The Active Ising Model: particles of spin +1 and -1 hop on a periodic square lattice "
         "of side L, those of spin +1 more often to the right and those of spin -1 to the left "
-        "(D: rate of hops, epsilon: how one-sided they are), and turn to the spin of most "
-        "others on their site, the more surely the lower the temperature T. There are three "
+        "(D: rate of hops, epsilon: how one-sided they are), and align with the "
+        "majority on their site, the more surely the lower the temperature T. There are three "
         "phases: **L**, liquid, in which nearly all go one way; **G**, gas, in which they do "
         "not; and **L+G**, bands of liquid that travel through gas. rho0 is the mean number of "
-        "particles a site; lambda, of a network, is the strength of the penalty on its squared "
+        "particles per site; lambda, of a network, is the strength of the penalty on its squared "
         "weights (regularization)."
     )
     return " ".join([model, *(run_in_words(record) for record in records)])
@@ -36,7 +36,7 @@ def run_in_words(record: Record) -> str:
     low, high = about.temperatures or (np.nan, np.nan)
     densities = len(numbers.diagram.density) - 1
     text = (
-        f"{record.origin.run} ({record.origin.system}): {about.configurations} configurations of "
+        f"This run, {record.origin.run} ({record.origin.system}): {about.configurations} configurations of "
         f"{about.replicas} runs at {about.of_them} temperatures from {low:g} to {high:g}"
     )
     if other:
@@ -109,7 +109,7 @@ def elsewhere(record: Record, several: bool) -> str:
         f"{numbers.about.density:g} alone were asked at {network_claims.span(numbers)}: "
         f"{', '.join(said)}. Missed is what is not drawn or more than {extrapolation.FAR:g} off; "
         "only boundaries whose physical place is known to "
-        f"{extrapolation.FAR / 2:g} count, and the grid of temperatures tells {grid:.1g}."
+        f"{extrapolation.FAR / 2:g} count, and the grid of temperatures resolves {grid:.1g}."
         f"{without(own)}"
     )
 
@@ -155,8 +155,8 @@ def variance(record: Record, several: bool) -> str:
     return (
         f"{of(record, several)}The first seven principal components explain {raw} of the variance "
         f"of the magnetization maps ({verdict} 99.9%); the shot noise of single particles, which "
-        f"no few components can explain, is {percent(found.shot_noise)}. Without it they explain "
-        f"{clean}, of maps averaged along y {averaged}."
+        f"no few components can explain, is {percent(found.shot_noise)}. With the shot noise "
+        f"subtracted they explain {clean}; of maps averaged along y, {averaged}."
     )
 
 
@@ -202,8 +202,8 @@ def saliency(record: Record, several: bool) -> str:
     each = [len(network_claims.mapped(numbers, lam)) for lam in means]
     count = f"{' and '.join(map(str, each))} network{'s' if sum(each) > 1 else ''}"
     text = (
-        f"{of(record, several)}What decides that a configuration is banded is correlated with the "
-        f"edges of the band, column by column, by r = {said} ({count})"
+        f"{of(record, several)}What decides that a configuration is banded and the edges of the "
+        f"band, column by column, have a correlation of r = {said} ({count})"
     )
     if PAPERS not in means:
         return f"{text}."
@@ -212,7 +212,7 @@ def saliency(record: Record, several: bool) -> str:
         NO: "the regularized ones do not look at the edges, the paper's do",
         UNDECIDED: "whether the regularized ones look at the edges, as the paper's do, is open",
     }[above(network_claims.ON_EDGES).judge(means[PAPERS])]
-    return f"{text}: {said} (r above {network_claims.ON_EDGES:g} is asked for)."
+    return f"{text}: {said} (we ask for r above {network_claims.ON_EDGES:g})."
 
 
 def memory(record: Record, several: bool) -> str:

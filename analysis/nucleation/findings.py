@@ -30,9 +30,9 @@ def sentence(records: list[Record]) -> str:
         f"Run: {systems} (R: range of the interaction, 1 for nearest neighbours, L: side of the square lattice, "
         "h: field; T is 4/9 of the critical temperature unless given). The field is reversed, "
         "and the metastable state decays by nucleation of a droplet: "
-        f"{sum(m.events for m in made)} such events. p_nuc of a configuration is the share of its copies that nucleate in "
-        f"time; {sum(m.configurations for m in made)} configurations with p_nuc uniform between 0 and 1 make the data, "
-        f"and there are {folds}. Times are in MCS, Monte Carlo steps per spin."
+        f"{sum(m.events for m in made)} such events. p_nuc of a configuration is the share of its copies that nucleate within a "
+        f"time limit; {sum(m.configurations for m in made)} configurations, chosen so that p_nuc is uniform between 0 and 1, "
+        f"make the data, and there are {folds}. Times are in MCS, Monte Carlo steps per spin."
     )
 
 
@@ -79,7 +79,11 @@ def best_of(record: Record) -> str:
     others = ", ".join(f"{label(m)} {skill.mse(tested[m])}" for m in rest)
     versus = f", against {others}" if others else ""
     window = "torus_window" in models
-    told = "; and window: also told how long the copies had, which no other is" if window else ""
+    told = (
+        "; and window: it is also told how long the copies were run, which no other is"
+        if window
+        else ""
+    )
     return (
         f"{record.origin.system}, test sets split {SPLITS[split]}: the mean square error (MSE) of p_nuc is smallest for "
         f"{label(first)}, {skill.mse(tested[first])}{doubt}{versus}. Predicting the mean has "
@@ -95,7 +99,10 @@ def cnn_against_features(records: list[Record]) -> list[str]:
         for split in (CONFIGURATION, EVENT):
             folds = [record.numbers.tested(split, m) for m in ("cnn_2layer", "features")]
             if all(folds) and (saved := skill.reduction(*folds)) is not None:
-                found.append(f"{compared(saved)} ({record.origin.system}, split {SPLITS[split]})")
+                found.append(
+                    f"{compared(saved)} ({record.origin.system}, split {SPLITS[split]})"
+                    + beside_converged(record, split, folds[0])
+                )
                 break
     if not found:
         return []
@@ -103,6 +110,17 @@ def cnn_against_features(records: list[Record]) -> list[str]:
         f"The paper's two-layer CNN against the regression on ten features: {'; '.join(found)}. The paper states about "
         "40% lower."
     ]
+
+
+def beside_converged(record: Record, split: str, cnn: list[Tested]) -> str:
+    """The regression trained as the paper says stops far from the minimum of its loss."""
+    converged = record.numbers.tested(split, "features_converged")
+    saved = skill.reduction(cnn, converged) if converged else None
+    return (
+        ""
+        if saved is None
+        else f", and beside the same regression at its minimum {compared(saved)}"
+    )
 
 
 def compared(saved: Estimate) -> str:
@@ -156,8 +174,8 @@ def where(records: list[Record]) -> list[str]:
     )
     return [
         f"Hiding a patch within the droplet's radius of gyration changes the prediction of {label(maps.model)} {more} than "
-        f"hiding one beyond it: {ratio} times as much ({record.origin.system}). By distance from the centre its sensitivity "
-        f"and the droplet's density have a correlation of {likeness}."
+        f"hiding one beyond it: {ratio} times as much ({record.origin.system}). The network's sensitivity and the "
+        f"droplet's density, as functions of the distance from the centre, correlate with r = {likeness}."
     ]
 
 
@@ -170,7 +188,7 @@ def magnetization(records: list[Record]) -> list[str]:
     if not found:
         return []
     return [
-        f"The magnetization m alone explains this share of the variance of p_nuc: {'; '.join(found)}."
+        f"The magnetization m alone explains of the variance of p_nuc a share of {'; '.join(found)}."
     ]
 
 

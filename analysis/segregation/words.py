@@ -87,7 +87,7 @@ def of_record(r: Record, several: bool) -> str:
     text += (
         f"{count} mixtures of two components on {s.size} x {s.size} cells, with {s.means} mean concentrations from "
         f"{s.first_mean:g} to {s.last_mean:g} and noise of {s.noise:g}, were run to their steady states by the Cahn-Hilliard equation "
-        f"with epsilon = {s.epsilon:g}, the price of a gradient"
+        f"with epsilon = {s.epsilon:g}, the coefficient of the energy of gradients"
     )
     if np.isfinite(s.segregated):
         text += f"; {100 * s.segregated:.0f}% of the test samples segregate into two phases, the others stay uniform"
@@ -166,6 +166,8 @@ def placement(records: list[Record], claims: list[Claim]) -> str:
         else "Where the domains end up is predicted in part"
         if best > 0.5
         else "Where the domains end up is hardly predicted"
+        if best > 0.1
+        else "Where the domains end up is not predicted"
     )
     return f"{said}: answers and steady states correlate, cell by cell, with {'; '.join(parts)}."
 
@@ -212,13 +214,16 @@ def fates(r: Record, mine: dict[str, Claim]) -> str:
 def sharpness(mine: dict[str, Claim]) -> str:
     alone, both = ours(mine, "L1 alone misses"), ours(mine, "the GAN's loss makes up")
     parts = [
-        f"{look(model).title} {c.estimate}"
+        f"{c.estimate} ({look(model).title})"
         for model, c in ((L1_ALONE, alone), (PAPERS, both))
         if c is not None
     ]
     if not parts:
         return ""
-    return f"How sharp the answers are, by the power of their finest structures over the truth's: {', '.join(parts)}."
+    return (
+        "Of the power that the true fields have in their finest structures the answers have "
+        f"{' and '.join(parts)} times as much; structure that is made up counts as well."
+    )
 
 
 def mixed(mine: dict[str, Claim]) -> str:
