@@ -61,7 +61,7 @@ def panels(sheet: Sheet, shown: Examples, reverse: bool) -> Picture:
     return sheet.save(
         fig,
         f"figure-{number}-{way}",
-        f"Figure {number} of the paper: {'segregated to mixed' if reverse else 'mixed to segregated'}, samples of the test set. Mixed "
+        f"As in figure {number} of the paper, of this run: {'segregated to mixed' if reverse else 'mixed to segregated'}, samples of the test set. Mixed "
         f"states are shown less their mean, on a scale of their own.{end}",
         str(number),
     )
