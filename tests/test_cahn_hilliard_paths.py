@@ -179,7 +179,7 @@ def test_what_blows_up_is_stopped_and_the_last_look_kept(shape):
     assert np.array_equal(kept.fields[2, 1], kept.fields[2, 0])
     others = [0, 1, 3]
     assert not kept.diverged[others].any()
-    assert (kept.time[others] == 30.0).all()
+    assert (kept.end_time[others] == 30.0).all()
 
 
 def test_too_few_steps_are_said():

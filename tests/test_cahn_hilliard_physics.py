@@ -619,7 +619,7 @@ def test_nucleus(device, shape, radius, precision):
     assert 0 < steady <= run.end_time[0] < INF
     later = model.run(start, [0, 2 * steady, 3 * steady])
     assert np.array_equal(later.fields[:, 1], later.fields[:, 2])
-    assert later.time[0] < 2 * steady
+    assert later.end_time[0] < 2 * steady
     assert np.abs(later.fields[:, 1] - run.fields[:, 1]).max() < 1e-3
     potential = Mixture(**UNITS).potential(run.fields[0, 1].astype(float))
     volume = run.area[0, 1]  # length^d
