@@ -95,6 +95,7 @@ def select(name: str = "auto", workers: int | None = None, lanes: int = 16) -> "
 
 
 def available_cores() -> int:
+    """Cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

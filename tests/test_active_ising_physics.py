@@ -455,7 +455,7 @@ def test_record(device, algorithm):
         algorithm=algorithm,
     )
     kinds = {
-        "time": "float64",
+        "times": "float64",
         "particles": "int32",
         "magnetization": "int32",
         "density_profile": "int32",
@@ -466,7 +466,7 @@ def test_record(device, algorithm):
         "density_map": "uint16",
     }
     shapes = {
-        "time": (4,),
+        "times": (4,),
         "particles": (4,),
         "magnetization": (4, 4),
         "density_profile": (4, 4, 11),
