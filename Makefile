@@ -27,7 +27,7 @@ test: .venv/installed-test
 	.venv/bin/python -m pytest -n auto --dist loadfile -m "not slow"
 
 check: .venv/installed-test
-	.venv/bin/python -m pytest -n auto --dist loadfile -m slow
+	.venv/bin/python -m pytest -n auto --dist loadfile -m "slow and not long"
 
 bench: .venv/installed-test
 	.venv/bin/python -m tests.bench

@@ -75,6 +75,12 @@ def small(tmp_path) -> Path:
     return path
 
 
+def one_of_the_kind(studies) -> list:
+    """Studies as parameters: all but the first are long, left to whoever asks for them."""
+    first, *others = studies
+    return [first, *(pytest.param(study, marks=pytest.mark.long) for study in others)]
+
+
 def command(*arguments, **options) -> subprocess.Popen:
     """`python -m jobs` as a process of its own."""
     return subprocess.Popen(

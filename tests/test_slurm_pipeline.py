@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import SMALL
+from conftest import SMALL, one_of_the_kind
 from slurm_cluster import ROOT
 from test_jobs_rundir import digests
 from test_jobs_signals import TOGETHER
@@ -100,7 +100,7 @@ def test_a_study_from_submit_to_report(cluster, quench, many, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("study", FAULT_CONFIGS)
+@pytest.mark.parametrize("study", one_of_the_kind(FAULT_CONFIGS))
 def test_a_chain_where_nothing_is_exported(cluster, quench, study, tmp_path):
     """From another folder, with what sites set, and a limit no longer than the signal's 600 s: each
     life does a unit or epoch, analysis is not asked to stop.
