@@ -71,7 +71,8 @@ def write(path: Path, record: Record) -> Path:
         file.attrs["kind"] = KIND
         _put(file, "origin", record.origin)
         _put(file, "numbers", record.numbers)
-        file.attrs["content_digest"] = digest(file)
+        file.attrs["content_digest"] = content(file)
+        file.attrs["attributes_digest"] = shards.attributes_digest(file)
     size = len(drawn.getvalue())
     if size > LARGEST:
         raise BadInput(
@@ -89,7 +90,7 @@ def read(path: Path, kinds: dict[str, type]) -> Record:
         with h5py.File(path, "r", locking=False) as file:
             if file.attrs.get("kind") != KIND:
                 raise BadInput(f"{path}: not a record (`python -m analysis measure` writes them)")
-            if file.attrs.get("content_digest") != digest(file):
+            if not whole(file):
                 raise BadInput(f"{path}: damaged: it does not match its checksum")
             origin = _get(file, "origin", Origin)
             if origin.study not in kinds:
@@ -116,9 +117,22 @@ def is_record(path: Path) -> bool:
         return False
 
 
-def digest(file: h5py.File) -> str:
-    """SHA-256 of all that is in a record, but for its date of writing: there is none."""
-    return shards.file_digest(file) + shards.attributes_digest(file)
+def content(file: h5py.File) -> str:
+    """Digest of all arrays, as of any other file of a run."""
+    arrays = {}
+    file.visititems(
+        lambda name, item: (
+            arrays.__setitem__(name, item[()]) if isinstance(item, h5py.Dataset) else None
+        )
+    )
+    return shards.content_digest(arrays)
+
+
+def whole(file: h5py.File) -> bool:
+    """Whether arrays and attributes are as they were written."""
+    return file.attrs.get("content_digest") == content(file) and file.attrs.get(
+        "attributes_digest"
+    ) == shards.attributes_digest(file)
 
 
 # ---- adding up

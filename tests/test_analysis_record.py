@@ -12,6 +12,7 @@ from analysis.estimates import Estimate
 from analysis.record import Origin, Record
 from analysis.runs import BadInput
 from analysis.verdicts import below, close_to
+from jobs import shards
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ def test_damage_and_strangers(written, tmp_path):
     with pytest.raises(BadInput, match="not a record"):
         record.read(tmp_path / "other.h5", KINDS)
     assert record.is_record(written)
+    assert shards.check(written)  # as any other file of a run
     assert not record.is_record(tmp_path / "other.h5")
     assert not record.is_record(tmp_path)
 

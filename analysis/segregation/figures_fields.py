@@ -58,11 +58,12 @@ def panels(sheet: Sheet, shown: Examples, reverse: bool) -> Picture:
         if reverse
         else ""
     )
+    direction = "segregated to mixed" if reverse else "mixed to segregated"
     return sheet.save(
         fig,
         f"figure-{number}-{way}",
-        f"As in figure {number} of the paper, of this run: {'segregated to mixed' if reverse else 'mixed to segregated'}, samples of the test set. Mixed "
-        f"states are shown less their mean, on a scale of their own.{end}",
+        f"As in figure {number} of the paper, of this run: {direction}, samples of the test set. Of mixed states "
+        f"the deviation from their mean is shown, on a scale of its own.{end}",
         str(number),
     )
 
