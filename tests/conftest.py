@@ -1,8 +1,10 @@
 """Devices and small runs for all tests."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,9 @@ from jobs.__main__ import main
 from kernels.device import gpu_problem, select
 
 ROOT = Path(__file__).parent.parent
+# A suite that a shell started in the background is to ignore Ctrl-C, and so were all it starts.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def need_gpu():
