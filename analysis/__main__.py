@@ -109,7 +109,7 @@ def drawn(options: argparse.Namespace) -> int:
             drawn = PICTURES[options.study].draw(path, options.out)
             print(*(drawn if isinstance(drawn, list) else [drawn]), sep="\n")
         return 0
-    if options.out is None and (len(options.runs) > 1 or not options.runs[0].is_dir()):
+    if options.out is None and (len(options.runs) > 1 or record.is_record(options.runs[0])):
         raise BadInput("several runs, or records, need --out DIR, the folder for their page")
     study, found = STUDIES[options.study], []
     for source in systems(options.runs):

@@ -605,7 +605,7 @@ def test_page_and_figures(whole):
         "abstract": "(agrees in part)",
         "1": "drawn",
         "2": "(agrees in part)",
-        "3": "(agrees)",
+        "3": "(agrees, in part undecided)",
     }
     assert len(numbers["skills"]) == 3 * len(SIX)
     assert len(numbers["findings"]) == 5
