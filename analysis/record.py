@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 
 from analysis.runs import BadInput
-from jobs import hdf5, shards, whole_file
+from jobs import hdf5, shards, whole_file, yaml12
 
 LARGEST = 2_000_000  # bytes
 KIND = "quench record"
@@ -54,6 +54,28 @@ class Origin:
     device: str
     date: str
     packages: str
+
+
+def origin(
+    study: str, run: Path, system: str, size: int, attributes: dict, data: str | None = None
+) -> Origin:
+    """Of a run directory, by the attributes of its dataset.h5; data: where these have no digest."""
+    config = yaml12.load(attributes.get("config", "")) or {}
+    told = {
+        name: str(attributes.get(name, "not recorded")) for name in ("device", "date", "packages")
+    }
+    return Origin(
+        study=study,
+        run=run.resolve().name,
+        system=system,
+        size=size,
+        data=str(data or attributes.get("content_digest") or attributes.get("made_from", "")),
+        config=str(attributes.get("config", "")),
+        seed=int(attributes.get("seed", config.get("seed", 0))),
+        revision=str(attributes.get("git_revision", "unknown")),
+        solver=int((config.get("generate") or {}).get("solver_revision", 0)),
+        **told,
+    )
 
 
 @dataclass(frozen=True)

@@ -175,3 +175,16 @@ def test_verdict_of_a_figure():
     assert verdict([claim(None)]) == "not run"
     assert smaller.by_rule == "yes"
     assert replace(yes, rule=below(0.5)).agrees == "no"
+
+
+def test_an_origin_says_what_the_data_set_says(tmp_path):
+    about = {
+        "config": "seed: 7\ngenerate: {solver_revision: 2}\n",
+        "content_digest": "abc",
+        "git_revision": "r",
+        "device": "cpu",
+    }
+    found = record.origin("toy", tmp_path / "run", "R = 1", 10, about)
+    assert (found.run, found.seed, found.solver, found.data) == ("run", 7, 2, "abc")
+    assert (found.device, found.date) == ("cpu", "not recorded")
+    assert record.origin("toy", tmp_path, "R = 1", 10, {}, "own").data == "own"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from analysis import record
 from analysis.coarsening import energy, errors, layers, rollouts, shots
 from analysis.coarsening.costs import Costs
 from analysis.coarsening.dataset import SPLITS, Grid, Run, Trained, load
@@ -197,7 +198,6 @@ def setup_of(run: Run) -> Setup:
 
 def origin(run: Run, setup: Setup) -> Origin:
     """Runs add up if networks saw the same grid, and as much of it for as long."""
-    about = {name: str(value) for name, value in run.attributes.items()}
     words = [
         f"{setup.network_size}^3 cells",
         f"spacing {setup.network_spacing:g}",
@@ -208,20 +208,9 @@ def origin(run: Run, setup: Setup) -> Origin:
         f"{setup.epochs} epochs",
     ]
     sequences = setup.training + setup.validation + setup.test
-    return Origin(
-        study="coarsening",
-        run=run.path.resolve().name,
-        system=", ".join(filter(None, words)),
-        size=sequences * setup.frames * (1 + len(run.trained)),
-        data=about.get("content_digest") or about.get("made_from", ""),
-        config=about["config"],
-        seed=int(run.attributes.get("seed", run.config.get("seed", 0))),
-        revision=about.get("git_revision", ""),
-        solver=int(run.config["generate"].get("revision", 0)),
-        device=about.get("device", ""),
-        date=about.get("date", ""),
-        packages=about.get("packages", ""),
-    )
+    size = sequences * setup.frames * (1 + len(run.trained))
+    words = ", ".join(filter(None, words))
+    return record.origin("coarsening", run.path, words, size, run.attributes)
 
 
 def case_of(run: Run, name: str, network: Network | None) -> Case:

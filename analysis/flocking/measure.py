@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from analysis import record
 from analysis.estimates import Estimate
 from analysis.flocking import (
     components,
@@ -228,20 +229,8 @@ def numbers_of(run: Run) -> Numbers:
 
 def origin(run: Run, numbers: Numbers) -> Origin:
     own, networks = run.attributes, {*numbers.answers, *numbers.trained}
-    return Origin(
-        study="flocking",
-        run=run.name,
-        system=system(run),
-        size=len(run.temperature) * (1 + len(networks)),
-        data=own["content_digest"],
-        config=own["config"],
-        seed=int(own.get("seed", 0)),
-        revision=str(own.get("git_revision", "unknown")),
-        solver=0,
-        device=str(own.get("device", "unknown")),
-        date=str(own.get("date", "")),
-        packages=str(own.get("packages", "")),
-    )
+    size = len(run.temperature) * (1 + len(networks))
+    return record.origin("flocking", run.path, system(run), size, own)
 
 
 def system(run: Run) -> str:

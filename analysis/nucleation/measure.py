@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from analysis import record
 from analysis.estimates import Estimate
 from analysis.nucleation import density, estimates, film, labels, occlusion, skill, training
 from analysis.nucleation.dataset import Run, System, load
@@ -215,20 +216,10 @@ def small(values: np.ndarray) -> np.ndarray:
 
 def origin(run: Run, networks: int) -> Origin:
     about = run.attributes
-    return Origin(
-        study=NAME,
-        run=run.path.resolve().name,
-        system=system_name(run),
-        size=len(run.p_nuc) * (1 + networks),
-        data=str(about.get("content_digest") or about.get("made_from") or of_arrays(run.path)),
-        config=str(about.get("config", "")),
-        seed=int(about.get("seed", 0)),
-        revision=str(about.get("git_revision", "unknown")),
-        solver=0,
-        device=str(about.get("device", "not recorded")),
-        date=str(about.get("date", "")),
-        packages=str(about.get("packages", "")),
-    )
+    size = len(run.p_nuc) * (1 + networks)
+    named = {"content_digest", "made_from"} & set(about)
+    data = None if named else of_arrays(run.path)
+    return record.origin(NAME, run.path, system_name(run), size, about, data)
 
 
 def of_arrays(path: Path) -> str:

@@ -187,21 +187,8 @@ def measure(path: Path) -> record.Record:
 
 
 def origin(run: Run, what: Setting) -> record.Origin:
-    a = run.attributes
-    return record.Origin(
-        study="segregation",
-        run=run.path.resolve().name,
-        system=system(what),
-        size=len(run.split) * (1 + len(run.predictions)),
-        data=str(a.get("content_digest", "")),
-        config=str(a.get("config", "")),
-        seed=int(run.config.get("seed", 0)),
-        revision=str(a.get("git_revision", "")),
-        solver=int(run.config["generate"].get("solver_revision", 0)),
-        device=str(a.get("device", "")),
-        date=str(a.get("date", "")),
-        packages=str(a.get("packages", "")),
-    )
+    size = len(run.split) * (1 + len(run.predictions))
+    return record.origin("segregation", run.path, system(what), size, run.attributes)
 
 
 def system(what: Setting) -> str:
