@@ -37,7 +37,7 @@ predict: {models: [spins], occlusion: {configurations: 5, stride: 3}}
 """,
     "segregation": """
 seed: 3
-system: {size: 16}
+system: {size: 16, epsilon: 1}
 generate: {first_mean: 0.21, last_mean: 0.5, mean_step: 0.29, noise: 0.01, training: 6, validation: 2, test: 2, times: [0, 10]}
 train: {models: [l1_forward, gan_forward], width: 4, batch: 2, epochs: 8}
 """,

@@ -28,7 +28,7 @@ def configured(size=16, **changes) -> Segregation:
     raw = {
         "study": "segregation",
         "seed": 3,
-        "system": {"size": size},
+        "system": {"size": size, "epsilon": 1.0},
         "generate": {**GENERATE, **changes},
         "train": {"batch": 1},
     }
@@ -136,7 +136,7 @@ def test_units_in_a_call_on_a_gpu():
 
 SMALL = """
 seed: 3
-system: {size: 16}
+system: {size: 16, epsilon: 1}
 generate: {first_mean: 0.21, last_mean: 0.5, mean_step: 0.29, noise: 0.01, training: 2, validation: 1, test: 1, times: [0, 10]}
 train: {batch: 1}
 """

@@ -5,10 +5,10 @@ conservation, the patch discriminator.
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import conv2d, conv_transpose2d, pad, softplus
+from torch.nn.functional import conv2d, interpolate, pad, softplus
 
 from jobs.segregation import layers, networks
-from jobs.segregation.layers import Convolution, Gather, Norm, Scatter, Transposed
+from jobs.segregation.layers import Convolution, Gather, Norm, Scatter, Upsampling
 from jobs.segregation.networks import Discriminator, Generator, conserved
 
 LIMITS = (-0.1, 1.1)
@@ -47,18 +47,19 @@ def test_a_convolution_is_the_librarys_on_a_wrapped_field(stride):
 
 
 @pytest.mark.parametrize("side", [1, 2, 5])
-def test_a_transposed_convolution_is_the_librarys_on_a_wrapped_field(side):
-    layer, x = Transposed(3, 5, bias=True), random(2, side, 4, 3)
+def test_upsampling_is_the_librarys_nearest_neighbours_and_a_convolution(side):
+    layer, x = Upsampling(3, 5, bias=True), random(2, side, 4, 3)
     torch.nn.init.normal_(layer.bias)
-    weight = layer.weight.view(4, 4, 5, 3).permute(3, 2, 0, 1)
-    wanted = conv_transpose2d(
-        pad(channels_first(x), (1, 1, 1, 1), mode="circular"),
-        weight,
-        layer.bias,
-        stride=2,
-        padding=3,
-    )
+    doubled = interpolate(channels_first(x), scale_factor=2, mode="nearest")
+    weight = layer.weight.view(3, 3, 5, 3).permute(2, 3, 0, 1).flip(2, 3)
+    wanted = conv2d(pad(doubled, (1, 1, 1, 1), mode="circular"), weight, layer.bias)
     assert torch.allclose(channels_first(layer(x)), wanted, atol=1e-5)
+
+
+def test_a_constant_is_upsampled_without_a_checkerboard():
+    found = Upsampling(3, 5)(torch.ones(1, 4, 4, 3))
+    assert found.abs().max() > 0.1
+    assert torch.allclose(found, found[:, :1, :1].expand_as(found), atol=1e-5)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -125,9 +126,9 @@ def test_noise_changes_the_answer_and_without_it_there_is_one_answer():
         noise, other = network.draw(3, "cpu"), network.draw(3, "cpu")
         assert torch.equal(network(fields), network(fields))
         assert torch.equal(network(fields, noise), network(fields, noise))
-        assert not torch.allclose(network(fields, noise), network(fields, other), atol=1e-3)
+        assert not torch.allclose(network(fields, noise), network(fields, other), atol=0.1)
         one = network(fields[1:2], [mask[1:2] for mask in noise])
-        assert torch.allclose(one, network(fields, noise)[1:2], atol=1e-6)
+        assert torch.allclose(one, network(fields, noise)[1:2], atol=1e-3)
     assert 0.3 < torch.cat([mask.flatten() for mask in noise]).eq(0).float().mean() < 0.7
 
 

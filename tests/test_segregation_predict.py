@@ -57,7 +57,7 @@ def predicted(system, model, kind=""):
 
 def test_the_files_hold_input_answer_truth_and_the_six_quantities(predict, system):
     predict()
-    test, physics = fields.read(system.folder, "test"), CahnHilliard((16, 16))
+    test, physics = fields.read(system.folder, "test"), CahnHilliard((16, 16), epsilon=3.0)
     for model in MODELS:
         found, attributes = predicted(system, model)
         given, truth = (

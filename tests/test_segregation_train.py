@@ -361,7 +361,7 @@ def test_two_ranks_train_one_network_as_one_would(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("test L1") == 2  # the first rank speaks for both
-    for model, tolerance in zip(models, (1e-6, 1e-2), strict=True):
+    for model, tolerance in zip(models, (1e-5, 1e-2), strict=True):
         (a, about), (b, _) = (
             shards.read(system.training(model) / "test.h5") for system in (two, one)
         )

@@ -32,7 +32,7 @@ class System(Section):
         64, unit="cells", ge=16, le=4096, about="L: side of the periodic square, even"
     )
     epsilon: float = value(
-        1.0,
+        3.0,
         unit="sqrt(energy / length)",
         gt=0,
         about="epsilon: price of a gradient, width of an interface",

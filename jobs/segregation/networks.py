@@ -4,7 +4,7 @@
 Fields are float32 (n, L, L), concentrations.  The generator is a U-Net, the discriminator a 70 x 70
 patch one.  Different from pix2pix: every convolution is circular, since the fields live on a torus;
 instance norm that knows the mean concentration in place of batch norm; an output range that the
-fields do not reach.
+fields do not reach; upsampling and convolution in place of transposed convolutions.
 """
 
 import math
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout, leaky_relu, relu
 
-from jobs.segregation.layers import About, Convolution, Norm, Transposed, mean_of
+from jobs.segregation.layers import About, Convolution, Norm, Upsampling, mean_of
 
 DEEPEST = 6  # halvings of the side: 64 to 1
 NOISY = 3  # the decoder's first blocks have dropout, pix2pix's noise z
@@ -54,10 +54,10 @@ class Generator(nn.Module):
         up = down[-2::-1]
         inputs = [down[-1], *(2 * channels for channels in up)]
         self.decoder = nn.ModuleList(
-            Transposed(before, after) for before, after in zip(inputs, up, strict=False)
+            Upsampling(before, after) for before, after in zip(inputs, up, strict=False)
         )
         self.decoder.append(
-            Transposed(inputs[-1], 1, bias=not conserving)
+            Upsampling(inputs[-1], 1, bias=not conserving)
         )  # where the mean is kept a bias would do nothing
         self.decoder_norms = nn.ModuleList(Norm(channels) for channels in up)
         self.noisy = [
@@ -84,10 +84,10 @@ class Generator(nn.Module):
             x = leaky_relu(self.encoder_norms[level - 1](x, about) if level else x, LEAK)
             found.append(x)
         skips = found[-2::-1]
-        for level, (transposed, norm) in enumerate(
+        for level, (upsampling, norm) in enumerate(
             zip(self.decoder, self.decoder_norms, strict=False)
         ):
-            x = norm(transposed(x), about)
+            x = norm(upsampling(x), about)
             if noise and level < len(noise):
                 x = x * noise[level].to(x.dtype)
             found.append(relu(x))
