@@ -106,8 +106,7 @@ def drawn(options: argparse.Namespace) -> int:
         is_prediction(path) and not record.is_record(path) for path in options.runs
     ):
         for path in options.runs:
-            drawn = PICTURES[options.study].draw(path, options.out)
-            print(*(drawn if isinstance(drawn, list) else [drawn]), sep="\n")
+            print(*PICTURES[options.study].draw(path, options.out), sep="\n")
         return 0
     if options.out is None and (len(options.runs) > 1 or record.is_record(options.runs[0])):
         raise BadInput("several runs, or records, need --out DIR, the folder for their page")

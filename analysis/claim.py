@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from analysis.estimates import UNDETERMINED, Estimate
+from analysis.estimates import UNDETERMINED, Estimate, exact
 from analysis.verdicts import NO, NOT_COMPARABLE, NOT_RUN, UNDECIDED, YES, Rule, judged, number
 
 
@@ -15,8 +15,8 @@ class Claim:
     figure: of the paper, "5" or "3, 4"; "" for its text. system, network: what it was tested on.
     text: the statement, without numbers of ours. paper: its value there, in words. estimate: ours;
     None: not run. unit: of both. smaller: why it is not comparable with the paper, "" where it is.
-    baselines: {what needs no network: its number}. data: how much it rests on. note: what else is
-    worth saying.
+    baselines: {what needs no network: its number}. limits: {what no network can beat: its number}.
+    data: how much it rests on. note: what else is worth saying.
     """
 
     figure: str
@@ -29,6 +29,7 @@ class Claim:
     unit: str = ""
     smaller: str = ""
     baselines: dict[str, float] = field(default_factory=dict)
+    limits: dict[str, float] = field(default_factory=dict)
     data: str = ""
     note: str = ""
 
@@ -43,9 +44,20 @@ class Claim:
         return NOT_COMPARABLE if self.smaller and self.estimate is not None else self.by_rule
 
     @property
+    def also(self) -> list[str]:
+        """What needs no network and keeps the rule too: the claim then says little of a network."""
+        if self.by_rule != YES:
+            return []
+        return [what for what, x in self.baselines.items() if self.rule.judge(exact(x)) == YES]
+
+    @property
     def ours(self) -> str:
         """The number as it is printed."""
         return "" if self.estimate is None else str(self.estimate)
+
+    @staticmethod
+    def known(numbers: dict[str, float]) -> dict[str, float]:
+        return {what: float(value) for what, value in numbers.items() if np.isfinite(value)}
 
     def as_row(self) -> dict:
         """For report.json."""
@@ -63,7 +75,9 @@ class Claim:
             "error": number(found.error),
             "unit": self.unit,
             "smaller": self.smaller,
-            "baselines": {what: number(value) for what, value in self.baselines.items()},
+            "baselines": self.known(self.baselines),
+            "limits": self.known(self.limits),
+            "also": self.also,
             "data": self.data,
             "note": self.note,
         }
@@ -107,17 +121,33 @@ def _together(claims: list[Claim]) -> Claim:
     return replace(first, estimate=Estimate(mean, error), smaller=smaller, data=data)
 
 
+# what is said of a figure of the paper, and what it means: the legend of a page
+VERDICTS = {
+    "agrees": "what is claimed of the figure holds by the rules below",
+    "agrees, as does what needs no network": "it holds, and says little of a network",
+    "agrees, in part undecided": "some of it holds, for the rest our errors are too large to tell",
+    "agrees in part": "some of it holds, some does not",
+    "disagrees": "it does not hold",
+    UNDECIDED: "our errors are too large, or not known, to tell",
+    "drawn": "the figure is there, and no number of it is claimed",
+    NOT_RUN: "it needs what these runs do not have",
+}
+
+
 def verdict(claims: list[Claim]) -> str:
-    """Of a figure: agrees, disagrees, undecided, or not run; in brackets by the rules alone, where
-    none of its numbers is comparable with the paper.
+    """Of a figure, one of VERDICTS; in brackets by the rules alone, where none of its numbers is
+    comparable with the paper.
     """
     found = {claim.agrees for claim in claims}
     if not found & {YES, NO, UNDECIDED} and NOT_COMPARABLE in found:
-        return f"({_verdict({c.by_rule for c in claims if c.agrees == NOT_COMPARABLE})})"
-    return _verdict(found)
+        return f"({_verdict([c for c in claims if c.agrees == NOT_COMPARABLE])})"
+    return _verdict([claim for claim in claims if claim.agrees != NOT_COMPARABLE])
 
 
-def _verdict(found: set[str]) -> str:
+def _verdict(claims: list[Claim]) -> str:
+    found = {claim.by_rule for claim in claims}
+    if found - {NOT_RUN} == {YES} and all(c.also for c in claims if c.by_rule == YES):
+        return "agrees, as does what needs no network"
     if NO in found:
         return "disagrees" if YES not in found else "agrees in part"
     if YES in found:

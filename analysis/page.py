@@ -19,14 +19,14 @@ import numpy as np
 from analysis import claim as claims_of
 from analysis import record
 from analysis.claim import Claim
+from analysis.estimates import exact
 from analysis.record import Record
-from analysis.tables import cell, pictures_of, table
-from analysis.verdicts import NO, NOT_COMPARABLE, NOT_RUN, UNDECIDED, YES, number
+from analysis.tables import pictures_of, table
+from analysis.verdicts import NO, NOT_COMPARABLE, NOT_RUN, number
 from jobs import whole_file
 
 FINDINGS = 5
 COLUMNS = 7  # of a table, at most
-VERDICTS = (YES, NO, UNDECIDED, NOT_COMPARABLE, NOT_RUN)
 
 
 @dataclass(frozen=True)
@@ -182,13 +182,23 @@ def why(claims: list[Claim]) -> str:
 
 def not_comparable(claims: list[Claim]) -> list[str]:
     """Why numbers cannot be compared with the paper's: said once, on the first screen."""
-    reasons = dict.fromkeys(
-        f"{c.system}: {c.smaller}" for c in claims if c.agrees == NOT_COMPARABLE
-    )
+    reasons = {}
+    for claim in claims:
+        if claim.agrees == NOT_COMPARABLE:
+            reasons.setdefault(claim.smaller, {})[claim.system] = None
     if not reasons:
         return []
     said = "In brackets: not comparable with the paper, what the rules alone would say."
-    return [said, "", *(f"- {reason}" for reason in reasons), ""]
+    reasons = {
+        reason: systems
+        for reason, systems in reasons.items()
+        if not any(
+            reason in other and systems == reasons[other] for other in reasons if other != reason
+        )
+    }  # what another says, and more
+    several = len({c.system for c in claims}) > 1
+    lines = [f"{', '.join(s)}: {reason}" if several else reason for reason, s in reasons.items()]
+    return [said, "", *(f"- {line}" for line in lines), ""]
 
 
 def markdown(study: ModuleType, page: Page) -> str:
@@ -218,7 +228,11 @@ def figures_table(study: ModuleType, page: Page) -> list[str]:
     rows = verdicts(study, page)
     lines = [[r["figure"], r["shows"], r["verdict"], r["why"]] for r in rows]
     said = table(["figure of the paper", "shows", "verdict", "why"], lines)
-    return said + not_comparable(page.claims)
+    words = {r["verdict"].strip("()") for r in rows}
+    legend = "; ".join(
+        f"*{word}*: {means}" for word, means in claims_of.VERDICTS.items() if word in words
+    )
+    return [*said, f"{legend}.", "", *not_comparable(page.claims)]
 
 
 def claims_text(study: ModuleType, page: Page) -> list[str]:
@@ -242,7 +256,7 @@ def claims_text(study: ModuleType, page: Page) -> list[str]:
             c.paper,
             " ".join(filter(None, (c.ours, c.unit))) + without_network(c),
             c.rule.text,
-            f"({c.by_rule})" if c.agrees == NOT_COMPARABLE else f"**{c.agrees}**",
+            (f"({c.by_rule})" if c.agrees == NOT_COMPARABLE else f"**{c.agrees}**") + so_does(c),
         ]
         for c in page.claims
         if c.agrees != NOT_RUN
@@ -254,11 +268,11 @@ def claims_text(study: ModuleType, page: Page) -> list[str]:
 
 
 def without_network(claim: Claim) -> str:
-    """What needs no network, in brackets."""
-    known = [f"{what} {cell(round_to(value))}" for what, value in claim.baselines.items()]
+    """What needs no network, and what no network can beat, in brackets."""
+    numbers = claim.known({**claim.baselines, **claim.limits})
+    known = [f"{what} {exact(value)}" for what, value in numbers.items()]
     return f" ({'; '.join(known)})" if known else ""
 
 
-def round_to(value: float) -> float:
-    """Three digits."""
-    return float(f"{value:.3g}")
+def so_does(claim: Claim) -> str:
+    return f"; so does: {', '.join(claim.also)}" if claim.also else ""

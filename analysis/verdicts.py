@@ -31,7 +31,7 @@ def close_to(stated: float, last_digit: float = 0.0) -> Rule:
             return YES if doubt <= 2 * tolerance else UNDECIDED
         return NO if off > tolerance + doubt else UNDECIDED
 
-    return Rule(f"{stated:g} ± {tolerance:.2g}", judge)
+    return Rule(f"{stated:.3g} ± {tolerance:.1g}", judge)
 
 
 def about(stated: float) -> Rule:

@@ -1,13 +1,14 @@
 """A page of a toy study: what stands on the first screen, what is said once, what adds up."""
 
 import json
+import re
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
 
 from analysis import page, record, style
-from analysis.claim import Claim
+from analysis.claim import VERDICTS, Claim, verdict
 from analysis.estimates import Estimate
 from analysis.page import Picture
 from analysis.record import Origin, Record
@@ -80,11 +81,11 @@ def test_first_screen(tmp_path):
     top = text.split("## Claims")[0]
     assert len(top.splitlines()) < 40
     assert "2 systems were run." in top
-    assert top.count("The rate is 1.000 ± 0.058.") == 5
+    assert top.count("The rate is 1.00 ± 0.06.") == 5
     assert "![rates.png](figures/rates.png)" in top
     assert "Nobody, 2026" in top
     assert "| 2 | rates | agrees |" in top
-    assert "| 3 | smallness | disagrees | the rate is small: 1.000 ± 0.058 here, < 0.5 there" in top
+    assert "| 3 | smallness | disagrees | the rate is small: 1.00 ± 0.06 here, < 0.5 there" in top
     assert "| 4 | nucleation | not run |" in top
     assert "Not run: it nucleates." in text
     assert (tmp_path / "figures/rates.pdf").exists()
@@ -103,8 +104,48 @@ def test_what_is_smaller_than_the_papers_is_said_once(tmp_path):
     _, text = made(tmp_path, one("a", 0.9, 1.1, 1.0, small=True))
     assert text.count("10 events of the paper's 1 000") == 1
     assert "| (yes) |" in text
-    assert "- R = 1: 10 events of the paper's 1 000" in text.split("## Claims")[0]
+    assert "- 10 events of the paper's 1 000" in text.split("## Claims")[0]
     assert "run-a: a file is damaged" in text
+
+
+def judged(rule, value, error=0.0, **more) -> Claim:
+    return Claim("2", "R = 1", "it is small", "small", rule, Estimate(value, error), **more)
+
+
+def test_what_needs_no_network_and_does_as_well_is_said(tmp_path):
+    idle, better = {"persistence": 0.2, "nothing": np.nan}, {"persistence": 3.0}
+    small, also, only = (judged(below(0.5), 0.1, baselines=b) for b in ({}, idle, better))
+    assert (small.also, also.also, only.also) == ([], ["persistence"], [])
+    assert judged(below(0.05), 0.1, baselines=idle).also == []
+    assert verdict([also]) == "agrees, as does what needs no network"
+    assert verdict([also, only]) == verdict([only]) == "agrees"
+    assert verdict([replace(also, smaller="short")]) == "(agrees, as does what needs no network)"
+    study = toy()
+    study.claims = lambda found: [also, judged(below(1), 0.9, limits={"truth": 0.123456})]
+    text = page.make(study, [one("a", 1.0)], tmp_path, lambda line: None).read_text()
+    assert "| 0.1 (persistence 0.2) | < 0.5 | **yes**; so does: persistence |" in text
+    assert "0.9 (truth 0.123)" in text
+
+
+def test_every_verdict_is_in_the_legend(tmp_path):
+    _, text = made(tmp_path, one("a", 0.9, 1.1, 1.0))
+    said = re.findall(r"\*([^*]+)\*: ", text.split("## Claims")[0])
+    assert said == ["agrees", "disagrees", "not run"]
+    for words in ([1.0, 0.0], [1.0, 0.9], [9.0, 0.0], [0.4, np.nan]):
+        claims = [judged(below(0.5), value) for value in words]
+        claims.append(judged(below(0.5), 0.4, np.nan))
+        for some in (claims[:1], claims[:2], claims[1:], claims):
+            assert verdict(some) in VERDICTS
+
+
+def test_reasons_that_another_one_says_too_are_not_repeated():
+    short, both = (
+        judged(below(0.5), 0.1, smaller=s) for s in ("608 samples", "608 samples; lambda = 0.05")
+    )
+    assert page.not_comparable([short, both])[2:-1] == ["- 608 samples; lambda = 0.05"]
+    elsewhere = replace(both, system="R = 3")
+    lines = page.not_comparable([short, replace(short, system="R = 3"), elsewhere])[2:-1]
+    assert lines == ["- R = 1, R = 3: 608 samples", "- R = 3: 608 samples; lambda = 0.05"]
 
 
 def test_runs_of_a_system_add_up(tmp_path):

@@ -555,7 +555,7 @@ def test_rules(rule, value, error, verdict):
         "> 0",
         "0.5 to 2",
         "5000 to 20000, ours alone",
-        "0.00565 ± 0.00056",
+        "0.00565 ± 0.0006",
         "0.4 ± 0.05",
     )
 

@@ -63,7 +63,6 @@ class Subject:
         network = more.pop("of", self.network)
         if found is None:
             more = {}
-        still = more.pop("baselines", {})
         return Claim(
             figure,
             self.system,
@@ -73,7 +72,6 @@ class Subject:
             found,
             network=network.kind if network is not None else "",
             smaller=smaller(self.numbers, network),
-            baselines={what: float(value) for what, value in still.items() if np.isfinite(value)},
             **more,
         )
 
@@ -292,7 +290,7 @@ def stationary(s: Subject) -> list[Claim]:
         later["note"] = f"since t = {end.half:g}" if there else f"not layered at t = {end.half:g}"
         if truth is not None:
             more["note"] += f"; truth {truth.end.mean:.3f} at t = {truth.end.time:g}"
-            later["baselines"] = {"truth": truth.end.still / cell}
+            later["limits"] = {"truth": truth.end.still / cell}
         more["note"] += stopped(s, "long")
     return [
         s.claim("4", LAYERS, "layered", above(LAYERED), layered, **more),

@@ -82,9 +82,9 @@ def read(path: Path) -> LargeBox:
     return found
 
 
-def draw(path: Path, out: Path | None) -> Path:
-    """Write a PNG beside the file (or into `out`) and return its path.  Raises BadInput for a file
-    of another kind.
+def draw(path: Path, out: Path | None) -> list[Path]:
+    """Write a PNG beside the file (or into `out`) and return its path, alone in a list.  Raises
+    BadInput for a file of another kind.
     """
     box = read(path)
     fig = style.figure(style.PAGE, 0.3 + style.PAGE / max(3, len(box.kept)) + 2.3)
@@ -103,7 +103,7 @@ def draw(path: Path, out: Path | None) -> Path:
     exponents(local, box)
     folder = out or path.parent
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / style.save(fig, folder, path.stem)
+    return [folder / style.save(fig, folder, path.stem)]
 
 
 def decay(ax, box: LargeBox) -> None:

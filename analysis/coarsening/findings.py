@@ -24,8 +24,7 @@ from analysis.coarsening.claims import claims as claims_of
 from analysis.coarsening.labels import main
 from analysis.coarsening.layers import LAYERED
 from analysis.coarsening.measure import Numbers, Setup
-from analysis.estimates import Estimate
-from analysis.page import round_to
+from analysis.estimates import exact, percent
 from analysis.record import Record
 from analysis.verdicts import NO, YES, Rule
 from analysis.verdicts import between as within
@@ -93,16 +92,6 @@ def known(claim: Claim | None) -> bool:
     return claim is not None and claim.estimate is not None and np.isfinite(claim.estimate.value)
 
 
-def three(estimate: Estimate) -> str:
-    """With its error where it has one, else three digits."""
-    has = np.isfinite(estimate.error) and estimate.error > 0
-    return str(estimate) if has else f"{round_to(estimate.value):g}"
-
-
-def percent(estimate: Estimate) -> str:
-    return f"{three(Estimate(100 * estimate.value, 100 * estimate.error))}%"
-
-
 def far(numbers: Numbers, claims: dict[str, Claim]) -> str:
     """Beyond the training's time: the paper's main point."""
     layers, moved = claims.get(LAYERS), claims.get(DISPLACED)
@@ -115,8 +104,8 @@ def far(numbers: Numbers, claims: dict[str, Claim]) -> str:
         ends = f"there, stopped because it left every range, {ends}"
     text = (
         f"The network with {layers.network} goes on alone to t = {followed.last:g}, "
-        f"{round_to(times):g} times as long as the training sequences, and ends {ends}: planes "
-        f"hold {three(layers.estimate)} of the variance ({LAYERED:g} or more is layered"
+        f"{exact(times)} times as long as the training sequences, and ends {ends}: planes "
+        f"hold {layers.estimate} of the variance ({LAYERED:g} or more is layered"
     )
     truth = numbers.cases["long"].truth
     if truth is not None:
@@ -126,8 +115,8 @@ def far(numbers: Numbers, claims: dict[str, Claim]) -> str:
         still = moved.baselines.get("persistence", np.inf)
         than = "less" if moved.estimate.value < still else "no less"
         text += (
-            f" On the way its interfaces are {three(moved.estimate)} of their own width off "
-            f"(median), {than} than those of the first frame, {round_to(still):g}."
+            f" On the way its interfaces are {moved.estimate} of their own width off "
+            f"(median), {than} than those of the first frame, {exact(still)}."
         )
     return text
 
@@ -145,7 +134,7 @@ def energy_falls(claims: dict[str, Claim]) -> str:
         close = {YES: "as", NO: "not as"}.get(exponent.by_rule, "too uncertain to tell from")
         truth = exponent.note.partition("truth ")[2]
         parts.append(
-            f"It falls as t to the power of {three(exponent.estimate)}, {close} the law's -1/3"
+            f"It falls as t to the power of {exponent.estimate}, {close} the law's -1/3"
             + (f" (truth {truth})." if truth else ".")
         )
     return " ".join(parts)
@@ -162,7 +151,7 @@ def one_to_one(claims: dict[str, Claim]) -> str:
         f"{100 * CLOSE:g}% counts as one to one)."
     )
     others = [
-        f"{three(claims[name].estimate)} {what}"
+        f"{claims[name].estimate} {what}"
         for name, what in (
             (LARGER, "in a larger box"),
             (SHAPE, "for a closed shape"),
@@ -177,14 +166,14 @@ def quick(numbers: Numbers, claims: dict[str, Claim]) -> str:
     explicit = claims.get(EXPLICIT)
     if not known(explicit):
         return ""
-    text = f"The explicit scheme takes {three(explicit.estimate)} times as long as the network"
+    text = f"The explicit scheme takes {explicit.estimate} times as long as the network"
     for method in ("adaptive", "second_order"):
         same = claims.get(at_same_error(method))
         if known(same):
             than = "less" if same.estimate.value < 1 else "more"
             text += (
                 f"; the {costs.SOLVERS[method]} scheme, at least as accurate as the network, takes "
-                f"{than}, {three(same.estimate)} times its time"
+                f"{than}, {same.estimate} times its time"
             )
     table = numbers.costs
     own = None if table is None else costs.of_network(table.rows, main(numbers.networks))
@@ -195,7 +184,7 @@ def quick(numbers: Numbers, claims: dict[str, Claim]) -> str:
         "the explicit scheme's": costs.solver(table.rows, "explicit")[0].rmse,
         "that of the first frame for all": table.persistence_rmse,
     }
-    each = [f"{whose} {error:.1e}" for whose, error in errors.items() if np.isfinite(error)]
+    each = [f"{whose} {exact(error)}" for whose, error in errors.items() if np.isfinite(error)]
     return f"{text}. Root mean squared errors after {table.frames} frames: {', '.join(each)}."
 
 
@@ -206,9 +195,7 @@ def conserved(claims: dict[str, Claim]) -> str:
     is_ = "is conserved up to round-off" if mean.by_rule == YES else "is not conserved"
     text = f"The mean of phi {is_} (largest change {mean.estimate.value:.1e})"
     if known(drifts):
-        text += (
-            f"; without fluxes it changes by {round_to(drifts.estimate.value):g} ({drifts.data})"
-        )
+        text += f"; without fluxes it changes by {exact(drifts.estimate.value)} ({drifts.data})"
     return text + "."
 
 

@@ -48,13 +48,15 @@ class Saliency:
 
 @dataclass(frozen=True)
 class Trained:
-    """One network after training: rows of its test set, index (k,), which of them it has right,
-    bool (k,), and the weights of its first layer (6, 2, 5, 5).
+    """One network after training.  index, replica int32 (k,), right bool (k,): rows of dataset.h5
+    in its test set, the replica of each, and whether it is classified right.  first_layer: its
+    kernels, float32 (6, 2, 5, 5): output, magnetization or density, x, y.
     """
 
     parameters: int | None
     epochs: int | None
     index: np.ndarray
+    replica: np.ndarray
     right: np.ndarray
     first_layer: np.ndarray
 
@@ -191,7 +193,10 @@ def read_saliency(origin: Origin, shape: tuple, left_out: list[str]) -> Saliency
     return Saliency(index, dict(sorted(maps.items())))
 
 
-def read_trained(origin: Origin, left_out: list[str]) -> dict[Network, Trained]:
+def read_trained(
+    origin: Origin, replica: np.ndarray, left_out: list[str]
+) -> dict[Network, Trained]:
+    """Of every network of the run; replica (n,) of each row of its data set."""
     networks = {}
     for file in sorted((origin.path / "train").glob("*/*/*/test.h5")):
         network = parse(str(file.parent.relative_to(origin.path / "train")))
@@ -208,8 +213,9 @@ def read_trained(origin: Origin, left_out: list[str]) -> dict[Network, Trained]:
         networks[network] = Trained(
             int(own["parameters"]) if "parameters" in own else None,
             int(own["epochs"]) if "epochs" in own else None,
-            arrays["index"].astype(int),
+            arrays["index"].astype(np.int32),
+            replica[arrays["index"]].astype(np.int32),
             right,
-            arrays["first_layer"].astype(float),
+            arrays["first_layer"].astype(np.float32),
         )
     return dict(sorted(networks.items()))

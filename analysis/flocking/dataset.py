@@ -177,7 +177,7 @@ def load(path: Path) -> Run:
         phases,
         read_probabilities(origin, count, left_out),
         read_saliency(origin, arrays["magnetization"].shape, left_out),
-        read_trained(origin, left_out),
+        read_trained(origin, arrays["replica"], left_out),
         read_film(path, attributes, left_out),
         left_out,
     )

@@ -16,7 +16,7 @@ from analysis.flocking import (
     physical,
     relaxation,
 )
-from analysis.flocking.answers import Trained as TrainedNetwork
+from analysis.flocking.answers import Trained
 from analysis.flocking.components import FIRST
 from analysis.flocking.dataset import Run, load
 from analysis.flocking.extrapolation import Answers
@@ -139,30 +139,6 @@ class Components:
 
 
 @dataclass(frozen=True)
-class Trained:
-    """One network after training.  index, replica int32 (k,), right bool (k,): rows of dataset.h5
-    in its test set, the replica of each, and whether it is classified right.  first_layer: its
-    kernels, float32 (6, 2, 5, 5): output, magnetization or density, x, y.
-    """
-
-    parameters: int | None
-    epochs: int | None
-    index: np.ndarray
-    replica: np.ndarray
-    right: np.ndarray
-    first_layer: np.ndarray
-
-    @property
-    def tested(self) -> int:
-        return len(self.right)
-
-    @property
-    def accuracy(self) -> float:
-        """On its test set, NaN if that is empty."""
-        return float(self.right.mean()) if self.tested else np.nan
-
-
-@dataclass(frozen=True)
 class Saliency:
     """|dS_c / dI| of one network.  map: of the configuration that is shown, both channels added,
     over its largest value; None: that is not among those mapped.  rows int32 (k,) of dataset.h5:
@@ -217,7 +193,7 @@ def numbers_of(run: Run) -> Numbers:
         groups.groups(run),
         truth,
         extrapolation.answers(run, truth),
-        {network: trained(run, own) for network, own in run.trained.items()},
+        run.trained,
         saliency,
         shown,
         frames.examples(run),
@@ -349,17 +325,6 @@ def taken_apart(run: Run, found: components.Components) -> TakenApart | None:
         frames.packed(w),
         p,
         float((rest**2).sum() / (own.astype(float) ** 2).sum()),
-    )
-
-
-def trained(run: Run, own: TrainedNetwork) -> Trained:
-    return Trained(
-        own.parameters,
-        own.epochs,
-        own.index.astype(np.int32),
-        run.replica[own.index].astype(np.int32),
-        own.right,
-        own.first_layer.astype(np.float32),
     )
 
 

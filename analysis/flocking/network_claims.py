@@ -3,12 +3,12 @@
 import numpy as np
 
 from analysis.claim import Claim
-from analysis.estimates import UNDETERMINED, Estimate, exact
+from analysis.estimates import Estimate
 from analysis.flocking import extrapolation, filters, sampling, seeds
 from analysis.flocking.extrapolation import FAR, Place
-from analysis.flocking.labels import BOUNDARIES, NONE, PAPERS, REFERENCE, groups, shown_set, weights
+from analysis.flocking.labels import BOUNDARIES, NONE, PAPERS, REFERENCE, groups, shown_set
 from analysis.flocking.measure import Numbers, Saliency, Trained
-from analysis.flocking.stated import exactly, of_all, of_slice
+from analysis.flocking.stated import of_all, of_slice
 from analysis.record import Record
 from analysis.verdicts import above, below, between
 
@@ -70,25 +70,14 @@ def _share(own: Trained, values: np.ndarray) -> Estimate:
 
 def training(record: Record) -> list[Claim]:
     numbers = record.numbers
-    counts = {t.parameters for t in numbers.trained.values() if t.parameters is not None}
-    size, own = weights(numbers.about.size), _trained(numbers, NONE)
+    own = _trained(numbers, NONE)
     tested = np.unique(np.concatenate([each.index for each in own.values()])) if own else []
     networks, note = f"{len(own)} networks, {len(tested)} configurations tested", ""
     if numbers.groups is not None:
         missing = 100 * numbers.groups.unassigned
         note = f"{missing:.1f}% of the slice's configurations are in no phase (not assigned) and "
         note += "are neither learnt nor tested"
-    learnt = UNDETERMINED if counts else None
     return [
-        of_slice(
-            record,
-            "7",
-            "weights and biases of the network: 32/27 L^2 + 1939",
-            f"{size:g}",
-            exactly(size),
-            exact(counts.pop()) if len(counts) == 1 else learnt,
-            data=f"{len(numbers.trained)} networks",
-        ),
         of_slice(
             record,
             "",

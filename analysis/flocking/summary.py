@@ -3,7 +3,7 @@
 import numpy as np
 
 from analysis.claim import Claim
-from analysis.estimates import Estimate
+from analysis.estimates import UNDETERMINED, Estimate, percent
 from analysis.flocking import extrapolation, network_claims, seeds
 from analysis.flocking.claims import NEAR, mixed_groups, rise
 from analysis.flocking.extrapolation import Place
@@ -63,7 +63,7 @@ def boundaries(record: Record, several: bool) -> str:
     about, truth = record.numbers.about, record.numbers.diagram
     k, found = truth.at(about.density), []
     for i, words in enumerate(PHASE):
-        own = truth.boundary(k, i) if k is not None else Estimate(np.nan, np.nan)
+        own = truth.boundary(k, i) if k is not None else UNDETERMINED
         if np.isfinite(own.value):
             found.append(f"{words} at T = {own}{beside_umap(own, truth.by_umap(k, i))}")
     if not found:
@@ -158,12 +158,6 @@ def variance(record: Record, several: bool) -> str:
         f"no few components can explain, is {percent(found.shot_noise)}. With the shot noise "
         f"subtracted they explain {clean}; of maps averaged along y, {averaged}."
     )
-
-
-def percent(share: Estimate) -> str:
-    if not np.isfinite(share.value):
-        return "an undetermined share"
-    return f"{100 * share.value:.1f}%"
 
 
 def groups(record: Record, several: bool) -> str:

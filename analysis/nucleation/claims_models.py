@@ -67,19 +67,17 @@ def trained(system: str, says: Statement, cases: list[Case]) -> list[Claim]:
                 estimate,
                 network=f"split {SPLITS[split]}",
                 smaller=smaller(cases, split),
-                baselines=baselines(folds[0]) if says.of_error else {},
+                baselines={"predicting the mean": skill.variance(folds[0])}
+                if says.of_error
+                else {},
+                limits={"noise of the labels alone": skill.floor(folds[0])}
+                if says.of_error
+                else {},
                 data=f"{training} training and {test} test configurations",
                 note=kinds(min(map(len, folds)), "fold"),
             )
         )
     return rows or [Claim(says.figure, system, says.text, says.paper, says.rule, None)]
-
-
-def baselines(folds: list[Tested]) -> dict[str, float]:
-    return {
-        "predicting the mean": skill.variance(folds),
-        "noise of the labels alone": skill.floor(folds),
-    }
 
 
 def smaller(cases: list[Case], split: str, with_floor: bool = True) -> str:

@@ -19,9 +19,9 @@ SPINS = (
 )
 
 
-def draw(path: Path, out: Path | None) -> Path:
-    """Write PNGs beside the file (or into `out`), STEM.png, STEM-2.png, ..., and return the first
-    one's path.  Raises BadInput for a file of another kind.
+def draw(path: Path, out: Path | None) -> list[Path]:
+    """Write PNGs beside the file (or into `out`), as many as show all its configurations, and
+    return their paths.  Raises BadInput for a file of another kind.
     """
     arrays, attributes = read_prediction(path, "p_nuc", "standard_error", "spins")
     folder = out or path.parent
@@ -40,7 +40,7 @@ def draw(path: Path, out: Path | None) -> Path:
         fig.legend(handles=SPINS, loc="outside upper center", ncols=2)
         name = path.stem if number == 1 else f"{path.stem}-{number}"
         files.append(folder / style.save(fig, folder, name))
-    return files[0]
+    return files
 
 
 def _lattice(ax, spins: np.ndarray, title: str, **look) -> None:

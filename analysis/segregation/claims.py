@@ -62,8 +62,6 @@ class Rows:
         if self.there is None:
             estimate, more = None, {}
         more["smaller"] = self.smaller or more.get("smaller", "")
-        known = more.pop("baselines", {})
-        more["baselines"] = {what: x for what, x in known.items() if np.isfinite(x)}
         return Claim(figure, self.system, text, paper, rule, estimate, self.network, **more)
 
 
@@ -218,7 +216,7 @@ def accuracy_more(p: Forward, quantity: str) -> dict:
 def overlap_more(p: Forward, quantity: str) -> dict:
     return {
         "data": samples(p.segregated),
-        "baselines": {"the training set itself": p.skills.number("other_overlap", quantity)},
+        "limits": {"the training set itself": p.skills.number("other_overlap", quantity)},
     }
 
 

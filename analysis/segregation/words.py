@@ -3,7 +3,7 @@
 import numpy as np
 
 from analysis.claim import Claim
-from analysis.estimates import Estimate
+from analysis.estimates import percent
 from analysis.record import Record
 from analysis.segregation.claims import ALIKE, BLURRED, SHARPENED, best_named, smaller
 from analysis.segregation.labels import (
@@ -62,11 +62,6 @@ DEFINITIONS = """\
   field, each from its smallest (black) to its largest value (white); of a layer of a single cell the values of its channels.
 - **Errors** are one standard error, from a bootstrap over test samples; several runs also show what another seed gives.
 """
-
-
-def percent(e: Estimate) -> str:
-    """98.1 ± 0.2%."""
-    return f"{Estimate(100 * e.value, 100 * e.error)}%"
 
 
 def listed(names: list[str]) -> str:

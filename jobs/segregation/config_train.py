@@ -8,7 +8,14 @@ import pydantic
 
 from jobs.config import Section, value
 
-Model = Literal["l1_forward", "gan_forward", "l1_reverse", "gan_reverse", "gan_forward_conserving"]
+Model = Literal[
+    "l1_forward",
+    "gan_forward",
+    "l1_reverse",
+    "gan_reverse",
+    "gan_forward_conserving",
+    "l1_forward_guided",
+]
 
 
 class Train(Section):

@@ -81,9 +81,10 @@ def build(config, name: str) -> networks.Generator:
     g, t = config.generate, config.train
     margin = 0.05 + max(0.0, g.noise - g.first_mean, g.last_mean + g.noise - 1)
     limits = (-margin, 1 + margin)
-    return networks.Generator(
-        t.width, config.system.size, limits, name.endswith("conserving"), t.dropout
-    )
+    s, guided = config.system, name.endswith("guided")
+    first = networks.LinearGrowth(s.size, s.epsilon, s.well_depth, s.spacing) if guided else None
+    conserving = guided or name.endswith("conserving")
+    return networks.Generator(t.width, s.size, limits, conserving, t.dropout, first)
 
 
 def fit(system: System, name: str, device: str, report: Report) -> str:
