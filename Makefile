@@ -27,7 +27,7 @@ test: .venv/installed-test
 	.venv/bin/python -m pytest -n auto --dist loadfile -m "not slow"
 
 check: .venv/installed-test
-	.venv/bin/python -m pytest -n auto --dist loadfile -m "slow and not long"
+	.venv/bin/python -m pytest -n $$(( ($$(nproc) * 3 + 1) / 2 )) --dist loadfile -m "slow and not long"  # they often wait
 
 bench: .venv/installed-test
 	.venv/bin/python -m tests.bench

@@ -96,3 +96,11 @@ def command(*arguments, **options) -> subprocess.Popen:
         stderr=subprocess.PIPE,
         **options,
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _coarse_pictures():
+    """Pictures of fewer dots: what is tested of them does not need more."""
+    from analysis import style
+
+    style.matplotlib.rcParams["savefig.dpi"] = 60

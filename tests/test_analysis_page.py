@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis import page, record, style
 from analysis.claim import VERDICTS, Claim, verdict
-from analysis.estimates import Estimate
+from analysis.estimates import UNDETERMINED, Estimate, exact, percent
 from analysis.page import Picture
 from analysis.record import Origin, Record
 from analysis.verdicts import below, close_to
@@ -121,7 +121,8 @@ def test_what_needs_no_network_and_does_as_well_is_said(tmp_path):
     assert verdict([also, only]) == verdict([only]) == "agrees"
     assert verdict([replace(also, smaller="short")]) == "(agrees, as does what needs no network)"
     study = toy()
-    study.claims = lambda found: [also, judged(below(1), 0.9, limits={"truth": 0.123456})]
+    near = replace(judged(below(1), 0.9, limits={"truth": 0.123456}), text="it is near")
+    study.claims = lambda found: [also, near]
     text = page.make(study, [one("a", 1.0)], tmp_path, lambda line: None).read_text()
     assert "| 0.1 (persistence 0.2) | < 0.5 | **yes**; so does: persistence |" in text
     assert "0.9 (truth 0.123)" in text
@@ -146,6 +147,12 @@ def test_reasons_that_another_one_says_too_are_not_repeated():
     elsewhere = replace(both, system="R = 3")
     lines = page.not_comparable([short, replace(short, system="R = 3"), elsewhere])[2:-1]
     assert lines == ["- R = 1, R = 3: 608 samples", "- R = 3: 608 samples; lambda = 0.05"]
+
+
+def test_shares_in_words():
+    assert percent(Estimate(0.981, 0.0023)) == "98.1 ± 0.2%"
+    assert percent(exact(1417.3)) == "1417 times"
+    assert percent(UNDETERMINED) == "an undetermined share"
 
 
 def test_runs_of_a_system_add_up(tmp_path):

@@ -453,7 +453,6 @@ def test_claims_of_a_run_that_is_not_the_papers(judged):
         "UMAP: well separated groups": "yes",
         "UMAP separates the signs": "yes",
         "T = 0.55 is in phase L+G": "yes",
-        "weights and biases": "yes",
         "without regularization unseen configurations": "yes",
         "regularization does not impact it": "yes",
         "lambda = 0.01 extrapolates L | L+G": "yes",
@@ -601,7 +600,6 @@ def test_a_run_that_was_only_collected_says_not_run(tmp_path, capsys):
         "UMAP",
         "lambda",
         "saliency",
-        "weights and biases",
         "first layer",
         "mean of (p_2",
     ):

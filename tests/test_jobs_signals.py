@@ -284,7 +284,13 @@ rollout: {cases: {}}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGINT], ids=["USR1", "Ctrl-C"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGUSR1, id="USR1"),
+        pytest.param(signal.SIGINT, id="Ctrl-C", marks=pytest.mark.long),
+    ],
+)
 def test_a_template_without_slurm_passes_it_on_to_all_ranks(quench, tmp_path, number):
     path, run = tmp_path / "together.yaml", tmp_path / "run"
     path.write_text(TOGETHER)

@@ -93,11 +93,17 @@ SYSTEMS = {
         dict(SIZE=64, DIMENSIONS=3, NX=64, NY=64, NZ=64, REAL="float", DEGREE=4)
     ],
 }
+ARCHITECTURES = {
+    "sm_90": [],
+    "sm_80": [pytest.mark.slow],
+    "sm_86": [pytest.mark.slow, pytest.mark.long],
+    "sm_100": [pytest.mark.slow, pytest.mark.long],
+}
 CASES = [
-    pytest.param(file, system, arch, marks=[pytest.mark.slow] * (arch in ("sm_86", "sm_90")))
+    pytest.param(file, system, arch, marks=marks)
     for file, systems in SYSTEMS.items()
     for system in systems
-    for arch in ("sm_80", "sm_86", "sm_90", "sm_100")
+    for arch, marks in ARCHITECTURES.items()
 ]
 
 

@@ -520,12 +520,6 @@ def test_error_bars_in_words(estimate, text):
     assert str(estimates.Estimate(*estimate)) == text
 
 
-def test_shares_in_words():
-    assert estimates.percent(estimates.Estimate(0.981, 0.0023)) == "98.1 ± 0.2%"
-    assert estimates.percent(estimates.exact(1417.3)) == "1417 times"
-    assert estimates.percent(estimates.UNDETERMINED) == "an undetermined share"
-
-
 def test_site_edges_enclose_a_square():
     member = np.zeros((5, 5), bool)
     member[1:3, 1:3] = True

@@ -641,8 +641,8 @@ def test_each_split_has_its_row(tmp_path):
 @pytest.mark.parametrize(
     ("cnn", "features", "words", "first"),
     [
-        (0.06, 0.0775, "its MSE is 40.06% lower", "smallest for CNN, 2 layers"),
-        (0.0775, 0.06, "its MSE is 66.84% higher", "smallest for features LR"),
+        (0.06, 0.0775, "its MSE is 40.1% lower", "smallest for CNN, 2 layers"),
+        (0.0775, 0.06, "its MSE is 66.8% higher", "smallest for features LR"),
     ],
 )
 def test_findings_are_worded_by_the_numbers(tmp_path, cnn, features, words, first):
@@ -664,7 +664,7 @@ def test_an_error_stands_beside_what_needs_no_network(tmp_path):
     skilled(folder, 0.075, 0.1)
     row = the(claimed(folder), "MSE of the CNN, 2 layers", TEN)
     assert row.baselines["predicting the mean"] == pytest.approx(1 / 12, rel=0.15)
-    assert row.baselines["noise of the labels alone"] == pytest.approx(1 / 600, rel=0.15)
+    assert row.limits["noise of the labels alone"] == pytest.approx(1 / 600, rel=0.15)
     assert row.agrees == "yes"
 
 

@@ -13,6 +13,7 @@ from jobs import collecting, fates, shards, well
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
+from jobs.segregation import predictability
 from jobs.segregation.config import SPLITS, Segregation
 from jobs.segregation.fields import FIELD, data_file
 from jobs.segregation.generate import COLUMNS, TIMES, build, identity
@@ -22,8 +23,13 @@ from kernels.cahn_hilliard import mixtures
 
 def run(system: System, device, progress: Progress) -> None:
     """Write a system's data set from its shards, unless the one there was made from the same
-    ones.
+    ones; then how far ahead one can see in it.
     """
+    put_together(system, device, progress)
+    predictability.run(system, device, progress)
+
+
+def put_together(system: System, device, progress: Progress) -> None:
     config, folder, target = system.config, system.folder, system.folder / "dataset.h5"
     made_from, revisions = collecting.survey(system, progress)
     files = [(target, shards.check), *((data_file(folder, split), well.check) for split in SPLITS)]

@@ -5,8 +5,8 @@ from typing import Literal
 
 import pydantic
 
+from jobs import fates
 from jobs.config import Ladder, Section, value
-from jobs.fates import Collect
 from jobs.segregation.config_train import Predict, Train
 from kernels.cahn_hilliard import REVISION, TOLERANCE
 
@@ -145,6 +145,29 @@ class Generate(Section):
         ):
             raise ValueError(
                 f"generate.times = {self.times}: expected increasing numbers from 0 on [time]"
+            )
+        return self
+
+
+class Collect(fates.Collect):
+    """What collect asks of the data beside putting them together."""
+
+    foretold: int = value(
+        60,
+        unit="mixtures",
+        ge=0,
+        le=10_000,
+        about="of the test set, run to their ends again from perturbed inputs: how far ahead one can see (0: none)",
+    )
+    perturbations: list[float] = value(
+        [1e-4, 1e-3, 1e-2], unit="", min_length=1, about="rms of the noise added to these inputs"
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _small(self):
+        if not all(0 < rms <= 0.1 for rms in self.perturbations):
+            raise ValueError(
+                f"collect.perturbations = {self.perturbations}: expected numbers above 0 and at most 0.1"
             )
         return self
 

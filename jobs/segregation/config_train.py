@@ -2,7 +2,7 @@
 asked for.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 import pydantic
 
@@ -24,10 +24,11 @@ class Train(Section):
     """
 
     models: list[Model] = value(
-        ["l1_forward", "gan_forward", "l1_reverse", "gan_reverse", "gan_forward_conserving"],
+        [*get_args(Model)],
         unit="",
         min_length=1,
-        about="from mixed to segregated (forward) or back (reverse), by L1 alone or with the GAN, as published or keeping the mean exactly",
+        about="from mixed to segregated (forward) or back (reverse), by L1 alone or with the GAN; conserving: the mean is kept "
+        "exactly; guided: it is, and linear theory is the first step",
     )
     samples: int | None = value(
         None,

@@ -1,0 +1,83 @@
+"""How far ahead one can see: ends from perturbed inputs, and linear theory beside them."""
+
+import h5py
+import numpy as np
+import pytest
+
+from jobs import shards
+from jobs.segregation import fields, predictability
+
+SMALL = """
+seed: 3
+system: {size: 32, epsilon: 1.5}
+generate: {first_mean: 0.35, last_mean: 0.5, mean_step: 0.15, training: 1, validation: 1, test: 4, times: [0, 20, 100]}
+collect: {fates: 0, foretold: 6, perturbations: [1.0e-5, 0.05]}
+train: {batch: 1}
+"""
+
+
+def alike(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Correlation cell by cell of fields (..., L, L), (...)."""
+    a, b = (x - x.mean((-2, -1), keepdims=True, dtype=np.float64) for x in (a, b))
+    return (a * b).sum((-2, -1)) / np.sqrt((a**2).sum((-2, -1)) * (b**2).sum((-2, -1)))
+
+
+@pytest.fixture
+def collected(quench, tmp_path):
+    config, run = tmp_path / "small.yaml", tmp_path / "run"
+    config.write_text(SMALL)
+    for stage in ("generate", "collect"):
+        assert quench("segregation", stage, config, "--run", run)[0] == 0
+    return run
+
+
+def test_what_is_nearly_known_ends_nearly_the_same(quench, collected):
+    found, about = shards.read(collected / predictability.NAME)
+    test = fields.read(collected, "test")
+    rows = found["index"]
+    assert len(rows) == 6
+    assert found["age"].tolist() == [0, 20, 100]
+    assert found["solver"].shape == (3, 2, 6, 32, 32)
+    assert np.array_equal(found["truth"], test.last[rows])
+    for j in range(3):
+        assert np.array_equal(found["input"][j], np.stack([test.all[row, j] for row in rows]))
+    mean = found["input"].mean((2, 3), dtype=np.float64)
+    for k in range(2):
+        assert np.abs(found["solver"][:, k].mean((2, 3), dtype=np.float64) - mean).max() < 1e-5
+    skill = alike(found["solver"], found["truth"][None, None]).mean(2)  # (age, perturbation)
+    assert (skill[:, 0] > 0.99).all()
+    assert skill[0, 1] < 0.9  # noise half as strong as the mixture's own
+    assert skill[2, 1] > skill[0, 1]
+    assert about["study"] == "segregation"
+    assert np.allclose(found["linear"].mean((2, 3)), mean, atol=1e-6)
+    assert np.allclose(found["linear"].std((2, 3)), 0.15, atol=1e-4)
+
+
+def test_it_is_made_once_and_again_when_what_it_is_made_from_changes(quench, collected):
+    path = collected / predictability.NAME
+    made = path.stat().st_mtime_ns
+    assert quench("segregation", "collect", "--run", collected)[0] == 0
+    assert path.stat().st_mtime_ns == made
+    with h5py.File(path, "r+") as file:
+        file["solver"][0, 0, 0, 0, 0] += 1
+    code, lines = quench("segregation", "collect", "--run", collected)
+    assert code == 0
+    assert any("made anew" in line for line in lines)
+    assert shards.read(path)[0]["index"].size == 6
+    path.unlink()
+    settings = ("--set", "collect.foretold=0", "--run", collected.with_name("none"))
+    for stage in ("generate", "collect"):
+        assert quench("segregation", stage, collected.with_name("small.yaml"), *settings)[0] == 0
+    assert not (collected.with_name("none") / predictability.NAME).exists()
+
+
+def test_the_noise_has_the_rms_that_is_asked_for():
+    class Config:
+        seed, collect = 1, type("", (), {"perturbations": [1e-3, 0.1]})
+
+    given = np.full((5, 16, 16), 0.4, np.float32)
+    found = predictability.perturbed(Config, 0, given)
+    assert found.shape == (2, 5, 16, 16)
+    for each, rms in zip(found, (1e-3, 0.1), strict=True):
+        assert (each - 0.4).std((1, 2)) == pytest.approx([rms] * 5, rel=1e-3)
+    assert not np.array_equal(found, predictability.perturbed(Config, 1, given))
