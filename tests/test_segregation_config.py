@@ -27,7 +27,7 @@ def test_defaults_are_the_papers():
         "l1_reverse",
         "gan_reverse",
         "gan_forward_conserving",
-        "l1_forward_guided",
+        "l1_forward_steps",
     ]
 
 

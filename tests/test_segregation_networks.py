@@ -10,8 +10,6 @@ from torch.nn.functional import conv2d, interpolate, pad, softplus
 from jobs.segregation import layers, networks
 from jobs.segregation.layers import Convolution, Gather, Norm, Scatter, Upsampling
 from jobs.segregation.networks import Discriminator, Generator, conserved
-from kernels.cahn_hilliard import CahnHilliard
-from kernels.device import select
 
 LIMITS = (-0.1, 1.1)
 
@@ -132,47 +130,6 @@ def test_noise_changes_the_answer_and_without_it_there_is_one_answer():
         one = network(fields[1:2], [mask[1:2] for mask in noise])
         assert torch.allclose(one, network(fields, noise)[1:2], atol=1e-3)
     assert 0.3 < torch.cat([mask.flatten() for mask in noise]).eq(0).float().mean() < 0.7
-
-
-@pytest.mark.parametrize(
-    ("mean", "epsilon", "well_depth", "spacing"), [(0.5, 3.0, 1.0, 1.0), (0.35, 2.0, 1.7, 1.25)]
-)
-def test_linear_growth_is_what_the_equation_does_to_a_small_fluctuation(
-    mean, epsilon, well_depth, spacing
-):
-    """A fluctuation of 1e-6, to the time at which the fastest wave has grown e^3-fold."""
-    model = CahnHilliard(
-        (32, 32),
-        epsilon,
-        well_depth,
-        spacing=spacing,
-        precision="float64",
-        device=select("cpu", workers=1),
-    )
-    k = 2 * np.pi * np.hypot.outer(np.fft.fftfreq(32, spacing), np.fft.fftfreq(32, spacing))
-    fastest = model.growth_rate(k[k > 0], mean).max()
-    noise = mixed(1, 32)[0].double().numpy()
-    noise -= noise.mean()
-    time = networks.LinearGrowth.FOLDINGS / fastest
-    run = model.run(mean + 1e-6 * noise[None], [0, time], scheme="second_order", step=time / 2000)
-    change = run.fields[0, -1] - mean
-    wanted = change / change.std()
-    layer = networks.LinearGrowth(32, epsilon, well_depth, spacing)
-    found = layer(torch.from_numpy(mean + noise)[None].float())[0].double().numpy()
-    assert found.mean() == pytest.approx(mean, abs=1e-6)
-    assert found.std() == pytest.approx(networks.LinearGrowth.AMPLITUDE, rel=1e-5)
-    assert np.abs((found - found.mean()) / found.std() - wanted).max() < 0.01
-
-
-def test_what_a_stable_mixture_is_given_is_its_slowest_wave():
-    found = networks.LinearGrowth(32, 3.0, 1.0, 1.0)(mixed(1, 32) - 0.15)
-    power = torch.fft.rfft2(found[0] - found.mean()).abs().square()
-    assert torch.isfinite(found).all()
-    assert (power[1, 0] + power[0, 1]) / power.sum() > 0.3
-    assert torch.equal(
-        networks.LinearGrowth(32, 3.0, 1.0, 1.0)(torch.full((1, 32, 32), 0.25)),
-        torch.full((1, 32, 32), 0.25),
-    )
 
 
 def test_the_torus_has_no_border():

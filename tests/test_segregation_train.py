@@ -131,7 +131,7 @@ def baseline(system, reverse=False) -> float:
         ("l1_forward", 0.5),
         ("gan_forward", 0.65),
         ("gan_forward_conserving", 0.6),
-        ("l1_forward_guided", 0.8),
+        ("l1_forward_steps", 0.8),
     ],
 )
 def test_a_known_mapping_is_learnt(tmp_path, model, left):

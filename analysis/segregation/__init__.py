@@ -12,13 +12,14 @@ from analysis.segregation import (
     figures_fields,
     figures_networks,
     figures_physics,
+    figures_predictability,
     figures_quantities,
 )
 from analysis.segregation.claims import all_claims as claims
 from analysis.segregation.measure import Numbers, measure
 from analysis.segregation.tables import tables
 from analysis.segregation.words import DEFINITIONS, HOW_JUDGED, findings, left_out, sentence
-from analysis.sheet import sheets
+from analysis.sheet import Sheet, sheets
 
 NAME = "segregation"
 TITLE = "Phase segregation, learnt by a conditional GAN"
@@ -56,11 +57,14 @@ __all__ = [
 
 def pictures(records: list[Record], folder: Path) -> Iterator[Picture | None]:
     """Draw one by one all figures that these records have numbers for."""
+    together = Sheet(records[0], folder)
+    yield figures_predictability.against_epsilon(records, together)
     for sheet in sheets(records, folder):
         yield from figures_fields.draw(sheet)
         yield from figures_quantities.draw(sheet)
         yield from figures_physics.draw(sheet)
         yield from figures_networks.draw(sheet)
+        yield figures_predictability.against_age(sheet)
 
 
 def between(records: list[Record]) -> list[Claim]:

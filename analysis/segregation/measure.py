@@ -14,6 +14,7 @@ from analysis.segregation.examples import Examples, Film, Layers
 from analysis.segregation.labels import SIX
 from analysis.segregation.mixed_states import Statistics, mean_of, root_mean_square, statistics
 from analysis.segregation.physics import Physics
+from analysis.segregation.predictability import Predictability, predictability
 from analysis.segregation.predictions import Predictions
 from analysis.segregation.skill import Skills, Trained
 from analysis.segregation.structure import Spectrum
@@ -152,6 +153,7 @@ class Numbers:
     examples: dict[str, Examples]
     layers: dict[str, Layers]
     film: Film | None
+    predictability: Predictability | None
     left_out: list[str]
 
 
@@ -181,6 +183,7 @@ def measure(path: Path) -> record.Record:
         {way: found for way, found in shown.items() if found is not None},
         of_layers,
         film(run),
+        predictability(run),
         run.left_out,
     )
     return record.Record(origin(run, what), numbers)

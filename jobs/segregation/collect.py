@@ -141,9 +141,9 @@ def layout(config: Segregation, split: str, steady: float) -> well.Layout:
         "mobility": Data(s.mobility, "length^4 / energy / time", "", "M"),
         "noise": Data(g.noise, "", "", "amplitude of the mixture's, uniform in [-noise, noise]"),
     }
-    end = stand_in(steady, g.times[-1])
+    end = stand_in(steady, config.times[-1])
     times = Data(
-        np.array([*g.times, end]),
+        np.array([*config.times, end]),
         "time",
         "time",
         f"the last, {end:g}, stands for infinity: the steady state, later than all",
@@ -179,5 +179,5 @@ def index(columns: dict[str, np.ndarray], config: Segregation) -> dict[str, Data
         "unit": Data(columns["unit"], "", "sample", "the shard it comes from"),
         "file": Data(files[columns["split"]], "", "sample", "where its fields are"),
         "row": Data(columns["row"], "", "sample", "trajectory of its file"),
-        "times": Data(np.array([*g.times, np.inf]), *TIMES),
+        "times": Data(np.array([*config.times, np.inf]), *TIMES),
     }

@@ -1,6 +1,7 @@
 """The segregation config: which mixture, how many samples of it, which networks learn it."""
 
 import math
+from itertools import pairwise
 from typing import Literal
 
 import pydantic
@@ -20,6 +21,9 @@ SPINODAL = (
     0.5 + math.sqrt(1 / 12),
 )  # f'' < 0 between them: a mixture there segregates from any noise
 
+# kept fields: the first after so many growth times of the fastest wave, then at twice the age
+GROWTH_TIMES, DOUBLINGS = 2, 7
+LONGEST = 4  # growth times that linear theory may cover
 FEWEST_HALVINGS = 3  # of a side, by the networks
 
 
@@ -87,11 +91,12 @@ class Generate(Section):
         le=1_000_000,
         about="of each mean, that no network sees before it is trained",
     )
-    times: list[float] = value(
-        [0.0, 10.0, 100.0, 1000.0],
+    times: list[float] | None = value(
+        None,
         unit="time",
         min_length=1,
-        about="at which fields are kept, from 0 on; the steady state follows",
+        about="at which fields are kept, from 0 on, and then the steady state; if null 0, two growth times of the fastest wave, "
+        "and seven doublings of them",
     )
     tolerance: float = value(
         TOLERANCE,
@@ -140,9 +145,8 @@ class Generate(Section):
                 f"generate.last_mean = {self.last_mean}: expected at least generate.first_mean = {self.first_mean}"
             )
         self._ladder()  # not more than units can be
-        if self.times[0] != 0 or any(
-            b <= a for a, b in zip(self.times, self.times[1:], strict=False)
-        ):
+        times = self.times or [0.0]
+        if times[0] != 0 or any(b <= a for a, b in pairwise(times)):
             raise ValueError(
                 f"generate.times = {self.times}: expected increasing numbers from 0 on [time]"
             )
@@ -185,6 +189,20 @@ class Segregation(Section):
             f"{2**FEWEST_HALVINGS} [cells]"
         )
 
+    @property
+    def growth_time(self) -> float:
+        """In which the fastest wave of all mixtures grows e-fold, time."""
+        s = self.system
+        return 4 * s.epsilon**2 / (s.mobility * s.well_depth**2)
+
+    @property
+    def times(self) -> list[float]:
+        """At which fields are kept, from 0 on."""
+        if self.generate.times is not None:
+            return self.generate.times
+        first = GROWTH_TIMES * self.growth_time
+        return [0.0, *(float(f"{first * 2**doubling:.3g}") for doubling in range(DOUBLINGS + 1))]
+
     study: Literal["segregation"] = value("segregation", unit="", about="the study")
     seed: int = value(1, unit="", ge=0, le=2**64 - 1, about="of all randomness")
     system: System = value(default_factory=System, unit="", about="the box and the free energy")
@@ -205,6 +223,13 @@ class Segregation(Section):
                     f"{key} = {wanted}: there are {g.units * each} samples (generate.{source} = {each} of each of {g.units} mean "
                     f"concentrations); raise generate.{source}, or lower {key}"
                 )
+        if "l1_forward_steps" in t.models and not (
+            len(self.times) > 1 and self.times[1] <= LONGEST * self.growth_time
+        ):
+            raise ValueError(
+                f"generate.times = {self.times}: l1_forward_steps of train.models begins by linear theory and needs a second time "
+                f"of at most {LONGEST * self.growth_time:.3g} [time]; or leave it out"
+            )
         training = t.samples or g.units * g.training
         if t.batch > training:
             raise ValueError(

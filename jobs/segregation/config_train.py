@@ -14,7 +14,7 @@ Model = Literal[
     "l1_reverse",
     "gan_reverse",
     "gan_forward_conserving",
-    "l1_forward_guided",
+    "l1_forward_steps",
 ]
 
 
@@ -28,7 +28,7 @@ class Train(Section):
         unit="",
         min_length=1,
         about="from mixed to segregated (forward) or back (reverse), by L1 alone or with the GAN; conserving: the mean is kept "
-        "exactly; guided: it is, and linear theory is the first step",
+        "exactly; steps: so it is, by linear theory and then from age to age",
     )
     samples: int | None = value(
         None,

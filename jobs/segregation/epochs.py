@@ -17,11 +17,15 @@ from torch.nn.functional import softplus
 from jobs import distributed, training
 from jobs.progress import EVERY
 from jobs.segregation.networks import Discriminator, Generator
+from jobs.segregation.steps import Steps, resampled
 from jobs.training import Report
 from kernels.streams import STREAMS
 
 HISTORY = ("epoch", "seconds", "l1", "adversarial", "discriminator", "validation_l1")
 AT_ONCE = 1 << 20  # cells predicted at once
+# of networks that go in steps: until this share of the epochs so many in a row, then all
+STRIDES = ((0.4, 1), (0.7, 2), (0.95, 4))
+NOISE = 0.01  # rms, at most, of what is added to the field that they start from
 
 
 def epoch_seed(config, name: str, epoch: int) -> int:
@@ -39,17 +43,30 @@ def partners(name: str, fields, rows=slice(None)) -> tuple[Tensor, Tensor]:
     return (last, first) if name.endswith("reverse") else (first, last)
 
 
+def course(generator: Steps, fields, rows) -> Tensor:
+    """What a network that goes in steps learns from: these samples at all kept ages but 0, and
+    their steady states, as coarse as it is, float32 (n, t, side, side).
+    """
+    return torch.stack(
+        [resampled(torch.from_numpy(fields.all[row, 1:]), generator.side) for row in rows]
+    )
+
+
 class Training:
     """Generator, discriminator (gan_ networks), their optimisers and their history: everything that
     a checkpoint holds.
+
+    training: (given, wanted) of `partners`, or of a network that goes in steps `course`.
     """
 
-    def __init__(self, config, name: str, generator: Generator, training, validation, device: str):
+    def __init__(
+        self, config, name: str, generator: Generator | Steps, training, validation, device: str
+    ):
         t = config.train
         self.config, self.name, self.device = config, name, device
-        self.training, self.validation = (
-            [each.to(device) for each in pair] for pair in (training, validation)
-        )
+        self.course = training.to(device) if isinstance(generator, Steps) else None
+        self.training = None if self.course is not None else [f.to(device) for f in training]
+        self.validation = [each.to(device) for each in validation]
         self.generator, self.discriminator = generator.to(device), None
         adam = {"lr": t.learning_rate, "betas": tuple(t.betas), "fused": True}
         self.optimiser = torch.optim.Adam(generator.parameters(), **adam)
@@ -84,9 +101,11 @@ class Training:
         spoken = started
         torch.manual_seed(epoch_seed(self.config, self.name, number))
         self.set_rate(t.learning_rate * min(1.0, 2 * (1 - (number - 1) / t.epochs)))
-        sums, inputs = torch.zeros(3, dtype=torch.float64, device=self.device), self.training[0]
+        sums = torch.zeros(3, dtype=torch.float64, device=self.device)
+        inputs = self.training[0] if self.course is None else self.course
         for chosen in torch.randperm(len(inputs)).split(t.batch):
-            sums += self.step(chosen.to(self.device))
+            batch = chosen.to(self.device)
+            sums += self.step(batch) if self.course is None else self.walk(batch)
             if time.monotonic() - spoken > EVERY / 2:
                 spoken = time.monotonic()
                 report("alive", None)
@@ -134,6 +153,41 @@ class Training:
         if self.discriminator is not None:
             self.discriminator.requires_grad_(True)
         return torch.stack([l1, fooled, judged]).detach().double() * weight * len(chosen) / ranks
+
+    @property
+    def stride(self) -> int:
+        """Steps that are taken in a row, all of whose errors count: more as the epochs go by."""
+        last = self.generator.count
+        return next((n for until, n in STRIDES if self.share < until), last)
+
+    def walk(self, chosen: Tensor) -> Tensor:
+        """One batch of a network that goes in steps: all of their way, `stride` steps at a time,
+        each time from true fields with a little noise; sums as of `step`.
+        """
+        count, stride, found = self.generator.count, min(self.stride, self.generator.count), 0.0
+        firsts = [*range(0, count - stride, stride), count - stride]
+        rank, ranks = distributed.place()
+        mine = torch.arange(rank, len(chosen), ranks, device=self.device)
+        weight = len(mine) * ranks / len(chosen)
+        if not len(mine):
+            mine = torch.zeros(1, dtype=torch.long, device=self.device)
+        for number in firsts:
+            frames = self.course[chosen, number : number + stride + 1].unbind(1)
+            if self.config.train.augmentation:
+                frames = augmented(*frames)
+            noise = torch.randn(frames[0].shape, device="cpu").to(self.device)
+            noise *= NOISE * torch.rand(len(chosen), 1, 1).to(self.device)
+            noise -= noise.mean((1, 2), keepdim=True)
+            given, *wanted = (frame[mine] for frame in frames)
+            with self.autocast():
+                answer = self.train_generator(given + noise[mine], number, stride)
+            l1 = (answer - torch.stack(wanted, 1)).abs().mean()
+            self.optimiser.zero_grad(set_to_none=True)
+            (l1 * weight).backward()
+            self.optimiser.step()
+            found += l1.detach().double() * weight * len(chosen) / ranks / len(firsts)
+        nothing = torch.zeros((), dtype=torch.float64, device=self.device)
+        return torch.stack([found, nothing, nothing])
 
     def judge(self, given: Tensor, wanted: Tensor, answer: Tensor, weight: float) -> Tensor:
         """One step of the discriminator; its loss."""

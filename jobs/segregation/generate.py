@@ -88,7 +88,9 @@ def batch(config: Segregation, device) -> int:
         return 1
     g = config.generate
     return max(
-        1, CALL_BYTES // (sum(g.samples.values()) * (len(g.times) + 1) * config.system.size**2 * 4)
+        1,
+        CALL_BYTES
+        // (sum(g.samples.values()) * (len(config.times) + 1) * config.system.size**2 * 4),
     )
 
 
@@ -129,7 +131,7 @@ def simulate(
     )
     run = model.run(
         start,
-        [*g.times, np.inf],
+        [*config.times, np.inf],
         tolerance=g.tolerance,
         steady_state=g.steady_state,
         on_blow_up="keep",

@@ -26,45 +26,13 @@ def depth(size: int) -> int:
     return next(d for d in range(DEEPEST, -1, -1) if size % 2**d == 0)
 
 
-class LinearGrowth(nn.Module):
-    """Fields (n, L, L) as linear theory has them after FOLDINGS e-foldings of the fastest of their
-    waves: what a mixture becomes before domains form, and the part of the way that is known.
-
-    A wave k about the mean m grows as exp(sigma t), sigma = -k^2 (f''(m) + epsilon^2 k^2) (Cahn
-    1961), time in 1 / mobility.  The fluctuation is scaled to an rms of AMPLITUDE.
-    """
-
-    FOLDINGS = 3
-    AMPLITUDE = 0.15
-
-    def __init__(self, size: int, epsilon: float, well_depth: float, spacing: float):
-        super().__init__()
-        k = 2 * math.pi * torch.fft.fftfreq(size, spacing, dtype=torch.float64)
-        square = k[:, None] ** 2 + k[: size // 2 + 1].abs() ** 2
-        self.register_buffer("square", square, persistent=False)
-        self.epsilon, self.well_depth = epsilon, well_depth
-
-    def forward(self, fields: Tensor) -> Tensor:
-        mean = mean_of(fields)[..., None]
-        curvature = self.well_depth * (2 - 12 * mean * (1 - mean))
-        rate = -self.square * (curvature + self.epsilon**2 * self.square)
-        fastest = rate.flatten(1)[:, 1:].amax(1)[:, None, None]
-        waves = torch.fft.rfft2(fields.double() - mean)
-        # in a stable mixture all waves decay, and the slowest is what is left
-        grown = torch.exp(self.FOLDINGS * (rate - fastest) / fastest.abs())
-        grown[:, 0, 0] = 0
-        change = torch.fft.irfft2(waves * grown, s=fields.shape[1:])
-        rms = change.square().mean((1, 2), keepdim=True).sqrt()
-        return (mean + self.AMPLITUDE * change / rms.clamp_min(1e-30)).float()
-
-
 class Generator(nn.Module):
     """U-Net (n, L, L) -> (n, L, L): six halvings (depth(L)) to width, 2, 4, 8, 8, 8 x width
     channels, and back with skip connections.
 
-    limits: (low, high) of the answers.  conserving: the answer's mean equals the input's.  first:
-    what is done to the fields before the U-Net sees them.  noise: dropout masks from `draw`, or
-    None for none: the answer is then a function of the input.
+    limits: (low, high) of the answers.  conserving: the answer's mean equals the input's.  noise:
+    dropout masks from `draw`, or None for none: the answer is then a function of the input.  told:
+    how many numbers the norms are told, the mean concentration and (`more`) others, -1 to 1.
     """
 
     def __init__(
@@ -74,14 +42,13 @@ class Generator(nn.Module):
         limits: tuple[float, float],
         conserving: bool,
         dropout: float = 0.5,
-        first: nn.Module | None = None,
+        told: int = 1,
     ):
         super().__init__()
-        self.first = nn.Identity() if first is None else first
         halvings = depth(size)
         self.limits, self.conserving, self.dropout = limits, conserving, dropout
         down = [width * min(8, 2**level) for level in range(halvings)]
-        self.about = About(1)
+        self.about = About(told)
         self.encoder = nn.ModuleList(
             Convolution(*pair, bias=not level) for level, pair in enumerate(pairwise((1, *down)))
         )
@@ -108,12 +75,15 @@ class Generator(nn.Module):
             for side, channels in self.noisy
         ]
 
-    def maps(self, fields: Tensor, noise: list[Tensor] | None = None) -> list[Tensor]:
+    def maps(
+        self, fields: Tensor, noise: list[Tensor] | None = None, more: Tensor | None = None
+    ) -> list[Tensor]:
         """Activation maps (n, h, w, channels), layer by layer; the last are the logits of the
-        answer (n, L, L, 1).
+        answer (n, L, L, 1).  more: (n, told - 1).
         """
-        about = self.about(2 * mean_of(fields).float() - 1)
-        x, found = (2 * self.first(fields) - 1)[..., None], []
+        mean = 2 * mean_of(fields).float() - 1
+        about = self.about(mean if more is None else torch.cat([mean, more], 1))
+        x, found = (2 * fields - 1)[..., None], []
         for level, convolution in enumerate(self.encoder):
             x = convolution(x)
             x = leaky_relu(self.encoder_norms[level - 1](x, about) if level else x, LEAK)

@@ -8,7 +8,7 @@ from jobs import UserError, predicting, provenance, shards, signals
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
-from jobs.segregation import fields, predict_fields, train
+from jobs.segregation import fields, predict_fields, predictability, train
 from jobs.segregation.trained import activations, answers, network_of, trained
 from jobs.shards import Data
 from jobs.units import Place
@@ -62,9 +62,47 @@ def physics(config, device) -> CahnHilliard:
 
 
 def predict(system: System, model: str, device, name: str, progress: Progress) -> None:
-    """Write predict/MODEL.h5 and predict/MODEL-activations.h5, unless they are there, made by the
-    same network.
+    """Write predict/MODEL.h5, MODEL-activations.h5 and, of a forward network, MODEL-ages.h5, unless
+    they are there, made by the same network.
     """
+    answer_test_set(system, model, device, name, progress)
+    if not model.endswith("reverse"):
+        answer_ages(system, model, device, name, progress)
+
+
+def answer_ages(system: System, model: str, device, name: str, progress: Progress) -> None:
+    """What the network makes of the inputs of every age in predictability.h5, if that is there."""
+    target = system.folder / "predict" / f"{model}-ages.h5"
+    try:
+        inputs, about = shards.read(system.folder / predictability.NAME)
+    except FileNotFoundError:
+        return
+    except shards.BadFileError as error:
+        progress.say(f"{system.folder / predictability.NAME}: {error}; collect makes it anew")
+        return
+    trained_as = shards.check(system.training(model) / "test.h5")
+    made_from = f"{about['content_digest']} {trained_as}"
+    try:
+        shards.check(target, made_from=made_from)
+        return
+    except (FileNotFoundError, shards.BadFileError):
+        pass
+    network = network_of(system, model, name, progress.say)
+    found = np.stack([answers(network, given) for given in inputs["input"]])
+    attributes = {
+        **provenance.block(system.config, device.name),
+        "config_digest": digest(system.config),
+        "made_from": made_from,
+        "study": "segregation",
+        "model": model,
+    }
+    about_it = "answers to the inputs of predictability.h5"
+    shards.write(
+        target, {"prediction": Data(found, "", "age, sample, x, y", about_it, True)}, attributes
+    )
+
+
+def answer_test_set(system: System, model: str, device, name: str, progress: Progress) -> None:
     config, folder = system.config, system.folder / "predict"
     belongs = train.belonging(system)
     made_from = f"{' '.join(belongs.values())} {shards.check(system.training(model) / 'test.h5')} {config.predict.samples}"

@@ -16,11 +16,12 @@ from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.segregation import fields
 from jobs.segregation.generate import build
-from jobs.segregation.networks import LinearGrowth
+from jobs.segregation.steps import LinearTheory
 from jobs.shards import Data
 
 NAME = "predictability.h5"
 STREAM = 0x5EE  # of the choice of the sample, and of the noise
+FOLDINGS = 3  # growth times of the fastest wave, for the forecast of linear theory
 
 
 def run(system: System, device, progress: Progress) -> None:
@@ -45,7 +46,7 @@ def run(system: System, device, progress: Progress) -> None:
     given = np.stack([stored.all[row, :-1] for row in chosen], 1)  # (age, sample, L, L)
     truth = np.stack([stored.all[row, -1] for row in chosen])
     model = build(config, device)
-    ages = [*g.times]
+    ages = [*config.times]
     progress.begin(len(ages), "ages")
     ends = np.empty((len(ages), len(c.perturbations), *truth.shape), np.float32)
     for number in range(len(ages)):
@@ -104,7 +105,10 @@ def perturbed(config, age: int, given: np.ndarray) -> np.ndarray:
 
 
 def linear(config, given: np.ndarray) -> np.ndarray:
-    """What linear theory makes of fields (n, L, L)."""
+    """What linear theory makes of fields (n, L, L), each after FOLDINGS growth times of its fastest
+    wave: before that noise is left, later one wave alone.
+    """
     s = config.system
-    theory = LinearGrowth(s.size, s.epsilon, s.well_depth, s.spacing)
-    return theory(torch.from_numpy(np.asarray(given, np.float32))).numpy()
+    theory = LinearTheory(s.size, s.spacing, s.epsilon, s.well_depth, s.mobility)
+    fields = torch.from_numpy(np.asarray(given, np.float32))
+    return theory(fields, FOLDINGS * theory.growth_time(fields)).numpy()

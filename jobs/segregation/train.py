@@ -19,7 +19,8 @@ from jobs import UserError, checkpoint, distributed, provenance, shards, signals
 from jobs.config import digest, flat
 from jobs.rundir import System
 from jobs.segregation import fields, networks
-from jobs.segregation.epochs import HISTORY, Training, epoch_seed, partners, predict
+from jobs.segregation.epochs import HISTORY, Training, course, epoch_seed, partners, predict
+from jobs.segregation.steps import Steps
 from jobs.shards import Data
 from jobs.training import Report, check_dataset, sound, write_metrics
 from kernels.device import cpu_model
@@ -74,17 +75,18 @@ def spread(mean: np.ndarray, count: int | None) -> np.ndarray:
     )
 
 
-def build(config, name: str) -> networks.Generator:
+def build(config, name: str) -> networks.Generator | Steps:
     """The generator of a network's name, untrained.  Its range holds the steady states' overshoot
     and the first fields' noise.
     """
     g, t = config.generate, config.train
     margin = 0.05 + max(0.0, g.noise - g.first_mean, g.last_mean + g.noise - 1)
     limits = (-margin, 1 + margin)
-    s, guided = config.system, name.endswith("guided")
-    first = networks.LinearGrowth(s.size, s.epsilon, s.well_depth, s.spacing) if guided else None
-    conserving = guided or name.endswith("conserving")
-    return networks.Generator(t.width, s.size, limits, conserving, t.dropout, first)
+    if name.endswith("steps"):
+        return Steps(t.width, limits, config.system, config.times)
+    return networks.Generator(
+        t.width, config.system.size, limits, name.endswith("conserving"), t.dropout
+    )
 
 
 def fit(system: System, name: str, device: str, report: Report) -> str:
@@ -103,7 +105,9 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
         config,
         name,
         generator,
-        partners(name, found, chosen),
+        course(generator, found, chosen)
+        if isinstance(generator, Steps)
+        else partners(name, found, chosen),
         partners(name, fields.read(system.folder, "valid")),
         device,
     )
