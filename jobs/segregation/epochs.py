@@ -16,6 +16,7 @@ from torch.nn.functional import softplus
 
 from jobs import distributed, training
 from jobs.progress import EVERY
+from jobs.segregation.fields import segregated
 from jobs.segregation.networks import Discriminator, Generator
 from jobs.segregation.steps import Steps, resampled
 from jobs.training import Report
@@ -23,6 +24,7 @@ from kernels.streams import STREAMS
 
 HISTORY = ("epoch", "seconds", "l1", "adversarial", "discriminator", "validation_l1")
 AT_ONCE = 1 << 20  # cells predicted at once
+UNIFORM = 10
 # of networks that go in steps: until this share of the epochs so many in a row, then all
 STRIDES = ((0.4, 1), (0.7, 2), (0.95, 4))
 NOISE = 0.01  # rms, at most, of what is added to the field that they start from
@@ -45,11 +47,18 @@ def partners(name: str, fields, rows=slice(None)) -> tuple[Tensor, Tensor]:
 
 def course(generator: Steps, fields, rows) -> Tensor:
     """What a network that goes in steps learns from: these samples at all kept ages but 0, and
-    their steady states, as coarse as it is, float32 (n, t, side, side).
+    their steady states, as coarse as it is, float32 (n, t, side, side).  Of those that stay uniform,
+    which teach little, one in UNIFORM.
     """
-    return torch.stack(
-        [resampled(torch.from_numpy(fields.all[row, 1:]), generator.side) for row in rows]
-    )
+    found, uniform = [], 0
+    for row in rows:
+        frames = fields.all[row, 1:]
+        if not segregated(frames[-1:])[0]:
+            uniform += 1
+            if uniform % UNIFORM != 1:
+                continue
+        found.append(resampled(torch.from_numpy(frames), generator.side))
+    return torch.stack(found)
 
 
 class Training:
