@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 import torch
 from test_segregation_networks import mixed
+from test_segregation_train import go_on
 
-from jobs.segregation import config, steps
+from jobs import rundir, shards
+from jobs.segregation import config, fields, steps, train
 from jobs.segregation.config import Segregation
+from jobs.segregation.epochs import Training, predict
+from jobs.segregation.networks import parameters
 from jobs.segregation.steps import LinearTheory, Steps, coarse_side, resampled
 from kernels.cahn_hilliard import CahnHilliard
 from kernels.device import select
@@ -138,3 +142,60 @@ def test_what_linear_theory_cannot_reach_is_refused():
         found = Segregation(study="segregation", generate=more, train={"models": ["l1_forward"]})
         assert found.times == more["times"]
     assert steps.CELLS > 1
+
+
+# ---- training
+
+SMALL = """
+seed: 3
+system: {size: 32}
+generate: {first_mean: 0.4, last_mean: 0.6, mean_step: 0.1, training: 24, validation: 2, test: 12}
+collect: {fates: 0, foretold: 12, perturbations: [1.0e-3]}
+train: {models: [l1_forward_steps], width: 4, batch: 8, epochs: 10, learning_rate: 0.003}
+"""
+
+
+@pytest.fixture
+def collected(quench, tmp_path):
+    config, run = tmp_path / "small.yaml", tmp_path / "run"
+    config.write_text(SMALL)
+    for stage in ("generate", "collect"):
+        assert quench("segregation", stage, config, "--run", run)[0] == 0
+    return run
+
+
+def test_it_learns_more_than_linear_theory_and_goes_on_where_it_stopped(
+    quench, collected, monkeypatch
+):
+    (system,) = rundir.load(collected, {"segregation": Segregation})[1]
+    whole, parts = collected / "train/l1_forward_steps", collected / "parts"
+    assert quench("segregation", "train", "--run", collected)[0] == 0
+    arrays, about = shards.read(whole / "test.h5")
+    assert about["parameters"] == parameters(train.build(system.config, "l1_forward_steps"))
+    untrained = train.build(system.config, "l1_forward_steps")
+    test = fields.read(collected, "test")
+    truth = torch.from_numpy(test.last)
+    at_first = (predict(untrained, torch.from_numpy(test.first)) - truth).abs().mean()
+    assert arrays["l1"].mean() < 0.7 * at_first
+    strides = []
+    original = Training.walk
+    monkeypatch.setattr(
+        Training, "walk", lambda self, at: strides.append(self.stride) or original(self, at)
+    )
+    whole.rename(parts)
+    for epochs in (2, 5, 3, None):
+        go_on(system, "l1_forward_steps", epochs)
+    assert sorted(set(strides)) == [1, 2, 4]
+    assert shards.check(whole / "test.h5") == shards.check(parts / "test.h5")
+
+
+def test_what_it_makes_of_inputs_of_every_age_is_kept(quench, collected):
+    settings = ("--set", "train.epochs=1", "--run", collected.with_name("short"))
+    for stage in ("generate", "collect", "train", "predict"):
+        code, lines = quench("segregation", stage, collected.with_name("small.yaml"), *settings)
+        assert code == 0, lines
+    folder = collected.with_name("short")
+    given, _ = shards.read(folder / "predictability.h5")
+    found, _ = shards.read(folder / "predict/l1_forward_steps-ages.h5")
+    assert found["prediction"].shape == given["input"].shape
+    assert np.allclose(found["prediction"].mean((2, 3)), given["input"].mean((2, 3)), atol=1e-6)

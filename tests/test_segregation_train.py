@@ -73,7 +73,7 @@ def planted(run: Path, first, last, *, splits=(0.8, 0.1), seed=5, **settings) ->
             "test": 1000,
             "times": [0.0],
         },
-        "train": {"width": 8, "batch": 8, **settings},
+        "train": {"width": 8, "batch": 8, "models": MODELS, **settings},
     }
     Path(f"{run}.yaml").write_text(yaml.safe_dump(raw))
     system = rundir.prepare(run, raw, Segregation, "planted")[0]
@@ -131,7 +131,6 @@ def baseline(system, reverse=False) -> float:
         ("l1_forward", 0.5),
         ("gan_forward", 0.65),
         ("gan_forward_conserving", 0.6),
-        ("l1_forward_steps", 0.8),
     ],
 )
 def test_a_known_mapping_is_learnt(tmp_path, model, left):

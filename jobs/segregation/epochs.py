@@ -47,8 +47,8 @@ def partners(name: str, fields, rows=slice(None)) -> tuple[Tensor, Tensor]:
 
 def course(generator: Steps, fields, rows) -> Tensor:
     """What a network that goes in steps learns from: these samples at all kept ages but 0, and
-    their steady states, as coarse as it is, float32 (n, t, side, side).  Of those that stay uniform,
-    which teach little, one in UNIFORM.
+    their steady states, as coarse as it is, float32 (n, t, side, side).  Of those that stay
+    uniform, which teach little, one in UNIFORM.
     """
     found, uniform = [], 0
     for row in rows:
