@@ -1,9 +1,14 @@
 """How far ahead one can see: ends from perturbed inputs, and linear theory beside them."""
 
+import json
+
 import h5py
 import numpy as np
 import pytest
 
+from analysis import segregation
+from analysis.__main__ import main
+from analysis.segregation import predictability as measures
 from jobs import shards
 from jobs.segregation import fields, predictability
 
@@ -81,3 +86,64 @@ def test_the_noise_has_the_rms_that_is_asked_for():
     for each, rms in zip(found, (1e-3, 0.1), strict=True):
         assert (each - 0.4).std((1, 2)) == pytest.approx([rms] * 5, rel=1e-3)
     assert not np.array_equal(found, predictability.perturbed(Config, 1, given))
+
+
+# ---- what is measured of it
+
+
+def stripe(shift: int, size: int = 16) -> np.ndarray:
+    x = (np.arange(size) - shift) % size
+    return np.broadcast_to((x < size // 4).astype(float)[:, None], (size, size))[None]
+
+
+def test_measures_of_a_shifted_stripe():
+    """A stripe of a quarter of the box, moved by nothing, an eighth, a quarter, a half."""
+    correlation, overlap, coherence = measures.MEASURES.values()
+    for shift, cells, share, cosine in [
+        (0, 1, 1, 1),
+        (2, 1 / 3, 1 / 3, 0.5**0.5),
+        (4, -1 / 3, 0, 0),
+    ]:
+        moved = stripe(shift)
+        assert correlation(moved, stripe(0)) == pytest.approx(cells, abs=1e-9)
+        assert overlap(moved, stripe(0)) == pytest.approx(share)
+        assert coherence(moved, stripe(0)) == pytest.approx(cosine, abs=1e-9)
+    faint = 0.5 + 0.01 * (stripe(0) - 0.5)
+    for measure in measures.MEASURES.values():
+        assert measure(faint, stripe(0)) == pytest.approx(1)
+    assert overlap(1 - stripe(0), 1 - stripe(0)) == 1
+    assert coherence(stripe(8), stripe(0)) == pytest.approx(-1)
+
+
+def test_the_record_and_the_page_have_it(quench, collected):
+    found, _ = shards.read(collected / predictability.NAME)
+    numbers = segregation.measure(collected).numbers.predictability
+    wanted = alike(found["solver"], found["truth"][None, None])  # (age, perturbation, sample)
+    own = numbers.skill["solver, noise 0.05"][:, 0]
+    assert np.allclose(own[:, 0], wanted[:, 1].mean(1), atol=1e-6)
+    assert np.allclose(own[:, 1], wanted[:, 1].std(1, ddof=1) / 6**0.5, atol=1e-6)
+    assert numbers.samples == 6
+    assert set(numbers.skill) == {"solver, noise 1e-05", "solver, noise 0.05", "linear theory"}
+    assert main(["segregation", str(collected)]) == 0
+    page = (collected / "report.md").read_text()
+    assert "![predictability-age.png](figures/predictability-age.png)" in page
+    report = json.loads((collected / "report.json").read_text())
+    assert len(report["predictability"]) == 3 * 3
+    (collected / predictability.NAME).write_bytes(b"damaged")
+    record = segregation.measure(collected)
+    assert record.numbers.predictability is None
+    assert any("predictability.h5" in line for line in record.numbers.left_out)
+
+
+def test_several_epsilon_are_one_picture(quench, tmp_path):
+    config, run = tmp_path / "sweep.yaml", tmp_path / "run"
+    config.write_text(
+        SMALL.replace("epsilon: 1.5", "epsilon: [1.5, 2.0]").replace("1.0e-5", "1.0e-3")
+    )
+    for stage in ("generate", "collect"):
+        assert quench("segregation", stage, config, "--run", run)[0] == 0
+    assert main(["segregation", str(run)]) == 0
+    report = json.loads((run / "report.json").read_text())
+    files = [picture["file"] for picture in report["figures"]]
+    assert files[0] == "figures/predictability-epsilon.png"
+    assert any("from mixtures known to 0.001 the solver tells" in f for f in report["findings"])

@@ -15,10 +15,12 @@ from analysis.segregation.labels import (
     PAPERS,
     REVERSE,
     SIX,
+    STEPS,
     first_of,
     look,
 )
 from analysis.segregation.measure import Forward, Numbers, Reverse
+from analysis.segregation.predictability import LINEAR, REFERENCE, solver
 from analysis.segregation.transition import Position
 from analysis.verdicts import YES, Rule, above, below, between
 
@@ -32,6 +34,7 @@ STEP = 0.01
 SIZE, SAMPLES, LAMBDA = 64, 8640, 1.0
 WIDEST_GAP = 0.02  # between mean concentrations, for a position of the transition to mean anything
 BLURRED, SHARPENED = 0.9, 1.1  # of the truth's power: less is lost, more is made up
+NEAR = 0.9  # of the correlation that can be had
 ALIKE = 0.9  # correlation cell by cell of two fields that look alike
 ROUND_OFF = 1e-5  # of single precision fields and what is summed from them
 
@@ -79,6 +82,33 @@ def all_claims(record: Record) -> list[Claim]:
         misses(of_alone, alone),
         *sharpness(rows, paper, alone),
         *reversible(Rows(record, REVERSE, reverse), reverse),
+        *foretold(record),
+    ]
+
+
+def foretold(record: Record) -> list[Claim]:
+    """Our network beside what can be foretold at all; nothing where it is not trained."""
+    own, found = first_of(record.numbers.forward, STEPS), record.numbers.predictability
+    if own is None or found is None or STEPS not in found.skill:
+        return []
+    limit = found.at_first(solver(REFERENCE))
+    mine = found.at_first(STEPS)
+    if limit is None:
+        return []
+    value = mine.value / limit.value
+    error = abs(value) * np.hypot(mine.error / mine.value, limit.error / limit.value)
+    return [
+        Rows(record, STEPS, own).row(
+            "",
+            "where domains end up, from the mixture: correlation with the truth, cell by cell, over that of the solver from "
+            f"inputs with noise of {REFERENCE:g}",
+            "not in the paper",
+            above(NEAR),
+            Estimate(float(value), float(error)),
+            data=samples(found.samples),
+            baselines={LINEAR: found.at_first(LINEAR).value / limit.value},
+            note=f"correlations {mine} and {limit}",
+        )
     ]
 
 

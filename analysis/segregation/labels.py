@@ -54,16 +54,18 @@ class Model:
     gan: bool = True
 
 
-PAPERS, L1_ALONE, CONSERVING, REVERSE = (
+PAPERS, L1_ALONE, CONSERVING, STEPS, REVERSE = (
     "gan_forward",
     "l1_forward",
     "gan_forward_conserving",
+    "l1_forward_steps",
     "gan_reverse",
 )
 MODELS = {
     L1_ALONE: Model("L1 alone", style.VERMILION, "s", gan=False),
     PAPERS: Model("L1 + GAN", style.BLUE, "o"),
     CONSERVING: Model("L1 + GAN, conserving", style.GREEN, "^"),
+    STEPS: Model("ours, in steps", style.ORANGE, "D", gan=False),
     "l1_reverse": Model("L1 alone, reverse", style.VERMILION, "s", True, False),
     REVERSE: Model("L1 + GAN, reverse", style.BLUE, "o", True),
 }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.estimates import Estimate
 from analysis.segregation.dataset import Run
 from analysis.segregation.labels import MODELS
 from analysis.segregation.predictions import correlation
@@ -31,6 +32,11 @@ class Predictability:
     perturbation: np.ndarray
     samples: int
     skill: dict[str, np.ndarray]
+
+    def at_first(self, forecaster: str) -> Estimate | None:
+        """Correlation of a forecaster from the youngest inputs; None: it did not forecast."""
+        found = self.skill.get(forecaster)
+        return None if found is None else Estimate(*found[0, 0].tolist())
 
 
 def solver(rms: float) -> str:

@@ -8,6 +8,7 @@ from analysis.segregation.claims import checks as all_checks
 from analysis.segregation.labels import SIX, ordered
 from analysis.segregation.measure import Forward, Reverse
 from analysis.segregation.mixed_states import JUDGED, Statistics
+from analysis.segregation.predictability import MEASURES
 from analysis.verdicts import number
 
 
@@ -17,6 +18,7 @@ def tables(records: list[Record]) -> dict[str, list[dict]]:
         "networks": [row for r in records for row in networks(r)],
         "skills": [row for r in records for row in skills(r)],
         "reverse": [row for r in records for row in reverse(r)],
+        "predictability": [row for r in records for row in predictability(r)],
         "checks": [row for r in records for row in checks(r)],
     }
 
@@ -53,6 +55,25 @@ def system(r: Record) -> dict:
         "git_revision": r.origin.revision,
         "device": r.origin.device,
     }
+
+
+def predictability(r: Record) -> list[dict]:
+    """A row a forecaster and age."""
+    found = r.numbers.predictability
+    if found is None:
+        return []
+    return [
+        {
+            "run": r.origin.run,
+            "system": r.origin.system,
+            "forecaster": name,
+            "age": float(age),
+            "samples": found.samples,
+            **{what: of(Estimate(*skill[j, m].tolist())) for m, what in enumerate(MEASURES)},
+        }
+        for name, skill in found.skill.items()
+        for j, age in enumerate(found.age)
+    ]
 
 
 def tested(p: Reverse) -> int:

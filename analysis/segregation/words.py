@@ -12,11 +12,13 @@ from analysis.segregation.labels import (
     PAPERS,
     REVERSE,
     SIX,
+    STEPS,
     first_of,
     look,
     ordered,
     title,
 )
+from analysis.segregation.predictability import LINEAR, REFERENCE, solver
 from analysis.segregation.tables import checks
 from analysis.verdicts import YES, above
 from jobs.segregation.config import SPINODAL
@@ -58,6 +60,11 @@ DEFINITIONS = """\
   monotone fit.
 - **Reverse networks** cannot give back the mixed state that a steady state came from, since many lead to it: they are judged by
   what all of these share, variance, power, mean and distribution.
+- **How far ahead one can see** (predictability): test mixtures that segregate, at several ages, run
+  again from inputs with Gaussian noise of that rms. *Correlation*: of forecast and steady state over the cells. *Overlap*: area
+  that is in the rarer phase of both over that of either, where the forecast is cut so that it has as much of that phase as the
+  truth. *Coherence*: cosine of the angle between the amplitudes of the two longest waves, 0 by chance. *Linear theory*: every wave
+  grown at its own rate for three growth times of the fastest.
 - **Layers** (figure 1): input and encoder above, decoder and output below. Of each layer the 4 channels that vary most over the
   field, each from its smallest (black) to its largest value (white); of a layer of a single cell the values of its channels.
 - **Errors** are one standard error, from a bootstrap over test samples; several runs also show what another seed gives.
@@ -112,6 +119,7 @@ def findings(records: list[Record], claims: list[Claim]) -> list[str]:
         fates(leading, mine),
         sharpness(mine),
         mixed(mine),
+        foreseen(leading),
         transition(leading),
         falling(leading),
     ]
@@ -150,6 +158,10 @@ def placement(records: list[Record], claims: list[Claim]) -> str:
         best = max(best, *(e.value for e in found.values()))
         waves = r.numbers.physics.longest_waves.value
         aside = f"; the input's longest waves, without a network, with {waves:.2f}"
+        limits = r.numbers.predictability
+        limit = limits and limits.at_first(solver(REFERENCE))
+        if limit:
+            aside += f"; the solver itself, from inputs with noise of {REFERENCE:g}, with {limit}"
         where = f"{r.origin.system}: " if len(records) > 1 else ""
         told = listed([f"{e} ({name})" for name, e in found.items()])
         parts.append(where + told + (aside if np.isfinite(waves) else ""))
@@ -233,6 +245,20 @@ def mixed(mine: dict[str, Claim]) -> str:
         f"Backwards, {title(REVERSE)} makes mixed states {said} the true ones: {c.estimate} times their variance, {fine.estimate} times "
         "their power in the upper half of wave numbers."
     )
+
+
+def foreseen(r: Record) -> str:
+    """How far ahead one can see, and whether our network does."""
+    found = r.numbers.predictability
+    limit = found and found.at_first(solver(REFERENCE))
+    if not limit:
+        return ""
+    text = (
+        f"How far ahead one can see: from mixtures known to {REFERENCE:g} the solver tells where domains end up with a correlation of "
+        f"{limit}, linear theory with {found.at_first(LINEAR)}"
+    )
+    own = found.at_first(STEPS)
+    return text + (f", and our network, which goes in steps, with {own}." if own else ".")
 
 
 def transition(r: Record) -> str:
