@@ -250,3 +250,14 @@ def test_a_mistake_is_one_line(quench, small_segregation, tmp_path):
     )
     assert code == 2
     assert "--window" in lines[-1]  # nucleation's alone
+
+
+def test_dots_on_a_uniform_field_are_no_phases():
+    """Nor is half of the way there; a droplet of a tenth of the box is."""
+    dots = np.full((1, 64, 64), 0.25, np.float32)
+    dots[0, ::16, ::16] = 1
+    droplet = np.full((1, 64, 64), 0.05, np.float32)
+    droplet[0, :20, :20] = 0.95
+    faint = 0.5 + 0.2 * np.sign(droplet - 0.5)
+    for field, phases in ((dots, False), (droplet, True), (faint, False), (1 - droplet, True)):
+        assert segregated(field).tolist() == [phases]

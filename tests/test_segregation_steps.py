@@ -134,13 +134,15 @@ def test_ages_follow_the_growth_time():
 
 
 def test_what_linear_theory_cannot_reach_is_refused():
-    with pytest.raises(
-        ValueError, match=r"begins by linear theory and needs a second time of at most 144"
-    ):
-        Segregation(study="segregation", generate={"times": [0, 1000]})
+    for times in ([0], [0, 1000]):
+        said = Segregation(study="segregation", generate={"times": times}).untrainable()
+        assert "begins by linear theory and needs a second time of at most 144" in said
+        assert said.startswith("generate.times = ")
+    assert Segregation(study="segregation").untrainable() is None
     for more in ({"times": [0]}, {"times": [0, 1000]}):
         found = Segregation(study="segregation", generate=more, train={"models": ["l1_forward"]})
         assert found.times == more["times"]
+        assert found.untrainable() is None
     assert steps.CELLS > 1
 
 

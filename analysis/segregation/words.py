@@ -42,7 +42,8 @@ DEFINITIONS = """\
   network learns to lower. **GAN**: a second network, the discriminator, learns to tell answers from true fields; **lambda** weighs
   its verdict beside L1. **Conserving**: the answer's mean equals the input's by construction. **Epoch**: once through the training
   samples. **Width**: channels of the first layer, 64 in the paper's network.
-- **Segregated**: largest minus smallest concentration of the steady state above 0.5. Mixtures whose mean lies outside the
+- **Segregated**: the variance over the cells is at least a quarter of m (1 - m), which pure phases with sharp interfaces have
+  at a mean m; a few dots or tiles on a uniform answer do not count. Mixtures whose mean lies outside the
   **spinodal**, 0.2113 to 0.7887, stay **uniform**; a constant predicts them, so counting them flatters every accuracy.
 - **Correlation**: Pearson's, of answer and truth over the cells of a field, mean over samples. **Longest waves**: the same of the
   input's eight longest waves, those along the sides and diagonals of the box, and the steady state.

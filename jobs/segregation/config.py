@@ -182,12 +182,21 @@ class Segregation(Section):
     """
 
     def untrainable(self) -> str | None:
-        if self.system.size % 2**FEWEST_HALVINGS == 0:
-            return None
-        return (
-            f"system.size = {self.system.size}: the networks halve the side; expected a multiple of "
-            f"{2**FEWEST_HALVINGS} [cells]"
-        )
+        if self.system.size % 2**FEWEST_HALVINGS:
+            return (
+                f"system.size = {self.system.size}: the networks halve the side; expected a multiple of "
+                f"{2**FEWEST_HALVINGS} [cells]"
+            )
+        longest = LONGEST * self.growth_time
+        if (
+            "l1_forward_steps" in self.train.models
+            and not 0 < max(self.times[1:2], default=0) <= longest
+        ):
+            return (
+                f"generate.times = {self.times}: l1_forward_steps of train.models begins by linear theory and needs a second time "
+                f"of at most {longest:.3g} [time]; or leave it out of train.models"
+            )
+        return None
 
     @property
     def growth_time(self) -> float:
@@ -223,13 +232,6 @@ class Segregation(Section):
                     f"{key} = {wanted}: there are {g.units * each} samples (generate.{source} = {each} of each of {g.units} mean "
                     f"concentrations); raise generate.{source}, or lower {key}"
                 )
-        if "l1_forward_steps" in t.models and not (
-            len(self.times) > 1 and self.times[1] <= LONGEST * self.growth_time
-        ):
-            raise ValueError(
-                f"generate.times = {self.times}: l1_forward_steps of train.models begins by linear theory and needs a second time "
-                f"of at most {LONGEST * self.growth_time:.3g} [time]; or leave it out"
-            )
         training = t.samples or g.units * g.training
         if t.batch > training:
             raise ValueError(

@@ -23,8 +23,9 @@ QUANTITIES = (
     "surface_energy",
     "free_energy",
 )
-# max - min of c: two phases differ by about 1, what is left of a uniform field's noise by nothing
-SEGREGATED = 0.5
+# of the variance m (1 - m) of pure phases with sharp interfaces: steady states have more than half
+# of it or nothing, and a uniform answer with a few dots or tiles on it has little
+SEGREGATED = 0.25
 BATCH = 512  # fields measured together
 
 
@@ -98,4 +99,5 @@ def measure(model: CahnHilliard, fields: np.ndarray) -> dict[str, np.ndarray]:
 
 def segregated(fields_last: np.ndarray) -> np.ndarray:
     """Which of fields (n, L, L), in their steady state, hold two phases: bool (n,)."""
-    return fields_last.max((1, 2)) - fields_last.min((1, 2)) > SEGREGATED
+    mean = fields_last.mean((1, 2), dtype=np.float64)
+    return fields_last.var((1, 2), dtype=np.float64) > SEGREGATED * mean * (1 - mean)
