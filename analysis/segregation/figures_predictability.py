@@ -55,6 +55,8 @@ def against_age(sheet: Sheet) -> Picture | None:
     for ax in axes:
         if np.isfinite(first):
             ax.set_xscale("symlog", linthresh=first, linscale=0.4)
+            powers = 10.0 ** np.arange(np.ceil(np.log10(first)), np.log10(found.age[-1]) + 0.01)
+            ax.set_xticks([0, *powers], ["0", *(f"$10^{{{np.log10(p):.0f}}}$" for p in powers)])
     handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncols=4)
     networks = any(not n.startswith((SOLVER, LINEAR)) for n in found.skill)

@@ -191,16 +191,19 @@ def measure(path: Path) -> record.Record:
 
 def origin(run: Run, what: Setting) -> record.Origin:
     size = len(run.split) * (1 + len(run.predictions))
-    return record.origin("segregation", run.path, system(what), size, run.attributes)
+    networks = bool(run.predictions or run.histories)
+    return record.origin("segregation", run.path, system(what, networks), size, run.attributes)
 
 
-def system(what: Setting) -> str:
-    """What tells runs apart that must not add up."""
+def system(what: Setting, networks: bool = True) -> str:
+    """What tells runs apart that must not add up; networks: there are some."""
     usual = {"well_depth": ("a", 1.0), "noise": ("noise", 0.1), "spacing": ("spacing", 1.0)}
     parts = [f"{what.size} x {what.size}", f"epsilon = {what.epsilon:g}"]
     for name, (text, value) in usual.items():
         own = getattr(what, name)
         parts += [] if own == value else [f"{text} = {own:g}"]
+    if not networks:
+        return ", ".join(parts)
     parts += [f"lambda = {what.weight:g}", f"{what.samples} samples", f"{what.epochs} epochs"]
     return ", ".join([*parts, f"width {what.width}"])
 
