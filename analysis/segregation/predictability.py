@@ -15,6 +15,7 @@ FILE = "predictability.h5"
 LINEAR = "linear theory"
 SOLVER = "solver"  # a forecaster's name begins with it: "solver, noise 0.001"
 REFERENCE = 1e-3  # rms of the noise that the measured limit is quoted at
+COARSE = 1e-2  # and at which systems differ most
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """What the page says in words: what was run, what was found, how it is judged, what words mean."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from analysis.claim import Claim
@@ -18,7 +20,7 @@ from analysis.segregation.labels import (
     ordered,
     title,
 )
-from analysis.segregation.predictability import LINEAR, REFERENCE, solver
+from analysis.segregation.predictability import COARSE, LINEAR, REFERENCE, solver
 from analysis.segregation.tables import checks
 from analysis.verdicts import YES, above
 from jobs.segregation.config import SPINODAL
@@ -80,7 +82,23 @@ def listed(names: list[str]) -> str:
 
 
 def sentence(records: list[Record]) -> str:
-    return "\n\n".join(of_record(r, len(records) > 1) for r in records)
+    """A paragraph a record; those without networks that differ in epsilon alone share one."""
+    alike = {}
+    for r in records:
+        s, n = r.numbers.setting, r.numbers
+        own = r.origin.system if n.forward or n.reverse else replace(s, epsilon=0.0, segregated=0.0)
+        alike.setdefault(own, []).append(r)
+    return "\n\n".join(of_records(group, len(alike) > 1) for group in alike.values())
+
+
+def of_records(records: list[Record], several: bool) -> str:
+    text = of_record(records[0], several and len(records) == 1)
+    if len(records) == 1:
+        return text
+    epsilons = sorted(r.numbers.setting.epsilon for r in records)
+    first = f"epsilon = {records[0].numbers.setting.epsilon:g}, the"
+    every = f"epsilon = {listed([f'{e:g}' for e in epsilons])} (so many mixtures each), the"
+    return text.replace(first, every, 1)
 
 
 def of_record(r: Record, several: bool) -> str:
@@ -120,7 +138,7 @@ def findings(records: list[Record], claims: list[Claim]) -> list[str]:
         fates(leading, mine),
         sharpness(mine),
         mixed(mine),
-        foreseen(leading),
+        foreseen(leading, records),
         transition(leading),
         falling(leading),
     ]
@@ -248,8 +266,8 @@ def mixed(mine: dict[str, Claim]) -> str:
     )
 
 
-def foreseen(r: Record) -> str:
-    """How far ahead one can see, and whether our network does."""
+def foreseen(r: Record, records: list[Record]) -> str:
+    """How far ahead one can see, whether our network does, and whether wider interfaces help."""
     found = r.numbers.predictability
     limit = found and found.at_first(solver(REFERENCE))
     if not limit:
@@ -259,7 +277,17 @@ def foreseen(r: Record) -> str:
         f"{limit}, linear theory with {found.at_first(LINEAR)}"
     )
     own = found.at_first(STEPS)
-    return text + (f", and our network, which goes in steps, with {own}." if own else ".")
+    text += f", and our network, which goes in steps, with {own}" if own else ""
+    coarse = {
+        other.numbers.setting.epsilon: other.numbers.predictability.at_first(solver(COARSE))
+        for other in records
+        if other.numbers.predictability is not None
+    }
+    coarse = {epsilon: each for epsilon, each in sorted(coarse.items()) if each}
+    if len(coarse) > 1:
+        (low, first), *_, (high, last) = coarse.items()
+        text += f"; known to {COARSE:g} only, the solver's correlation is {first} at epsilon = {low:g} and {last} at {high:g}"
+    return text + "."
 
 
 def transition(r: Record) -> str:
