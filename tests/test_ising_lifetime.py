@@ -73,7 +73,7 @@ def nucleating(model, time, count, seed):
 COPIES = [
     ("nearest", 1, 10, 0.90, 15),
     ("square", 3, 30, 1.00, 10),
-    ("square", 10, 40, 1.25, 8),
+    pytest.param("square", 10, 40, 1.25, 8, marks=pytest.mark.slow),
 ]
 
 
