@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs:  segregation generate: mixtures to their steady states, into RUN/generate/unit-*.h5.
-# Needs: 4 cores, or a GPU; 1.5 GB of disk for the paper's 18 000 fields.
+# Needs: 4 cores, or a GPU; 3 GB of disk for the paper's 18 000 fields.
 # Costs: paper.yaml: two minutes of two cores in all.
 #   sbatch slurm/segregation_generate.sh CONFIG.yaml --run RUN [--set KEY.PATH=VALUE ...]
 #   bash slurm/segregation_generate.sh CONFIG.yaml --run RUN [--set KEY.PATH=VALUE ...]    the same without Slurm

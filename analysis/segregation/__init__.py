@@ -56,10 +56,13 @@ __all__ = [
 
 
 def pictures(records: list[Record], folder: Path) -> Iterator[Picture | None]:
-    """Draw one by one all figures that these records have numbers for."""
+    """Draw one by one all figures that these records have numbers for; beside records with networks
+    those without tell how far ahead one can see, and have no figures of their own.
+    """
     together = Sheet(records[0], folder)
     yield figures_predictability.against_epsilon(records, together)
-    for sheet in sheets(records, folder):
+    trained = [r for r in records if r.numbers.forward or r.numbers.reverse]
+    for sheet in sheets(trained or records, folder):
         yield from figures_fields.draw(sheet)
         yield from figures_quantities.draw(sheet)
         yield from figures_physics.draw(sheet)
