@@ -16,18 +16,19 @@ from torch.nn.functional import dropout, leaky_relu, relu
 
 from jobs.segregation.layers import About, Convolution, Norm, Upsampling, mean_of
 
-DEEPEST = 6  # halvings of the side: 64 to 1
+DEEPEST = 6  # halvings of the side
+SMALLEST = 2  # cells a side: one cell, doubled, is the same everywhere, which a norm takes out
 NOISY = 3  # the decoder's first blocks have dropout, pix2pix's noise z
 LEAK = 0.2
 
 
 def depth(size: int) -> int:
-    """How often a side can be halved, at most DEEPEST times."""
-    return next(d for d in range(DEEPEST, -1, -1) if size % 2**d == 0)
+    """How often a side can be halved, at most DEEPEST times, to SMALLEST or more."""
+    return next(d for d in range(DEEPEST, -1, -1) if size % 2**d == 0 and size >= SMALLEST << d)
 
 
 class Generator(nn.Module):
-    """U-Net (n, L, L) -> (n, L, L): six halvings (depth(L)) to width, 2, 4, 8, 8, 8 x width
+    """U-Net (n, L, L) -> (n, L, L): depth(L) halvings, at 64 five, to width, 2, 4, 8, 8 x width
     channels, and back with skip connections.
 
     limits: (low, high) of the answers.  conserving: the answer's mean equals the input's.  noise:
