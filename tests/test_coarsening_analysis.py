@@ -487,7 +487,7 @@ def test_damaged_foreign_and_stopped_rollouts(whole, tmp_path):
     assert "stopped at frame 100" in "\n".join(coarsening.left_out(found))
     claims = coarsening.claims(found)
     assert "stopped after t = " in the(claims, "long rollout ends").note
-    assert "stopped because it left every range" in coarsening.findings([found], claims)[0]
+    assert "where it diverged" in coarsening.findings([found], claims)[0]
 
 
 def test_names_of_networks():

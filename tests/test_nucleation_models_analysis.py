@@ -841,7 +841,7 @@ def test_every_figure_and_the_report(tmp_path):
     assert len(report["models"]) == 2 * 4 + 2
     pairs = {(d["first"], d["second"], d["split"]) for d in report["differences"]}
     assert ("CNN, 2 layers", "features LR", "event") in pairs
-    assert ("ours (torus)", "CNN, 2 layers", "configuration") in pairs
+    assert ("torus network", "CNN, 2 layers", "configuration") in pairs
     assert ("features LR", "spins LR", "event") in pairs
     table = [line for line in text.splitlines() if line.startswith("| ")]
     found = {line.replace("\\|", "").count("|") for line in table if "CNN" in line}

@@ -101,7 +101,7 @@ def far(numbers: Numbers, claims: dict[str, Claim]) -> str:
     times = followed.last / numbers.setup.horizon
     ends = "in flat layers" if layers.by_rule == YES else "without flat layers"
     if followed.stopped:
-        ends = f"there, stopped because it left every range, {ends}"
+        ends = f"there, where it diverged, {ends}"
     text = (
         f"The network with {layers.network} goes on alone to t = {followed.last:g}, "
         f"{exact(times)} times as long as the training sequences, and ends {ends}: planes "
@@ -134,7 +134,7 @@ def energy_falls(claims: dict[str, Claim]) -> str:
         close = {YES: "as", NO: "not as"}.get(exponent.by_rule, "too uncertain to tell from")
         truth = exponent.note.partition("truth ")[2]
         parts.append(
-            f"It falls as t to the power of {exponent.estimate}, {close} the law's -1/3"
+            f"It falls as t to the power of {exponent.estimate}, {close} the -1/3 of the coarsening law"
             + (f" (truth {truth})." if truth else ".")
         )
     return " ".join(parts)
@@ -155,11 +155,15 @@ def one_to_one(claims: dict[str, Claim]) -> str:
         for name, what in (
             (LARGER, "in a larger box"),
             (SHAPE, "for a closed shape"),
-            (SLICE, "for noise in a slice (of the larger box's)"),
+            (SLICE, "for noise in a slice (this one in units of the larger box's)"),
         )
         if known(claims.get(name))
     ]
-    return f"{text} In units of that error it is {', '.join(others)}." if others else text
+    return (
+        f"{text} In units of the network's own error there it is {', '.join(others)}."
+        if others
+        else text
+    )
 
 
 def quick(numbers: Numbers, claims: dict[str, Claim]) -> str:

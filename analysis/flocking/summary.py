@@ -105,11 +105,11 @@ def elsewhere(record: Record, several: bool) -> str:
     said = [missed(lam, found) + distance(found) for lam, found in own.items()]
     grid = float(numbers.diagram.step.max()) / np.sqrt(12)
     return (
-        f"{of(record, several)}Networks that learnt the phases at rho0 = "
-        f"{numbers.about.density:g} alone were asked at {network_claims.span(numbers)}: "
+        f"{of(record, several)}Networks that learnt the phases, as UMAP's groups are, at rho0 "
+        f"= {numbers.about.density:g} alone were asked at {network_claims.span(numbers)}: "
         f"{', '.join(said)}. Missed is what is not drawn or more than {extrapolation.FAR:g} off; "
         "only boundaries whose physical place is known to "
-        f"{extrapolation.FAR / 2:g} count, and the grid of temperatures resolves {grid:.1g}."
+        f"{extrapolation.FAR / 2:g} count, and the grid of temperatures tells no less than {grid:.1g} apart."
         f"{without(own)}"
     )
 
@@ -126,7 +126,10 @@ def missed(lam: float, found: list[Place]) -> str:
 def distance(found: list[Place]) -> str:
     """Of those that are not missed."""
     mean = extrapolation.mean_distance([p for p in found if not p.failed])
-    return f" (the others are {mean:.2g} of T off on average)" if np.isfinite(mean) else ""
+    if not np.isfinite(mean):
+        return ""
+    which = "what it draws is" if len(found) == 1 else "those it draws are on average"
+    return f" ({which} {mean:.1g} of T off)"
 
 
 def without(own: dict[float, list[Place]]) -> str:
@@ -196,8 +199,8 @@ def saliency(record: Record, several: bool) -> str:
     each = [len(network_claims.mapped(numbers, lam)) for lam in means]
     count = f"{' and '.join(map(str, each))} network{'s' if sum(each) > 1 else ''}"
     text = (
-        f"{of(record, several)}What decides that a configuration is banded and the edges of the "
-        f"band, column by column, have a correlation of r = {said} ({count})"
+        f"{of(record, several)}The sites that decide that a configuration is banded (saliency), "
+        f"column by column, correlate with the edges of the band by r = {said} ({count})"
     )
     if PAPERS not in means:
         return f"{text}."

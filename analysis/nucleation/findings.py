@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 
 from analysis.claim import Claim
-from analysis.estimates import Estimate
+from analysis.estimates import Estimate, percent
 from analysis.nucleation import labels, occlusion, paper, skill
 from analysis.nucleation.labels import CONFIGURATION, EVENT, SPLITS, kinds, label, rounded
 from analysis.nucleation.skill import Tested
@@ -21,7 +21,7 @@ def sentence(records: list[Record]) -> str:
     systems = "; ".join(r.origin.system for r in records)
     trained = sum(len(r.numbers.folds) for r in records)
     folds = (
-        f"{kinds(trained, 'model')} trained on them, each on one fold (a division of the configurations into a "
+        f"{kinds(trained, 'model')} trained on them, one a kind and fold (a division of the configurations into a "
         "training and a test set)"
         if trained
         else "no model trained on them"
@@ -80,7 +80,7 @@ def best_of(record: Record) -> str:
     versus = f", against {others}" if others else ""
     window = "torus_window" in models
     told = (
-        "; and window: it is also told how long the copies were run, which no other is"
+        "; window: it is also told how long the copies were run, which no other model is"
         if window
         else ""
     )
@@ -88,8 +88,9 @@ def best_of(record: Record) -> str:
         f"{record.origin.system}, test sets split {SPLITS[split]}: the mean square error (MSE) of p_nuc is smallest for "
         f"{label(first)}, {skill.mse(tested[first])}{doubt}{versus}. Predicting the mean has "
         f"{rounded(skill.variance(tested[first]))}, and the noise of the labels alone leaves "
-        f"{rounded(skill.floor(tested[first]))}. (LR: logistic regression; CNN: convolutional network of the paper; ours: "
-        f"a network that knows the periodic boundaries{told}.)"
+        f"{rounded(skill.floor(tested[first]))}. (LR: logistic regression, converged: at the minimum of its loss, "
+        "before which the paper's stops; CNN: convolutional network of the paper; torus network: one of ours that knows the periodic "
+        f"boundaries{told}.)"
     )
 
 
@@ -119,7 +120,7 @@ def beside_converged(record: Record, split: str, cnn: list[Tested]) -> str:
     return (
         ""
         if saved is None
-        else f", and beside the same regression at its minimum {compared(saved)}"
+        else f"; against the regression at the minimum of its loss: {compared(saved)}"
     )
 
 
@@ -181,15 +182,13 @@ def where(records: list[Record]) -> list[str]:
 
 def magnetization(records: list[Record]) -> list[str]:
     found = [
-        f"{r.numbers.quantities[labels.EXPLAINED]} for {r.origin.system}"
+        f"{percent(r.numbers.quantities[labels.EXPLAINED])} for {r.origin.system}"
         for r in records[::-1]
         if np.isfinite(r.numbers.quantities[labels.EXPLAINED].value)
     ][:COMPARED]
     if not found:
         return []
-    return [
-        f"The magnetization m alone explains of the variance of p_nuc a share of {'; '.join(found)}."
-    ]
+    return [f"Of the variance of p_nuc the magnetization m alone explains {'; '.join(found)}."]
 
 
 def lifetime(records: list[Record]) -> list[str]:
@@ -256,8 +255,8 @@ DEFINITIONS = """\
   m = 0; the density-corrected ones, 1 - exp(-4 J (1 - rho)/T) with rho the density of stable spins, are used there.
 - **Noise of the labels** (floor): mean of p(1-p)/(n-1), the MSE that binomial noise of n copies leaves to a perfect
   predictor. **Excess**: MSE minus floor. **Explained**: 1 - (MSE - floor)/(var(p) - floor).
-- **ours (and window)** is also told how long the copies of a configuration had, which no model of the paper is: the
-  difference to *ours (torus)* is what that missing time costs every model.
+- **torus network, window** is also told how long the copies of a configuration had, which no model of the paper is: the
+  difference to *torus network* is what that missing time costs every model.
 - **features LR** is trained as the paper says and stops far from the minimum of its loss, as the moments R(k) are nearly
   collinear: its weights depend on where it stops. **Converged**: the same model at the minimum (Newton's method).
 """

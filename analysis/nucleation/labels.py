@@ -11,8 +11,8 @@ MODELS = {
     "cnn_2layer": "CNN, 2 layers",
     "cnn_4layer": "CNN, 4 layers",
     "notebook": "CNN, notebook",
-    "torus": "ours (torus)",
-    "torus_window": "ours (and window)",
+    "torus": "torus network",
+    "torus_window": "torus network, window",
     "features_converged": "features LR, converged",  # last, so that it shares the colour of the features
 }
 EVENT, CONFIGURATION = "event", "configuration"
