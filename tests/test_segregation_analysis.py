@@ -704,15 +704,15 @@ def test_a_network_may_have_several_keys(run):
 
 def test_two_systems_on_one_page(tmp_path, simulated, unsaved):
     folders = [
-        write_run(tmp_path / name / "run", *simulated, train={"adversarial_weight": weight})
-        for name, weight in (("a", 1.0), ("b", 0.05))
+        write_run(tmp_path / name / "run", *simulated, generate={"noise": noise})
+        for name, noise in (("a", 0.1), ("b", 0.05))
     ]
     assert main(["segregation", *map(str, folders), "--out", str(tmp_path / "out")]) == 0
     gifs = list((tmp_path / "out" / "figures").glob("*.gif"))
     assert len(gifs) == 2
     text = (tmp_path / "out" / "report.md").read_text()
-    assert "lambda = 1," in text
-    assert "lambda = 0.05," in text
+    assert "and noise of 0.1, were run" in text
+    assert ", noise = 0.05.** " in text
 
 
 def test_energies_in_time_are_of_the_samples(run):
