@@ -2,6 +2,8 @@
 verdict by a fixed rule.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from analysis.claim import Claim
@@ -83,7 +85,23 @@ def all_claims(record: Record) -> list[Claim]:
         *sharpness(rows, paper, alone),
         *reversible(Rows(record, REVERSE, reverse), reverse),
         *foretold(record),
+        *of_ours(record),
     ]
+
+
+def of_ours(record: Record) -> list[Claim]:
+    """What the paper claims of its network, of ours; no verdict on a figure of the paper."""
+    own = first_of(record.numbers.forward, STEPS)
+    if own is None:
+        return []
+    rows = Rows(record, STEPS, own)
+    found = [
+        places(rows, own, record.numbers),
+        conservation(rows, own),
+        *phase_transition(rows, own),
+        *accuracy(rows, own),
+    ]
+    return [replace(claim, figure="") for claim in found]
 
 
 def foretold(record: Record) -> list[Claim]:

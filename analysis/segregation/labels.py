@@ -65,7 +65,7 @@ MODELS = {
     L1_ALONE: Model("L1 alone", style.VERMILION, "s", gan=False),
     PAPERS: Model("L1 + GAN", style.BLUE, "o"),
     CONSERVING: Model("L1 + GAN, conserving", style.GREEN, "^"),
-    STEPS: Model("ours, in steps", style.ORANGE, "D", gan=False),
+    STEPS: Model("stepping (ours)", style.ORANGE, "D", gan=False),
     "l1_reverse": Model("L1 alone, reverse", style.VERMILION, "s", True, False),
     REVERSE: Model("L1 + GAN, reverse", style.BLUE, "o", True),
 }

@@ -117,12 +117,15 @@ def of_record(r: Record, several: bool) -> str:
         return text + ". No network has made predictions yet."
     text += (
         f". {len(networks)} network{'s' * (len(networks) > 1)}, {listed([f'*{name}*' for name in networks])}, learnt from "
-        f"{s.samples} of them in {s.epochs} epochs to get from the mixed field to the steady state, or back (reverse): by the mean "
-        "distance to the truth (L1) alone"
+        f"{s.samples} of them in {s.epochs} epochs to get from the mixed field to the steady state"
+        f"{', or back (reverse)' if n.reverse else ''}: by the mean distance to the truth (L1)"
     )
-    return text + (
-        f", or with the verdict of a second network that learns to tell answers from true fields (GAN), weighed by lambda = {s.weight:g}."
-    )
+    if any(look(key).gan for key in (*n.forward, *n.reverse)):
+        text += (
+            " alone, or with the verdict of a second network that learns to tell answers from true fields (GAN), weighed by lambda = "
+            f"{s.weight:g}"
+        )
+    return text + "."
 
 
 # ---- what was found
@@ -131,7 +134,7 @@ def of_record(r: Record, several: bool) -> str:
 def findings(records: list[Record], claims: list[Claim]) -> list[str]:
     """The most important first, of the run that tells most."""
     leading = max(records, key=rank)
-    mine = {c.text: c for c in claims if c.system == leading.origin.system}
+    mine = of_system(claims, leading)
     found = [
         placement(records, claims),
         quantities(leading, mine),
@@ -142,9 +145,19 @@ def findings(records: list[Record], claims: list[Claim]) -> list[str]:
         transition(leading),
         falling(leading),
     ]
-    where = f" ({leading.origin.system})" if len(records) > 1 else ""
+    trained = [r for r in records if r.numbers.forward or r.numbers.reverse]
+    where = f" ({leading.origin.system})" if len(trained or records) > 1 else ""
     told = [text for text in found if text]
     return [*told[:1], *(text.removesuffix(".") + f"{where}." for text in told[1:])]
+
+
+def of_system(claims: list[Claim], r: Record) -> dict[str, Claim]:
+    """By their texts, of the paper's network where it was run, else of the first that was."""
+    found = {}
+    for c in claims:
+        if c.system == r.origin.system and (c.text not in found or found[c.text].estimate is None):
+            found[c.text] = c
+    return found
 
 
 def rank(r: Record) -> tuple:
@@ -167,10 +180,10 @@ def placement(records: list[Record], claims: list[Claim]) -> str:
     """Whether domains end where the equation puts them, in all runs."""
     parts, best = [], -np.inf
     for r in records:
-        mine = {c.text: c for c in claims if c.system == r.origin.system}
+        mine = of_system(claims, r)
         found = {look(key).title: p.correlation for key, p in ordered(r.numbers.forward).items()}
         c = ours(mine, "output and truth look alike")
-        found |= {look(PAPERS).title: c.estimate} if c else {}
+        found |= {c.network: c.estimate} if c else {}
         found = {name: e for name, e in found.items() if np.isfinite(e.value)}
         if not found:
             continue
@@ -181,7 +194,7 @@ def placement(records: list[Record], claims: list[Claim]) -> str:
         limit = limits and limits.at_first(solver(REFERENCE))
         if limit:
             aside += f"; the solver itself, from inputs with noise of {REFERENCE:g}, with {limit}"
-        where = f"{r.origin.system}: " if len(records) > 1 else ""
+        where = f"{r.origin.system}: " if sum(bool(o.numbers.forward) for o in records) > 1 else ""
         told = listed([f"{e} ({name})" for name, e in found.items()])
         parts.append(where + told + (aside if np.isfinite(waves) else ""))
     if not parts:
@@ -225,8 +238,8 @@ def fates(r: Record, mine: dict[str, Claim]) -> str:
     c, kept = ours(mine, "predicts the phase transition: share"), ours(mine, "conserves")
     if c is None:
         return ""
-    text = f"Whether a mixture segregates is predicted rightly for {percent(c.estimate)} of the test samples"
-    known = first_of(r.numbers.forward, PAPERS)
+    text = f"Whether a mixture segregates {c.network} predicts rightly for {percent(c.estimate)} of the test samples"
+    known = first_of(r.numbers.forward, PAPERS) or first_of(r.numbers.forward, STEPS)
     if known is not None and np.isfinite(known.right_given_mean):
         text += f" (from the mean concentration alone: {100 * known.right_given_mean:.1f}%)"
     if kept is not None:
