@@ -33,10 +33,12 @@ def build(device, size, range, interaction, field):
     ("interaction", "range", "size", "field", "units", "events", "runs"),
     [
         ("nearest", 1, 10, 0.90, 24, 700, 16384),
-        ("nearest", 1, 10, 0.57, 8, 512, 512),
+        pytest.param(
+            *("nearest", 1, 10, 0.57, 8, 512, 512), marks=[pytest.mark.slow, pytest.mark.long]
+        ),
         ("nearest", 1, 10, 1.00, 64, 40, 4096),  # units smaller than a word of replicas
         ("square", 2, 20, 0.85, 16, 512, 4096),
-        ("square", 3, 30, 1.00, 16, 512, 4096),
+        ("square", 3, 30, 1.00, 10, 512, 2048),
     ],
 )
 def test_lifetimes_equal_the_reference(
