@@ -1,6 +1,7 @@
 """How far ahead one can see: ends from perturbed inputs, and linear theory beside them."""
 
 import json
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from analysis import segregation
 from analysis.__main__ import main
 from analysis.segregation import predictability as measures
+from analysis.segregation.claims import foretold
 from jobs import shards
 from jobs.segregation import fields, predictability
 
@@ -147,3 +149,35 @@ def test_several_epsilon_are_one_picture(quench, tmp_path):
     files = [picture["file"] for picture in report["figures"]]
     assert files[0] == "figures/predictability-epsilon.png"
     assert any("from mixtures known to 0.001 the solver tells" in f for f in report["findings"])
+
+
+def test_our_network_is_judged_by_what_can_be_foretold():
+    """Correlations beside a limit of exactly 1."""
+
+    def skill(value, error):
+        return np.array([[[value, error]] * 3])
+
+    for own, error, verdict in ((0.99, 0.01, "yes"), (0.8, 0.04, "no"), (0.9, 0.05, "undecided")):
+        found = measures.Predictability(
+            np.zeros(1),
+            np.array([1e-3]),
+            50,
+            {
+                "solver, noise 0.001": skill(1.0, 0.0),
+                "linear theory": skill(0.2, 0.01),
+                "l1_forward_steps": skill(own, error),
+            },
+        )
+        network = SimpleNamespace(training=8640, weight=1.0)
+        numbers = SimpleNamespace(
+            forward={"l1_forward_steps": network},
+            predictability=found,
+            setting=SimpleNamespace(size=64),
+        )
+        record = SimpleNamespace(numbers=numbers, origin=SimpleNamespace(system="a system"))
+        (claim,) = foretold(record)
+        assert (claim.estimate.value, claim.estimate.error) == pytest.approx((own, error))
+        assert claim.agrees == verdict
+        assert claim.baselines == {"linear theory": pytest.approx(0.2)}
+        numbers.forward = {}
+        assert foretold(record) == []

@@ -8,9 +8,13 @@ from matplotlib.ticker import MaxNLocator
 from analysis import style
 from analysis.page import Picture
 from analysis.segregation.examples import Layers
-from analysis.segregation.labels import file_name, look, ordered
+from analysis.segregation.labels import STEPS, file_name, look, model_of, ordered
 from analysis.sheet import Sheet
 
+STEPPING = (
+    " The training L1 of the stepping network is that of one step, later of two and four in a row, in the last epochs of all; its "
+    "validation L1 is that of the whole way."
+)
 FINE = 64  # pixels a side at least, so that gaps look the same for all layers
 ABOVE = (("l1", style.BLUE, "L1, training"), ("validation_l1", style.VERMILION, "L1, validation"))
 BELOW = (
@@ -61,7 +65,9 @@ def learning(sheet: Sheet) -> Picture | None:
         "learning",
         "Losses by epoch. Above: L1 of training and validation set; below: cross entropies of the game between generator and "
         "discriminator, dotted ln 2, where the discriminator cannot tell. With a GAN the L1 need not fall, nor a loss say how good "
-        "a picture is.",
+        "a picture is."
+        + STEPPING
+        * any(model_of(name) == STEPS for name in sheet.numbers.histories),
     )
 
 

@@ -125,6 +125,8 @@ def of_record(r: Record, several: bool) -> str:
             " alone, or with the verdict of a second network that learns to tell answers from true fields (GAN), weighed by lambda = "
             f"{s.weight:g}"
         )
+    if first_of(n.forward, STEPS) is not None:
+        text += "; of those that stay uniform the stepping one has seen one in ten"
     return text + "."
 
 

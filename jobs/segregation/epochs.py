@@ -24,7 +24,7 @@ from kernels.streams import STREAMS
 
 HISTORY = ("epoch", "seconds", "l1", "adversarial", "discriminator", "validation_l1")
 AT_ONCE = 1 << 20  # cells predicted at once
-UNIFORM = 10
+UNIFORM = 10  # of so many mixtures that stay uniform networks that go in steps see one
 # of networks that go in steps: until this share of the epochs so many in a row, then all
 STRIDES = ((0.4, 1), (0.7, 2), (0.95, 4))
 NOISE = 0.01  # rms, at most, of what is added to the field that they start from
@@ -139,13 +139,7 @@ class Training:
         if self.config.train.augmentation:
             given, wanted = augmented(given, wanted)
         noise = self.generator.draw(len(chosen), self.device)
-        rank, ranks = distributed.place()
-        mine = torch.arange(rank, len(chosen), ranks, device=self.device)
-        weight = (
-            len(mine) * ranks / len(chosen)
-        )  # gradients are means over ranks, whose samples may differ in number
-        if not len(mine):  # every rank takes part in every step
-            mine = torch.zeros(1, dtype=torch.long, device=self.device)
+        mine, weight = self.share_of(len(chosen))
         given, wanted, noise = given[mine], wanted[mine], [mask[mine] for mask in noise]
         with self.autocast():
             answer = self.train_generator(given, noise)
@@ -161,25 +155,36 @@ class Training:
         self.optimiser.step()
         if self.discriminator is not None:
             self.discriminator.requires_grad_(True)
-        return torch.stack([l1, fooled, judged]).detach().double() * weight * len(chosen) / ranks
+        return (
+            torch.stack([l1, fooled, judged]).detach().double()
+            * weight
+            * len(chosen)
+            / distributed.place()[1]
+        )
+
+    def share_of(self, count: int) -> tuple[Tensor, float]:
+        """Which of `count` samples are this rank's, and how much they weigh: gradients are means
+        over ranks, whose samples may differ in number.
+        """
+        rank, ranks = distributed.place()
+        mine = torch.arange(rank, count, ranks, device=self.device)
+        weight = len(mine) * ranks / count
+        # every rank takes part in every step
+        return (mine if len(mine) else mine.new_zeros(1)), weight
 
     @property
     def stride(self) -> int:
         """Steps that are taken in a row, all of whose errors count: more as the epochs go by."""
         last = self.generator.count
-        return next((n for until, n in STRIDES if self.share < until), last)
+        return min(next((n for until, n in STRIDES if self.share < until), last), last)
 
     def walk(self, chosen: Tensor) -> Tensor:
         """One batch of a network that goes in steps: all of their way, `stride` steps at a time,
         each time from true fields with a little noise; sums as of `step`.
         """
-        count, stride, found = self.generator.count, min(self.stride, self.generator.count), 0.0
+        count, stride, found = self.generator.count, self.stride, 0.0
         firsts = [*range(0, count - stride, stride), count - stride]
-        rank, ranks = distributed.place()
-        mine = torch.arange(rank, len(chosen), ranks, device=self.device)
-        weight = len(mine) * ranks / len(chosen)
-        if not len(mine):
-            mine = torch.zeros(1, dtype=torch.long, device=self.device)
+        mine, weight = self.share_of(len(chosen))
         for number in firsts:
             frames = self.course[chosen, number : number + stride + 1].unbind(1)
             if self.config.train.augmentation:
@@ -194,9 +199,9 @@ class Training:
             self.optimiser.zero_grad(set_to_none=True)
             (l1 * weight).backward()
             self.optimiser.step()
-            found += l1.detach().double() * weight * len(chosen) / ranks / len(firsts)
+            found += l1.detach().double() * weight / len(firsts)
         nothing = torch.zeros((), dtype=torch.float64, device=self.device)
-        return torch.stack([found, nothing, nothing])
+        return torch.stack([found, nothing, nothing]) * len(chosen) / distributed.place()[1]
 
     def judge(self, given: Tensor, wanted: Tensor, answer: Tensor, weight: float) -> Tensor:
         """One step of the discriminator; its loss."""

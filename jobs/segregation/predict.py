@@ -103,6 +103,7 @@ def answer_ages(system: System, model: str, device, name: str, progress: Progres
 
 
 def answer_test_set(system: System, model: str, device, name: str, progress: Progress) -> None:
+    """What the network makes of the test set, with the six quantities, and its activations."""
     config, folder = system.config, system.folder / "predict"
     belongs = train.belonging(system)
     made_from = f"{' '.join(belongs.values())} {shards.check(system.training(model) / 'test.h5')} {config.predict.samples}"
