@@ -2,6 +2,7 @@
 their way to the end.
 """
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,20 +20,23 @@ class EarlyStopped:
     A study's Training adds epoch(report), once through the training set, which ends with note(),
     and `columns`, the names of the numbers of an epoch: epoch, training_loss, validation_loss, ...,
     seconds.  patience: epochs without a smaller validation loss until the end; None: on to the last
-    epoch.
+    epoch.  last_epoch: None: when the patience is over.
     """
 
     columns: tuple[str, ...]
 
     def __init__(
-        self, network: nn.Module, optimiser: optim.Optimizer, last_epoch: int, patience: int | None
+        self,
+        network: nn.Module,
+        optimiser: optim.Optimizer,
+        last_epoch: int | None,
+        patience: int | None,
     ):
-        self.network, self.optimiser, self.last_epoch, self.patience = (
-            network,
-            optimiser,
-            last_epoch,
-            patience,
-        )
+        if last_epoch is None and patience is None:
+            raise ValueError("last_epoch and patience are None: the training would never end")
+        self.network, self.optimiser = network, optimiser
+        self.last_epoch = math.inf if last_epoch is None else last_epoch
+        self.patience = patience
         self.history: list[list[float]] = []
         self.best, self.best_loss, self.best_epoch = {}, float("inf"), 0
 

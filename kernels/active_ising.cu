@@ -42,9 +42,10 @@ __device__ void look_at(const Replica& r, int* magnetization, int* profile, int*
 
 // First particles, counts and generators of replica blockIdx.x.
 //   identity  [replicas][2]  unit and copy of the replica's random numbers;  start [replicas]: -1, 0 (each at random) or 1
+//   given     [replicas][stride], or null  codes of all particles to go on from, in place of a start
 extern "C" __global__ void populate(CODE* particle, int stride, COUNT* count, unsigned* generators, INDEX* hint, CELL* list,
                                     CELL* place, wide* state, const int* particles, const int* start, const unsigned* identity,
-                                    unsigned seed_low, unsigned seed_high, unsigned stream_id) {
+                                    const CODE* given, unsigned seed_low, unsigned seed_high, unsigned stream_id) {
   const int replica = blockIdx.x;
   const Stream stream{seed_low, seed_high, identity[2 * replica], stream_id << 24 | identity[2 * replica + 1]};
   Replica r{};
@@ -57,7 +58,7 @@ extern "C" __global__ void populate(CODE* particle, int stride, COUNT* count, un
   for (int i = threadIdx.x; i < particles[replica]; i += blockDim.x) {
     Random4 u = draw(stream, 0, 0, i);
     unsigned row = 1 + __umulhi(u.x, SIZE), column = 1 + __umulhi(u.y, SIZE), spin = start[replica] ? start[replica] > 0 : u.z & 1;
-    r.particle[i] = (row << BITS | column) << 1 | spin;
+    r.particle[i] = given ? given[(size_t)replica * stride + i] : (row << BITS | column) << 1 | spin;
   }
   generators += (size_t)replica * 4 * SLOTS;
   for (int slot = threadIdx.x; slot < SLOTS; slot += blockDim.x) {

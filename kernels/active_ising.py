@@ -160,8 +160,9 @@ class ActiveIsing:
         """Replicas from their start to the last of `times`.
 
         temperature, density: T and rho0, float (r,), one number is that of all. start: int (r,), or
-        one: +1 or -1: all spins that way, 0: each at random; sites are uniform at random. times:
-        increasing float (o,), from 0 on, when to look. index: int (r,) below 2^48, default 0..r-1:
+        one: +1 or -1: all spins that way, 0: each at random; sites are uniform at random; or the
+        pair (m_i, rho_i) of maps, int (r, L, L) each, as in Trajectories, to go on from, density
+        is None then. times: increasing float (o,), from 0 on, when to look. index: int (r,) below 2^48, default 0..r-1:
         the random numbers of a replica are a function of (seed, index), its trajectory of nothing
         else but its own parameters.
         snapshots: bool (o,), at which times maps are kept; default all. progress(done): replicas'
@@ -228,19 +229,29 @@ class ActiveIsing:
 
 @dataclass(frozen=True)
 class Replicas:
-    """temperature float64, particles int64, start int32, index uint64: (r,) each."""
+    """temperature float64, particles int64, start int32, index uint64: (r,) each.  maps: int64
+    (r, 2, L, L), m_i and rho_i to go on from, or None.
+    """
 
     temperature: np.ndarray
     particles: np.ndarray
     start: np.ndarray
     index: np.ndarray
+    maps: np.ndarray | None = None
 
     def take(self, chosen: np.ndarray) -> "Replicas":
-        return Replicas(*(getattr(self, f.name)[chosen] for f in fields(self)))
+        each = (getattr(self, f.name) for f in fields(self))
+        return Replicas(*(None if values is None else values[chosen] for values in each))
 
     @classmethod
     def of(cls, model: ActiveIsing, temperature, density, start, index) -> "Replicas":
         """Checked and made arrays.  Raises ValueError, one line."""
+        maps = None
+        if isinstance(start, tuple):
+            if density is not None:
+                raise ValueError("density must be None where start is a pair of maps: they tell it")
+            maps = maps_of(model, start)
+            start, density = np.zeros(len(maps)), maps[:, 1].sum((1, 2)) / model.size**2
         temperature, density = reals("temperature", temperature), reals("density", density)
         start = reals("start", start)
         try:
@@ -262,6 +273,10 @@ class Replicas:
             raise ValueError(
                 f"temperature {temperature.shape}, density {density.shape}, start {start.shape} and index {index.shape} "
                 "must be one number for each replica"
+            )
+        if maps is not None and len(maps) != count:
+            raise ValueError(
+                f"start has maps of {len(maps)} replicas, and temperature {temperature.shape} is of {count}"
             )
         for t in temperature:
             number("temperature", t, LOWEST_TEMPERATURE, units="k_B = 1")
@@ -295,7 +310,32 @@ class Replicas:
                     f"time_step is {model.time_step:g}; at T = {t:g} a probability would exceed 1: at most "
                     f"1 / (4D + exp(1/T)) = {1 / (4 * model.diffusion + math.exp(1 / t)):.6g}"
                 )
-        return cls(temperature, particles, start.astype(np.int32), index.astype(np.uint64))
+        return cls(temperature, particles, start.astype(np.int32), index.astype(np.uint64), maps)
+
+
+def maps_of(model: ActiveIsing, start: tuple) -> np.ndarray:
+    """int64 (r, 2, L, L), m_i and rho_i of a start that goes on.  Raises ValueError, one line."""
+    side = model.size
+    maps = [np.asarray(each) for each in start]
+    if len(maps) != 2 or any(each.ndim != 3 or each.shape[1:] != (side, side) for each in maps):
+        shapes = ", ".join(str(each.shape) for each in maps)
+        raise ValueError(
+            f"start {shapes} must be two maps, m_i and rho_i, each (replicas, {side}, {side})"
+        )
+    if maps[0].shape != maps[1].shape:
+        raise ValueError(f"start {maps[0].shape}, {maps[1].shape} must be maps of the same replicas")
+    for each in maps:
+        if each.dtype.kind not in "iu":
+            raise ValueError(f"start holds {each.dtype}; the maps m_i and rho_i are integers")
+    m, rho = (each.astype(np.int64) for each in maps)
+    wrong = (np.abs(m) > rho) | ((m + rho) % 2 != 0)
+    if wrong.any():
+        replica, x, y = np.argwhere(wrong)[0]
+        raise ValueError(
+            f"start has m_i = {m[replica, x, y]} with rho_i = {rho[replica, x, y]} on site ({x}, {y}) of replica {replica}; "
+            "m_i is the sum of rho_i spins +1 and -1"
+        )
+    return np.stack([m, rho], 1)
 
 
 def check(model: ActiveIsing) -> None:

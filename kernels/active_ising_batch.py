@@ -88,6 +88,7 @@ def run_batch(
             *memory.values(),
             device.asarray(replicas.start, np.int32),
             device.asarray(identity),
+            None if replicas.maps is None else device.asarray(codes_of(replicas, layout)),
             *seed_words(seed),
             np.uint32(STREAMS["active_ising"]),
         ],
@@ -143,6 +144,17 @@ def run_batch(
         "attempts": (state[:, DONE] + state[:, EXCESS_ATTEMPTS]).astype(np.int64),
         "is_full": state[:, IS_FULL] > 0,
     }
+
+
+def codes_of(replicas, layout: Layout) -> np.ndarray:
+    """Codes (r, stride) of the particles of replicas.maps, site by site."""
+    found = np.zeros((len(replicas.particles), layout.stride), layout.code)
+    for codes, (magnetization, density) in zip(found, replicas.maps, strict=True):
+        x, y = np.indices(density.shape) + 1
+        minus = ((x << layout.bits | y) << 1).ravel()
+        number = np.concatenate([density - magnetization, density + magnetization], None) // 2
+        codes[: density.sum()] = np.repeat(np.concatenate([minus, minus | 1]), number)
+    return found
 
 
 def memory_of(

@@ -21,7 +21,7 @@ extern "C" void emulate(int which, void** a, int stride, int looks, int most, in
   run_block(SLOTS, [=] {
     if (which == 0)
       populate((CODE*)a[0], stride, (COUNT*)a[1], (unsigned*)a[2], (INDEX*)a[3], (CELL*)a[4], (CELL*)a[5], (wide*)a[6],
-               (int*)a[7], (int*)a[8], (unsigned*)a[9], low, high, stream);
+               (int*)a[7], (int*)a[8], (unsigned*)a[9], (CODE*)a[10], low, high, stream);
     else
       run_replicas((CODE*)a[0], stride, (COUNT*)a[1], (unsigned*)a[2], (INDEX*)a[3], (CELL*)a[4], (CELL*)a[5], (wide*)a[6],
                    (int*)a[7], (int*)a[8], (Rates*)a[9], (wide*)a[10], (unsigned*)a[11], (wide*)a[12], looks, most, (int*)a[13], maps,
@@ -151,5 +151,15 @@ def test_same_bytes(tmp_path, monkeypatch, name):
     )
     for field in fields(cpu):
         assert np.array_equal(getattr(cpu, field.name), getattr(gpu, field.name)), field.name
+    maps = (cpu.magnetization_map[:, -1], cpu.density_map[:, -1])  # and on from there
+    on = [
+        ActiveIsing(**system, device=device).run(temperature, None, maps, times, seed=5)
+        for device in (
+            select("cpu", workers=1),
+            EmulatedGpu(tmp_path, shared_bytes),
+        )
+    ]
+    for field in fields(cpu):
+        assert np.array_equal(*(getattr(each, field.name) for each in on)), field.name
     assert (cpu.attempts > 256).all()
     assert np.any(cpu.magnetization_map[:, 0] != cpu.magnetization_map[:, -1])

@@ -85,6 +85,28 @@ def test_bad_runs(device, name):
     one_line(error)
 
 
+MAPS = np.zeros((2, 9, 9), int)
+CONTINUED = {  # start and density that cannot be gone on from, what the message says
+    "another lattice": ((MAPS[:, :8], MAPS[:, :8]), None, "start.*9, 9"),
+    "one map": ((MAPS,), None, "start.*two maps"),
+    "other replicas": ((MAPS[:1], MAPS), None, "same replicas"),
+    "reals": ((MAPS, MAPS + 0.5), None, "integers"),
+    "m > rho": ((MAPS + 2, MAPS + 1), None, "m_i = 2 with rho_i = 1"),
+    "parity": ((MAPS + 1, MAPS + 2), None, "m_i = 1 with rho_i = 2"),
+    "empty": ((MAPS, MAPS), None, "density"),
+    "density too": ((MAPS + 1, MAPS + 1), 1.0, "density must be None"),
+    "other T": ((MAPS[:1] + 1, MAPS[:1] + 1), None, "replica"),
+}
+
+
+@pytest.mark.parametrize("name", CONTINUED)
+def test_bad_maps_to_go_on_from(device, name):
+    start, density, message = CONTINUED[name]
+    with pytest.raises(ValueError, match=message) as error:
+        ActiveIsing(size=9, device=device).run([0.5, 0.6], density, start, [1.0])
+    one_line(error)
+
+
 def test_no_replicas(device):
     with pytest.raises(ValueError, match=r"replica|temperature") as error:
         ActiveIsing(size=9, device=device).run([], [], [], [1.0])

@@ -594,6 +594,31 @@ def test_looks_do_not_change_the_law(device):
         assert often.attempts.mean() == pytest.approx(once.attempts.mean(), rel=0.02)
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_going_on(device, algorithm):
+    """From maps: at time 0 they are what was given, and m at t = 10 has one law, whether the run
+    was cut at t = 4 or not.
+    """
+    options = dict(replicas=200, seed=47, algorithm=algorithm)
+    whole = run(device, 9, 0.6, 3.0, 0, [4.0, 10.0], **options)
+    maps = (whole.magnetization_map[:, 0], whole.density_map[:, 0])
+    model = ActiveIsing(size=9, algorithm=algorithm, device=device)
+    index = np.arange(200, 400)
+    cut = model.run(np.full(200, 0.6), None, maps, [0.0, 6.0], seed=47, index=index)
+    assert np.array_equal(cut.magnetization_map[:, 0], maps[0])
+    assert np.array_equal(cut.density_map[:, 0], maps[1])
+    assert np.array_equal(cut.particles, whole.particles)
+    for moment in (1, 2):
+        test = stats.ttest_ind(
+            cut.magnetization[:, 1].astype(float) ** moment,
+            whole.magnetization[:, 1].astype(float) ** moment,
+            equal_var=False,
+        )
+        assert test.pvalue > FALSE_ALARM
+    # what it was is not forgotten: m at the two ends of the 6 time units is correlated
+    assert np.corrcoef(cut.magnetization.T)[0, 1] > 0.3
+
+
 def test_progress(device):
     done = []
     model = ActiveIsing(size=9, device=device)

@@ -123,11 +123,14 @@ def test_differences_are_taken_seed_by_seed():
 def test_saliency_is_averaged_by_seed_or_of_one_seed_by_configuration(numbers_with):
     def saliency(seed):
         edges = np.array([seed + 0.2, seed + 0.4])
-        return Saliency(None, np.array([2, 4]), edges, edges, np.nan)
+        margin = Saliency(None, np.array([2, 4]), edges, -edges, np.nan, None)
+        return Saliency(None, np.array([2, 4]), edges, edges, np.nan, margin)
 
     both = numbers_with({Network("all", 0.01, seed): saliency(seed) for seed in (0, 1)})
     found = network_claims.by_seed(both, 0.01, "edges")
     assert found == {0: pytest.approx(0.3), 1: pytest.approx(1.3)}
+    found = network_claims.by_seed(both, 0.01, "edges", margin=True)
+    assert found == {0: pytest.approx(-0.3), 1: pytest.approx(-1.3)}
     one = numbers_with({Network("all", 0.01, 0): saliency(0)})
     found = network_claims.by_seed(one, 0.01, "edges")
     assert found == {2: pytest.approx(0.2), 4: pytest.approx(0.4)}

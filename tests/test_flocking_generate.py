@@ -2,6 +2,8 @@
 how it is said.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ GENERATE = {
     "temperature_step": 0.4,
     "replicas": 4,
     "samples": 2,
+    "annealing": 2.0,
     "equilibration": 6.0,
     "interval": 2.5,
     "observe": 1.0,
@@ -108,36 +111,96 @@ def test_small_lattices_have_fewer_modes():
 
 
 class Piled:
-    """A model on which some replicas overflow until they start ordered."""
+    """A model on which some replicas overflow: those of `once` when they start from disorder, those
+    of `always` when they start in order too.
+    """
 
-    def __init__(self, model, bad):
-        self.model, self.bad, self.calls = model, bad, []
+    def __init__(self, model, once=(), always=()):
+        self.model, self.once, self.always, self.calls = model, once, always, []
 
-    def run(self, temperature, density, start, *rest, **options):
-        self.calls.append(start.copy())
-        full = [i for i in self.bad if start[i] == 0 or self.bad[i] == "always"]
-        if full:
-            raise CountersFull(full)
-        return self.model.run(temperature, density, start, *rest, **options)
+    def run(self, temperature, density, start, times, *, index, **options):
+        number = (index & 0xFFFFF) + 4 * (index >> 20 & 0xFFFFF)
+        ordered = not isinstance(start, tuple) and np.asarray(start).all()
+        self.calls.append((number.tolist(), ordered and start.tolist()))
+        full = np.flatnonzero(np.isin(number, self.always if ordered else self.once))
+        if len(full) and (ordered or isinstance(start, tuple)):
+            raise CountersFull(full.tolist())
+        return self.model.run(temperature, density, start, times, index=index, **options)
 
 
 def test_a_pile_from_disorder_starts_anew_in_order():
     settings = configured()
-    model = Piled(generate.build(settings, select("cpu", workers=1)), {2: "once", 6: "once"})
+    model = Piled(generate.build(settings, select("cpu", workers=1)), once=(6,))
     found = dict(generate.simulate(model, settings, [0, 1], lambda done: None))
-    assert [call.tolist() for call in model.calls] == [[1, -1, 0, 1] * 2, [1, -1, 1, 1] * 2]
+    assert model.calls[-1] == ([0, 1, 3, 4, 5, 6, 7], [1, -1, 1, 1, -1, 1, 1])
+    # cooled together until one piles up, then the other alone, and as if it had been alone
+    assert [numbers for numbers, _ in model.calls[:-1]] == [[2, 6]] * 2 + [[2]] * 21
+    assert found[0]["start"].values.tolist() == [1, -1, 0, 1]
     assert found[1]["start"].values.tolist() == [1, -1, 1, 1]
-    assert np.abs(found[1]["magnetization"].values[:, 0]).tolist() == [162] * 4
+    assert np.abs(found[1]["magnetization"].values[[0, 1, 2, 3], 0]).tolist() == [162] * 4
 
 
 def test_a_pile_from_order_is_the_units_failure():
     settings = configured()
-    model = Piled(generate.build(settings, select("cpu", workers=1)), {4: "always"})
+    model = Piled(generate.build(settings, select("cpu", workers=1)), always=(4,))
     with pytest.raises(
         UnitError,
         match=r"density 2, T = 0.6: a site holds more particles than the model can count, also from an ordered",
     ):
         list(generate.simulate(model, settings, [0, 1], lambda done: None))
+
+
+def test_disorder_is_cooled_to_its_temperature(monkeypatch):
+    """From T = 1 on in equal steps, each from where the last one ended; not where it is as hot, and
+    not with annealing 0.
+    """
+    settings = configured()
+    model = generate.build(settings, select("cpu", workers=1))
+    seen = []
+    run = model.run
+
+    def noted(temperature, density, start, times, **options):
+        found = run(temperature, density, start, times, **options)
+        if not np.asarray(start).all() or isinstance(start, tuple):
+            seen.append((temperature.tolist(), times, start, found))
+        return found
+
+    monkeypatch.setattr(model, "run", noted)
+    dict(generate.simulate(model, settings, [0, 2], lambda done: None))
+    temperatures = np.array([each[0] for each in seen])
+    assert temperatures.shape == (21, 2)
+    assert np.allclose(temperatures[:, 0], np.linspace(1, 0.2, 21))
+    assert np.allclose(temperatures[:, 1], 1)
+    assert all(times == [0.1] for _, times, _, _ in seen[:-1])
+    for (_, _, _, before), (_, _, start, _) in pairwise(seen):
+        assert np.array_equal(start[0], before.magnetization_map[:, 0])
+    at_once = configured(annealing=0.0)
+    assert "annealing" in str(at_once)
+    seen.clear()
+    dict(generate.simulate(model, at_once, [0, 2], lambda done: None))
+    assert len(seen) == 1
+
+
+def test_annealed_disorder_orders_where_quenched_disorder_gets_stuck():
+    """L = 18, rho0 = 3, T = 0.2, 48 replicas from disorder each: cooled, all but one or two end with
+    |m| as that of order; quenched, a fifth or so has domains of either spin.
+    """
+    count, ordered = 48, {}
+    for annealing in (0.0, 200.0):
+        settings = configured(size=18, annealing=annealing)
+        replicas = generate.Replicas(
+            np.full(count, 0.2),
+            np.full(count, 3.0),
+            np.zeros(count, np.int32),
+            np.arange(count, dtype=np.int64),
+        )
+        model = generate.build(settings, select("cpu", workers=2))
+        times, kept = np.array([100.0]), np.array([True])
+        found = generate.trajectories(model, settings, replicas, times, kept, lambda done: None)
+        m = np.abs(found.magnetization[:, 0]) / found.particles
+        ordered[annealing] = int((m > 0.95).sum())
+    assert ordered[200.0] >= count - 2
+    assert ordered[0.0] <= 0.85 * count
 
 
 SMALL = """

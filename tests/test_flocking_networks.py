@@ -105,9 +105,11 @@ def test_shifts_are_on_the_torus_in_both_directions():
     maps = torch.arange(36, dtype=torch.int32).reshape(1, 6, 6).repeat(3, 1, 1)
     seen = set()
     for _ in range(80):
-        found = epochs.shifted(maps, torch.tensor([0, 2, 1]))
-        for each in found:
+        shifts = epochs.drawn(6, 3)
+        found = epochs.shifted(maps, torch.tensor([0, 2, 1]), shifts)
+        for each, shift in zip(found, shifts.tolist(), strict=True):
             x, y = divmod(int(each[0, 0]), 6)
+            assert [x, y] == shift
             assert torch.equal(each, torch.roll(maps[0], (-x, -y), (0, 1)))
             seen.add((x, y))
     assert len(seen) == 36

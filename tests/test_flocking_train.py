@@ -19,6 +19,7 @@ from jobs import UserError, checkpoint, rundir, shards
 from jobs.config import digest
 from jobs.flocking import epochs, train
 from jobs.flocking.config import Flocking
+from jobs.flocking.networks import PhaseNetwork
 from jobs.rundir import System
 from jobs.shards import Data
 
@@ -157,12 +158,67 @@ def test_what_is_kept_is_the_network_of_the_best_epoch(tmp_path):
             patience=3,
             max_epochs=60,
             learning_rate=5e-3,
-            augmentation=False,
+            copies=0,
         )
     )
     losses = found["history/validation_loss"]
     assert about["best_epoch"] == int(np.argmin(losses)) + 1
     assert about["epochs"] == len(losses) == about["best_epoch"] + 3
+
+
+def test_copies_are_fixed_and_no_copies_are_shifted_anew(tmp_path, monkeypatch):
+    """What an epoch is fed: with copies, the originals and each copy at the same shift in every
+    epoch, each once; without (null), every configuration once, at another shift in every epoch.
+    """
+    data = configurations(10)
+    for copies in (2, 0, None):
+        system = planted(tmp_path / str(copies), *data, copies=copies)
+        loaded = train.dataset_of(system)
+        rows, valid, _ = train.split(loaded, "reference", 0, system.config)
+        fed = []
+        shifted = epochs.shifted
+        monkeypatch.setattr(
+            epochs,
+            "shifted",
+            lambda maps, rows, shifts: (
+                fed.extend(zip(rows.tolist(), map(tuple, shifts.tolist()), strict=True))
+                or shifted(maps, rows, shifts)
+            ),
+        )
+        run = epochs.Training(
+            system.config,
+            NAME,
+            PhaseNetwork(18),
+            loaded.maps,
+            torch.from_numpy(loaded.phase.astype(np.int64)),
+            rows,
+            valid,
+            "cpu",
+        )
+        seen = []
+        for _ in range(2):
+            run.epoch(lambda *_: None)
+            seen.append(sorted(fed))
+            fed.clear()
+        monkeypatch.setattr(epochs, "shifted", shifted)
+        each = np.repeat(np.sort(rows), 1 + (copies or 0)).tolist()
+        assert [row for row, _ in seen[0]] == each
+        if copies is None:
+            assert len(set(seen[0]) & set(seen[1])) < 0.1 * len(rows)
+        else:
+            assert seen[0] == seen[1]
+            assert {(row, (0, 0)) for row in rows.tolist()} <= set(seen[0])
+            moved = [shift for _, shift in seen[0] if shift != (0, 0)]
+            assert len(moved) >= 0.9 * copies * len(rows)
+            assert len(set(moved)) >= 0.8 * len(moved)
+
+
+def test_without_a_last_epoch_the_patience_ends_it(tmp_path):
+    m, rho, phase = configurations(10)
+    phase = np.random.default_rng(2).permutation(phase)
+    settings = {"patience": 4, "max_epochs": None, "learning_rate": 5e-3}
+    found, about = fit(planted(tmp_path / "run", m, rho, phase, **settings))
+    assert about["epochs"] == len(found["history/validation_loss"]) == about["best_epoch"] + 4
 
 
 # ---- the split

@@ -11,6 +11,7 @@ import numpy as np
 
 from analysis.flocking.labels import Network, parse
 from jobs import shards
+from jobs.flocking.config_train import MARGIN
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,12 @@ class Phases:
 @dataclass(frozen=True)
 class Saliency:
     """|dS_c / dI| of k configurations, rows index (k,) of dataset.h5: {network: float (k, 2, L,
-    L)}, magnetization then density.
+    L)}, magnetization then density.  margins: |d(S_c - S_d) / dI| likewise.
     """
 
     index: np.ndarray
     maps: dict[Network, np.ndarray]
+    margins: dict[Network, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -182,15 +184,20 @@ def read_saliency(origin: Origin, shape: tuple, left_out: list[str]) -> Saliency
         return None
     index = found[0]["index"].astype(int)
     wanted = (len(index), 2, *shape[1:])
-    maps = {
-        network: v.astype(float)
-        for name, v in found[0].items()
-        if (network := parse(name)) and v.shape == wanted
-    }
+    maps, margins = (
+        {
+            network: v.astype(float)
+            for name, v in found[0].items()
+            if (network := parse(name.removeprefix(group)))
+            and name.startswith(group)
+            and v.shape == wanted
+        }
+        for group in ("", f"{MARGIN}/")
+    )
     if len(index) == 0 or not maps or index.min() < 0 or index.max() >= shape[0]:
         left_out.append("predict/saliency.h5: no maps of this data set's configurations")
         return None
-    return Saliency(index, dict(sorted(maps.items())))
+    return Saliency(index, dict(sorted(maps.items())), margins)
 
 
 def read_trained(

@@ -13,6 +13,7 @@ from analysis.sheet import Sheet
 from jobs.flocking.config import CLASSES, FILTERS, NEURONS, POOL
 
 CHANNELS = ("m", r"\rho")
+MARGINS = "in the middle, that of S_c less S_d, the score of the next phase; "
 
 
 # ---- figure 4
@@ -32,20 +33,23 @@ def saliency(sheet: Sheet) -> Picture | None:
     if shown is None or not own:
         return None
     columns = max(2, len(own))
-    fig = style.figure(1.75 * columns + 0.5, 3.5)
-    axes = fig.subplots(2, columns, squeeze=False)
-    for ax in (*axes[0, len(own) :], *axes[1, 2:]):
+    margins = all(numbers.saliency[n].margin is not None for each in own.values() for n in each)
+    rows = 2 + margins
+    fig = style.figure(1.75 * columns + 0.5, 1.75 * rows)
+    axes = fig.subplots(rows, columns, squeeze=False)
+    for ax in (*axes[:-1, len(own) :].ravel(), *axes[-1, 2:]):
         ax.remove()
-    for ax, (lam, networks) in zip(axes[0], own.items(), strict=False):
-        image = mean_map(ax, numbers, lam, networks)
+    for row in range(rows - 1):
+        for ax, (lam, networks) in zip(axes[row], own.items(), strict=False):
+            image = mean_map(ax, numbers, lam, networks, margin=row == 1)
+        panels.bar(fig, image, axes[row].tolist()[: len(own)], "of its largest", aspect=14)
     m, rho = shown.magnetization[0], shown.density[0]
     below = (
-        panels.magnetization(axes[1, 0], m, panels.reach(m)),
-        panels.density(axes[1, 1], rho, panels.reach(rho)),
+        panels.magnetization(axes[-1, 0], m, panels.reach(m)),
+        panels.density(axes[-1, 1], rho, panels.reach(rho)),
     )
-    panels.bar(fig, image, axes[0].tolist()[: len(own)], "of its largest", aspect=14)
-    panels.bar(fig, below[0], axes[1, 0], "$m_i$", aspect=14, location="left")
-    panels.bar(fig, below[1], axes[1, 1], r"$\rho_i$", aspect=14)
+    panels.bar(fig, below[0], axes[-1, 0], "$m_i$", aspect=14, location="left")
+    panels.bar(fig, below[1], axes[-1, 1], r"$\rho_i$", aspect=14)
     every = shown_set(numbers.saliency) == ALL
     where = "every density" if every else f"rho0 = {numbers.about.density:g} only"
     return sheet.save(
@@ -53,7 +57,8 @@ def saliency(sheet: Sheet) -> Picture | None:
         "figure-4-saliency",
         "Above, saliency |dS_c / dI|: how much the score S_c of the phase that a network sees "
         "changes with each site; both channels added, over its largest value, averaged over the "
-        f"networks of each lambda, trained on {where}; below, magnetization and density of the "
+        f"networks of each lambda, trained on {where}; {MARGINS if margins else ''}below, "
+        "magnetization and density of the "
         f"configuration (T = {shown.temperature[0]:g}, rho0 = {shown.mean_density[0]:g}). r: "
         "correlation, column by column, with the gradient of the density's profile, mean over "
         "networks.",
@@ -61,12 +66,15 @@ def saliency(sheet: Sheet) -> Picture | None:
     )
 
 
-def mean_map(ax, numbers: Numbers, lam: float, networks: list[Network]):
+def mean_map(ax, numbers: Numbers, lam: float, networks: list[Network], margin: bool):
     found = [numbers.saliency[network] for network in networks]
+    score = "(S_c - S_d)" if margin else "S_c"
+    if margin:
+        found = [own.margin for own in found]
     panels.bare(ax)
     values = np.mean([own.map[0] for own in found], axis=0)
     count = f"{len(found)} networks" if len(found) > 1 else "1 network"
-    ax.set_title(rf"$|\partial S_c / \partial I|$, $\lambda$ = {lam:g}, {count}", fontsize=7)
+    ax.set_title(rf"$|\partial {score} / \partial I|$, $\lambda$ = {lam:g}, {count}", fontsize=7)
     r = float(np.mean([own.edges[0] for own in found]))
     if np.isfinite(r):
         text = f"on edges: r = {r:.2f}".replace("-0.00", "0.00")

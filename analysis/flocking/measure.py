@@ -140,11 +140,12 @@ class Components:
 
 @dataclass(frozen=True)
 class Saliency:
-    """|dS_c / dI| of one network.  map: of the configuration that is shown, both channels added,
+    """|dS_c / dI| of one network, S_c the score of the phase it sees.  map: of the configuration that is shown, both channels added,
     over its largest value; None: that is not among those mapped.  rows int32 (k,) of dataset.h5:
     the configurations of phase L+G; participation, edges float64 (k,): the share of the sites that
     it lives on, and Pearson's r over columns with the gradient of the density's profile.  outside:
     mean |dS_c / dI| of L and G configurations over that of L+G, NaN where one kind is not mapped.
+    margin: all this of |d(S_c - S_d) / dI|, S_d the score of the second phase.
     """
 
     map: Maps | None
@@ -152,6 +153,7 @@ class Saliency:
     participation: np.ndarray
     edges: np.ndarray
     outside: float
+    margin: "Saliency | None"
 
 
 @dataclass(frozen=True)
@@ -334,15 +336,23 @@ def saliencies(run: Run) -> tuple[dict[Network, Saliency], Fields | None]:
         return {}, None
     index, banded = run.saliency.index, locality.banded_rows(run)
     where = np.flatnonzero(banded)
-    found = {}
-    for network, maps in run.saliency.maps.items():
-        found[network] = Saliency(
+
+    def measured(maps: np.ndarray | None, margin: Saliency | None) -> Saliency | None:
+        if maps is None:
+            return None
+        return Saliency(
             shown_map(maps[where[0]]) if len(where) else None,
             index[where].astype(np.int32),
             np.array([locality.participation(maps[k]) for k in where]),
             np.array([locality.edges(maps[k], run.density[index[k]]) for k in where]),
             outside(maps, banded),
+            margin,
         )
+
+    found = {
+        network: measured(maps, measured(run.saliency.margins.get(network), None))
+        for network, maps in run.saliency.maps.items()
+    }
     return found, frames.fields(run, [int(index[where[0]])]) if len(where) else None
 
 

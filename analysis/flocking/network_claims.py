@@ -220,20 +220,29 @@ def beside(numbers: Numbers, regularization: float) -> str:
 
 # ---- saliency
 
+MARGIN_IS = "of the score less that of the next phase"
 
-def mapped(numbers: Numbers, regularization: float) -> dict[int, Saliency]:
-    """Of the set whose saliency is shown, by seed."""
+
+def mapped(numbers: Numbers, regularization: float, margin: bool = False) -> dict[int, Saliency]:
+    """Of the set whose saliency is shown, by seed; margin: of the difference of the two largest
+    scores.
+    """
     own = groups(numbers.saliency).get((shown_set(numbers.saliency), regularization), [])
-    return {network.seed: numbers.saliency[network] for network in own}
+    found = {network.seed: numbers.saliency[network] for network in own}
+    if margin:
+        return {seed: s.margin for seed, s in found.items() if s.margin is not None}
+    return found
 
 
-def by_seed(numbers: Numbers, regularization: float, quantity: str) -> dict[int, float]:
+def by_seed(
+    numbers: Numbers, regularization: float, quantity: str, margin: bool = False
+) -> dict[int, float]:
     """Mean of a quantity over the configurations, by the seed of the networks of one lambda; by
     configuration if all networks of the set have one seed.
     """
     shown = [n for n in numbers.saliency if n.set == shown_set(numbers.saliency)]
     several, each = len({network.seed for network in shown}) > 1, {}
-    for seed, own in mapped(numbers, regularization).items():
+    for seed, own in mapped(numbers, regularization, margin).items():
         for row, value in zip(own.rows.tolist(), getattr(own, quantity).tolist(), strict=True):
             if np.isfinite(value):
                 each.setdefault(seed if several else row, []).append(value)
@@ -241,11 +250,21 @@ def by_seed(numbers: Numbers, regularization: float, quantity: str) -> dict[int,
 
 
 def saliency(record: Record) -> list[Claim]:
+    """Of the score of the phase that is seen, as in the paper, and of what it is ahead of the next
+    one by, which the answer rests on.
+    """
+    found = saliency_of(record, False)
+    margins = any(s.margin is not None for s in record.numbers.saliency.values())
+    return [*found, *(saliency_of(record, True) if margins else [])]
+
+
+def saliency_of(record: Record, margin: bool) -> list[Claim]:
     numbers = record.numbers
-    own = {lam: mapped(numbers, lam) for lam in PAIR}
+    own = {lam: mapped(numbers, lam, margin) for lam in PAIR}
     has = {lam: any(len(s.rows) for s in found.values()) for lam, found in own.items()}
     edges, live = (
-        {lam: by_seed(numbers, lam, name) for lam in PAIR} for name in ("edges", "participation")
+        {lam: by_seed(numbers, lam, name, margin) for lam in PAIR}
+        for name in ("edges", "participation")
     )
     shown = [s for n, s in numbers.saliency.items() if n.set == shown_set(numbers.saliency)]
     rows = {row for s in shown for row in s.rows.tolist()}
@@ -253,6 +272,7 @@ def saliency(record: Record) -> list[Claim]:
     pair = [seeds.mean(live[lam]) for lam in PAIR]
 
     def claim(text: str, paper: str, rule, estimate: Estimate | None, note: str = "") -> Claim:
+        text = f"{text} ({MARGIN_IS})" if margin else text
         return of_slice(record, "4", text, paper, rule, estimate, data=data, note=note)
 
     two = all(has.values())

@@ -78,9 +78,16 @@ class Generate(Section):
         unit="replicas",
         ge=1,
         le=100_000,
-        about="of each T; of five, two start with all spins +1, two with all -1, one at random",
+        about="of each T; of five, two start with all spins +1, two with all -1, one at random and hot",
     )
     samples: int = value(5, unit="configurations", ge=1, le=100_000, about="kept of each replica")
+    annealing: float = value(
+        2000.0,
+        unit="time",
+        ge=0,
+        le=1e9,
+        about="in which replicas that start at random are cooled from T = 1, before equilibration; 0: at T from the start",
+    )
     equilibration: float = value(
         2000.0, unit="time", ge=0, le=1e9, about="before a replica's first configuration is kept"
     )

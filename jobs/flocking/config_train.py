@@ -9,6 +9,7 @@ import pydantic
 from jobs.config import Section, value
 
 Set = Literal["reference", "all"]
+MARGIN = "margin"  # group of saliency.h5: maps of the difference of the two largest scores
 
 
 class Unsupervised(Section):
@@ -99,13 +100,20 @@ class Train(Section):
     patience: int = value(
         100, unit="epochs", ge=1, le=100_000, about="without a better validation loss, then it ends"
     )
-    max_epochs: int = value(
-        500, unit="epochs", ge=1, le=100_000, about="where it ends at the latest"
+    max_epochs: int | None = value(
+        None,
+        unit="epochs",
+        ge=1,
+        le=100_000,
+        about="where it ends at the latest; when the patience is over if null",
     )
-    augmentation: bool = value(
-        True,
-        unit="",
-        about="every configuration is shifted at random in x and y, anew in each epoch",
+    copies: int | None = value(
+        1,
+        unit="copies",
+        ge=0,
+        le=1000,
+        about="of each configuration, shifted at random once and for all, that are learnt besides, as in the paper; "
+        "all are shifted anew in each epoch if null",
     )
     precision: Literal["float32", "bfloat16"] = value(
         "float32",

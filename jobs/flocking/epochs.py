@@ -46,13 +46,15 @@ def unpacked(maps: Tensor) -> Tensor:
     return maps.contiguous().view(torch.int16).unflatten(-1, (-1, 2)).permute(0, 3, 1, 2).float()
 
 
-def shifted(maps: Tensor, rows: Tensor) -> Tensor:
-    """Some rows of maps (n, L, L), each shifted at random on the torus."""
+def drawn(side: int, count: int) -> Tensor:
+    """Shifts (count, 2) on a torus of that side, at random."""
+    return torch.randint(side, (2, count)).T
+
+
+def shifted(maps: Tensor, rows: Tensor, shifts: Tensor) -> Tensor:
+    """Some rows of maps (n, L, L), each shifted on the torus by its own of `shifts` (rows, 2)."""
     side = maps.shape[1]
-    x, y = (
-        ((torch.arange(side) + torch.randint(side, (len(rows), 1))) % side).to(maps.device)
-        for _ in range(2)
-    )
+    x, y = (((torch.arange(side) + by[:, None]) % side).to(maps.device) for by in shifts.T)
     return maps[rows[:, None, None], x[:, :, None], y[:, None, :]]
 
 
@@ -96,6 +98,19 @@ class Training(EarlyStopped):
             torch.from_numpy(validation).to(device),
         )
         self.strength = parts(name)[1]
+        self.shifts = self.fixed_shifts()
+
+    def fixed_shifts(self) -> Tensor | None:
+        """Shifts (rows, 2) of the training set and its copies, those of the originals 0; None:
+        shifts are drawn anew in each epoch.
+        """
+        copies = self.config.train.copies
+        if copies is None:
+            return None
+        torch.manual_seed(epoch_seed(self.config, f"{self.name}/copies", 0))
+        count, side = len(self.training), self.maps.shape[1]
+        originals = torch.zeros(count, 2, dtype=torch.int64)
+        return torch.cat([originals, drawn(side, copies * count)])
 
     def epoch(self, report: Report) -> None:
         """Once through the training set, then the validation set.  Says every few seconds that it
@@ -104,11 +119,14 @@ class Training(EarlyStopped):
         started, number, t = time.monotonic(), self.epochs + 1, self.config.train
         spoken = started
         torch.manual_seed(epoch_seed(self.config, self.name, number))
-        order = self.training[torch.randperm(len(self.training))]
+        count = len(self.training)
+        order = torch.randperm(count if self.shifts is None else len(self.shifts))
         total = torch.zeros((), device=self.device)
         for some in order.split(t.batch):
-            chosen = some.to(self.device)
-            maps = unpacked(shifted(self.maps, chosen) if t.augmentation else self.maps[chosen])
+            chosen = self.training[some % count].to(self.device)
+            new = self.shifts is None
+            shifts = drawn(self.maps.shape[1], len(some)) if new else self.shifts[some]
+            maps = unpacked(shifted(self.maps, chosen, shifts))
             with torch.autocast(
                 torch.device(self.device).type, torch.bfloat16, enabled=t.precision == "bfloat16"
             ):

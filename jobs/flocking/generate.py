@@ -2,13 +2,15 @@
 looked at on their way.
 
 A unit is one density and temperature.  Its replicas start with all spins +1, all -1, or each at
-random (STARTS): where the ordered state outlives a run, or disorder orders slowly, they disagree.
+random (STARTS) and hot, then cooled: where the ordered state outlives a run, or disorder orders
+slowly, they disagree.
 A replica is a function of (seed, unit, its number, its start) alone.
 """
 
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from jobs import UserError
 from jobs.flocking.config import Flocking
 from jobs.shards import Data
 from jobs.work import UnitError
-from kernels.active_ising import ActiveIsing, CountersFull
+from kernels.active_ising import ActiveIsing, CountersFull, Trajectories
 from kernels.device import DeviceError
 
 STARTS = (
@@ -26,6 +28,8 @@ STARTS = (
     1,
     -1,
 )  # in turn: disorder takes the longest to order, and only has to show that it comes to the same
+HOT = 1.0  # T that disorder is cooled from: above it the model does not order at any density
+COOLINGS = 20  # temperatures on the way down
 MODES = 3  # Fourier modes of the profiles along x that are kept
 CALL_BYTES = 1 << 30  # of maps and profiles that come back from one call on a GPU
 CALL_REPLICAS = 1024  # in one call on a GPU
@@ -109,44 +113,28 @@ def simulate(
     points, done = config.points, 0
     for samples, group in itertools.groupby(units, key=lambda unit: points[unit][3]):
         these = list(group)
-        times, kept = looks(config, samples)
         counts = [points[unit][2] for unit in these]
         number = np.concatenate([np.arange(count) for count in counts])
-        start = np.array(STARTS, np.int32)[number % len(STARTS)]
         density, temperature = (
             np.repeat([points[unit][k] for unit in these], counts) for k in (0, 1)
         )
-        index = np.repeat(np.array(these, np.int64) << 20, counts) | number
-        progress = functools.partial(_report, report, done, len(these) / len(start))
-        while True:
-            try:
-                run = model.run(
-                    temperature,
-                    density,
-                    start,
-                    times,
-                    seed=config.seed,
-                    index=index,
-                    snapshots=kept,
-                    progress=progress,
-                )
-                break
-            except CountersFull as error:
-                full = np.asarray(error.replicas)
-                if (start[full] != 0).any():
-                    unit = these[
-                        int(
-                            np.searchsorted(
-                                np.cumsum(counts), full[start[full] != 0][0], side="right"
-                            )
-                        )
-                    ]
-                    raise UnitError(
-                        f"density {points[unit][0]:g}, T = {points[unit][1]:g}: a site holds more particles than the model can count, also "
-                        "from an ordered start; raise generate.first_temperature, or lower the density",
-                        {},
-                    ) from None
-                start[full] = np.where(number[full] // len(STARTS) % 2, -1, 1)
+        replicas = Replicas(
+            temperature,
+            density,
+            np.array(STARTS, np.int32)[number % len(STARTS)],
+            np.repeat(np.array(these, np.int64) << 20, counts) | number,
+        )
+        times, kept = looks(config, samples)
+        progress = functools.partial(_report, report, done, len(these) / len(number))
+        try:
+            run = trajectories(model, config, replicas, times, kept, progress)
+        except CountersFull as error:
+            unit = int(replicas.index[error.replicas[0]] >> 20)
+            raise UnitError(
+                f"density {points[unit][0]:g}, T = {points[unit][1]:g}: a site holds more particles than the model can count, also "
+                "from an ordered start; raise generate.first_temperature, or lower the density",
+                {},
+            ) from None
         done += len(these)
         report(done)
         for unit, last in zip(these, np.cumsum(counts), strict=True):
@@ -155,13 +143,112 @@ def simulate(
                 datasets(
                     run,
                     slice(last - points[unit][2], last),
-                    start,
+                    replicas.start,
                     config,
                     points[unit],
                     times,
                     kept,
                 ),
             )
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """temperature, density float64, start int32, index int64: (r,) each.  `start` is changed where
+    a replica starts anew.
+    """
+
+    temperature: np.ndarray
+    density: np.ndarray
+    start: np.ndarray
+    index: np.ndarray
+
+
+def trajectories(
+    model: ActiveIsing,
+    config: Flocking,
+    replicas: Replicas,
+    times: np.ndarray,
+    kept: np.ndarray,
+    progress: Report,
+) -> Trajectories:
+    """Replicas from their starts on, those from disorder annealed first.  progress hears how many
+    replicas' worth of work is done.  Raises CountersFull, of ordered starts.
+    """
+    r, g, options = replicas, config.generate, {"seed": config.seed, "snapshots": kept}
+    parts, cooling = [], g.annealing / (g.annealing + max(times[-1], 1e-9))
+    chosen = np.flatnonzero(r.start == 0)
+    while len(chosen):
+        try:
+            start, density = annealed(
+                model, config, r, chosen, lambda done: progress(cooling * done)
+            )
+            found = model.run(
+                r.temperature[chosen],
+                density,
+                start,
+                times,
+                index=r.index[chosen],
+                progress=lambda done: progress(
+                    cooling * len(chosen) + (1 - cooling) * done  # noqa: B023 (called at once)
+                ),
+                **options,
+            )
+            parts.append((chosen, found))
+            break
+        except CountersFull as error:
+            full = chosen[np.asarray(error.replicas)]
+            r.start[full] = np.where((r.index[full] & 0xFFFFF) // len(STARTS) % 2, -1, 1)
+            chosen = np.flatnonzero(r.start == 0)
+    before, chosen = len(chosen), np.flatnonzero(r.start)
+    if len(chosen):
+        try:
+            found = model.run(
+                r.temperature[chosen],
+                r.density[chosen],
+                r.start[chosen],
+                times,
+                index=r.index[chosen],
+                progress=lambda done: progress(before + done),
+                **options,
+            )
+        except CountersFull as error:
+            raise CountersFull([int(i) for i in chosen[np.asarray(error.replicas)]]) from None
+        parts.append((chosen, found))
+    order = np.argsort(np.concatenate([chosen for chosen, _ in parts]))
+    columns = {
+        f.name: np.concatenate([getattr(found, f.name) for _, found in parts])[order]
+        for f in fields(Trajectories)
+        if f.name != "times"
+    }
+    return Trajectories(times=times, **columns)
+
+
+def annealed(
+    model: ActiveIsing, config: Flocking, r: Replicas, chosen: np.ndarray, progress: Report
+) -> tuple[tuple[np.ndarray, np.ndarray] | np.ndarray, np.ndarray | None]:
+    """Start and density, as ActiveIsing.run takes them, of replicas from disorder that cooled to
+    their temperatures.
+
+    Quenched at once they would get stuck: below T = 0.23 or so, at rho0 = 3, domains of either
+    spin or stripes along x outlive any run.
+    """
+    if not config.generate.annealing:
+        return r.start[chosen], r.density[chosen]
+    hot = np.maximum(HOT, r.temperature[chosen])
+    start, density = r.start[chosen], r.density[chosen]
+    for step in range(COOLINGS):
+        found = model.run(
+            hot + (r.temperature[chosen] - hot) * step / COOLINGS,
+            density,
+            start,
+            [config.generate.annealing / COOLINGS],
+            seed=config.seed,
+            index=r.index[chosen] | (step + 1) << 42,
+            progress=lambda done, step=step: progress((step * len(chosen) + done) / COOLINGS),
+        )
+        start, density = (found.magnetization_map[:, 0], found.density_map[:, 0]), None
+    return start, density
 
 
 def _report(report: Report, before: float, share: float, replicas: float) -> None:

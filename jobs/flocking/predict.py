@@ -12,6 +12,7 @@ import torch
 from jobs import UserError, predicting, provenance, shards, signals
 from jobs.config import digest
 from jobs.flocking import predict_configurations, train
+from jobs.flocking.config_train import MARGIN
 from jobs.flocking.trained import network_of, probabilities, saliency, trained
 from jobs.progress import Progress
 from jobs.rundir import System
@@ -63,6 +64,7 @@ def predict(
         *train.belonging(system).values(),
         *(shards.check(system.training(each) / "test.h5") for each in names),
         str(asked),
+        MARGIN,
     ]
     made_from = hashlib.sha256(" ".join(marks).encode()).hexdigest()
     try:
@@ -83,13 +85,11 @@ def predict(
         said[each] = Data(
             probabilities(network, data.maps), "", "configuration, phase", "of G, L+G, L"
         )
-        maps[each] = Data(
-            saliency(network, data.maps[torch.from_numpy(rows)]),
-            "",
-            "mapped, channel, x, y",
-            "|dS_c / dI|, c the phase with the largest score; magnetisation, density",
-            True,
-        )
+        chosen, axes = data.maps[torch.from_numpy(rows)], "mapped, channel, x, y"
+        about = "|dS_c / dI|, c the phase with the largest score; magnetisation, density"
+        maps[each] = Data(saliency(network, chosen), "", axes, about, True)
+        about = "|d(S_c - S_d) / dI|, c and d the phases with the largest scores"
+        maps[f"{MARGIN}/{each}"] = Data(saliency(network, chosen, True), "", axes, about, True)
         progress.reach(done + order + 1)
     columns = {
         "temperature": Data(data.temperature, "", "configuration", "T"),

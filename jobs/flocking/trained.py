@@ -44,12 +44,15 @@ def probabilities(network: PhaseNetwork, maps: Tensor) -> np.ndarray:
     return torch.softmax(epochs.scores_of(network, maps.to(device)), 1).numpy()
 
 
-def saliency(network: PhaseNetwork, maps: Tensor) -> np.ndarray:
+def saliency(network: PhaseNetwork, maps: Tensor, margin: bool = False) -> np.ndarray:
     """|dS_c / dI| float32 (n, 2, L, L), magnetisation and density, of packed maps, c being the
-    phase with the largest score.
+    phase with the largest score; margin: |d(S_c - S_d) / dI|, d being that with the second largest.
+
+    The phases' probabilities are those of differences of scores: a change of all scores alike, which
+    the first has too, decides nothing.
     """
     device = next(network.parameters()).device
     given = epochs.unpacked(maps.to(device)).requires_grad_(True)
-    scores = network(given)
-    (slope,) = torch.autograd.grad(scores.amax(1).sum(), given)
+    best, second = network(given).topk(2, 1).values.T
+    (slope,) = torch.autograd.grad((best - second if margin else best).sum(), given)
     return slope.abs().cpu().contiguous().numpy()

@@ -27,7 +27,7 @@ from kernels.device import cpu_model
 
 # to be raised when an architecture or the way of training changes: what was trained before is then
 # set aside
-RECIPE = 1  # upsampling and convolution in place of transposed convolutions
+RECIPE = 2  # spectral norm in the discriminator; upsampling and convolution in the generator
 TOGETHER = True  # all ranks under torchrun train one network
 
 
