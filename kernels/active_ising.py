@@ -162,9 +162,9 @@ class ActiveIsing:
         temperature, density: T and rho0, float (r,), one number is that of all. start: int (r,), or
         one: +1 or -1: all spins that way, 0: each at random; sites are uniform at random; or the
         pair (m_i, rho_i) of maps, int (r, L, L) each, as in Trajectories, to go on from, density
-        is None then. times: increasing float (o,), from 0 on, when to look. index: int (r,) below 2^48, default 0..r-1:
-        the random numbers of a replica are a function of (seed, index), its trajectory of nothing
-        else but its own parameters.
+        is None then. times: increasing float (o,), from 0 on, when to look. index: int (r,) below
+        2^48, default 0..r-1: the random numbers of a replica are a function of (seed, index), its
+        trajectory of nothing else but its own parameters.
         snapshots: bool (o,), at which times maps are kept; default all. progress(done): replicas'
         worth of work. Raises ValueError, one line, for values out of range, and CountersFull.
         """
@@ -229,8 +229,9 @@ class ActiveIsing:
 
 @dataclass(frozen=True)
 class Replicas:
-    """temperature float64, particles int64, start int32, index uint64: (r,) each.  maps: int64
-    (r, 2, L, L), m_i and rho_i to go on from, or None.
+    """temperature float64, particles int64, start int32, index uint64: (r,) each.
+
+    maps: int64 (r, 2, L, L), m_i and rho_i to go on from, or None.
     """
 
     temperature: np.ndarray
@@ -323,7 +324,9 @@ def maps_of(model: ActiveIsing, start: tuple) -> np.ndarray:
             f"start {shapes} must be two maps, m_i and rho_i, each (replicas, {side}, {side})"
         )
     if maps[0].shape != maps[1].shape:
-        raise ValueError(f"start {maps[0].shape}, {maps[1].shape} must be maps of the same replicas")
+        raise ValueError(
+            f"start {maps[0].shape}, {maps[1].shape} must be maps of the same replicas"
+        )
     for each in maps:
         if each.dtype.kind not in "iu":
             raise ValueError(f"start holds {each.dtype}; the maps m_i and rho_i are integers")

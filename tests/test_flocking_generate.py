@@ -182,8 +182,8 @@ def test_disorder_is_cooled_to_its_temperature(monkeypatch):
 
 
 def test_annealed_disorder_orders_where_quenched_disorder_gets_stuck():
-    """L = 18, rho0 = 3, T = 0.2, 48 replicas from disorder each: cooled, all but one or two end with
-    |m| as that of order; quenched, a fifth or so has domains of either spin.
+    """L = 18, rho0 = 3, T = 0.2, 48 replicas from disorder each: cooled, all but one or two end
+    with |m| as that of order; quenched, a fifth or so has domains of either spin.
     """
     count, ordered = 48, {}
     for annealing in (0.0, 200.0):

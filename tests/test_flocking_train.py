@@ -170,21 +170,17 @@ def test_copies_are_fixed_and_no_copies_are_shifted_anew(tmp_path, monkeypatch):
     """What an epoch is fed: with copies, the originals and each copy at the same shift in every
     epoch, each once; without (null), every configuration once, at another shift in every epoch.
     """
-    data = configurations(10)
+    data, fed, shifted = configurations(10), [], epochs.shifted
+
+    def noted(maps, rows, shifts):
+        fed.extend(zip(rows.tolist(), map(tuple, shifts.tolist()), strict=True))
+        return shifted(maps, rows, shifts)
+
+    monkeypatch.setattr(epochs, "shifted", noted)
     for copies in (2, 0, None):
         system = planted(tmp_path / str(copies), *data, copies=copies)
         loaded = train.dataset_of(system)
         rows, valid, _ = train.split(loaded, "reference", 0, system.config)
-        fed = []
-        shifted = epochs.shifted
-        monkeypatch.setattr(
-            epochs,
-            "shifted",
-            lambda maps, rows, shifts: (
-                fed.extend(zip(rows.tolist(), map(tuple, shifts.tolist()), strict=True))
-                or shifted(maps, rows, shifts)
-            ),
-        )
         run = epochs.Training(
             system.config,
             NAME,
@@ -200,7 +196,6 @@ def test_copies_are_fixed_and_no_copies_are_shifted_anew(tmp_path, monkeypatch):
             run.epoch(lambda *_: None)
             seen.append(sorted(fed))
             fed.clear()
-        monkeypatch.setattr(epochs, "shifted", shifted)
         each = np.repeat(np.sort(rows), 1 + (copies or 0)).tolist()
         assert [row for row, _ in seen[0]] == each
         if copies is None:

@@ -34,6 +34,7 @@ from jobs import shards
 from jobs.segregation.fields import measure
 from jobs.shards import Data
 from kernels.cahn_hilliard import CahnHilliard, mixtures
+from kernels.structure import wave_numbers, waves
 
 SIZE, NOISE, EACH = (
     32,
@@ -323,28 +324,14 @@ def test_distances_of_known_distributions():
     assert skill.distances(truth, truth)[0].value == pytest.approx(1, abs=1e-12)
 
 
-def test_structure_factor_of_a_wave_and_of_noise():
-    x = np.arange(64)
-    wave = np.broadcast_to(0.5 + 0.1 * np.cos(2 * np.pi * 5 * x / 64), (2, 64, 64))
-    found = structure.spectrum(wave)
-    modes = structure.shells(64)[1]
-    assert found[0, 4] * modes[4] == pytest.approx(0.1**2 / 2 * 64**2), (
-        "all of the variance, times L^2, in the shell of 5 waves"
-    )
-    assert np.delete(found, 4, axis=1) == pytest.approx(0, abs=1e-12)
-    noise = structure.spectrum(np.random.default_rng(0).normal(0, 0.3, (200, 64, 64)))
-    assert noise.mean(0) == pytest.approx(0.09, rel=0.1), "white"
-    assert structure.wave_numbers(64, 0.5)[[0, -1]] == pytest.approx([2 * np.pi / 32, np.pi / 0.5])
-
-
 def test_blur_is_measured(run):
     plant_all(run)
     p = numbers_of(run).forward["l1_forward"]
-    k = structure.wave_numbers(SIZE, 1.0)
+    k = wave_numbers((SIZE, SIZE))
     assert p.spectrum.ratio[:6, 0] == pytest.approx(np.exp(-((k[:6] * 1.5) ** 2)), rel=0.15), (
         "shells are not infinitely thin"
     )
-    share = p.spectrum.truth * structure.shells(SIZE)[1]
+    share = p.spectrum.truth * waves((SIZE, SIZE))
     first = p.spectrum.finest
     assert share[first:].sum() >= 0.1 * share.sum() > share[first + 1 :].sum()
     rows = judged(run)

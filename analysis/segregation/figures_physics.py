@@ -8,13 +8,13 @@ from matplotlib import colormaps
 from analysis import style
 from analysis.estimates import wilson
 from analysis.page import Picture
-from analysis.segregation import structure
 from analysis.segregation.claims import STEP
 from analysis.segregation.labels import TRUTH, look, ordered, title
 from analysis.segregation.measure import Forward, Reverse
 from analysis.segregation.physics import Physics
 from analysis.sheet import Sheet
 from jobs.segregation.config import SPINODAL
+from kernels.structure import wave_numbers
 
 
 def draw(sheet: Sheet) -> Iterator[Picture | None]:
@@ -69,7 +69,7 @@ def reverse_structure(sheet: Sheet) -> Picture | None:
 def spectra(sheet: Sheet, models: dict[str, Forward | Reverse], grey: int):
     """S(k), above; over the truth's, below; grey: first shell of the region that is judged."""
     s = sheet.numbers.setting
-    k = structure.wave_numbers(s.size, s.spacing)
+    k = wave_numbers((s.size, s.size), s.spacing)
     fig = style.figure(style.COLUMN, 3.9)
     upper, lower = fig.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     truth = next(iter(models.values())).spectrum.truth

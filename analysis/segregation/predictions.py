@@ -8,10 +8,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from analysis.segregation import structure
 from analysis.segregation.labels import MODELS, SIX
 from jobs import shards, yaml12
 from jobs.segregation.fields import segregated
+from kernels.structure import structure_factor
 
 FIELDS = ("input", "prediction", "truth")
 ROUND_OFF = 1e-7  # of the product of two standard deviations of concentrations in single precision
@@ -96,6 +96,8 @@ def read_file(file: Path, model: str, dataset: dict) -> Predictions:
             if len(truth) == 0
             else "the network predicts values that are not numbers"
         )
+    config = yaml12.load(str(attributes.get("config", ""))) or {}
+    spacing = float((config.get("system") or {}).get("spacing", 1.0))
     return Predictions(
         model=model,
         file=file,
@@ -106,14 +108,14 @@ def read_file(file: Path, model: str, dataset: dict) -> Predictions:
         change=prediction.mean((1, 2), dtype=float) - start.mean((1, 2), dtype=float),
         truth={q.name: arrays[f"truth_{q.name}"].astype(float) for q in SIX},
         predicted={q.name: arrays[f"predicted_{q.name}"].astype(float) for q in SIX},
-        spectrum_truth=structure.spectrum(truth),
-        spectrum=structure.spectrum(prediction),
+        spectrum_truth=structure_factor(truth, spacing),
+        spectrum=structure_factor(prediction, spacing),
         variance_truth=truth.var((1, 2), dtype=float),
         variance=prediction.var((1, 2), dtype=float),
         correlation=correlation(prediction, truth),
         histogram_truth=histogram(truth),
         histogram=histogram(prediction),
-        train=(yaml12.load(str(attributes.get("config", ""))) or {}).get("train") or {},
+        train=config.get("train") or {},
     )
 
 

@@ -48,8 +48,8 @@ def saliency(network: PhaseNetwork, maps: Tensor, margin: bool = False) -> np.nd
     """|dS_c / dI| float32 (n, 2, L, L), magnetisation and density, of packed maps, c being the
     phase with the largest score; margin: |d(S_c - S_d) / dI|, d being that with the second largest.
 
-    The phases' probabilities are those of differences of scores: a change of all scores alike, which
-    the first has too, decides nothing.
+    Probabilities are functions of differences of scores: a change of all scores alike, which the
+    first has too, decides nothing.
     """
     device = next(network.parameters()).device
     given = epochs.unpacked(maps.to(device)).requires_grad_(True)
