@@ -143,10 +143,11 @@ class Saliency:
     """|dS_c / dI| of one network, S_c the score of the phase it sees.
 
     map: of the configuration that is shown, both channels added, over its largest value; None: that
-    is not among those mapped.  rows int32 (k,) of dataset.h5: the configurations of phase L+G; participation, edges float64 (k,): the share of the sites that
-    it lives on, and Pearson's r over columns with the gradient of the density's profile.  outside:
-    mean |dS_c / dI| of L and G configurations over that of L+G, NaN where one kind is not mapped.
-    margin: all this of |d(S_c - S_d) / dI|, S_d the score of the second phase.
+    is not among those mapped.  rows int32 (k,) of dataset.h5: the configurations of phase L+G;
+    participation, edges float64 (k,): the share of the sites that it lives on, and Pearson's r over
+    columns with the gradient of the density's profile.  outside: mean |dS_c / dI| of L and G
+    configurations over that of L+G, NaN where one kind is not mapped.  margin: all this of |d(S_c -
+    S_d) / dI|, S_d the score of the second phase.
     """
 
     map: Maps | None
