@@ -113,7 +113,7 @@ def _rollouts(system: System) -> list[str]:
         return []
     whole = [path for path in sorted(top.glob("*/[!.]*.h5")) if _complete(path)]
     begun = [path for path in sorted(top.glob("*/.*.parts/state.h5")) if _complete(path)]
-    truths = sum(path.stem == "truth" for path in whole)
+    truths = sum(path.stem in ("truth", "sensitivity") for path in whole)
     lines = [f"    rollouts: {len(whole) - truths} by networks and {truths} by the solver done"]
     lines[0] += ", with costs.h5" if _complete(top / "costs.h5") else ""
     for path in begun:

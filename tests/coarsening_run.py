@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from analysis.coarsening.measure import symmetrised
 from jobs import shards
-from jobs.coarsening.fields import downscale
-from jobs.coarsening.measures import energies
+from jobs.coarsening.config_rollout import BULK
+from jobs.coarsening.fields import downscale, upsample
+from jobs.coarsening.measures import energies, upsampled_energies
 from jobs.shards import Data
-from kernels import interface
+from kernels import interface, structure
 from kernels.cahn_hilliard import coarsening
 from kernels.device import select
 
@@ -132,6 +134,11 @@ def slab(size=SIZE, seed=1):
     return field
 
 
+def bulk(size=16, noise=1e-3):
+    white = np.random.default_rng(10).normal(0, noise, (len(BULK), *[size] * 3))
+    return (np.reshape(BULK, (-1, 1, 1, 1)) + white).astype(np.float32)
+
+
 def looks(frames, kept, log):
     """(kept times, series times): the first and the last frame among both."""
     last = INTERVAL * (frames - 1)
@@ -156,6 +163,8 @@ def series(phi, times):
         "series/free_energy": energies(phi, spacing, WIDTH),
         "series/mean": phi.mean((2, 3, 4), dtype=float),
         "series/area": interface.perimeter(phi, 0.5, spacing, 3),
+        "series/free_energy_upsampled": upsampled_energies(phi, spacing, WIDTH, DOWNSCALE),
+        "series/length": structure.length(phi, spacing, 3),
         "series/minimum": phi.min((2, 3, 4)),
         "series/maximum": phi.max((2, 3, 4)),
     }
@@ -170,11 +179,12 @@ def plant_case(
     *,
     log=False,
     truth=True,
+    sensitivity=False,
     networks=NETWORKS,
     downscaling="nearest",
     seconds=0.01,
 ):
-    """rollout/CASE/truth.h5 and one file a network."""
+    """rollout/CASE/truth.h5, sensitivity.h5 and one file a network."""
     kept, times = looks(frames, kept, log)
     at = np.searchsorted(times, kept)
     about = {
@@ -191,6 +201,12 @@ def plant_case(
         arrays = {"time": kept, "phi": own[:, at], "phi_full": full[:, at], **series(own, times)}
         more = {"model": "truth", "seconds": 8 * seconds * frames, "seconds_per_frame": 8 * seconds}
         shards.write(folder / "rollout" / case / "truth.h5", wrap(arrays), {**about, **more})
+    if sensitivity:
+        known = upsample(downscale(start, DOWNSCALE, downscaling), DOWNSCALE, downscaling)
+        phi = downscale(run(known, times), DOWNSCALE, downscaling)
+        arrays = wrap({"time": kept, "phi": phi[:, at], **series(phi, times)})
+        more = {"model": "sensitivity", "seconds": seconds * frames, "seconds_per_frame": seconds}
+        shards.write(folder / "rollout" / case / "sensitivity.h5", arrays, {**about, **more})
     generator = np.random.default_rng(7)
     for name, wrong in networks.items():
         phi = downscale(run(start, wrong.clock * times), DOWNSCALE, downscaling)
@@ -339,7 +355,11 @@ def whole_run(folder, **config):
     )
     plant_case(folder, "shape", ball(), 24, 7, **more)
     plant_case(folder, "slice", slab(), 200, 12, log=True, **more)
-    plant_case(folder, "long", mixture(1, seed=4), 4001, 24, log=True, **more)
+    start = mixture(1, seed=4)
+    plant_case(folder, "long", start, 4001, 24, log=True, sensitivity=True, **more)
+    plant_case(folder, "box", mixture(3, seed=8), 401, 20, log=True, **more)
+    plant_case(folder, "symmetric", symmetrised(mixture(1, seed=9)), 40, 5, **more)
+    plant_case(folder, "bulk", bulk(), 101, 5, **more)
     plant_case(folder, "ensemble", mixture(5, seed=5), 61, 12, log=True, **more)
     plant_case(folder, "ensemble_long", mixture(3, seed=6), 1001, 12, log=True, truth=False, **more)
     return folder

@@ -32,6 +32,9 @@ def test_defaults_are_the_papers():
         "long",
         "ensemble",
         "ensemble_long",
+        "box",
+        "bulk",
+        "symmetric",
     ]
     assert found.rollout.cases["larger"].size == 2 * s.size
 

@@ -12,7 +12,7 @@ import pytest
 from jobs import UserError, config, shards
 from jobs.coarsening import generate, measures, starts
 from jobs.coarsening.config import Coarsening
-from jobs.coarsening.fields import downscale
+from jobs.coarsening.fields import downscale, upsample
 from kernels import cahn_hilliard_clock, interface
 from kernels.device import select
 
@@ -165,6 +165,35 @@ def test_a_unit_is_the_same_alone_and_on_more_threads(data):
     ((_, found),) = generate.simulate(model, configured(later=0.0), [2], lambda done: None)
     for name, item in found.items():
         assert np.array_equal(item.values, data[2][name]), name
+
+
+@pytest.mark.parametrize("side", [6, 7])
+@pytest.mark.parametrize("factor", [2, 3])
+def test_upsampling_is_exact_for_the_waves_that_the_grid_holds(side, factor):
+    """cos and sin of all waves below the highest, at other points than the grid's; where values are
+    taken from, they stay, and block means' are in the middle of their blocks.
+    """
+    random = np.random.default_rng(1)
+    wave = random.integers(-(side // 2) + 1, side // 2, (5, 3))
+    size, phase = random.normal(size=5), random.uniform(0, 6, 5)
+
+    def field(points):
+        x, y, z = np.meshgrid(points, points, points, indexing="ij")
+        inner = np.tensordot(wave, np.stack([x, y, z]), 1) * 2 * np.pi / side
+        return np.tensordot(size, np.cos(inner + phase[:, None, None, None]), 1)
+
+    fine = np.arange(side * factor) / factor
+    coarse = field(np.arange(side))
+    found = upsample(np.stack([coarse, 2 * coarse])[None], factor, "nearest")
+    assert found.dtype == np.float32
+    assert found[0, 0] == pytest.approx(field(fine), abs=1e-5)
+    assert found[0, 1] == pytest.approx(2 * field(fine), abs=1e-5)
+    white = random.normal(size=(side,) * 3)
+    assert downscale(upsample(white, factor, "nearest"), factor, "nearest") == pytest.approx(
+        white, abs=1e-6
+    )
+    middle = upsample(field(np.arange(side) + (factor - 1) / 2 / factor), factor, "block_mean")
+    assert middle == pytest.approx(field(fine), abs=1e-5)
 
 
 def test_downscale():

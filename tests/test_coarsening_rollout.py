@@ -25,7 +25,7 @@ from jobs.coarsening.parts import SERIES, Parts, Plan, Position
 from jobs.coarsening.recording import record
 from jobs.coarsening.sources import Network, Truth
 from jobs.rundir import System
-from kernels import interface
+from kernels import interface, structure
 from kernels.conv_gru import ConvGRU, random_parameters
 from kernels.device import select
 
@@ -176,7 +176,8 @@ def test_the_stage_writes_truth_and_networks_of_each_case(follow, run):
     for case in CASES:
         asked = config().rollout.cases[case]
         kept = kept_frames(asked.frames, asked.kept, asked.spacing)
-        for who in [*NAMES, *["truth"] * asked.truth]:
+        again = asked.truth and asked.start != "layers"
+        for who in [*NAMES, *["truth"] * asked.truth, *["sensitivity"] * again]:
             found, attributes = shards.read(run / "rollout" / case / f"{who.replace('/', '-')}.h5")
             side, count = (asked.size or 16) // 2, asked.count or 1
             assert found["phi"].shape == (count, len(kept), side, side, side)
@@ -185,7 +186,7 @@ def test_the_stage_writes_truth_and_networks_of_each_case(follow, run):
             assert ("phi_full" in found) == (who == "truth")
             series, at = found["series/time"], np.searchsorted(found["series/time"], found["time"])
             assert len(series) == len(
-                (looked_at if who == "truth" else looked_at_by_network)(asked.frames, kept)
+                (looked_at_by_network if who in NAMES else looked_at)(asked.frames, kept)
             )
             assert np.allclose(
                 found["series/free_energy"][:, at],
@@ -198,6 +199,20 @@ def test_the_stage_writes_truth_and_networks_of_each_case(follow, run):
             )
             assert np.allclose(
                 found["series/mean"][:, at], found["phi"].mean((2, 3, 4), dtype=np.float64)
+            )
+            assert np.allclose(
+                found["series/free_energy_upsampled"][:, at],
+                energies(
+                    fields.upsample(found["phi"], s.downscale, "nearest"),
+                    s.spacing,
+                    s.interface_width,
+                ),
+                rtol=1e-6,
+            )
+            assert np.allclose(
+                found["series/length"][:, at],
+                structure.length(found["phi"], s.network_spacing, 3),
+                equal_nan=True,  # uniform in the end
             )
             assert np.array_equal(found["series/minimum"][:, at], found["phi"].min((2, 3, 4)))
             assert np.array_equal(found["series/maximum"][:, at], found["phi"].max((2, 3, 4)))
@@ -230,6 +245,28 @@ def test_the_stage_writes_truth_and_networks_of_each_case(follow, run):
                 for path in (truth, truth.with_name("staggered-seed-0.h5"))
             )
             assert np.array_equal(mine, theirs)
+        assert truth.with_name("sensitivity.h5").exists() == again
+
+
+def test_the_sensitivity_starts_from_what_the_networks_are_given(follow, run):
+    """It agrees with the truth where they look, t = 0, and is another solution soon: the waves
+    between their grid and the solver's are not there.
+    """
+    follow(*one("bigger"))
+    truth, again = (
+        shards.read(run / f"rollout/bigger/{who}.h5")[0] for who in ("truth", "sensitivity")
+    )
+    assert np.allclose(truth["phi"][:, 0], again["phi"][:, 0], atol=1e-6)
+    full = truth["phi_full"][:, 0]
+    lost = np.sqrt(((fields.upsample(truth["phi"][:, 0], 2, "nearest") - full) ** 2).mean())
+    apart = np.sqrt(((truth["phi"][:, -1] - again["phi"][:, -1]) ** 2).mean())
+    assert 1e-4 < lost < 0.02
+    assert 1e-5 < apart < 0.1
+    model = solver(config(), 32, select("cpu", 1))
+    start = fields.upsample(truth["phi"][:, 0], 2, "nearest")
+    times = truth["time"][1:]
+    found = model.run(start, times=times, tolerance=config().generate.tolerance, steady_state=None)
+    assert np.abs(downscale(found.fields, 2, "nearest") - again["phi"][:, 1:]).max() < 1e-3
 
 
 def test_the_test_set_is_its_own_truth(quench, follow, run, tmp_path):
@@ -293,6 +330,7 @@ def recorded(
         phi.shape[1:],
         2.0,
         3.0,
+        2,
     )
     source = Network(
         lambda count: make(weights(model, scale), plan.shape, count, model, device),
@@ -376,7 +414,7 @@ def test_a_killed_rollout_continues_exactly(tmp_path, frames, batch):
 def truth_of(folder, frames=41, looks=None):
     c, device = config(), select("cpu", 1)
     kept = kept_frames(frames, 6, "linear")
-    plan = Plan(looked_at(frames, kept), kept, 1.0, 2, (8,) * 3, 2.0, 3.0, (16,) * 3)
+    plan = Plan(looked_at(frames, kept), kept, 1.0, 2, (8,) * 3, 2.0, 3.0, 2, (16,) * 3)
     start = np.random.default_rng(4).normal(0.5, 0.1, (2, 16, 16, 16)).astype(np.float32)
     source = Truth(
         solver(c, 16, device), plan, 1e-3, start, lambda phi: downscale(phi, 2, "nearest")
@@ -433,7 +471,7 @@ def test_two_ranks_make_the_same_files(networks, run, tmp_path, monkeypatch, que
         digests[tasks] = {
             str(path.relative_to(folder)): shards.read(path)[1]["content_digest"] for path in files
         }
-    assert len(digests[1]) == 3
+    assert len(digests[1]) == 4
     assert digests[1] == digests[2]
 
 
@@ -659,7 +697,7 @@ def test_parts_that_another_job_removed_are_noticed(tmp_path, gone):
     parts.
     """
     frames = np.arange(6)
-    plan = Plan(frames, frames, 1.0, 1, (4, 4, 4), 1.0, 3.0)
+    plan = Plan(frames, frames, 1.0, 1, (4, 4, 4), 1.0, 3.0, 2)
 
     def filled(count):
         parts = Parts(tmp_path / "case.h5", "abc")

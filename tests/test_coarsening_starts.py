@@ -8,6 +8,7 @@ import pytest
 from jobs import UserError, config
 from jobs.coarsening import mesh, starts
 from jobs.coarsening.config import Coarsening
+from kernels import structure
 from kernels.cahn_hilliard import coarsening
 from kernels.device import select
 
@@ -249,3 +250,32 @@ def test_bad_files(tmp_path, name, content, said):
         mesh.read(tmp_path / name)
     with pytest.raises(UserError, match=r"nowhere.obj: cannot read the surface: No such file"):
         mesh.read(tmp_path / "nowhere.obj")
+
+
+def test_noise_with_a_cubes_symmetry_keeps_its_mean_and_rms():
+    settings = configured(a={"start": "symmetric", "mean": 0.45, "noise": 0.05})
+    field = starts.of_case(settings, "a", CPU)[0][0].astype(float)
+    assert field.mean() == pytest.approx(0.45, abs=1e-6)
+    assert field.std() == pytest.approx(0.05, rel=1e-4)
+    for turned in (
+        field.transpose(1, 2, 0),
+        field.transpose(1, 0, 2),
+        np.roll(np.flip(field, 2), 1, 2),
+    ):
+        assert turned == pytest.approx(field, abs=1e-6)
+
+
+def test_white_noise_in_each_phase():
+    """Standard errors: the rms of n cells is known to 1 / sqrt(2 n)."""
+    settings = configured(a={"start": "bulk"})
+    fields, means, _ = starts.of_case(settings, "a", CPU)
+    assert means.tolist() == [0.0, 0.03, 0.97, 1.0]
+    cells = fields[0].size
+    for field, mean in zip(fields.astype(float), means, strict=True):
+        assert field.mean() == pytest.approx(mean, abs=1e-7)
+        assert field.std() == pytest.approx(1e-3, rel=5 / np.sqrt(2 * cells))
+        white = structure.structure_factor(field, 1.0, 3) / 1e-6
+        assert (np.abs(white - 1) < 6 * np.sqrt(2 / structure.waves(field.shape))).all()
+    assert np.abs(np.corrcoef(fields.reshape(4, -1) - means[:, None])[0, 1:]).max() < 5 / np.sqrt(
+        cells
+    )

@@ -123,6 +123,7 @@ def pictures(records: list[Record], folder: Path) -> Iterator[Picture | None]:
         yield figures_errors.in_time(sheet)
         yield figures_learning.by_frame(sheet)
         yield figures_energy.free_energy(sheet)
+        yield figures_energy.local_exponents(sheet)
         yield figures_costs.against_size(sheet)
         yield figures_errors.against_grids(sheet)
         yield figures_learning.models(sheet)

@@ -13,10 +13,12 @@ from analysis.coarsening.dataset import Tested, Trained
 from analysis.coarsening.errors import Errors, over_starts
 from analysis.coarsening.labels import SIGMOID, Network, in_order, main
 from analysis.coarsening.layers import LAYERED
-from analysis.coarsening.measure import Numbers, Setup
+from analysis.coarsening.measure import Followed, Numbers, Setup
 from analysis.estimates import UNDETERMINED, Estimate, exact
 from analysis.record import Record
-from analysis.verdicts import Rule, above, below, close_to
+from analysis.verdicts import Rule, above, below, between, close_to
+from jobs.coarsening.config_rollout import BULK
+from kernels.structure import Exponents, local_exponents
 
 CELLS, SEQUENCES, FRAMES, EPOCHS = 32, 1295, 50, 1000  # of the paper
 SYSTEM = {"interface_width": 3.0, "spacing": 1.0, "downscale": 2}
@@ -29,6 +31,9 @@ ROUND_OFF = 1e-5  # of a mean of phi in single precision over many frames
 # no farther stands
 WITHIN = 0.5
 DRIFTS = 0.01  # of phi
+SPAN = 3.0  # of the stretches in which local exponents are taken, last time over first
+APART = 0.03  # of local exponents: a tenth of the law's
+SYMMETRY = 0.01
 
 ONE_TO_ONE = "test sequences from their first frame on: mean squared error over that of persistence"
 LARGER = "larger box: mean squared error over that of test sequences"
@@ -38,6 +43,20 @@ DISPLACED = "long rollout: rms displacement over epsilon, median of the kept fra
 LAYERS = "long rollout ends layered: share of the variance that the means of planes hold"
 ENERGY = "long rollout: largest relative error of F"
 EXPONENT = "long rollout: exponent of F in t"
+AREA = "long rollout: largest relative error of the area of the surface phi = 1/2"
+UPSAMPLED = "long rollout: largest relative error of the upsampled F, of the grid's waves on the solver's"
+LOCAL = {
+    f"large box: local exponent of the {what} in t, network minus truth, mean over stretches": name
+    for what, name in (
+        ("area", "area"),
+        ("free energy", "free_energy"),
+        ("characteristic length", "length"),
+    )
+}
+STABLE = (
+    "noise of 0.001 in one phase alone: rms in the end over that at the start, largest of four phi"
+)
+SYMMETRIC = "start with a cube's symmetry: largest share of the variance that has not"
 CONSERVED = "mean of phi conserved: largest change in any rollout"
 DRIFTING = "without fluxes the mean of phi drifts: change by the end of the longest rollout"
 EXPLICIT = "time of the explicit scheme over the network's"
@@ -88,7 +107,7 @@ def claims(record: Record) -> list[Claim]:
         other = next((n for n in others if n.seed == seed), next(iter(others), None))
         subject = Subject(record.origin.system, numbers, network, other)
         groups.append(of_network(subject))
-    return [together(list(rows)) for rows in zip(*groups, strict=True)]
+    return [*(together(list(rows)) for rows in zip(*groups, strict=True)), *bulk(record)]
 
 
 def of_network(subject: Subject) -> list[Claim]:
@@ -101,6 +120,7 @@ def of_network(subject: Subject) -> list[Claim]:
         *free_energy(subject),
         *ensemble(subject),
         *cost(subject),
+        symmetry(subject),
         conserved(subject),
         *without_fluxes(subject),
     ]
@@ -324,7 +344,7 @@ def free_energy(s: Subject) -> list[Claim]:
                 f"at t = {when:g}; mean over log t {mean_in_log(gap.time, gap.relative):.2g}"
             )
         rows.append(s.claim("6", text, "< 5.5%", below(energy.LIMIT), found, **more))
-    rows.append(area(s))
+    rows += [*without_the_grid(s), *local(s)]
     for case, text in (
         ("long", EXPONENT),
         ("ensemble_long", "long ensemble, network alone: exponent of F in t"),
@@ -345,19 +365,112 @@ def free_energy(s: Subject) -> list[Claim]:
     return rows
 
 
-def area(s: Subject) -> Claim:
-    """The free energy without what the coarse grid makes of it."""
+def without_the_grid(s: Subject) -> list[Claim]:
+    """The free energy without what the coarse grid makes of it, for as long as it can be known.
+
+    The solver itself, from what the network's grid keeps of the start, is another trajectory in the
+    end: what a network does from then on tells nothing.
+    """
     followed = s.numbers.followed("long", s.network)
     gap = followed.gap if followed else None
-    known = gap is not None and gap.area is not None
-    return s.claim(
-        "6",
-        "long rollout: largest relative error of the area of the surface phi = 1/2",
-        "< 5.5% of F, which is this area",
-        below(energy.LIMIT),
-        exact(gap.area) if known else None,
-        data=f"{starts(followed.starts)}, t up to {gap.time[-1]:g}" if known else "",
-    )
+    again = s.numbers.cases["long"].sensitivity if followed else None
+    until = energy.until(again.gap if again else None)
+    rows = []
+    for text, name in ((AREA, "area"), (UPSAMPLED, "upsampled")):
+        values = getattr(gap, name) if gap else np.empty(0)
+        before = gap.kept < until if gap and np.isfinite(until) else np.ones(len(values), bool)
+        found, more = None, {}
+        if np.isfinite(values[before]).any():
+            largest = float(np.nanmax(values[before]))
+            found = exact(largest)
+            when = gap.kept[before][np.nanargmax(values[before])]
+            more["data"] = f"{starts(followed.starts)}, t up to {gap.kept[before][-1]:g}"
+            more["note"] = f"at t = {when:g}"
+            if again is not None and again.gap is not None:
+                own = np.nanmax(getattr(again.gap, name), initial=0)
+                more["limits"] = {"the solver from the network's start, at any time": float(own)}
+        rows.append(
+            s.claim("6", text, "< 5.5% of F, which is the area", below(energy.LIMIT), found, **more)
+        )
+    return rows
+
+
+def local(s: Subject) -> list[Claim]:
+    """Local exponents in the largest box, of network and truth from the same starts."""
+    case, followed = s.numbers.cases.get("box"), s.numbers.followed("box", s.network)
+    truth = case.truth if case else None
+    rows = []
+    for text, name in LOCAL.items():
+        found, more = None, {}
+        own, true = (exponents(each, name) for each in (followed, truth))
+        if own is not None and true is not None:
+            count = min(len(own.time), len(true.time))
+            apart = own.samples[:, :count] - true.samples[:, :count]
+            found = over_starts(apart.mean(1))
+            pairs = [
+                f"{Estimate(a, b)} and {Estimate(c, d)} at {t:.2g}"
+                for a, b, c, d, t in zip(
+                    own.mean, own.error, true.mean, true.error, true.time, strict=False
+                )
+            ]
+            more["data"] = f"{starts(followed.starts)}, t = {energy.FIRST:g} to {followed.last:g}"
+            more["note"] = f"network and truth: {'; '.join(pairs)}"
+        rows.append(s.claim("6", text, "not compared", between(-APART, APART), found, **more))
+    return rows
+
+
+def exponents(followed: Followed | None, name: str) -> Exponents | None:
+    """Of a quantity of Kept, from FIRST on, as far as there is one in all starts; None: it ends too
+    soon.
+    """
+    if followed is None or followed.kept is None:
+        return None
+    values = getattr(followed.kept, name)
+    there = np.logical_and.accumulate((values > 0).all(axis=0))
+    late = there & (followed.kept.time >= energy.FIRST / 2)
+    times = followed.kept.time[late]
+    if len(times) < 2 or times[0] > energy.FIRST or times[-1] < energy.FIRST * SPAN:
+        return None
+    return local_exponents(times, values[:, late], SPAN, energy.FIRST)
+
+
+def bulk(record: Record) -> list[Claim]:
+    """Whether noise in one phase alone dies, as it does under the equation: of every network."""
+    numbers, rows = record.numbers, []
+    case = numbers.cases.get("bulk")
+    models = {network.model: [] for network in in_order(numbers.networks)}
+    for network in in_order(numbers.networks):
+        models[network.model].append(network)
+    for networks in models.values() if case else ():
+        each = []
+        for network in networks:
+            followed = case.networks.get(network)
+            subject = Subject(record.origin.system, numbers, network, None)
+            found, more = None, {}
+            if followed is not None and len(followed.growth):
+                found = exact(float(followed.growth.max()))
+                levels = zip(BULK, followed.growth, strict=True)
+                more["note"] = ", ".join(f"{ratio:.2g} at phi = {phi:g}" for phi, ratio in levels)
+                more["data"] = f"t = {followed.last:g}"
+                if case.truth is not None:
+                    more["limits"] = {"truth": float(case.truth.growth.max())}
+            each.append(subject.claim("", STABLE, "not said", below(1), found, **more))
+        rows.append(together(each))
+    return rows
+
+
+def symmetry(s: Subject) -> Claim:
+    followed = s.numbers.followed("symmetric", s.network)
+    found, more = None, {}
+    if followed and np.isfinite(followed.asymmetry):
+        found = exact(followed.asymmetry)
+        more["data"] = (
+            f"{starts(followed.starts)}, t up to {followed.last:g}{stopped(s, 'symmetric')}"
+        )
+        truth = s.numbers.cases["symmetric"].truth
+        if truth is not None:
+            more["limits"] = {"truth": truth.asymmetry}
+    return s.claim("", SYMMETRIC, "not said", below(SYMMETRY), found, **more)
 
 
 def mean_in_log(time: np.ndarray, values: np.ndarray) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.coarsening.errors import over_starts
-from analysis.coarsening.rollouts import Case, Rollout
+from analysis.coarsening.rollouts import Rollout, common
 from analysis.estimates import UNDETERMINED, Estimate
 
 LIMIT = 0.055  # of the relative error of F, the paper's
@@ -23,41 +23,70 @@ def at(rollout: Rollout, times: np.ndarray, name: str = "free_energy") -> np.nda
     """A series at `times` within the rollout's, (count, t): the very values where it has these
     times, else linear between.
     """
-    return np.stack([np.interp(times, rollout.series_time, row) for row in rollout.series[name]])
+    found = []
+    for row in rollout.series[name]:
+        known = np.isfinite(row)
+        if known.any():
+            found.append(np.interp(times, rollout.series_time[known], row[known]))
+        else:
+            found.append(np.full(len(times), np.nan))
+    return np.stack(found)
 
 
 @dataclass(frozen=True)
 class Gap:
-    """How far a network's free energy F is from the truth's.
+    """How far a rollout's free energy F is from the truth's.
 
-    time: (t,), those at which the truth was looked at. relative: |F of the network - F of the
-    truth| / F of the truth, mean over starts (t,). area: the largest over time of the same of the
-    area of the surface phi = 1/2, None where it was not recorded.
+    time: (t,), those at which the truth was looked at. relative: |F of the rollout - F of the
+    truth| / F of the truth, mean over starts (t,), on the network's grid. kept: (k,), times of the
+    kept frames of both; area, upsampled: the same at these of the area of the surface phi = 1/2,
+    and of F of the waves of the network's grid on the solver's (k,), nan where not recorded.
     """
 
     time: np.ndarray
     relative: np.ndarray
-    area: float | None
+    kept: np.ndarray
+    area: np.ndarray
+    upsampled: np.ndarray
 
     def largest(self) -> tuple[float, float]:
-        """(largest over time, when)."""
+        """(largest of F over time, when)."""
         return float(self.relative.max()), float(self.time[self.relative.argmax()])
 
 
-def gap(case: Case, rollout: Rollout) -> Gap | None:
+def gap(truth: Rollout | None, rollout: Rollout) -> Gap | None:
     """At the times at which the truth was looked at, as far as both go."""
-    if case.truth is None or case.truth.count != rollout.count:
+    if truth is None or truth.count != rollout.count:
         return None
-    times = case.truth.series_time
+    times = truth.series_time
     times = times[times <= rollout.series_time[-1] * (1 + 1e-9)]
+    kept = truth.time[common(truth, rollout)[0]]
+    kept = kept[kept > 0]  # at t = 0 there are no interfaces yet
 
-    def off(name: str) -> np.ndarray:
-        true, own = at(case.truth, times, name), at(rollout, times, name)
+    def off(name: str, when: np.ndarray) -> np.ndarray:
+        if name not in truth.series or name not in rollout.series:
+            return np.full(len(when), np.nan)
+        true, own = at(truth, when, name), at(rollout, when, name)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(own == true, 0, np.abs(own - true) / np.abs(true)).mean(axis=0)
 
-    both = "area" in case.truth.series and "area" in rollout.series
-    return Gap(times, off("free_energy"), float(off("area").max()) if both else None)
+    return Gap(
+        times,
+        off("free_energy", times),
+        kept,
+        off("area", kept),
+        off("free_energy_upsampled", kept),
+    )
+
+
+def until(sensitivity: Gap | None) -> float:
+    """Time from which on the area of the solver itself, from what the network's grid keeps of the
+    start, is more than LIMIT off; inf: never, nan: not known.
+    """
+    if sensitivity is None or not np.isfinite(sensitivity.area).any():
+        return np.nan
+    late = sensitivity.kept[sensitivity.area > LIMIT]
+    return float(late[0]) if len(late) else np.inf
 
 
 def window(
@@ -123,12 +152,12 @@ class Bands:
             return np.where(self.time > 0, (self.mean - self.mean_truth) / self.spread_truth, 0)
 
 
-def bands(case: Case, rollout: Rollout, volume: float) -> Bands | None:
-    if case.truth is None or case.truth.count != rollout.count or rollout.count < 2:
+def bands(truth: Rollout | None, rollout: Rollout, volume: float) -> Bands | None:
+    if truth is None or truth.count != rollout.count or rollout.count < 2:
         return None
-    times = case.truth.series_time
+    times = truth.series_time
     times = times[times <= rollout.series_time[-1] * (1 + 1e-9)]
-    true, own = at(case.truth, times) / volume, at(rollout, times) / volume
+    true, own = at(truth, times) / volume, at(rollout, times) / volume
     after = times > 0
     return Bands(
         times,

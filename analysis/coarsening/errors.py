@@ -7,15 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.coarsening.dataset import Grid
-from analysis.coarsening.labels import Network
-from analysis.coarsening.rollouts import Case, Rollout, common
+from analysis.coarsening.rollouts import Rollout, common
 from analysis.estimates import UNDETERMINED, Estimate
 from jobs.coarsening.measures import energies
 
 
 @dataclass(frozen=True)
 class Errors:
-    """Of one network in one case, at the kept times that it has in common with the truth.
+    """Of one rollout of a case, at the kept times that it has in common with the truth.
 
     starts: n. typical: the start of median error. time: (k,). squared: mean squared error over
     cells and starts on the network's grid (k,). rmse_error: standard error of its root (k,), from
@@ -119,15 +118,9 @@ def parity(phi: np.ndarray) -> np.ndarray:
     return np.sqrt((amplitude[:, 1:] ** 2).sum(axis=1))
 
 
-def compare(case: Case, network: Network, grid: Grid) -> Errors | None:
+def compare(truth: Rollout | None, rollout: Rollout, grid: Grid) -> Errors | None:
     """None without truth, or without a kept time in common."""
-    truth, rollout = case.truth, case.networks.get(network)
-    if (
-        truth is None
-        or rollout is None
-        or truth.shape != rollout.shape
-        or truth.count != rollout.count
-    ):
+    if truth is None or truth.shape != rollout.shape or truth.count != rollout.count:
         return None
     pairs = list(zip(*common(truth, rollout), strict=True))
     if not pairs:

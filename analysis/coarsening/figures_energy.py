@@ -4,8 +4,9 @@ import numpy as np
 
 from analysis import style
 from analysis.coarsening import energy
-from analysis.coarsening.energy import Bands
-from analysis.coarsening.figures_errors import HORIZON, decades
+from analysis.coarsening.claims import exponents
+from analysis.coarsening.energy import Bands, Gap
+from analysis.coarsening.figures_errors import HORIZON, KNOWN, KNOWN_IS, SENSITIVITY, decades
 from analysis.coarsening.labels import SIGMOID, TRUTH_COLOUR, Network, case_title
 from analysis.coarsening.measure import Numbers
 from analysis.coarsening.shots import LONGEST_FIRST
@@ -36,10 +37,12 @@ def free_energy(sheet: Sheet) -> Picture | None:
         panels.append(lambda ax: banded(ax, numbers, ensemble.bands, network))
     if numbers.followed("ensemble_long", network) is not None:
         panels.append(lambda ax: alone(ax, numbers, network))
+    if long is not None and any(np.isfinite(g.area).any() for g in gaps(numbers, long).values()):
+        panels.insert(2, lambda ax: of_area(ax, numbers, long))
     if not panels:
         return None
     fig, axes = style.grid(len(panels), 2.25, per_row=2)
-    for letter, ax, panel in zip("abcd", axes, panels, strict=False):
+    for letter, ax, panel in zip("abcde", axes, panels, strict=False):
         panel(ax)
         ax.set_title(f"{letter}  " + ax.get_title(), loc="left")
         ax.set_title("")
@@ -49,8 +52,55 @@ def free_energy(sheet: Sheet) -> Picture | None:
         "Free energy per volume in time, of truth and networks on the same grid. Dashed: t^-1/3; "
         "in brackets the exponents fitted over the stretch that the dashed line spans. Relative "
         "error: |F predicted - F| / F, mean over the starts; dashed: the paper's "
-        f"{100 * energy.LIMIT:g}%; the scale is the conserving networks'. Bands: one standard "
+        f"{100 * energy.LIMIT:g}%; the scale is the conserving networks'. So too of the area of the "
+        "surface phi = 1/2, where that was recorded, with which the grid has nothing to do; grey "
+        f"area: {KNOWN_IS}. Bands: one standard "
         "deviation over the starts. Grey: as far as training sequences go.",
+        "6",
+    )
+
+
+QUANTITIES = {  # of Kept: title, law of coarsening
+    "length": ("characteristic length", 1 / 3),
+    "area": (r"area of the surface $\phi = 1/2$", -1 / 3),
+    "free_energy": ("free energy", -1 / 3),
+}
+
+
+def local_exponents(sheet: Sheet) -> Picture | None:
+    """Of length, area and free energy in the large box, of truth and networks."""
+    case = sheet.numbers.cases.get("box")
+    if case is None or exponents(case.truth, "length") is None:
+        return None
+    fig = style.figure(style.PAGE, 2.4)
+    for ax, (name, (title, law_)) in zip(
+        fig.subplots(1, 3, sharex=True), QUANTITIES.items(), strict=True
+    ):
+        ax.axhline(law_, **LAW)
+        for followed, label, looks in [
+            (case.truth, "truth", {"color": TRUTH_COLOUR, "marker": "o"}),
+            *(
+                (f, network.title, {"color": network.colour, "marker": "s", "ls": network.line})
+                for network, f in case.networks.items()
+            ),
+        ]:
+            found = exponents(followed, name)
+            if found is None:
+                continue
+            ax.errorbar(
+                found.time, found.mean, found.error, label=label, ms=3, lw=1, capsize=2, **looks
+            )
+        ax.set(xscale="log", xlabel="time", title=title)
+    fig.axes[0].set_ylabel("local exponent in time")
+    fig.legend(*fig.axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    cells = "x".join(map(str, case.cells))
+    return sheet.save(
+        fig,
+        "local-exponents",
+        f"Local exponents d log / d log t in a box of {cells} cells, from {case.truth.starts} "
+        "starts that truth and networks have in common: straight lines over stretches of a factor "
+        "of three in time; errors: over the starts. Free energy: of the waves that the network's "
+        "grid holds, on the solver's. Dashed: the law of late times, 1/3 and -1/3.",
         "6",
     )
 
@@ -108,24 +158,44 @@ def decay(ax, numbers: Numbers, name: str) -> None:
     ax.legend(loc="lower left", **LEGEND)
 
 
+def gaps(numbers: Numbers, name: str) -> dict[Network, Gap]:
+    networks = numbers.cases[name].networks
+    return {network: f.gap for network, f in networks.items() if f.gap is not None}
+
+
 def relative(ax, numbers: Numbers, name: str) -> None:
+    """Of F as the network's grid has it."""
+    shown = {n: (gap.time, gap.relative) for n, gap in gaps(numbers, name).items()}
+    of_relative_errors(ax, numbers, shown, "relative error of $F$ (%)", case_title(name))
+
+
+def of_area(ax, numbers: Numbers, name: str) -> None:
+    """Of the area of the surface phi = 1/2, which no grid stands between."""
+    shown = {n: (gap.kept, gap.area) for n, gap in gaps(numbers, name).items()}
     case = numbers.cases[name]
-    gaps = {n: f.gap for n, f in case.networks.items() if f.gap is not None}
-    for network, gap in gaps.items():
+    known = case.sensitivity.gap if case.sensitivity is not None else None
+    if known is not None:
+        ax.fill_between(known.kept, 0, 100 * known.area, label=KNOWN, **SENSITIVITY)
+    of_relative_errors(ax, numbers, shown, "relative error of the area (%)", case_title(name))
+
+
+def of_relative_errors(ax, numbers: Numbers, shown: dict, what: str, title: str) -> None:
+    """shown: {network: (times, relative errors)}."""
+    for network, (time, values) in shown.items():
         looks = {"color": network.colour, "ls": network.line, "lw": 1}
-        ax.plot(gap.time, 100 * gap.relative, label=network.title, **looks)
+        ax.plot(time, 100 * values, label=network.title, **looks)
     ax.axhline(100 * energy.LIMIT, **LAW)
     ax.axvline(numbers.setup.horizon, **HORIZON)
-    conserving = [g.relative for n, g in gaps.items() if n.model != SIGMOID]
-    highest = 100 * max((g.max() for g in conserving), default=0)
-    last = max((g.time[-1] for g in gaps.values()), default=1.0)
+    conserving = [values for n, (_, values) in shown.items() if n.model != SIGMOID]
+    highest = 100 * np.nanmax([np.nanmax(values) for values in conserving], initial=0)
+    last = max((time[-1] for time, _ in shown.values()), default=1.0)
     ax.set(
         xscale="log",
         xlabel="time",
-        ylabel="relative error of $F$ (%)",
+        ylabel=what,
         ylim=(0, np.clip(1.1 * highest, 1.4 * 100 * energy.LIMIT, 100)),
         xlim=(0.9 * numbers.setup.interval, 1.1 * last),
-        title=case_title(name),
+        title=title,
     )
     ax.legend(loc="upper left", **LEGEND)
 

@@ -13,6 +13,9 @@ from analysis.sheet import Sheet
 
 PERSISTENCE = {"color": style.GREY, "ls": "--", "lw": 0.9}
 EXTRAPOLATION = {"color": style.GREY, "ls": ":", "lw": 1.1}
+SENSITIVITY = {"color": style.GREY, "alpha": 0.25, "lw": 0, "zorder": -3}
+KNOWN = "the truth's sensitivity"
+KNOWN_IS = "the solver itself, started from what the network's grid keeps of the start"
 HORIZON = {"color": "#AAAAAA", "lw": 0.7, "zorder": -2}
 HIGHEST = 1.0  # RMSE that a figure shows: beyond it a network has left every range
 
@@ -51,6 +54,10 @@ def in_time(sheet: Sheet) -> Picture | None:
         left.plot(e.time[1:], e.rmse[1:], label=other.title, **looks)
         right.plot(e.time[1:], e.displacement[1:], **looks)
     longest = max(case.compared().values(), key=lambda e: len(e.time))
+    known = case.sensitivity.errors if case.sensitivity is not None else None
+    if known is not None:
+        for ax, values in ((left, known.rmse), (right, known.displacement)):
+            ax.fill_between(known.time[1:], 0, values[1:], label=KNOWN, **SENSITIVITY)
     still, unrelated = np.sqrt([longest.persistence, 2 * longest.variance])
     left.plot(longest.time[1:], still[1:], label="persistence", **PERSISTENCE)
     left.plot(longest.time[1:], unrelated[1:], label="two unrelated fields", **EXTRAPOLATION)
@@ -63,7 +70,7 @@ def in_time(sheet: Sheet) -> Picture | None:
     for ax in (left, right):
         log_time(ax, longest.time)
         ax.axvline(numbers.setup.horizon, **HORIZON)
-    lower.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=5)
+    lower.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     starts = f"{longest.starts} starts" if longest.starts > 1 else "one start"
     return sheet.save(
         fig,
@@ -72,7 +79,9 @@ def in_time(sheet: Sheet) -> Picture | None:
         "Left: root mean squared error (RMSE) on the network's grid; dashed: persistence, the first frame for "
         "all; dotted: two unrelated fields of the truth's variance. Right: rms displacement of "
         "the interfaces by the paper's eq. 4, RMSE sqrt(epsilon V / F); dashed: epsilon, the "
-        "width of an interface. Grey: as far as training sequences go.",
+        "width of an interface. "
+        + (f"Grey area: {KNOWN_IS}; no network can be expected below. " if known else "")
+        + "Grey line: as far as training sequences go.",
         "5",
     )
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from analysis import style
 
-TRUTH = "truth"
+SOLVERS = ("truth", "sensitivity")  # files of a case that no network made
 TRUTH_COLOUR = "#222222"
 
 
@@ -32,6 +32,9 @@ CASES = {
     "long": "long rollout",
     "ensemble": "ensemble",
     "ensemble_long": "long ensemble",
+    "box": "large box",
+    "symmetric": "start with a cube's symmetry",
+    "bulk": "one phase alone",
 }
 
 

@@ -1,12 +1,13 @@
 """All that is worked out of a run, once: its record."""
 
+import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from analysis import record
-from analysis.coarsening import energy, errors, layers, rollouts, shots
+from analysis.coarsening import energy, errors, layers, shots
 from analysis.coarsening.costs import Costs
 from analysis.coarsening.dataset import SPLITS, Grid, Run, Trained, load
 from analysis.coarsening.energy import Bands, Gap
@@ -17,6 +18,7 @@ from analysis.coarsening.rollouts import Rollout
 from analysis.coarsening.shots import LONGEST_FIRST, SHOWN, Film, Shots
 from analysis.estimates import Estimate
 from analysis.record import Origin, Record
+from jobs.coarsening.config_rollout import CASES
 from jobs.coarsening.measures import energies
 
 
@@ -59,6 +61,19 @@ class Setup:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """Of n starts at k kept times after t = 0, float32 (n, k): area of the surface phi = 1/2,
+    length^2; free_energy of the waves of the network's grid, on the solver's, energy; length: the
+    characteristic length.  time: (k,).
+    """
+
+    time: np.ndarray
+    area: np.ndarray
+    free_energy: np.ndarray
+    length: np.ndarray
+
+
+@dataclass(frozen=True)
 class Followed:
     """What the solver (the truth) or a network made of a case's starts.
 
@@ -67,8 +82,10 @@ class Followed:
     the starts (t,), 0 of a single one. drift: largest change of a start's mean of phi since the
     first frame (t,). exponent: d log F / d log t in the case's window. end: the last kept frame.
     seconds: of a frame, nan where it was not recorded. stopped: why it ended early, "" if not.
-    errors, gap, bands: of a network against the truth, None without one, bands also of a single
-    start.
+    kept: None where that was not recorded. growth: of starts in one phase alone, rms of phi less
+    the start's mean in the last kept frame over that in the first (n,), else empty. asymmetry: of
+    starts with the symmetry of a cube, largest share of the variance of a kept frame that has not,
+    else nan. errors, gap, bands: against the truth, None without one, bands also of a single start.
     """
 
     cells: tuple[int, ...]
@@ -81,6 +98,9 @@ class Followed:
     end: End
     seconds: float
     stopped: str
+    kept: Kept | None
+    growth: np.ndarray
+    asymmetry: float
     errors: Errors | None = None
     gap: Gap | None = None
     bands: Bands | None = None
@@ -105,16 +125,20 @@ class Checks:
 class Case:
     """One set of starts, followed by the solver and by networks.
 
-    cells: of the box, on the network's grid. volume: length^3. window: times between which
-    exponents are fitted, None: too short. truth: None where there is none. checks: None without
-    the solver's grid. sequence: pictures of the network that the claims are judged by, else of the
-    first; film: the same for the movie, of the longest case with truth only.
+    start: kind of its starts. cells: of the box, on the network's grid. volume: length^3. window:
+    times between which exponents are fitted, None: too short. truth: None where there is none.
+    sensitivity: of the solver from what the network's grid keeps of the start, None where there is
+    none. checks: None without the solver's grid. sequence: pictures of the network that the claims
+    are judged by, else of the first; film: the same for the movie, of the longest case with truth
+    only.
     """
 
+    start: str
     cells: tuple[int, ...]
     volume: float
     window: tuple[float, float] | None
     truth: Followed | None
+    sensitivity: Followed | None
     checks: Checks | None
     networks: dict[Network, Followed]
     sequence: Shots | None
@@ -221,19 +245,40 @@ def case_of(run: Run, name: str, network: Network | None) -> Case:
     volume, side = grid.volume(cells), min(cells) * grid.spacing
     # by the truth, or where there is none by the network that the claims are judged by
     window = energy.window(by.series_time, by.series["free_energy"].mean(axis=0), volume, side)
-    networks = {n: compared(case, n, grid, window) for n in case.networks}
+    start_kind = kind_of_start(run.config, name)
+
+    def compared(rollout: Rollout) -> Followed:
+        """Beside the truth where there is one."""
+        return followed(
+            rollout,
+            grid,
+            window,
+            start_kind,
+            errors=errors.compare(case.truth, rollout, grid),
+            gap=energy.gap(case.truth, rollout),
+            bands=energy.bands(case.truth, rollout, grid.volume((case.truth or rollout).shape)),
+        )
+
+    networks = {n: compared(rollout) for n, rollout in case.networks.items()}
     shown = networks.get(network)
     start = shown.errors.typical if shown is not None and shown.errors is not None else 0
     return Case(
+        start_kind,
         cells,
         volume,
         window,
-        None if case.truth is None else followed(case.truth, grid, window),
+        None if case.truth is None else followed(case.truth, grid, window, start_kind),
+        None if case.sensitivity is None else compared(case.sensitivity),
         checks(case.truth, run) if case.truth is not None and case.truth.full else None,
         networks,
         shots.sequence(name, case, network, start) if shown and name in SHOWN else None,
         None,
     )
+
+
+def kind_of_start(config: dict, case: str) -> str:
+    asked = (config.get("rollout") or {}).get("cases") or CASES
+    return str(asked.get(case, CASES.get(case, {})).get("start", "perlin"))
 
 
 def filmed(run: Run, cases: dict[str, Case], network: Network | None) -> dict[str, Case]:
@@ -246,20 +291,7 @@ def filmed(run: Run, cases: dict[str, Case], network: Network | None) -> dict[st
     return {name: Case(**{**case.__dict__, "film": drawn})}
 
 
-def compared(case: rollouts.Case, network: Network, grid: Grid, window) -> Followed:
-    """A network's rollout, beside the truth where there is one."""
-    rollout = case.networks[network]
-    return followed(
-        rollout,
-        grid,
-        window,
-        errors=errors.compare(case, network, grid),
-        gap=energy.gap(case, rollout),
-        bands=energy.bands(case, rollout, grid.volume((case.truth or rollout).shape)),
-    )
-
-
-def followed(rollout: Rollout, grid: Grid, window, **against) -> Followed:
+def followed(rollout: Rollout, grid: Grid, window, start: str, **against) -> Followed:
     free_energy, mean = rollout.series["free_energy"], rollout.series["mean"]
     several = int(rollout.count > 1)
     return Followed(
@@ -273,8 +305,48 @@ def followed(rollout: Rollout, grid: Grid, window, **against) -> Followed:
         end=layers.end(rollout, grid),
         seconds=float(rollout.attributes.get("seconds_per_frame", np.nan)),
         stopped=rollout.stopped,
+        kept=kept(rollout),
+        growth=growth(rollout) if start == "bulk" else np.empty(0),
+        asymmetry=asymmetry(rollout) if start == "symmetric" else np.nan,
         **against,
     )
+
+
+def kept(rollout: Rollout) -> Kept | None:
+    names = ("area", "free_energy_upsampled", "length")
+    if not set(names) <= set(rollout.series):
+        return None
+    times = rollout.time[rollout.time > 0]
+    found = (energy.at(rollout, times, name).astype(np.float32) for name in names)
+    return Kept(times, *found) if len(times) else None
+
+
+def growth(rollout: Rollout) -> np.ndarray:
+    """(n,), of each start; inf of those that were stopped."""
+    first, last = rollout.phi(0).astype(float), rollout.phi(len(rollout.time) - 1)
+    mean = first.mean((1, 2, 3), keepdims=True)
+    sizes = [np.sqrt(((phi - mean) ** 2).mean((1, 2, 3))) for phi in (first, last)]
+    return sizes[1] / sizes[0] if not rollout.stopped else np.full(len(first), np.inf)
+
+
+def asymmetry(rollout: Rollout) -> float:
+    """Largest over starts and kept frames."""
+    found = []
+    for k in range(len(rollout.time)):
+        phi = rollout.phi(k).astype(float)
+        variance = ((phi - symmetrised(phi)) ** 2).mean((1, 2, 3))
+        found.append((variance / phi.var((1, 2, 3))).max())
+    return float(max(found))
+
+
+def symmetrised(phi: np.ndarray) -> np.ndarray:
+    """Mean of fields (n, l, l, l) over the 48 turns and reflections of a cube about its first
+    cell.
+    """
+    for axis in (1, 2, 3):
+        phi = (phi + np.roll(np.flip(phi, axis), 1, axis)) / 2
+    turns = [phi.transpose(0, *axes) for axes in itertools.permutations((1, 2, 3))]
+    return np.mean(turns, axis=0)
 
 
 def checks(truth: Rollout, run: Run) -> Checks:

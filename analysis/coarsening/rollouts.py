@@ -10,9 +10,17 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from analysis.coarsening.labels import TRUTH, Network, in_order, parse
+from analysis.coarsening.labels import SOLVERS, Network, in_order, parse
 
-SERIES = ("free_energy", "mean", "area", "minimum", "maximum")
+SERIES = (
+    "free_energy",
+    "mean",
+    "area",
+    "free_energy_upsampled",
+    "length",
+    "minimum",
+    "maximum",
+)
 
 
 class BadRolloutError(Exception):
@@ -58,11 +66,14 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Case:
-    """One case.  truth: None where it was not asked for, or is not there."""
+    """One case.  truth: None where it was not asked for, or is not there; sensitivity: so too, of
+    the solver from what the network's grid keeps of the start.
+    """
 
     name: str
     truth: Rollout | None
     networks: dict[Network, Rollout] = field(default_factory=dict)
+    sensitivity: Rollout | None = None
 
     @property
     def first(self) -> Rollout | None:
@@ -126,7 +137,7 @@ def read_cases(path: Path, config_digest: str | None, left_out: list[str]) -> di
     for folder in sorted(p for p in (path / "rollout").glob("*") if p.is_dir()):
         found = {}
         for file in sorted(folder.glob("*.h5")):
-            who = TRUTH if file.stem == TRUTH else parse(file.stem)
+            who = file.stem if file.stem in SOLVERS else parse(file.stem)
             if who is None:
                 continue
             try:
@@ -136,9 +147,8 @@ def read_cases(path: Path, config_digest: str | None, left_out: list[str]) -> di
                 found[who] = rollout
             except BadRolloutError as error:
                 left_out.append(f"{file.relative_to(path)}: {error}")
-        truth = found.pop(TRUTH, None)
+        truth, sensitivity = (found.pop(solver, None) for solver in SOLVERS)
         if truth is not None or found:
-            cases[folder.name] = Case(
-                folder.name, truth, {network: found[network] for network in in_order(found)}
-            )
+            networks = {network: found[network] for network in in_order(found)}
+            cases[folder.name] = Case(folder.name, truth, networks, sensitivity)
     return cases

@@ -110,7 +110,7 @@ def case_row(name: str, case: Case, network: Network, followed: Followed) -> dic
         "displacement_at_end": as_dict(errors.moved if errors else UNDETERMINED),
         "compared_until": float(errors.time[-1]) if errors else None,
         "free_energy_error": number(gap.largest()[0]) if gap else None,
-        "area_error": number(gap.area) if gap and gap.area is not None else None,
+        "area_error": number(np.nanmax(gap.area)) if gap and np.isfinite(gap.area).any() else None,
         "exponent": as_dict(followed.exponent),
         "exponent_truth": as_dict(truth.exponent if truth else UNDETERMINED),
         "layering": number(followed.end.mean),

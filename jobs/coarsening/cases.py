@@ -10,19 +10,21 @@ import numpy as np
 
 from jobs import UserError, shards
 from jobs.coarsening import fields, starts, trained
-from jobs.coarsening.config_rollout import Case
+from jobs.coarsening.config_rollout import BULK, Case
 from jobs.coarsening.frames import EVERY, fingerprint, kept_frames, looked_at, looked_at_by_network
-from jobs.coarsening.parts import Plan
+from jobs.coarsening.parts import SERIES_REVISION, Plan
 from jobs.config import digest
 from jobs.rundir import System
 from kernels.conv_gru import SMALLEST_SIDE
 
 TRUTH = "truth"
+SENSITIVITY = "sensitivity"  # the solver from what the network's grid keeps of the start
+SOLVERS = (TRUTH, SENSITIVITY)
 
 
 @dataclass(frozen=True, eq=False)
 class Unit:
-    """One case by the truth or by one network."""
+    """One case by the truth, by the solver from what networks are given, or by one network."""
 
     system: System
     case: str
@@ -75,9 +77,9 @@ def plan(unit: Unit) -> Plan:
             f"are 3^3 [cells]"
         )
     frames = case.frames or config.generate.frames
-    count = case.count or (config.generate.test if case.start == "test" else 1)
+    count = case.count or {"test": config.generate.test, "bulk": len(BULK)}.get(case.start, 1)
     kept = kept_frames(frames, case.kept, case.spacing)
-    solved = who == TRUTH and case.start != "test"
+    solved = who in SOLVERS and case.start != "test"
     looks = (
         looked_at(frames, kept)
         if solved
@@ -93,7 +95,8 @@ def plan(unit: Unit) -> Plan:
         (small,) * 3,
         s.network_spacing,
         s.interface_width,
-        (side,) * 3 if solved else None,
+        s.downscale,
+        (side,) * 3 if who == TRUTH and solved else None,
     )
 
 
@@ -114,23 +117,26 @@ def made_from(unit: Unit) -> str:
         case["mesh"] = shards.content_digest(
             {"mesh": np.frombuffer(Path(unit.asked.mesh).read_bytes(), np.uint8)}
         )
-    looks = [] if unit.who == TRUTH else [EVERY]
+    looks = [] if unit.who in SOLVERS else [EVERY]
     return fingerprint(
         digest(unit.system.config),
         unit.system.config.generate.model_dump(),
         case,
         weights(unit.system, unit.who),
         *looks,
+        SERIES_REVISION,
     )
 
 
 def weights(system: System, who: str) -> str:
-    """A digest of a network's training, "" of the truth.  UserError if what the training left
-    cannot be used.
+    """A digest of a network's training, of the solver where it starts from, "" from the start
+    itself.  UserError if what the training left cannot be used.
     """
+    if who in SOLVERS:
+        return "" if who == TRUTH else who
     path = system.training(who) / "test.h5"
     try:
-        return "" if who == TRUTH else shards.check(path)
+        return shards.check(path)
     except (FileNotFoundError, shards.BadFileError) as error:
         raise UserError(
             f"{path}: {error if isinstance(error, shards.BadFileError) else 'is not there'}; run train again"
@@ -143,6 +149,15 @@ def small(system: System, name: str, device) -> np.ndarray:
     if case.start == "test":
         return fields.read(system.folder, "test").all[: case.count, 0]
     return on_network_grid(system, starts.of_case(system.config, name, device)[0])
+
+
+def solved(unit: Unit, device) -> np.ndarray:
+    """What the solver starts from, phi (n, X, Y, Z) on its own grid."""
+    system, start = unit.system, starts.of_case(unit.system.config, unit.case, device)[0]
+    if unit.who == TRUTH:
+        return start
+    s = system.config.system
+    return fields.upsample(on_network_grid(system, start), s.downscale, s.downscaling)
 
 
 def on_network_grid(system: System, phi: np.ndarray) -> np.ndarray:

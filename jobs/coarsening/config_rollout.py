@@ -14,10 +14,11 @@ from jobs.config import Section, value
 class Case(Section):
     """One kind of start, and how far it is followed."""
 
-    start: Literal["test", "perlin", "shape", "slice", "layers"] = value(
+    start: Literal["test", "perlin", "shape", "slice", "layers", "symmetric", "bulk"] = value(
         "perlin",
         unit="",
-        about="the test set's first frames, Perlin noise, a closed surface, noise in the central slice alone, or lamellae at rest",
+        about="the test set's first frames, Perlin noise, a closed surface, noise in the central slice alone, lamellae at rest, "
+        "noise with the symmetry of a cube, or white noise in each phase alone, at phi = 0, 0.03, 0.97 and 1",
     )
     size: int | None = value(
         None,
@@ -65,13 +66,26 @@ class Case(Section):
     truth: bool = value(
         True, unit="", about="whether the solver follows the same start, to compare with"
     )
+    sensitivity: bool = value(
+        True,
+        unit="",
+        about="whether the solver, with truth, follows also what the network's grid keeps of it: how close to the truth one could be",
+    )
     mesh: str | None = value(
         None,
         unit="",
         about="file of the closed surface (.obj or .stl), start shape; a built-in one if null",
     )
 
+    @property
+    def sensitive(self) -> bool:
+        """Whether the solver follows it once more, from what the network's grid keeps of it."""
+        return self.truth and self.sensitivity and self.start not in GRIDDED
 
+
+# phi of start bulk: the wells, and next to them, where the middle of a small domain is
+BULK = (0.0, 0.03, 0.97, 1.0)
+GRIDDED = ("layers", "test", "bulk")  # starts of which a sensitivity would tell nothing new
 # the paper's figures: 1 and 2 (test, larger, shape), 3 (slice), 4 to 6 (long), 6 (ensemble,
 # ensemble_long)
 CASES = {
@@ -103,6 +117,19 @@ CASES = {
         "spacing": "log",
         "truth": False,
     },
+    "box": {
+        "start": "perlin",
+        "size": 128,
+        "count": 5,
+        "frames": 2001,
+        "kept": 30,
+        "spacing": "log",
+        "mean": 0.5,
+        "feature_size": 16,
+        "sensitivity": False,
+    },
+    "bulk": {"start": "bulk", "frames": 201, "kept": 11},
+    "symmetric": {"start": "symmetric", "frames": 101, "kept": 11, "mean": 0.5},
 }
 
 
@@ -168,7 +195,8 @@ class Rollout(Section):
             for other in (
                 ("mean", "feature_size", "noise")
                 if case.start in ("test", "shape")
-                else ("noise",) * (case.start == "layers")
+                else ("mean", "feature_size") * (case.start == "bulk")
+                + ("noise",) * (case.start == "layers")
             ):
                 if getattr(case, other) is not None:
                     raise ValueError(
@@ -181,5 +209,9 @@ class Rollout(Section):
             if case.count not in (None, 1) and case.start in ("shape", "layers"):
                 raise ValueError(
                     f"{key}.count = {case.count}: expected 1, or null: start {case.start} holds nothing random [starts]"
+                )
+            if case.count is not None and case.start == "bulk":
+                raise ValueError(
+                    f"{key}.count = {case.count}: expected null: start bulk has one for each phi [starts]"
                 )
         return self

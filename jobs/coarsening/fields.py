@@ -30,6 +30,43 @@ def downscale(phi: np.ndarray, factor: int, downscaling: str) -> np.ndarray:
     return blocks.mean((-5, -3, -1), dtype=np.float64).astype(phi.dtype)
 
 
+def upsample(phi: np.ndarray, factor: int, downscaling: str) -> np.ndarray:
+    """Fields (..., x, y, z) on a grid `factor` times as fine, float32: the waves that the coarse
+    grid holds, and no others (trigonometric interpolation).
+
+    downscaling: where a coarse cell's value is taken to be: at its first fine cell (nearest), where
+    it is kept, or in its middle (block_mean).
+    """
+    *rest, x, y, z = phi.shape
+    fine = (x * factor, y * factor, z * factor)
+    flat = np.asarray(phi, np.float64).reshape(-1, x, y, z)
+    found = np.empty((len(flat), *fine), np.float32)
+    shift = 0.0 if downscaling == "nearest" else (factor - 1) / 2  # fine cells
+    for i, each in enumerate(flat):
+        waves = np.fft.fftn(each, norm="forward")
+        for axis, many in enumerate(fine):
+            waves = padded(waves, axis, many)
+            n = np.fft.fftfreq(many, 1 / many).reshape([-1 if a == axis else 1 for a in range(3)])
+            waves = waves * np.exp(-2j * np.pi * n * shift / many)
+        found[i] = np.fft.ifftn(waves, norm="forward").real
+    return found.reshape(*rest, *fine)
+
+
+def padded(waves: np.ndarray, axis: int, many: int) -> np.ndarray:
+    """Coefficients of a transform with zeros for the waves that it has not, `many` along an axis;
+    the highest of an even number is shared by both signs.
+    """
+    few, waves = waves.shape[axis], np.moveaxis(waves, axis, 0)
+    found = np.zeros((many, *waves.shape[1:]), complex)
+    half = few // 2
+    found[: few - half] = waves[: few - half]
+    found[many - half :] = waves[few - half :]
+    if few % 2 == 0 and many > few:
+        found[many - half] /= 2
+        found[half] = found[many - half]
+    return np.moveaxis(found, 0, axis)
+
+
 @dataclass(frozen=True)
 class Fields:
     """A split of a run's data set, read when it is asked for; rows as in its file, in the order of

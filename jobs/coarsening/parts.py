@@ -18,13 +18,17 @@ FRAMES = {
     "phi": ("", "start, frame, x, y, z", "phi on the network's grid"),
     "phi_full": ("", "start, frame, X, Y, Z", "phi on the truth's grid"),
 }
+SERIES_REVISION = 2  # to be raised when SERIES changes: rollouts are then made again
+OF_THE_KEPT = "; of the kept frames alone (a frame's takes as long as some steps), nan in between"
 SERIES = {
     "free_energy": ("energy", "on the network's grid, gradients between neighbouring cells"),
     "mean": ("", "mean of phi on the network's grid"),
-    "area": (
-        "length^2",
-        "of the surface phi = 1/2, of the kept frames alone (a frame's takes as long as some steps); nan in between",
+    "area": ("length^2", f"of the surface phi = 1/2{OF_THE_KEPT}"),
+    "free_energy_upsampled": (
+        "energy",
+        f"of the waves of the network's grid, on the solver's grid{OF_THE_KEPT}",
     ),
+    "length": ("length", f"2 pi over the mean wave number, weighted by S(k){OF_THE_KEPT}"),
     "minimum": ("", "least phi"),
     "maximum": ("", "largest phi"),
 }
@@ -34,8 +38,8 @@ SERIES = {
 class Plan:
     """Whose frames are looked at: `count` starts on boxes of `shape` cells of `spacing`.
 
-    frames: int64 (t,), increasing from 0.  kept: int64, those of them that are kept.  full: the
-    truth's grid, if that is kept too.
+    frames: int64 (t,), increasing from 0.  kept: int64, those of them that are kept.  downscale: so
+    many times finer is the truth's grid.  full: its cells, if fields on it are kept too.
     """
 
     frames: np.ndarray
@@ -45,6 +49,7 @@ class Plan:
     shape: tuple[int, int, int]
     spacing: float
     interface_width: float
+    downscale: int
     full: tuple[int, int, int] | None = None
 
 

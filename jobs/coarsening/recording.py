@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from jobs import signals
-from jobs.coarsening.measures import energies
+from jobs.coarsening.measures import energies, upsampled_energies
 from jobs.coarsening.parts import SERIES, Parts, Plan, Position
 from jobs.coarsening.sources import Source
-from kernels import interface
+from kernels import interface, structure
 
 SECONDS = 60.0  # between two parts
 BUFFER = 256 << 20  # bytes of frames in a part
@@ -130,14 +130,19 @@ class Measure:
 
     def __call__(self, phi: np.ndarray, kept: bool) -> dict[str, np.ndarray]:
         """SERIES of phi (n, x, y, z), float64 (n,) each."""
-        spacing, axes = self.plan.spacing, (1, 2, 3)
+        spacing, width, axes = self.plan.spacing, self.plan.interface_width, (1, 2, 3)
+        none = np.full(len(phi), np.nan)
         with np.errstate(all="ignore"):  # a field that has run away is noticed by its extent
             return {
-                "free_energy": energies(phi, spacing, self.plan.interface_width),
+                "free_energy": energies(phi, spacing, width),
                 "mean": phi.mean(axes, dtype=np.float64),
-                "area": interface.perimeter(phi, 0.5, spacing, 3)
+                "area": interface.perimeter(phi, 0.5, spacing, 3) if kept else none,
+                "free_energy_upsampled": upsampled_energies(
+                    phi, spacing, width, self.plan.downscale
+                )
                 if kept
-                else np.full(len(phi), np.nan),
+                else none,
+                "length": structure.length(phi, spacing, 3) if kept else none,
                 "minimum": phi.min(axes).astype(np.float64),
                 "maximum": phi.max(axes).astype(np.float64),
             }

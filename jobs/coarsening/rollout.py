@@ -8,8 +8,21 @@ import traceback
 from collections.abc import Callable
 
 from jobs import UserError, provenance, shards, signals
-from jobs.coarsening import costs, fields, generate, rollout_own, starts, train, trained
-from jobs.coarsening.cases import TRUTH, Unit, chosen, made_from, on_network_grid, plan, size, small
+from jobs.coarsening import costs, fields, generate, rollout_own, train, trained
+from jobs.coarsening.cases import (
+    SENSITIVITY,
+    SOLVERS,
+    TRUTH,
+    Unit,
+    chosen,
+    made_from,
+    on_network_grid,
+    plan,
+    size,
+    small,
+    solved,
+)
+from jobs.coarsening.config_rollout import Case
 from jobs.coarsening.parts import Plan
 from jobs.coarsening.recording import record
 from jobs.coarsening.sources import Network, Recorded, Truth
@@ -37,7 +50,7 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
         for kind in (False, True)  # truths are dealt among the ranks first, then networks
         for system in systems
         for case, asked in system.config.rollout.cases.items()
-        for who in (networks[system.name] if kind else [TRUTH] * asked.truth)
+        for who in (networks[system.name] if kind else solvers(asked))
     ]
     plans = {
         unit: plan(unit) for unit in everything
@@ -83,6 +96,11 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
                 progress,
             )
     return failed
+
+
+def solvers(asked: Case) -> list[str]:
+    """How often, and from what, the solver follows a case."""
+    return [TRUTH] * asked.truth + [SENSITIVITY] * asked.sensitive
 
 
 def finished(unit: Unit, mark: str, progress: Progress) -> bool:
@@ -148,21 +166,18 @@ def write(unit: Unit, plan: Plan, device, progress: Progress, before: int) -> No
         "case": unit.case,
         "model": unit.who,
     }
-    if unit.who != TRUTH:
+    if unit.who not in SOLVERS:
         make = functools.partial(trained.stepper, system, unit.who, plan.shape, device=device)
         source = Network(make, plan, functools.partial(small, system, unit.case, device))
     elif case.start == "test":
         source = Recorded(fields.read(system.folder, "test").all, plan)
     else:
-        begin, model = (
-            starts.of_case(system.config, unit.case, device)[0],
-            generate.solver(system.config, plan.full[0], device),
-        )
+        side = case.size or system.config.system.size
         source = Truth(
-            model,
+            generate.solver(system.config, side, device),
             plan,
             system.config.generate.tolerance,
-            begin,
+            solved(unit, device),
             functools.partial(on_network_grid, system),
         )
     stopped = record(

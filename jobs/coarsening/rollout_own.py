@@ -90,6 +90,7 @@ def answer(system: System, request, device, progress: Progress) -> None:
         start.shape[1:],
         config.system.network_spacing,
         config.system.interface_width,
+        config.system.downscale,
     )
     made_from = fingerprint(
         digest(config), weights(system, model), frames, EVERY, shards.content_digest({"phi": start})

@@ -1,8 +1,9 @@
-"""Fields at t = 0, on the truth's grid: Perlin noise, noise in a slice, a shape, lamellae.  All
-float32 (n, size, size, size).
+"""Fields at t = 0, on the truth's grid: Perlin noise, symmetric or in a slice alone, a shape,
+lamellae, white noise in each phase.  All float32 (n, size, size, size).
 """
 
 import functools
+import itertools
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,11 +13,13 @@ import scipy.ndimage
 
 from jobs.coarsening import mesh
 from jobs.coarsening.config import Coarsening
+from jobs.coarsening.config_rollout import BULK
 from kernels.perlin import perlin_noise
 from kernels.streams import STREAMS
 
 CASE = 3  # beside the splits 0, 1, 2: whose noise it is
 FILLED = 0.75  # of the box's side: how far a shape reaches
+BULK_NOISE = 1e-3  # rms, if a case says none
 FINER = 2  # grid on which a shape's distances are taken
 
 
@@ -65,7 +68,10 @@ def of_case(config: Coarsening, name: str, device) -> tuple[np.ndarray, np.ndarr
             means,
             features,
         )
-    kind = noisy_slice if case.start == "slice" else perlin
+    if case.start == "bulk":
+        noise = case.noise or BULK_NOISE
+        return bulk(size, noise, config.seed, identity(CASE, 0, name)), np.array(BULK), np.zeros(4)
+    kind = {"slice": noisy_slice, "symmetric": symmetric}.get(case.start, perlin)
     return (
         kind(
             size, features, means, case.noise or config.generate.noise, config.seed, index, device
@@ -120,6 +126,43 @@ def noisy_slice(
         field[...] = mean
         field[here] = mean + part * (noise / np.sqrt((part**2).mean()))
     return fields
+
+
+def symmetric(
+    size: int,
+    features: Sequence[int],
+    means: Sequence[float],
+    noise: float,
+    seed: int,
+    index: Sequence[int],
+    device=None,
+):
+    """Perlin noise averaged over the 48 turns and reflections of a cube about its first cell, with
+    its mean and rms as perlin's.
+
+    The noise is moved by half a feature first: about its lattice points it is odd, and would
+    vanish.
+    """
+    fields = perlin(size, features, means, noise, seed, index, device)
+    for field, mean, feature in zip(fields, means, features, strict=True):
+        wave = np.roll(field.astype(np.float64) - mean, (int(feature) // 2,) * 3, (0, 1, 2))
+        for axis in range(3):
+            wave = wave + np.roll(np.flip(wave, axis), 1, axis)
+        wave = sum(wave.transpose(axes) for axes in itertools.permutations(range(3)))
+        field[...] = mean + wave * (noise / np.sqrt((wave**2).mean()))
+    return fields
+
+
+def bulk(size: int, noise: float, seed: int, index: int) -> np.ndarray:
+    """White noise of an rms of `noise` about each phi of BULK, its own mean taken off."""
+    key, counter = (
+        np.array([seed, STREAMS["coarsening"]], np.uint64),
+        np.array([0, 0, 1, index], np.uint64),
+    )
+    generator = np.random.Generator(np.random.Philox(key=key, counter=counter))
+    waves = generator.standard_normal((len(BULK), size, size, size))
+    waves -= waves.mean((1, 2, 3), keepdims=True)
+    return (np.reshape(BULK, (-1, 1, 1, 1)) + noise * waves).astype(np.float32)
 
 
 def layers(size: int, width: float, period: int, mean: float) -> np.ndarray:
