@@ -44,7 +44,9 @@ LAYERS = "long rollout ends layered: share of the variance that the means of pla
 ENERGY = "long rollout: largest relative error of F"
 EXPONENT = "long rollout: exponent of F in t"
 AREA = "long rollout: largest relative error of the area of the surface phi = 1/2"
-UPSAMPLED = "long rollout: largest relative error of the upsampled F, of the grid's waves on the solver's"
+UPSAMPLED = (
+    "long rollout: largest relative error of the upsampled F, of the grid's waves on the solver's"
+)
 LOCAL = {
     f"large box: local exponent of the {what} in t, network minus truth, mean over stretches": name
     for what, name in (

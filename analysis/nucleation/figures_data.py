@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis import style
 from analysis.estimates import wilson
-from analysis.nucleation import labels
+from analysis.nucleation import labels, paper
 from analysis.nucleation.labels import MEASURED, P_NUC, minus
 from analysis.nucleation.measure import POINTS
 from analysis.page import Picture
@@ -50,7 +50,8 @@ def in_time(records: list[Record], folder: Path) -> Picture:
     )
     if any(r.numbers.generated.gaps for r in records):
         caption += (
-            " Times without labels (adaptive runs) are interpolated for the mean and the range."
+            " Times without labels (adaptive runs: all copies of a pilot but one agreed) count as 0 or "
+            "1 in the mean and the range."
         )
     return Picture(style.save(fig, folder, "figure-1-p_nuc-in-time"), caption, "1")
 
@@ -103,7 +104,7 @@ def against_magnetization(records: list[Record], folder: Path) -> Picture:
                 label=r"mean of $p_\mathrm{nuc}$ given $m$",
             )
             title += f"\ncorrelation {record.numbers.quantities[labels.CORRELATION]}"
-            ax.set_xlim(np.quantile(found.m, 0.01) - 0.01, found.m.max() + 0.01)
+            ax.set_xlim(*shown_range(record))
             ax.legend(loc="lower left")
         ax.set_title(title.replace(" -", " \N{MINUS SIGN}"))
         ax.set(xlabel="magnetization, m", ylabel=P_NUC, ylim=(-0.03, 1.03))
@@ -113,11 +114,20 @@ def against_magnetization(records: list[Record], folder: Path) -> Picture:
     return Picture(
         style.save(fig, folder, "figure-2-p_nuc-against-m"),
         "Measured p_nuc against magnetization (stable direction: -1), one point a balanced "
-        f"configuration (at most {POINTS} shown, without the 1% of smallest m), with the mean of p_nuc given m in bins of "
+        f"configuration (at most {POINTS} shown; m from 0.725 to 0.825 where the paper shows the system, else without the 1% "
+        "of smallest m), with the mean of p_nuc given m in bins of "
         "equal occupation (errors: bootstrap over events) and Pearson's correlation, which the paper "
         f"calls very weak. Share of the variance of p_nuc that the conditional mean explains: {alone}.",
         "2",
     )
+
+
+def shown_range(record: Record) -> tuple[float, float]:
+    """Of m: the paper's own where it shows the system, else all but the smallest 1%."""
+    system, m = paper.find(record.numbers.system), record.numbers.against_m.m
+    if system is not None and system.magnetization is not None:
+        return system.magnetization
+    return float(np.quantile(m, 0.01) - 0.01), float(m.max() + 0.01)
 
 
 def lifetimes(records: list[Record], folder: Path) -> Picture:

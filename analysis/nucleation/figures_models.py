@@ -146,14 +146,18 @@ def confusion(records: list[Record], folder: Path) -> Picture | None:
     models = models_of(records)
     if not models:
         return None
-    width = style.COLUMN if len(models) < 3 else style.PAGE
-    fig = style.figure(width, (width / len(models) + 0.15) * len(records) + 0.3)
-    axes = fig.subplots(len(records), len(models), squeeze=False, sharex=True, sharey=True)
-    for row, record in zip(axes, records, strict=True):
-        for ax, model in zip(row, models, strict=True):
-            _confusion_panel(ax, record, model, f"{label(model)}\n", min(6.5, 36 / len(models)))
+    columns = max(len(record.numbers.models()) for record in records)
+    width = style.COLUMN if columns < 3 else style.PAGE
+    fig = style.figure(width, (width / columns + 0.15) * len(records) + 0.3)
+    axes = fig.subplots(len(records), columns, squeeze=False, sharex=True, sharey=True)
+    for row, record in zip(axes, records, strict=True):  # its own models, side by side
+        own = record.numbers.models()
+        for ax in row[len(own) :]:
+            ax.remove()
+        for ax, model in zip(row, own, strict=False):
+            _confusion_panel(ax, record, model, f"{label(model)}\n", min(6.5, 36 / columns))
         row[0].set_ylabel(two_lines(record.origin.system) + "\n" + PREDICTED, fontsize=7)
-    for ax in axes[-1]:
+    for ax in axes[-1][: len(records[-1].numbers.models())]:
         ax.set_xlabel(MEASURED, fontsize=7)
     return Picture(
         style.save(fig, folder, "figure-4-confusion"),
@@ -191,10 +195,6 @@ def _confusion_panel(ax, record: Record, model: str, title: str, fontsize: float
     _, folds = record.numbers.shown(model)
     limits = {"xlim": (-0.03, 1.03), "ylim": (-0.03, 1.03), "aspect": "equal"}
     ax.set(**limits, xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
-    if not folds:
-        ax.text(0.5, 0.5, "not run", ha="center", va="center", color=style.GREY)
-        ax.set_title(title, fontsize=fontsize)
-        return
     p, q = (np.concatenate([getattr(f, name) for f in folds]) for name in ("p_nuc", "predicted"))
     shown = np.random.default_rng(0).permutation(len(p))[:SHOWN]
     ax.scatter(p[shown], q[shown], s=2.5, lw=0, alpha=0.35, color=style.SKY, rasterized=True)

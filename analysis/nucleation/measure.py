@@ -73,7 +73,7 @@ class Configurations:
 @dataclass(frozen=True)
 class InTime:
     """p_nuc against time before nucleation: time (k,) in MCS; mean, low (16%), high (84%) (k,) over
-    events, missing labels interpolated between an event's own.
+    events, missing labels taken as 0 or 1.
 
     shown: a typical event; its time (l,) in MCS, nucleated and copies (l,).
     """
@@ -296,9 +296,10 @@ def quantities(run: Run) -> dict[str, Estimate]:
 
 
 def in_time(run: Run) -> InTime:
-    """Adaptive runs leave times of p near 0 or 1 mostly unlabelled; averaging what is labelled
-    would be biased towards the undecided. An event's missing times are interpolated between its
-    labels (p = 1 at t = 0) instead.
+    """Adaptive runs leave times of p near 0 or 1 mostly unlabelled, at which their pilot's copies
+    were of one mind; averaging what is labelled would be biased towards the undecided. A missing
+    time counts as 0 or 1, whichever is nearer to the line between the event's labels (p = 1 at t =
+    0).
     """
     raw = run.raw
     time = np.arange(raw.time.min(initial=0), 0)
@@ -307,7 +308,9 @@ def in_time(run: Run) -> InTime:
     groups = np.split(np.arange(len(raw.event)), first[1:])
     for row, event, mine in zip(p, events, groups, strict=False):  # no labels: one empty group
         known, values = np.append(raw.time[mine], 0), np.append(raw.p_nuc[mine], 1)
-        row[:] = np.where(time >= -run.lifetime[event], np.interp(time, known, values), np.nan)
+        between = np.interp(time, known, values)
+        decided = np.where(np.isin(time, known), between, np.rint(between))
+        row[:] = np.where(time >= -run.lifetime[event], decided, np.nan)
     curves = (np.empty(0),) * 4
     if p.size:
         curves = (time, np.nanmean(p, axis=0), *np.nanquantile(p, [0.16, 0.84], axis=0))

@@ -18,8 +18,8 @@ class PaperSystem:
     """R, L, h of one system and the paper's values; None: the paper gives none.
 
     growth: MCS until the droplet fills half the system. radius: mean Rg of the largest cluster,
-    lattice units. mse: of the CNN on its test set; network, training: which CNN, and on how many
-    configurations.
+    lattice units. magnetization: range of m that figure 2 shows. mse: of the CNN on its test set;
+    network, training: which CNN, and on how many configurations.
     """
 
     range: int
@@ -30,6 +30,7 @@ class PaperSystem:
     radius: float | None = None
     configurations: str | None = None
     correlation: str | None = None
+    magnetization: tuple[float, float] | None = None
     mse: float | None = None
 
     @property
@@ -61,6 +62,7 @@ SYSTEMS = (
         growth=20,
         configurations="14 422",
         correlation="very weak",
+        magnetization=(0.725, 0.825),
         mse=5.65e-3,
     ),
     PaperSystem(10, 200, 1.210, AT_LEAST, radius=19.42, configurations=NEAR_SPINODAL, mse=0.0052),
