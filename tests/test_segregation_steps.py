@@ -118,6 +118,11 @@ def test_before_training_a_step_is_none_and_means_are_kept():
     assert torch.equal(several[:, 0], network.step(coarse, 2))
     assert torch.equal(several[:, 1], network.step(network.step(coarse, 2), 3))
     assert not torch.equal(network.step(coarse, 2), network.step(coarse, 3))
+    # from a field of one of the kept times on: the steps that are left
+    assert torch.equal(network.onwards(fields, 0), found)
+    assert torch.equal(network.onwards(network.theory(fields, network.first), 1), found)
+    late = network.step(resampled(fields, 16), 7)
+    assert torch.equal(network.onwards(fields, 8), resampled(late, 32))
     assert len(network.maps(fields)) > 4
 
 

@@ -141,10 +141,16 @@ def extrapolated(record: Record) -> list[Claim]:
     by_seed = {lam: missed(found) for lam, found in own.items()}
     share = {lam: seeds.mean(found) if own[lam] else None for lam, found in by_seed.items()}
     two = all(own.values())
+    steps = [
+        step
+        for d, step in zip(numbers.diagram.density, numbers.diagram.step, strict=True)
+        if not np.isclose(d, numbers.about.density)
+    ]
+    resolution = float(max(steps, default=0.0) / np.sqrt(12))
     spread = extrapolation.spreads(own[PAPERS], own[NONE]) if two else None
     words = f"share of boundaries at {where} more than {FAR:g} off or not there"
     return [
-        *(distance(own[PAPERS], i, where, claim) for i in range(len(BOUNDARIES))),
+        *(distance(own[PAPERS], i, where, resolution, claim) for i in range(len(BOUNDARIES))),
         claim(
             f"lambda = 0.01: {words}",
             "accurate",
@@ -172,18 +178,27 @@ def extrapolated(record: Record) -> list[Claim]:
     ]
 
 
-def distance(own: list[Place], boundary: int, where: str, claim) -> Claim:
-    """How far regularized networks put one boundary from the physical one."""
+def distance(own: list[Place], boundary: int, where: str, resolution: float, claim) -> Claim:
+    """How far regularized networks put one boundary from the physical one.
+
+    resolution: of a temperature, by the distance of those that were run; in the error.
+    """
     here = [p for p in own if p.boundary == boundary]
     found = seeds.mean(extrapolation.by_seed(here, extrapolation.mean_distance)) if here else None
     none = sum(not np.isfinite(p.temperature.value) for p in here)
+    if found is not None:
+        found = Estimate(found.value, float(np.hypot(found.error, resolution)))
+    notes = [
+        f"{none} of {len(here)} have no crossing, left out" if none else "",
+        f"both are read off the same temperatures, which tell no more than {resolution:.1g}",
+    ]
     return claim(
         f"lambda = 0.01 extrapolates {BOUNDARIES[boundary]}: mean |network - physical| temperature "
         f"at {where}",
         "able to",
         below(FAR),
         found,
-        f"{none} of {len(here)} have no crossing, left out" if none else "",
+        "; ".join(filter(None, notes)),
     )
 
 

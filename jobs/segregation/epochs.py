@@ -8,10 +8,11 @@ epochs and then falls linearly to 0, as in the authors' code.
 """
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import softplus
 
 from jobs import distributed, training
@@ -270,7 +271,7 @@ def augmented(*fields: Tensor) -> list[Tensor]:
     return [(field.transpose(1, 2) if transpose else field).flip(axes) for field in moved]
 
 
-def predict(generator: nn.Module, fields: Tensor) -> Tensor:
+def predict(generator: Callable[[Tensor], Tensor], fields: Tensor) -> Tensor:
     """Answers without noise, float32 (n, L, L) on the CPU, to fields (n, L, L) on the generator's
     device.
     """

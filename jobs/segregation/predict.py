@@ -81,14 +81,14 @@ def answer_ages(system: System, model: str, device, name: str, progress: Progres
         progress.say(f"{system.folder / predictability.NAME}: {error}; collect makes it anew")
         return
     trained_as = shards.check(system.training(model) / "test.h5")
-    made_from = f"{about['content_digest']} {trained_as}"
+    made_from = f"{about['content_digest']} {trained_as} by age"
     try:
         shards.check(target, made_from=made_from)
         return
     except (FileNotFoundError, shards.BadFileError):
         pass
     network = network_of(system, model, name, progress.say)
-    found = np.stack([answers(network, given) for given in inputs["input"]])
+    found = np.stack([answers(network, given, age) for age, given in enumerate(inputs["input"])])
     attributes = {
         **provenance.block(system.config, device.name),
         "config_digest": digest(system.config),

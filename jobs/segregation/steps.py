@@ -124,6 +124,13 @@ class Steps(nn.Module):
         coarse = self.start(fields)
         return self.net.maps(coarse, None, -torch.ones_like(coarse[:, 0, :1]))
 
+    def onwards(self, fields: Tensor, age: int) -> Tensor:
+        """The ends of fields (n, L, L) of times[age]: those of the steps that are left."""
+        if age == 0:
+            return self(fields)
+        coarse = resampled(fields, self.side)
+        return resampled(self.follow(coarse, age - 1, self.count + 1 - age)[:, -1], self.size)
+
     def forward(self, fields: Tensor, number: int | None = None, steps: int = 0) -> Tensor:
         """The ends of mixed fields (n, L, L); in training, with a number, `follow`."""
         if number is not None:

@@ -11,6 +11,7 @@ from jobs import predicting
 from jobs.rundir import System
 from jobs.segregation import epochs, train
 from jobs.segregation.networks import Generator
+from jobs.segregation.steps import Steps
 
 
 def trained(system: System, models: list[str] | None, say: Callable[[str], None]) -> list[str]:
@@ -21,7 +22,9 @@ def trained(system: System, models: list[str] | None, say: Callable[[str], None]
     ]
 
 
-def network_of(system: System, name: str, device: str, say: Callable[[str], None]) -> Generator:
+def network_of(
+    system: System, name: str, device: str, say: Callable[[str], None]
+) -> Generator | Steps:
     """The trained generator of a name.  Raises UserError without a sound checkpoint."""
     return predicting.restored(
         train.build(system.config, name),
@@ -33,17 +36,18 @@ def network_of(system: System, name: str, device: str, say: Callable[[str], None
     )
 
 
-def answers(network: Generator, fields: np.ndarray) -> np.ndarray:
+def answers(network: Generator | Steps, fields: np.ndarray, age: int = 0) -> np.ndarray:
     """What the network makes of fields (n, L, L), float32 (n, L, L), without noise: a function of
-    the field alone.
+    the field alone, and, of a network that goes in steps, of which of the kept times it is of.
     """
     device = next(network.parameters()).device
-    return epochs.predict(
-        network, torch.from_numpy(np.asarray(fields, np.float32)).to(device)
-    ).numpy()
+    given = torch.from_numpy(np.asarray(fields, np.float32)).to(device)
+    if isinstance(network, Steps):
+        return epochs.predict(lambda piece: network.onwards(piece, age), given).numpy()
+    return epochs.predict(network, given).numpy()
 
 
-def activations(network: Generator, field: np.ndarray) -> list[np.ndarray]:
+def activations(network: Generator | Steps, field: np.ndarray) -> list[np.ndarray]:
     """Activation maps of every layer for one field (L, L), float32 (channels, h, w): encoder,
     decoder, the answer's logits.
     """
