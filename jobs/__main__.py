@@ -9,14 +9,25 @@ if __name__ == "__main__":  # the imports take a second
 
 import argparse
 import errno
-import importlib
 import os
 import sys
 import traceback
 from collections.abc import Callable
 
-from jobs import UserError, config, requeues, revision, rundir, signals, status, units, work
-from jobs.options import STAGES, STUDIES, parsed
+from jobs import (
+    UserError,
+    config,
+    reference,
+    requeues,
+    revision,
+    rundir,
+    signals,
+    status,
+    units,
+    work,
+)
+from jobs import study as studies
+from jobs.options import parsed
 from jobs.progress import Progress
 
 
@@ -25,11 +36,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = parsed(arguments)
     try:
         if options.command == "status":
-            study, systems = rundir.load(options.run, STUDIES)
+            study, systems = rundir.load(options.run)
             print(status.report(options.run, study, systems))
             return 0
         if options.command == "plan":
             print(plan(options))
+            return 0
+        if options.command == "configs":
+            print(reference.text())
             return 0
         place = units.here(options.task)
     except UserError as error:
@@ -67,11 +81,12 @@ def plan(options: argparse.Namespace) -> str:
     """How much an array can share: "units networks".  Mistakes in the config, or another one in
     RUN, are said before hours in a queue.
     """
-    model, source = STUDIES[options.study], str(options.config)
+    study = studies.of(options.study)
     raw, systems = wanted(options, options.study, trains=True)
     if options.run is not None:
-        rundir.prepare(options.run, raw, model, source)
-    return f"{sum(each.generate.units for each in systems)} {sum(len(each.train.networks) for each in systems)}"
+        rundir.prepare(options.run, raw, study, str(options.config))
+    networks = [len(each.train.networks) for each in systems if "train" in study.stages]
+    return f"{sum(each.generate.units for each in systems)} {sum(networks)}"
 
 
 def wanted(options: argparse.Namespace, study: str, trains: bool) -> tuple[dict, list]:
@@ -83,13 +98,14 @@ def wanted(options: argparse.Namespace, study: str, trains: bool) -> tuple[dict,
         options.config = options.run / "config.yaml"
         if not options.config.is_file():
             raise UserError(f"{options.run}: no config.yaml there yet: give CONFIG.yaml as well")
-    model, source = STUDIES[study], str(options.config)
+    model, source = studies.of(study).config, str(options.config)
     raw = config.read(options.config, options.settings, study)
     try:
         systems = list(config.systems(raw, model, source).values())
     except UserError as error:
-        for other in STUDIES.keys() - {study} if "unknown key" in str(error) else ():
-            if raw["study"] in (study, other) and fits(raw | {"study": other}, STUDIES[other]):
+        others = studies.models() if "unknown key" in str(error) else {}
+        for other in sorted(others.keys() - {study}):
+            if raw["study"] in (study, other) and fits(raw | {"study": other}, others[other]):
                 raise UserError(f"{source}: this is a {other} config, not {study}'s") from None
         raise
     problems = [system.untrainable() for system in systems] if trains else []
@@ -108,7 +124,7 @@ def fits(raw: dict, model: type[config.Section]) -> bool:
 
 def run(options: argparse.Namespace, place: units.Place) -> int:
     """One stage (or all) of a study, on this rank.  Ranks meet only where `agreed` is."""
-    share = units.workers(place)
+    share, study = units.workers(place), studies.of(options.command)
     (systems, device), problems = agreed(place, lambda: prepare(options, share), (None, None))
     if problems:
         return complain(problems, place)
@@ -128,22 +144,21 @@ def run(options: argparse.Namespace, place: units.Place) -> int:
         if options.stage in ("generate", "collect", "all"):
             failed, problems = data(options, systems, place, device, progress)
         goes_on = options.stage != "all" or place.tasks == 1
-        if not goes_on:
+        if not goes_on and study.last:
             progress.say(
-                f"an array's tasks do not wait for one another: run train and {STAGES[options.command][-2]} when all are through"
+                f"an array's tasks do not wait for one another: run train and {study.last} when all are through"
             )
-        if options.stage in ("train", "all") and goes_on and not problems and not failed:
+        trains = "train" in study.stages and options.stage in ("train", "all")
+        if trains and goes_on and not problems and not failed:
             failed, problems = agreed(
                 place, lambda: train(options, systems, place, device, progress), 0
             )
             failed = sum(place.gather(failed))
             progress.end()
-        if options.stage == "large":
-            stage = importlib.import_module(f"jobs.{options.command}.large")
-            _, problems = agreed(place, lambda: stage.run(systems, place, device, progress), None)
-        last = STAGES[options.command][-2]  # predict, or rollout
-        if options.stage in (last, "all") and goes_on and not problems and not failed:
-            stage = importlib.import_module(f"jobs.{options.command}.{last}")
+        then = study.last if options.stage == "all" else options.stage
+        last = then is not None and then == study.last
+        if (last and goes_on and not problems and not failed) or then in study.apart:
+            stage = study.stage(then)
             failed, problems = agreed(
                 place, lambda: stage.run(systems, place, options, device, progress), 0
             )
@@ -167,10 +182,8 @@ def data(
     """Generate and collect, or one of them: (units that failed, problems).  What collect finds
     damaged `all` makes anew, once.
     """
-    generating, collecting = (
-        importlib.import_module(f"jobs.{options.command}.{name}")
-        for name in ("generate", "collect")
-    )
+    study = studies.of(options.command)
+    generating, collecting = study.stage("generate"), study.stage("collect")
     alone = [] if place.rank else systems  # rank 0 collects, the others wait
     for asked in (options.stage, "collect"):
         if options.stage in ("generate", "all"):
@@ -221,17 +234,16 @@ def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir
 
     if options.workers is not None and options.workers < 1:
         raise UserError(f"--workers {options.workers}: expected at least 1")
+    study = studies.of(options.command)
     given = [
-        f"--{name}"
-        for name in ("output", "model", "window", "map", "frames")
-        if getattr(options, name, None) is not None
+        option
+        for option in ("--output", "--model", *(study.own.options if study.own else ()))
+        if getattr(options, option.removeprefix("--"), None) is not None
     ]
-    last = STAGES[options.command][-2]
-    if options.input is not None and options.stage != last:
-        raise UserError(f"--input goes with the stage {last}, not {options.stage}")
+    if options.input is not None and options.stage != study.last:
+        raise UserError(f"--input goes with the stage {study.last}, not {options.stage}")
     if given and options.input is None:
         raise UserError(f"{', '.join(given)}: only with --input FILE")
-    model, source = STUDIES[options.command], str(options.config)
     trains = options.stage in ("all", "train")
     raw, _ = wanted(options, options.command, trains)  # its mistakes come before the device's
     try:
@@ -241,7 +253,7 @@ def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir
         raise UserError(
             f"--device {options.device}{f' on node {node}' if node else ''}: {error}"
         ) from None
-    return rundir.prepare(options.run, raw, model, source), device
+    return rundir.prepare(options.run, raw, study, str(options.config)), device
 
 
 def train(
@@ -254,9 +266,9 @@ def train(
     """Train this rank's share of the networks; how many failed."""
     from jobs import training  # torch takes seconds to import
 
-    stage = importlib.import_module(f"jobs.{options.command}.train")
+    study = studies.of(options.command)
     slots = options.workers if device.kind == "gpu" else None
-    return training.train(stage, systems, place, device, options.device, slots, progress)
+    return training.train(study, systems, place, device, options.device, slots, progress)
 
 
 def collect(

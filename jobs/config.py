@@ -237,7 +237,7 @@ def _lists(raw: dict, model: type[Section], path: tuple = ()) -> dict[tuple, lis
 # ---- explaining
 
 
-def _section(annotation) -> type[Section] | None:
+def block_of(annotation) -> type[Section] | None:
     """The block that a field holds, by itself or by name."""
     options = [annotation, *typing.get_args(annotation)]
     return next((o for o in options if isinstance(o, type) and issubclass(o, Section)), None)
@@ -257,7 +257,7 @@ def _field(model: type[Section], path):
         field = model.model_fields.get(str(name))
         if field is None:
             return None
-        model, named = _section(field.annotation), typing.get_origin(field.annotation) is dict
+        model, named = block_of(field.annotation), typing.get_origin(field.annotation) is dict
     return field
 
 
@@ -275,10 +275,10 @@ def expected(field) -> str:
             kinds.append("a list of " + (", ".join(map(str, choices)) if choices else "numbers"))
         elif typing.get_origin(option) is dict:
             kinds.append(
-                "blocks by name, each with keys: " + ", ".join(_section(option).model_fields)
+                "blocks by name, each with keys: " + ", ".join(block_of(option).model_fields)
             )
-        elif _section(option):
-            kinds.append("a block of keys: " + ", ".join(_section(option).model_fields))
+        elif block_of(option):
+            kinds.append("a block of keys: " + ", ".join(block_of(option).model_fields))
         else:
             kinds.append(
                 {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[
@@ -324,10 +324,10 @@ def explain(error: pydantic.ValidationError, model: type[Section]) -> list[str]:
                 named = False
                 continue
             annotation = block.model_fields[name].annotation if name in block.model_fields else None
-            block, named = _section(annotation), typing.get_origin(annotation) is dict
+            block, named = block_of(annotation), typing.get_origin(annotation) is dict
         path, field = ".".join(names), _field(model, names)
         if mistake["type"] == "extra_forbidden":
-            parent = model if len(names) == 1 else _section(_field(model, names[:-1]).annotation)
+            parent = model if len(names) == 1 else block_of(_field(model, names[:-1]).annotation)
             said = (
                 len(lines) < MOST_MISTAKES
             )  # of many that are not, what was meant is not looked for

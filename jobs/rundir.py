@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs import UserError, config, notes, revision, shards
+from jobs import study as studies
 from jobs.config import Section
+from jobs.study import Study
 
 FOLDER = 1000  # shards in a folder, at most
 
@@ -64,23 +66,12 @@ class System:
     def training_failure(self, name: str) -> Path:
         return self.folder / "log" / f"train-{name.replace('/', '-')}.failed"
 
-    @property
-    def large(self) -> Path:
-        """The box that is shared by all ranks: its numbers and, as one, its frames."""
-        return self.folder / "large" / "box.h5"
 
-    def rollout(self, case: str, who: str) -> Path:
-        """The frames of a case by the truth or by a network, named as staggered/seed-0."""
-        return self.folder / "rollout" / case / f"{who.replace('/', '-')}.h5"
-
-    def rollout_failure(self, case: str, who: str) -> Path:
-        return self.folder / "log" / f"rollout-{case}-{who.replace('/', '-')}.failed"
-
-
-def prepare(run: Path, raw: dict, model: type[Section], source: str) -> list[System]:
+def prepare(run: Path, raw: dict, study: Study, source: str) -> list[System]:
     """Create RUN, or find it made for the same config; the systems in it.  UserError if it cannot
     be used.
     """
+    model = study.config
     raw = revision.resolved(raw, model, run)
     wanted = config.systems(raw, model, source)
     try:
@@ -98,11 +89,11 @@ def prepare(run: Path, raw: dict, model: type[Section], source: str) -> list[Sys
                     f"{run}: not a run directory: it holds {strangers[0]} but no config.yaml; "
                     "choose another --run"
                 )
-        _claim(run, wanted, config.to_yaml(wanted.get("", raw)), model)
+        _claim(run, wanted, config.to_yaml(wanted.get("", raw)), study)
         for name, system in wanted.items():
             if name:
                 (run / name).mkdir(exist_ok=True)
-                _claim(run / name, {"": system}, config.to_yaml(system), model)
+                _claim(run / name, {"": system}, config.to_yaml(system), study)
             for folder in ("generate", "log"):
                 (run / name / folder).mkdir(exist_ok=True)
         (run / "log").mkdir(exist_ok=True)
@@ -114,17 +105,17 @@ def prepare(run: Path, raw: dict, model: type[Section], source: str) -> list[Sys
     return [System(name, run / name, system) for name, system in wanted.items()]
 
 
-def load(run: Path, models: dict[str, type[Section]]) -> tuple[str, list[System]]:
+def load(run: Path) -> tuple[str, list[System]]:
     """The study and the systems of an existing run directory."""
     path = run / "config.yaml"
     if not path.is_file():
         raise UserError(f"{run}: not a run directory: it has no config.yaml")
     raw = config.read(path, [], "")
-    if raw.get("study") not in models:
+    if raw.get("study") not in studies.NAMES:
         raise UserError(
             f"{path}: not a run directory of this program: study = {raw.get('study')!r}"
         )
-    model = models[raw["study"]]
+    model = studies.of(raw["study"]).config
     found = config.systems(revision.resolved(raw, model, run), model, str(path))
     return raw["study"], [System(name, run / name, system) for name, system in found.items()]
 
@@ -135,7 +126,7 @@ def _writable(folder: Path) -> None:
     probe.unlink(missing_ok=True)
 
 
-def _claim(folder: Path, wanted: dict[str, Section], text: str, model: type[Section]) -> None:
+def _claim(folder: Path, wanted: dict[str, Section], text: str, study: Study) -> None:
     """Write folder/config.yaml, or compare with the one that is there.  Many ranks may do this at
     once.
     """
@@ -154,8 +145,8 @@ def _claim(folder: Path, wanted: dict[str, Section], text: str, model: type[Sect
         finally:
             temporary.unlink(missing_ok=True)
     try:
-        present = revision.resolved(config.read(path, [], ""), model, folder)
-        present = config.systems(present, model, str(path))
+        present = revision.resolved(config.read(path, [], ""), study.config, folder)
+        present = config.systems(present, study.config, str(path))
     except UserError as error:
         first = str(error).splitlines()[0]
         raise UserError(
@@ -176,18 +167,26 @@ def _claim(folder: Path, wanted: dict[str, Section], text: str, model: type[Sect
         for key in sorted(set(old) | set(new)):
             if old.get(key) == new.get(key):
                 continue
-            if (key == "generate.units" and old[key] < new[key]) or free(key, folder / name):
+            if (key == "generate.units" and old[key] < new[key]) or free(key, folder / name, study):
                 renewed = True
             else:
                 changes[key] = f"{key} is {old.get(key)} there and {new.get(key)} here"
     if changes:
         hint = "choose another --run"
-        if all(key.startswith("large.") for key in changes):
-            hint += f", or remove {folder / 'large'}"
-        elif all(key.startswith("collect.") for key in changes):
+        made = next(
+            (
+                made
+                for made, keys in study.begins.items()
+                if all(key.startswith(keys) for key in changes)
+            ),
+            None,
+        )
+        if all(key.startswith("collect.") for key in changes):
             hint += " (to collect the same units again, link this run's generate folder into it)"
-        elif all(key.startswith(("train.", "unsupervised.")) for key in changes):
+        elif made == "train":
             hint += " (to train otherwise on the same data, link this run's generate folder, or dataset.h5 and data, into it)"
+        elif made is not None:
+            hint += f", or remove {folder / made}"
         elif list(changes) == ["generate.units"]:
             hint = "the number of units may grow, not shrink"
         raise UserError(
@@ -198,20 +197,14 @@ def _claim(folder: Path, wanted: dict[str, Section], text: str, model: type[Sect
         os.replace(temporary, path)
 
 
-def free(key: str, folder: Path) -> bool:
+def free(key: str, folder: Path, study: Study) -> bool:
     """Whether a config value may change in a run directory: it names what to do next, or nothing
     was made with it yet.
     """
-    lists = ("models", "splits", "folds", "sets", "regularization", "seeds")
-    listing = key in [f"train.{name}" for name in lists] or key.startswith(
-        ("predict.", "film.", "rollout.")
-    )
-    unborn = [block for block in ("train", "large") if not (folder / block).exists()]
-    begins = {"train": ("train.", "unsupervised."), "large": ("large.",)}
-    return (
-        listing
-        or key == "large.checkpoint"
-        or any(key.startswith(begins[block]) for block in unborn)
+    if key.startswith(study.free):
+        return True
+    return any(
+        key.startswith(keys) and not (folder / made).exists() for made, keys in study.begins.items()
     )
 
 

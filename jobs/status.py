@@ -4,12 +4,14 @@ Units are counted by their names: what carries a final name is whole (shards.py)
 at their content.
 """
 
+import importlib
 import time
 from pathlib import Path
 
 import h5py
 
 from jobs import notes, requeues
+from jobs import study as studies
 from jobs.progress import duration, rate
 from jobs.rundir import FOLDER, System
 
@@ -19,6 +21,8 @@ ALIVE = 60.0  # seconds: an older heartbeat belongs to a process that was killed
 def report(run: Path, study: str, systems: list[System]) -> str:
     """The text that `status` prints."""
     lines = [f"{run}: {study}, {len(systems)} system{'s' * (len(systems) != 1)}"]
+    module = studies.of(study).report
+    own = importlib.import_module(f"jobs.{study}.{module}").lines if module else lambda system: []
     total = done = 0
     failures = []
     for system in systems:
@@ -32,12 +36,10 @@ def report(run: Path, study: str, systems: list[System]) -> str:
             if unit not in finished and system.failure(unit).name in failed
         ]
         dataset = (
-            "dataset.h5 is there"
-            if _complete(system.folder / "dataset.h5")
-            else "no dataset.h5 yet"
+            "dataset.h5 is there" if complete(system.folder / "dataset.h5") else "no dataset.h5 yet"
         )
         lines.append(f"  {system.name or 'units'}: {len(finished)} of {count} done, {dataset}")
-        lines += _networks(system) + _rollouts(system) + _large(system)
+        lines += _networks(system) + own(system)
         lines += [f"    set aside: {bad}" for bad in _set_aside(system)]
     if len(systems) > 1:
         lines.append(f"  all: {done} of {total} units done")
@@ -87,7 +89,7 @@ def _networks(system: System) -> list[str]:
         }
     )
     names = list(dict.fromkeys([*system.config.train.networks, *begun]))
-    trained = [name for name in names if _complete(system.training(name) / "test.h5")]
+    trained = [name for name in names if complete(system.training(name) / "test.h5")]
     lines = [f"    networks: {len(trained)} of {len(names)} trained"]
     for name in names:
         metrics = system.training(name) / "metrics.csv"
@@ -105,47 +107,13 @@ def _networks(system: System) -> list[str]:
     return lines
 
 
-def _rollouts(system: System) -> list[str]:
-    """How many rollouts are whole, where a study has them and they have begun."""
-    top = system.folder / "rollout"
-    failures = sorted((system.folder / "log").glob("rollout-*.failed"))
-    if not top.exists() and not failures:
-        return []
-    whole = [path for path in sorted(top.glob("*/[!.]*.h5")) if _complete(path)]
-    begun = [path for path in sorted(top.glob("*/.*.parts/state.h5")) if _complete(path)]
-    truths = sum(path.stem in ("truth", "sensitivity") for path in whole)
-    lines = [f"    rollouts: {len(whole) - truths} by networks and {truths} by the solver done"]
-    lines[0] += ", with costs.h5" if _complete(top / "costs.h5") else ""
-    for path in begun:
-        lines.append(
-            f"    begun: rollout {path.parent.parent.name}, {path.parent.stem.lstrip('.')}"
-        )
-    lines += [f"    failed: {path.stem}: {notes.text(path).strip()}" for path in failures]
-    return lines
-
-
-def _large(system: System) -> list[str]:
-    """How far the box is that all ranks share, where it has begun."""
-    box = system.large
-    if not box.parent.exists():
-        return []
-    if _complete(box):
-        return [f"    large: {box} is there"]
-    states = [path for path in sorted(box.parent.glob(".state/step-*/state.h5")) if _complete(path)]
-    frames = len(list(box.parent.glob("frames/frame-*")))
-    return [
-        f"    large: begun, {frames} frames; "
-        + (f"a state to go on from, {states[-1].parent.name}" if states else "no state yet")
-    ]
-
-
 def duration_left(beat: dict) -> float:
     """Seconds until this process is through with its own share."""
     speed = beat["units_per_second"]
     return (beat["total"] - beat["done"]) / speed if speed else float("inf")
 
 
-def _complete(path: Path) -> bool:
+def complete(path: Path) -> bool:
     """A quick look: the file opens and carries its closing mark.  generate and collect check the
     content as well.
     """

@@ -4,7 +4,7 @@ last checkpoint.
 A unit is one network to train, named by its folder below RUN/train, such as event/torus/fold-3.  On
 a CPU a unit trains on `train.threads` threads, so that its result does not depend on how many
 others train beside it.  Under torchrun all processes train one unit after another together, where
-the study's networks can be (its train module says TOGETHER = True).
+the study's networks can be (Study.together).
 """
 
 import contextlib
@@ -31,6 +31,7 @@ from jobs import UserError, distributed, shards, signals
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
+from jobs.study import Study
 from jobs.units import Place
 from kernels.device import available_cores
 
@@ -94,7 +95,7 @@ class Tally:
 
 
 def train(
-    stage: ModuleType,
+    study: Study,
     systems: list[System],
     place: Place,
     device,
@@ -104,20 +105,18 @@ def train(
 ) -> int:
     """Train this process's share of the units of all systems; the number of units that failed.
 
-    `stage` is a study's train module: check(system) raises UserError for data that cannot be used;
-    finished(system, name, say) -> whether a network is trained; fit(system, name, device, report)
-    -> a line about the result; OWN_KERNELS: torch needs no GPU for it, and one network at a time
-    takes all of one.  The names are config.train.networks.  asked: auto, cpu or gpu, as the user
-    said.  slots: how many train side by side; None: as many as there are cores, or as fit into a
-    GPU's memory.
+    The study's train module is as jobs/study.py says; the networks' names are
+    config.train.networks.  asked: auto, cpu or gpu, as the user said.  slots: how many train side
+    by side; None: as many as there are cores, or as fit into a GPU's memory.
     """
+    stage = study.stage("train")
     for system in systems:
         stage.check(system)
     everything = [Unit(system, name) for system in systems for name in system.config.train.networks]
     together = place.together
-    if together and not getattr(stage, "TOGETHER", False):
+    if together and not study.together:
         raise UserError(
-            f"{stage.__name__}: each network is trained by one process: start several by an array or mpiexec, not by torchrun"
+            f"{study.name} train: each network is trained by one process: start several by an array or mpiexec, not by torchrun"
         )
     mine = Place(place.task, place.tasks).share(everything) if together else place.share(everything)
     missing = unfinished(stage, mine, progress.say) if not together or place.rank == 0 else []
@@ -128,8 +127,7 @@ def train(
     )
     if not missing:
         return 0
-    own = getattr(stage, "OWN_KERNELS", False)
-    name = device.kind if own else torch_device(device, asked, progress.say)
+    name = device.kind if study.own_kernels else torch_device(device, asked, progress.say)
     threads = max(system.config.train.threads for system in systems)
     slots = (
         1

@@ -21,7 +21,7 @@ fi
 if [ "$ranks" -gt 1 ] && [ "$STAGE" != analysis ]; then
   export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
   launcher=($LAUNCHER)
-  if [ "$STAGE" = train ] && grep -q '^TOGETHER = True' "$QUENCH/jobs/$STUDY/train.py"; then   # all ranks train one network, by torch
+  if [ "$STAGE" = train ] && "$PYTHON" -c "from jobs import study; exit(not study.of('$STUDY').together)"; then   # all ranks train one network, by torch
     export MASTER_ADDR=${MASTER_ADDR:-$([ -n "$job" ] && hostname || echo 127.0.0.1)}
     export MASTER_PORT=${MASTER_PORT:-$((20000 + ${job:-$$} % 20000))} WORLD_SIZE=$ranks
     if [ -n "$job" ]; then

@@ -32,7 +32,7 @@ import yaml
 
 from jobs import UserError, checkpoint, config, shards
 from jobs.__main__ import main as quench
-from jobs.options import STUDIES
+from jobs.study import NAMES, models
 from tests.fault_study import CONFIGS, STAGES, results
 
 ROOT = Path(__file__).parent.parent
@@ -130,7 +130,7 @@ class Configs:
 
     def __init__(self, study: str):
         self.study, self.dice, self.bases = study, random.Random(f"configs {study}"), {}
-        for name, model in STUDIES.items():
+        for name, model in models().items():
             found = []
             for path in sorted((ROOT / "jobs" / name).glob("*.yaml")):
                 found.append(tree(yaml.safe_load(path.read_text())))
@@ -180,7 +180,7 @@ class Configs:
                 other = self.dice.choice([*places(block)])
                 parent[at][1] = json.loads(json.dumps(other[1][other[2]][1]))
             elif kind == "foreign":
-                blocks = self.dice.choice(self.bases[self.dice.choice([*STUDIES])])
+                blocks = self.dice.choice(self.bases[self.dice.choice([*NAMES])])
                 key, item = self.dice.choice(blocks)
                 item = json.loads(json.dumps(item))
                 block[:] = [each for each in block if each[0] != key] + [[key, item]]
@@ -266,7 +266,7 @@ def verdict(study: str, path: Path, settings: list[str], run: Path) -> str:
             if code != 0:
                 return f"plan ended with {code}: {said[:300]}"
             raw = config.read(path, settings, study)
-            systems = list(config.systems(raw, STUDIES[study], str(path)).values())
+            systems = list(config.systems(raw, models()[study], str(path)).values())
             if len(systems) > MOST_FOLDERS:  # a folder for each takes its time
                 return late(began) or "valid"
             for stage in ("plan --run", "plan --run again"):
@@ -565,7 +565,7 @@ def main() -> None:
         default=10,
         help="changed bytes of each kind of file after which the next stage is run",
     )
-    options.add_argument("--studies", nargs="*", default=list(STUDIES), choices=STUDIES)
+    options.add_argument("--studies", nargs="*", default=list(NAMES), choices=NAMES)
     options = options.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="quench-fuzz-"))
     for study in options.studies:

@@ -19,7 +19,6 @@ from resealed import with_attributes
 
 from jobs import UserError, checkpoint, rundir, shards
 from jobs.coarsening import epochs, fields, train, trained
-from jobs.coarsening.config import Coarsening
 from kernels.device import select
 
 GENERATE = {
@@ -59,7 +58,7 @@ def made(quench, tmp_path):
         for stage in ("generate", "collect"):
             code, lines = quench("coarsening", stage, path, "--run", tmp_path / name)
             assert code == 0, lines
-        return rundir.load(tmp_path / name, {"coarsening": Coarsening})[1][0]
+        return rundir.load(tmp_path / name)[1][0]
 
     return make
 

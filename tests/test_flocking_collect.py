@@ -178,11 +178,10 @@ def test_shards_are_read_one_at_a_time(made, monkeypatch):
         lambda path, **attributes: reads.append(path.name) or plain(path, **attributes),
     )
     from jobs import rundir
-    from jobs.flocking.config import Flocking
     from jobs.progress import Progress
     from jobs.units import Place
 
-    system = rundir.load(made, {"flocking": Flocking})[1][0]
+    system = rundir.load(made)[1][0]
     with Progress(made / "log", "collect", Place()) as progress:
         data = collect.dataset(system, progress)
     assert reads == [f"unit-{unit:05d}.h5" for unit in range(5)]

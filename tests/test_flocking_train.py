@@ -15,10 +15,9 @@ import yaml
 from resealed import with_attributes
 from test_flocking_phases import poisson
 
-from jobs import UserError, checkpoint, rundir, shards
+from jobs import UserError, checkpoint, rundir, shards, study
 from jobs.config import digest
 from jobs.flocking import epochs, train
-from jobs.flocking.config import Flocking
 from jobs.flocking.networks import PhaseNetwork
 from jobs.rundir import System
 from jobs.shards import Data
@@ -71,7 +70,7 @@ def planted(
         "train": {"batch": 16, "seeds": 1, "max_epochs": 6, **settings},
     }
     Path(f"{run}.yaml").write_text(yaml.safe_dump(raw))
-    made = rundir.prepare(run, raw, Flocking, "planted")[0]
+    made = rundir.prepare(run, raw, study.of("flocking"), "planted")[0]
     replica = np.arange(count) // samples if replica is None else replica
     density = np.full(count, 3.0) if density is None else density
     columns = {

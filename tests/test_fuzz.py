@@ -3,11 +3,11 @@
 import fuzz_study
 import pytest
 
-from jobs.options import STUDIES
+from jobs.study import NAMES
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize("study", NAMES)
 def test_odd_configs_are_valid_or_refused(study, tmp_path, quench):
     found, defects = fuzz_study.configs(study, 60, tmp_path)
     assert defects == []

@@ -11,7 +11,7 @@ import pytest
 from fault_study import CONFIGS, STAGES, Study, results
 
 from jobs import rundir, status
-from jobs.options import STUDIES
+from jobs.study import NAMES
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_nothing_is_lost(nucleation, fault, request, tmp_path):
 
 
 def test_the_configs_of_the_study_are_whole():
-    assert set(CONFIGS) == set(STAGES) == set(STUDIES)
+    assert set(CONFIGS) == set(STAGES) == set(NAMES)
 
 
 @pytest.mark.parametrize("years", [-2, 0, 2])
@@ -61,6 +61,6 @@ def test_status_with_a_clock_that_jumps(quench, small, tmp_path, monkeypatch, ye
     beat = '{"stage": "generate", "done": 1, "total": 2, "units_per_second": 1, "host": "n1", "pid": 4, "time": %f, "log": "a.log"}'
     (run / "log/generate-task-0001-rank-0000.json").write_text(beat % now)
     monkeypatch.setattr(time, "time", lambda: now + years * 3.2e7)
-    said = status.report(run, *rundir.load(run, STUDIES))
+    said = status.report(run, *rundir.load(run))
     assert ("running: 1 process" in said) == (years == 0)
     assert ("silent for 17" in said) == (years != 0)  # thousand hours, not minus so many

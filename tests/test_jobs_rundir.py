@@ -17,9 +17,8 @@ from conftest import command
 from resealed import with_attributes
 
 from jobs import __main__ as main
-from jobs import rundir, shards, status, work
+from jobs import rundir, shards, status, study, work
 from jobs.nucleation import generate
-from jobs.nucleation.config import Nucleation
 from jobs.options import parser
 from jobs.progress import Progress
 from jobs.units import Place
@@ -470,8 +469,8 @@ def test_status_opens_no_unit(quench, small, tmp_path, monkeypatch):
         "nucleation", "generate", small, "--run", run, "--task", "0/1", "--set", "generate.units=3"
     )
     opened = []
-    whole = status._complete
-    monkeypatch.setattr(status, "_complete", lambda path: opened.append(path.name) or whole(path))
+    whole = status.complete
+    monkeypatch.setattr(status, "complete", lambda path: opened.append(path.name) or whole(path))
     assert "3 of 3 done" in "\n".join(quench("status", run)[1])
     assert opened == ["dataset.h5"]
 
@@ -481,7 +480,7 @@ def test_a_hundred_thousand_units_are_counted_by_name(quench, small, tmp_path, m
     run, count = tmp_path / "run", 100_000
     more = ("--set", f"generate.units={count}", "--task", "2/100000")
     assert quench("nucleation", "generate", small, "--run", run, *more)[0] == 0
-    system = rundir.load(run, {"nucleation": Nucleation})[1][0]
+    system = rundir.load(run)[1][0]
     for unit in range(count):
         if unit % 1000 == 0:
             system.shard(unit).parent.mkdir(exist_ok=True)
@@ -513,7 +512,7 @@ def test_all_makes_damaged_units_anew(quench, small, tmp_path):
     options = parser().parse_args(["nucleation", "all", str(small), "--run", str(run)])
     options.settings = []
     with Progress(run / "log", "all", Place()) as progress:
-        systems = rundir.load(run, {"nucleation": Nucleation})[1]
+        systems = rundir.load(run)[1]
         assert main.data(options, systems, Place(), select("cpu"), progress) == (0, [])
     assert digests(run) == before
     assert path.with_name("unit-00001.h5.bad").exists()
@@ -529,8 +528,8 @@ def test_beyond_the_spinodal_is_a_warning(quench, small, tmp_path):
 def test_many_processes_may_create_the_same_run(small, tmp_path):
     raw = rundir.config.read(small, [], "nucleation")
     run = tmp_path / "run"
-    here = rundir.prepare(run, raw, Nucleation, "small")
-    again = rundir.prepare(run, raw, Nucleation, "small")
+    here = rundir.prepare(run, raw, study.of("nucleation"), "small")
+    again = rundir.prepare(run, raw, study.of("nucleation"), "small")
     assert [s.config for s in here] == [s.config for s in again]
     assert sorted(p.name for p in run.iterdir()) == ["config.yaml", "generate", "log"]
 
@@ -550,7 +549,7 @@ def test_killed_and_resumed_gives_the_same_bytes(quench, small, tmp_path):
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert len(units(run)) < 5
-    system = rundir.load(run, {"nucleation": Nucleation})[1][0]
+    system = rundir.load(run)[1][0]
     assert len(work.damaged(system, [*range(4)], None)) <= 2  # not there; none is damaged
     assert quench("nucleation", "all", small, "--run", run, *sizes)[0] == 0
     assert digests(run) == digests(tmp_path / "whole")

@@ -17,7 +17,7 @@ from test_jobs_rundir import digests, units
 
 from jobs import UserError, requeues, signals, training
 from jobs.__main__ import agreed
-from jobs.nucleation import train
+from jobs.study import of
 from jobs.units import Place
 
 LONG = """
@@ -226,7 +226,7 @@ def test_status_shows_requeues(quench, small, tmp_path):
 
 def test_networks_of_one_process_refuse_torchrun(tmp_path):
     with pytest.raises(UserError, match="not by torchrun"):
-        training.train(train, [], Place(ranks=2, together=True), None, "cpu", None, None)
+        training.train(of("nucleation"), [], Place(ranks=2, together=True), None, "cpu", None, None)
 
 
 @pytest.mark.slow

@@ -11,10 +11,9 @@ import yaml
 from resealed import with_attributes
 from torch.nn.functional import binary_cross_entropy
 
-from jobs import UserError, rundir, shards
+from jobs import UserError, rundir, shards, study
 from jobs.config import digest
 from jobs.nucleation import epochs, train
-from jobs.nucleation.config import Nucleation
 from jobs.nucleation.trained import network_of
 from jobs.rundir import System
 from jobs.shards import Data
@@ -48,7 +47,7 @@ def planted(
         "predict": predict or {},
     }
     Path(f"{run}.yaml").write_text(yaml.safe_dump(raw))
-    system = rundir.prepare(run, raw, Nucleation, "planted")[0]
+    system = rundir.prepare(run, raw, study.of("nucleation"), "planted")[0]
     columns = {
         "spins": np.asarray(spins, np.int8),
         "p_nuc": np.asarray(p, np.float32),
@@ -261,7 +260,7 @@ def of_another_study(path):
 
 def of_a_network(path):
     train.fit(
-        rundir.load(path.parent, {"nucleation": Nucleation})[1][0],
+        rundir.load(path.parent)[1][0],
         "event/spins/fold-0",
         "cpu",
         lambda *_: None,

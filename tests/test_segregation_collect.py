@@ -13,10 +13,9 @@ import yaml
 from the_well.data import WellDataset
 from the_well.data.normalization import ZScoreNormalization
 
-from jobs import UserError, fates, revision, rundir, shards, well
+from jobs import UserError, fates, revision, rundir, shards, study, well
 from jobs.config import digest, flat
 from jobs.segregation import collect, fields
-from jobs.segregation.config import Segregation
 from kernels.cahn_hilliard import CahnHilliard
 from kernels.device import select
 
@@ -428,7 +427,7 @@ def test_a_run_from_before_the_revision_is_of_the_first(run, made):
     path = run / "config.yaml"
     text = path.read_text()
     path.write_text("\n".join(x for x in text.splitlines() if "solver_revision" not in x) + "\n")
-    _, [system] = rundir.load(run, {"segregation": Segregation})
+    _, [system] = rundir.load(run)
     assert system.config.generate.solver_revision == 1
     assert revision.note(system.config)
     keys = {k: v for k, v in flat(system.config).items() if k != "generate.solver_revision"}
@@ -438,5 +437,5 @@ def test_a_run_from_before_the_revision_is_of_the_first(run, made):
     keys.pop("generate.units", None)
     before = hashlib.sha256(json.dumps(keys, sort_keys=True).encode()).hexdigest()
     assert digest(system.config) == before  # so that its shards are its own
-    [again] = rundir.prepare(run, yaml.safe_load(SMALL), Segregation, "small.yaml")
+    [again] = rundir.prepare(run, yaml.safe_load(SMALL), study.of("segregation"), "small.yaml")
     assert again.config.generate.solver_revision == 1

@@ -174,7 +174,7 @@ def collected(quench, tmp_path):
 def test_it_learns_more_than_linear_theory_and_goes_on_where_it_stopped(
     quench, collected, monkeypatch
 ):
-    (system,) = rundir.load(collected, {"segregation": Segregation})[1]
+    (system,) = rundir.load(collected)[1]
     whole, parts = collected / "train/l1_forward_steps", collected / "parts"
     assert quench("segregation", "train", "--run", collected)[0] == 0
     arrays, about = shards.read(whole / "test.h5")

@@ -16,11 +16,11 @@ import yaml
 from conftest import ROOT
 from resealed import with_attributes
 
-from jobs import UserError, checkpoint, rundir, shards
+from jobs import UserError, checkpoint, rundir, shards, study
 from jobs.config import digest
 from jobs.rundir import System
 from jobs.segregation import epochs, fields, train
-from jobs.segregation.config import SPLITS, Segregation
+from jobs.segregation.config import SPLITS
 from jobs.segregation.trained import answers, network_of
 from jobs.shards import Data
 
@@ -76,7 +76,7 @@ def planted(run: Path, first, last, *, splits=(0.8, 0.1), seed=5, **settings) ->
         "train": {"width": 8, "batch": 8, "models": MODELS, **settings},
     }
     Path(f"{run}.yaml").write_text(yaml.safe_dump(raw))
-    system = rundir.prepare(run, raw, Segregation, "planted")[0]
+    system = rundir.prepare(run, raw, study.of("segregation"), "planted")[0]
     place = np.random.default_rng(9).permutation(count) / count
     split = np.digitize(place, np.cumsum(splits)).astype(np.int8)
     mean, both = first.mean((1, 2), dtype=np.float64), np.stack([first, last], 1)

@@ -14,12 +14,14 @@ from test_jobs_rundir import digests
 from test_jobs_signals import TOGETHER
 
 from jobs import shards
-from jobs.options import STAGES
+from jobs import study as studies
 from tests.fault_study import CONFIGS as FAULT_CONFIGS
 from tests.fault_study import STAGES as FAULT_STAGES
 
 TEMPLATES = [
-    f"{study}_{stage}" for study, stages in STAGES.items() for stage in (*stages[:-1], "analysis")
+    f"{study}_{stage}"
+    for study in studies.NAMES
+    for stage in (*studies.of(study).stages, "analysis")
 ]
 FRUGAL = ("--", "--cpus-per-task=1", "--mem=500M")
 

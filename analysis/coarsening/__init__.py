@@ -86,6 +86,16 @@ DEFINITIONS = f"""\
 - **Mean squared error** (its root: RMSE): of phi, over the cells of the network's grid and the kept
   frames after the first. Of several starts the error is from starts, of a single one from the eight
   octants of its box (neighbours are not quite independent).
+- **Sensitivity**: the solver itself, started from what the network's grid keeps of the start
+  (the waves that it holds): no network can be expected nearer to the truth. The area and the
+  upsampled F of the long rollout are judged for as long as its area is within 5.5% of the truth's.
+- **One phase alone**: white noise of rms 0.001 about phi = 0, 0.03, 0.97 and 1, which the equation
+  damps. **A cube's symmetry**: noise averaged over the 48 turns and reflections of a cube; the
+  equation keeps it, a network need not.
+- **Local exponents** (large box): straight lines through log of area, F (upsampled) or
+  characteristic length against log t, over stretches of a factor of three; errors over starts.
+  **Characteristic length**: 2 pi over the mean wave number, every wave weighted by the structure
+  factor.
 - **Persistence**: the first frame for all. **Linear extrapolation**: the straight line through the
   first two true frames.
 - **Displacement**: delta = RMSE sqrt(epsilon V / F), the paper's eq. 4 with the flat profile 1/2 (1
@@ -94,8 +104,9 @@ DEFINITIONS = f"""\
 - **Free energy** F: of truth and network on the same (the network's) grid with the same stencil. On
   that grid a flat interface of width epsilon = 3 at spacing 2 has 0.72 to 1.11 of its area,
   depending on where it lies between the cells (0.96 to 0.98 at spacing 1): a network whose layers
-  come to rest elsewhere within a cell has another F for that alone; the area of the surface phi =
-  1/2 is given beside it.
+  come to rest elsewhere within a cell has another F for that alone. Beside it stand the area of the
+  surface phi = 1/2, and F **upsampled**: of the waves that the network's grid holds, on the
+  solver's.
 - **Exponent**: least squares of log F against log t from t = {energy.FIRST:g} until F / V, of the
   truth or where there is none of the network itself, first falls below {energy.LAYERS:g} times 2 /
   L, what two flat layers in a box of side L would have; undetermined where that stretch spans less

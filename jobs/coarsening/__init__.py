@@ -1,3 +1,45 @@
 """Coarsening after spinodal decomposition (Cahn-Hilliard in three dimensions), and networks that
 follow it frame by frame to its end.
 """
+
+from jobs.study import OwnInput, Study
+
+STUDY = Study(
+    name="coarsening",
+    model="Coarsening",
+    last="rollout",
+    apart=("large",),
+    own=OwnInput(
+        what="starts",
+        file="phi, (x, y, z) or (n, x, y, z) on the networks' grid, .npy or HDF5 `phi` with attribute `spacing`",
+        answer="NAME-rollout.h5",
+        model="the first that is trained, such as staggered/seed-0",
+        options={
+            "--frames": {
+                "type": int,
+                "metavar": "N",
+                "help": "of the rollout, the start among them (default: generate.frames)",
+            }
+        },
+    ),
+    together=True,
+    own_kernels=True,
+    begins={"train": ("train.",), "large": ("large.",)},
+    free=("train.models", "train.seeds", "rollout.", "large.checkpoint"),
+    report="report",
+    setting="generate.noise=0.05",
+    examples=(
+        (
+            "networks that follow coarsening from shapes, in larger boxes and for longer than they learnt",
+            "rollout --run runs/coarsening --set rollout.models=[staggered]",
+        ),
+        (
+            "what a network makes of a microstructure of your own, 1000 frames of it",
+            "rollout --run runs/coarsening --input mine.npy --frames 1000",
+        ),
+        (
+            "one large box, on all cores or a GPU; over many GPUs: srun -n 16 python -m mpi4py -m jobs ...",
+            "large jobs/coarsening/workstation.yaml --run runs/large --set large.size=256",
+        ),
+    ),
+)

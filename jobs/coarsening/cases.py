@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from jobs import UserError, shards
-from jobs.coarsening import fields, starts, trained
+from jobs.coarsening import fields, paths, starts, trained
 from jobs.coarsening.config_rollout import BULK, Case
 from jobs.coarsening.frames import EVERY, fingerprint, kept_frames, looked_at, looked_at_by_network
 from jobs.coarsening.parts import SERIES_REVISION, Plan
@@ -36,7 +36,7 @@ class Unit:
 
     @property
     def target(self) -> Path:
-        return self.system.rollout(self.case, self.who)
+        return paths.rollout(self.system, self.case, self.who)
 
     @property
     def title(self) -> str:

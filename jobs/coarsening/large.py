@@ -15,6 +15,7 @@ import time
 import numpy as np
 
 from jobs import UserError, provenance, signals
+from jobs.coarsening import paths
 from jobs.coarsening.config import Coarsening
 from jobs.coarsening.frames import fingerprint, kept_frames, looked_at
 from jobs.coarsening.generate import solver, warn
@@ -41,9 +42,9 @@ SERIES = {
 }
 
 
-def run(systems: list[System], place: Place, device, progress: Progress) -> None:
-    """Follow the large box of every system in turn.  UserError, on all ranks, for what
-    cannot be.
+def run(systems: list[System], place: Place, request, device, progress: Progress) -> int:
+    """Follow the large box of every system in turn; how many failed (none: they raise).  UserError,
+    on all ranks, for what cannot be.
     """
     if place.tasks > 1:
         raise UserError(
@@ -55,6 +56,7 @@ def run(systems: list[System], place: Place, device, progress: Progress) -> None
         )
     for system in systems:
         follow(system, place, device, progress)
+    return 0
 
 
 def follow(system: System, place: Place, device, progress: Progress) -> None:
@@ -63,13 +65,13 @@ def follow(system: System, place: Place, device, progress: Progress) -> None:
     say = progress.say if place.rank == 0 else lambda text: None
     slabs = cut(config, place, device)
     files = Files(
-        system.large,
+        paths.box(system),
         fingerprint(digest(config), asked.model_dump(exclude={"checkpoint"})),
         slabs,
         say,
     )
     if files.finished():
-        say(f"{system.large}: finished before")
+        say(f"{paths.box(system)}: finished before")
         return
     model = solver(config, asked.size, device, asked.precision)
     for line in warn(model, config):
@@ -115,7 +117,7 @@ def follow(system: System, place: Place, device, progress: Progress) -> None:
         progress.end()
     rest = f", at rest since t = {attributes['steady_time']:.6g}" if box.steady else ""
     say(
-        f"{system.large}: {len(frames)} frames, {box.steps} steps, {position['seconds']:.3g} s{rest}"
+        f"{paths.box(system)}: {len(frames)} frames, {box.steps} steps, {position['seconds']:.3g} s{rest}"
     )
 
 

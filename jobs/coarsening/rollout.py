@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 
 from jobs import UserError, provenance, shards, signals
-from jobs.coarsening import costs, fields, generate, rollout_own, train, trained
+from jobs.coarsening import costs, fields, generate, paths, rollout_own, train, trained
 from jobs.coarsening.cases import (
     SENSITIVITY,
     SOLVERS,
@@ -197,7 +197,7 @@ def note(unit: Unit, text: str | None) -> None:
     """Leave, or remove, the note of a failure that `status` shows; a full disk must not cost
     results.
     """
-    path = unit.system.rollout_failure(unit.case, unit.who)
+    path = paths.rollout_failure(unit.system, unit.case, unit.who)
     try:
         path.unlink(missing_ok=True) if text is None else path.write_text(text)
     except OSError:

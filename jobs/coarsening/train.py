@@ -25,8 +25,6 @@ from kernels.device import select
 # to be raised when the network or the way of training changes: what was trained before is then set
 # aside
 RECIPE = 0
-TOGETHER = True  # all ranks under torchrun train one network
-OWN_KERNELS = True  # torch has the optimiser alone
 
 
 def train_digest(config) -> str:

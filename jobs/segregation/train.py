@@ -28,7 +28,6 @@ from kernels.device import cpu_model
 # to be raised when an architecture or the way of training changes: what was trained before is then
 # set aside
 RECIPE = 2  # spectral norm in the discriminator; upsampling and convolution in the generator
-TOGETHER = True  # all ranks under torchrun train one network
 
 
 def train_digest(config) -> str:

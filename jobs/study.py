@@ -1,0 +1,133 @@
+"""What a study is: the one contract between a study and all that is shared, and the registry.
+
+A study is a package jobs/NAME. Its __init__ holds STUDY, a Study, and imports nothing heavy; its
+config is a module `config`, and each of its stages a module of the stage's name with the functions
+of Generate, Collect, Train or Last below. A new study is such a package and a line in NAMES
+(CONTRIBUTING.md has one worked out).
+"""
+
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from jobs.config import Section
+
+NAMES = ("nucleation", "segregation", "flocking", "coarsening")
+
+
+@dataclass(frozen=True)
+class OwnInput:
+    """What the last stage takes with --input.
+
+    what: in a word; file: what it holds; answer: name of the file that comes out; model: the
+    network that answers, if none is named. options: {--option: keywords of argparse.add_argument},
+    further ones of this study.
+    """
+
+    what: str
+    file: str
+    answer: str
+    model: str
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study, as its package declares it.
+
+    name: of the package; model: name of the config's class in its module `config`. setting: an
+    example of --set. last: the stage after train, predict or rollout; None: a study without
+    networks, which ends with collect. apart: stages that `all` leaves out. together: whether the
+    ranks that torchrun starts train one network (else it is refused). own_kernels: whether the
+    networks' arithmetic is our own, and torch has the optimiser alone: torch then needs no GPU, and
+    one network at a time takes all of one. begins: {folder of a run: prefixes of the keys that
+    decide what it holds}: these may change until it is there. free: prefixes of keys that say what
+    to do next, and decide no file that is there. examples: of --help, (comment, arguments of python
+    -m jobs NAME). report: a module of the package whose function
+    lines(system) `status` shows.
+    """
+
+    name: str
+    model: str
+    setting: str
+    last: str | None = None
+    own: OwnInput | None = None
+    examples: tuple[tuple[str, str], ...] = ()
+    apart: tuple[str, ...] = ()
+    together: bool = False
+    own_kernels: bool = False
+    begins: dict[str, tuple[str, ...]] = field(default_factory=lambda: {"train": ("train.",)})
+    free: tuple[str, ...] = ("train.models", "predict.")
+    report: str | None = None
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """In the order of their work; `all` runs those that are not apart."""
+        learns = ("train", *self.apart, self.last) if self.last else self.apart
+        return ("generate", "collect", *learns)
+
+    @property
+    def config(self) -> type[Section]:
+        """The class of its configs."""
+        return getattr(importlib.import_module(f"jobs.{self.name}.config"), self.model)
+
+    @property
+    def about(self) -> str:
+        """What it is, from the package's docstring."""
+        return importlib.import_module(f"jobs.{self.name}").__doc__ or ""
+
+    def stage(self, name: str) -> Any:
+        """The module of a stage."""
+        return importlib.import_module(f"jobs.{self.name}.{name}")
+
+
+def of(name: str) -> Study:
+    """A study by its name, one of NAMES."""
+    return importlib.import_module(f"jobs.{name}").STUDY
+
+
+def models() -> dict[str, type[Section]]:
+    """{study: class of its configs}."""
+    return {name: of(name).config for name in NAMES}
+
+
+# ---- what a stage's module holds
+
+
+class Generate(Protocol):
+    """jobs/work.py calls them.  simulate yields (unit, its datasets) one by one, and tells
+    report(done) how many units' worth of work is done; announce, which a study need not have, says
+    sizes.
+    """
+
+    def build(self, config: Any, device: Any) -> Any: ...
+    def warn(self, model: Any, config: Any) -> list[str]: ...
+    def batch(self, config: Any, device: Any) -> int: ...
+    def simulate(
+        self, model: Any, config: Any, units: Sequence[int], report: Callable[[float], None]
+    ) -> Iterator[tuple[int, dict[str, Any]]]: ...
+
+
+class Collect(Protocol):
+    """Put a system's units together to its data set.  Raises UserError."""
+
+    def run(self, system: Any, device: Any, progress: Any) -> None: ...
+
+
+class Train(Protocol):
+    """jobs/training.py calls them: check raises UserError for data that cannot be used; finished
+    says whether a network is trained; fit trains one and returns a line about it.
+    """
+
+    def check(self, system: Any) -> None: ...
+    def finished(self, system: Any, name: str, say: Callable[[str], None]) -> bool: ...
+    def fit(self, system: Any, name: str, device: str, report: Any) -> str: ...
+
+
+class Last(Protocol):
+    """This process's share of all systems, or the answer to request.input; how many failed."""
+
+    def run(
+        self, systems: list[Any], place: Any, request: Any, device: Any, progress: Any
+    ) -> int: ...

@@ -1,0 +1,26 @@
+"""The units of the XY study, into dataset.h5."""
+
+import numpy as np
+
+from jobs import collecting, shards
+from jobs.rundir import System
+from jobs.shards import Data
+
+
+def run(system: System, device, progress) -> None:
+    target = system.folder / "dataset.h5"
+    made_from, revisions = collecting.survey(system, progress)
+    if collecting.present([(target, shards.check)], made_from, progress):
+        return
+    units = [shards.read(system.shard(unit))[0] for unit in range(system.config.generate.units)]
+    data = {
+        "time": Data(units[0]["time"], "time", "time", "since the quench"),
+        "vortices": Data(
+            np.concatenate([unit["vortices"] for unit in units]),
+            "",
+            "quench, time",
+            "of either sign",
+        ),
+    }
+    shards.write(target, data, collecting.attributes(system, device, made_from, revisions))
+    progress.say(f"{target}: {len(data['vortices'].values)} quenches")
