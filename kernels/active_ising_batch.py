@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from kernels.active_ising_rates import WIDE_COUNTER, rate_tables
-from kernels.ising import next_launch
+from kernels.device import next_launch
 from kernels.streams import STREAMS, seed_words
 
 SLOTS, BINS = 128, 65  # as in active_ising_attempt.h

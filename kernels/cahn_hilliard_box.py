@@ -6,17 +6,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kernels.cahn_hilliard import CahnHilliard
 from kernels.cahn_hilliard_clock import BLOWN_UP, clocks
 from kernels.cahn_hilliard_lines import LINE_FACTORS, compiled_for, line_order, turns
 from kernels.cahn_hilliard_plan import Plan, Recorded, keep_last_good
+from kernels.cahn_hilliard_system import System
 
 SIZES = tuple(LINE_FACTORS)
 STEPS = 200  # in one launch: progress shows
 START, GO_ON, FROM_REAL, TO_REAL, RESTORE = range(5)  # modes of the kernel
 
 
-def serves(model: CahnHilliard) -> bool:
+def serves(model: System) -> bool:
     """Whether a box is one for this kernel: a cube on a CPU."""
     return (
         len(model.shape) == 3
@@ -33,7 +33,7 @@ class Box:
     to be put before the start.  clock: CLOCK (1,).
     """
 
-    def __init__(self, model: CahnHilliard, rule: np.ndarray, order: int, adaptive: bool):
+    def __init__(self, model: System, rule: np.ndarray, order: int, adaptive: bool):
         device, size, dtype = model.device, model.shape[0], np.dtype(model.precision)
         lanes, workers = max(2, device.float_lanes * 4 // dtype.itemsize), device.workers
         self.size, self.order, self.workers = size, order, workers
@@ -187,7 +187,7 @@ class Coefficients:
                     self.state[:, i, n][some] = component
 
 
-def fused_box(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]) -> Recorded:
+def fused_box(model: System, plan: Plan, progress: Callable[[float], None]) -> Recorded:
     """One field at a time, all workers on it."""
     recorded = Recorded.empty(plan)
     box = Box(model, plan.rule, plan.order, plan.adaptive)
@@ -215,7 +215,7 @@ def fused_box(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]
     return recorded
 
 
-def pairs_of_lines(model: CahnHilliard, lanes: int) -> tuple[np.ndarray, ...]:
+def pairs_of_lines(model: System, lanes: int) -> tuple[np.ndarray, ...]:
     """Pairs (k, -k) of k = (ky, kz), in groups of `lanes`: places in a tile, int32 (groups, 2,
     lanes); ky and kz of k, int64, its k^2 along y and z, and its weight in a sum over all k,
     (groups, lanes). The last group is filled up with its last pair at weight 0.

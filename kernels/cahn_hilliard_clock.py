@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from kernels.cahn_hilliard import DIVERGED, CahnHilliard
+from kernels.cahn_hilliard_system import DIVERGED, System
 
 ORDERS = {"first_order": 1, "second_order": 2, "third_order": 3, "adaptive": 3}
 FIRST_STEP, LONGEST_STEP = 1e-4, 100.0  # of the adaptive scheme, units of tau / e^2
@@ -33,7 +33,7 @@ CLOCK = np.dtype(
 
 
 def rule(
-    model: CahnHilliard,
+    model: System,
     scheme: str,
     step: float | None,
     tolerance: float,
@@ -58,12 +58,12 @@ def rule(
     )
 
 
-def fastest_growth(model: CahnHilliard) -> float:
+def fastest_growth(model: System) -> float:
     """Of any wave about any mean, 1 / tau."""
     return model.free_energy.steepest**2 / (4 * model.squared_width)
 
 
-def largest_growth(model: CahnHilliard, means: np.ndarray) -> np.ndarray:
+def largest_growth(model: System, means: np.ndarray) -> np.ndarray:
     """Of the waves that fit the grid, about uniform mixtures u = means (n,): 1 / tau, 0 if none
     grows.
     """
@@ -81,7 +81,7 @@ def largest_growth(model: CahnHilliard, means: np.ndarray) -> np.ndarray:
     return np.array([max(0.0, float((-k2 * (c + e2 * k2)).max())) for c in curvature])
 
 
-def media(model: CahnHilliard, means: np.ndarray) -> np.ndarray:
+def media(model: System, means: np.ndarray) -> np.ndarray:
     """Words of Medium of fields with these means (n,) of u, float64 (n, 3 + degree - 1)."""
     energy = model.free_energy
     return np.column_stack(

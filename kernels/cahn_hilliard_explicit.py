@@ -4,16 +4,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kernels.cahn_hilliard import DIVERGED, CahnHilliard
 from kernels.cahn_hilliard_clock import BLOWN_UP
 from kernels.cahn_hilliard_fft import Fft
 from kernels.cahn_hilliard_plan import Plan, Recorded, keep_last_good
 from kernels.cahn_hilliard_spectrum import SpectrumStep
+from kernels.cahn_hilliard_system import DIVERGED, System
 
 LOOK_STEPS = 64  # explicit steps between two looks at size and free energy
 
 
-def explicit(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]) -> Recorded:
+def explicit(model: System, plan: Plan, progress: Callable[[float], None]) -> Recorded:
     """cahn_hilliard_explicit.cu: all fields together, one step for all; whether they are at rest is
     asked every LOOK_STEPS steps, by the rule of cahn_hilliard_clock.h.
     """

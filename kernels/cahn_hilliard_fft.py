@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kernels.cahn_hilliard import CahnHilliard
 from kernels.cahn_hilliard_clock import BLOWN_UP
 from kernels.cahn_hilliard_plan import Plan, Recorded, keep_last_good
 from kernels.cahn_hilliard_spectrum import SpectrumStep
+from kernels.cahn_hilliard_system import System
 
 MEMORY = 1 << 28  # cells advanced together
 
 
-def by_fft(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]) -> Recorded:
+def by_fft(model: System, plan: Plan, progress: Callable[[float], None]) -> Recorded:
     """scipy.fft on a CPU (all workers), cuFFT on a GPU; each field has its own step."""
     recorded = Recorded.empty(plan)
     batch = max(1, MEMORY // math.prod(model.shape))
@@ -28,7 +28,7 @@ def by_fft(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]) -
 class Fft:
     """Transforms of a batch over its last axes."""
 
-    def __init__(self, model: CahnHilliard):
+    def __init__(self, model: System):
         device = model.device
         self.gpu = device.kind == "gpu"
         if self.gpu:
@@ -47,9 +47,7 @@ class Fft:
         return self.xp.ascontiguousarray(v)
 
 
-def _run_batch(
-    model: CahnHilliard, plan: Plan, rows: np.ndarray, recorded: Recorded, progress
-) -> None:
+def _run_batch(model: System, plan: Plan, rows: np.ndarray, recorded: Recorded, progress) -> None:
     fft, looks = Fft(model), plan.looks
     xp, cells = fft.xp, float(math.prod(model.shape))
     first, total, active = rows[0], len(rows), rows
@@ -95,5 +93,5 @@ def _run_batch(
         ended = (clock["ending"] != 0) | (clock["steps"] >= plan.max_steps)
 
 
-def _seen(model: CahnHilliard, plan: Plan, field: int, v) -> np.ndarray:
+def _seen(model: System, plan: Plan, field: int, v) -> np.ndarray:
     return plan.concentrations(model, model.device.to_host(v), [field])[0]

@@ -6,21 +6,21 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kernels.cahn_hilliard import CahnHilliard
 from kernels.cahn_hilliard_clock import CLOCK
 from kernels.cahn_hilliard_lines import compiled_for, line_order, turns
 from kernels.cahn_hilliard_plan import Plan, Recorded, keep_last_good
+from kernels.cahn_hilliard_system import System
 
 SIZES = {"cpu": (32, 64, 128), "gpu": (32, 64)}
 LAUNCH_FIELDS = 16  # a lane in one launch: progress shows, and few lanes idle at its end
 
 
-def shared_bytes(model: CahnHilliard) -> int:
+def shared_bytes(model: System) -> int:
     """Of a GPU's block: the field and a copy."""
     return 2 * model.shape[0] ** 2 * np.dtype(model.precision).itemsize
 
 
-def fused(model: CahnHilliard, plan: Plan, progress: Callable[[float], None]) -> Recorded:
+def fused(model: System, plan: Plan, progress: Callable[[float], None]) -> Recorded:
     """cahn_hilliard.cu: fields on the chip from the first step to the last, each by itself."""
     device, size, dtype = model.device, model.shape[0], np.dtype(model.precision)
     constants = compiled_for(model, plan.order, plan.adaptive) | {"SIZE": size}

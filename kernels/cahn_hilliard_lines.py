@@ -4,7 +4,7 @@ their compile-time constants.
 
 import numpy as np
 
-from kernels.cahn_hilliard import CahnHilliard
+from kernels.cahn_hilliard_system import System
 
 LINE_FACTORS = {
     32: (4, 8),
@@ -28,7 +28,7 @@ def turns(size: int) -> np.ndarray:
     return np.stack([np.cos(phase), np.sin(phase)])
 
 
-def compiled_for(model: CahnHilliard, order: int, adaptive: bool) -> dict:
+def compiled_for(model: System, order: int, adaptive: bool) -> dict:
     """Compile-time constants of the kernels that take steps."""
     lanes = {"LANES": model.device.float_lanes} if model.device.kind == "cpu" else {}
     return lanes | dict(

@@ -1,13 +1,13 @@
 """The ways to run Cahn-Hilliard trajectories, and which of them serves a system fastest."""
 
 from kernels import cahn_hilliard_box, cahn_hilliard_fused
-from kernels.cahn_hilliard import CahnHilliard
 from kernels.cahn_hilliard_explicit import explicit
 from kernels.cahn_hilliard_fft import by_fft
 from kernels.cahn_hilliard_plan import Path
+from kernels.cahn_hilliard_system import System
 
 
-def choose(model: CahnHilliard, scheme: str) -> Path:
+def choose(model: System, scheme: str) -> Path:
     """The fastest path that serves this system."""
     if scheme == "explicit":
         return explicit

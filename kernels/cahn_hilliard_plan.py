@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from kernels.arguments import number, one_of, reals, whole
-from kernels.cahn_hilliard import SCHEMES, CahnHilliard
 from kernels.cahn_hilliard_clock import (
     BLOWN_UP,
     ORDERS,
@@ -17,6 +16,7 @@ from kernels.cahn_hilliard_clock import (
     media,
     rule,
 )
+from kernels.cahn_hilliard_system import SCHEMES, System
 
 ONE_TIME = 1e-9  # times whose relative distance is smaller are one
 # growth times of the fastest wave: no step is longer; one that is warned of
@@ -51,7 +51,7 @@ class Plan:
     def adaptive(self) -> bool:
         return self.scheme == "adaptive"
 
-    def concentrations(self, model: CahnHilliard, v, rows=slice(None)) -> np.ndarray:
+    def concentrations(self, model: System, v, rows=slice(None)) -> np.ndarray:
         """c of fluctuations v of the fields in `rows`, in their precision."""
         mean = self.media[rows, 0].reshape(-1, *(1,) * len(model.shape))
         return model.from_symmetric(np.asarray(v, np.float64) + mean).astype(model.precision)
@@ -96,7 +96,7 @@ class Recorded:
 
 
 def plan(
-    model: CahnHilliard,
+    model: System,
     fields: np.ndarray,
     times: Sequence[float],
     scheme: str,
@@ -173,7 +173,7 @@ def plan(
     )
 
 
-def check_range(model: CahnHilliard, fields: np.ndarray, u: np.ndarray) -> None:
+def check_range(model: System, fields: np.ndarray, u: np.ndarray) -> None:
     """ValueError on concentrations that no mixture has; a warning on those far beyond the wells."""
     low, high = model.free_energy.wells
     text = (
@@ -186,7 +186,7 @@ def check_range(model: CahnHilliard, fields: np.ndarray, u: np.ndarray) -> None:
         warnings.warn(text, stacklevel=4)
 
 
-def check_step(model: CahnHilliard, scheme: str, step: float) -> None:
+def check_step(model: System, scheme: str, step: float) -> None:
     """ValueError on a fixed step that cannot be right; a warning on one that hardly can."""
     if scheme == "explicit":
         if model.laplacian != "finite_difference":
@@ -211,7 +211,7 @@ def check_step(model: CahnHilliard, scheme: str, step: float) -> None:
         )
 
 
-def explicit_limit(model: CahnHilliard) -> float:
+def explicit_limit(model: System) -> float:
     """Longest stable step of forward Euler, time: 2 / (k^2 (f'' + e^2 k^2)) at the largest k^2 of
     the stencil, f'' = S.
     """
@@ -220,7 +220,7 @@ def explicit_limit(model: CahnHilliard) -> float:
     return 2 / (largest * stiffest) / model.rate
 
 
-def record(model: CahnHilliard, plan: Plan, path: "Path", report: Callable) -> Recorded:
+def record(model: System, plan: Plan, path: "Path", report: Callable) -> Recorded:
     """By `path`; fields that are exactly uniform are at rest at time 0 and are not run."""
     uniform = ~plan.v.reshape(len(plan.v), -1).any(1)
     if not uniform.any():
@@ -242,7 +242,7 @@ def record(model: CahnHilliard, plan: Plan, path: "Path", report: Callable) -> R
 
 
 def keep_last_good(
-    model: CahnHilliard, plan: Plan, recorded: Recorded, i: int, seen: int | None = None
+    model: System, plan: Plan, recorded: Recorded, i: int, seen: int | None = None
 ) -> None:
     """Field i blew up at recorded.time: from there on it is as at the last of the `seen` looks
     before, or as it started.
@@ -255,4 +255,4 @@ def keep_last_good(
     recorded.time[i] = plan.looks[seen - 1] if seen else 0.0
 
 
-Path = Callable[[CahnHilliard, Plan, Callable[[float], None]], Recorded]
+Path = Callable[[System, Plan, Callable[[float], None]], Recorded]

@@ -8,9 +8,9 @@ import math
 
 import numpy as np
 
-from kernels.cahn_hilliard import CahnHilliard
 from kernels.cahn_hilliard_clock import CLOCK, clocks
 from kernels.cahn_hilliard_lines import compiled_for
+from kernels.cahn_hilliard_system import System
 
 THREADS = 256  # of a block on a GPU
 VECTOR = 16  # reals that a CPU reads at once, at most
@@ -26,7 +26,7 @@ class SpectrumStep:
 
     def __init__(
         self,
-        model: CahnHilliard,
+        model: System,
         rule: np.ndarray,
         media: np.ndarray,
         order: int,

@@ -40,6 +40,8 @@ FLAGS = (
     "-Wno-attributes",
 )
 HUGE_PAGE = 2 << 20
+# a launch lasts about this long, so that progress shows and a desktop GPU's watchdog stays quiet
+LAUNCH_SECONDS = 0.5
 COMPILERS = ("c++", "g++", "clang++")
 UNDISTURBED = (
     "sh",
@@ -430,3 +432,11 @@ def compile_library(file: str, options: list[str], library: Path) -> None:
 
 def digest(*texts: str) -> str:
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
+def next_launch(size: int, seconds: float, teams: int = 1) -> int:
+    """How much to do in the next launch for it to last about LAUNCH_SECONDS: as much for each team,
+    since fewer tasks than teams leave some of them idle and end no sooner.
+    """
+    wanted = int(size * min(4.0, LAUNCH_SECONDS / max(seconds, 1e-3)))
+    return min(1 << 24, max(teams, wanted // teams * teams))

@@ -26,12 +26,13 @@ Source       the nucleation paper named in README.md
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from kernels.arguments import brief, number, one_of, seed_of, spins_of, whole, wholes
-from kernels.device import select
+from kernels import ising_fft
+from kernels.arguments import number, one_of, seed_of, spins_of, whole, wholes
+from kernels.device import next_launch, select
+from kernels.ising_events import NucleationEvents, check_lifetimes
 from kernels.streams import STREAMS, seed_words
 
 __all__ = ["INTERACTIONS", "Ising", "NucleationEvents", "critical_temperature"]
@@ -48,21 +49,6 @@ RANDOM_SITE_RANGE = 5
 # From this range on a CPU keeps 4 x 4 tiles counted (ising_sublattice.h); a GPU's shared memory is
 # better spent on spins.
 TILED_RANGE = 12
-# a launch lasts about this long, so that progress shows and a desktop GPU's watchdog stays quiet
-LAUNCH_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class NucleationEvents:
-    """lifetime: int32 (e,), MCS from the field's turn to the first m <= 0.
-    history: uint8 (e, history + 1, ceil(N / 8)), packed configurations at t = -history..0 (MCS); t
-    = 0 is the first with m <= 0. Frames before the field's turn (t < -lifetime) belong to the
-    equilibration and mean nothing here.
-    """
-
-    lifetime: np.ndarray
-    history: np.ndarray
-    __repr__ = brief
 
 
 class Ising:
@@ -95,9 +81,7 @@ class Ising:
         if self.interaction in ("nearest", "square"):
             self.lattices = BitSlicedLattices(self)
         else:
-            from kernels.ising_fft import ConvolutionLattices
-
-            self.lattices = ConvolutionLattices(self)
+            self.lattices = ising_fft.ConvolutionLattices(self)
 
     @property
     def sites(self) -> int:
@@ -158,17 +142,13 @@ class Ising:
 
     def local_fields(self, spins: np.ndarray) -> np.ndarray:
         """f_i = sum_j J(r_ij) s_j of spins (..., L, L), by FFT; float64 (..., L, L), energy."""
-        from kernels.ising_fft import local_fields
-
         spins = spins_of(spins, self.size)
-        return local_fields(spins, self.coupling_table(), self.device)
+        return ising_fft.local_fields(spins, self.coupling_table(), self.device)
 
     def energy(self, spins: np.ndarray, field: float | None = None) -> np.ndarray:
         """H of spins (..., L, L) in a signed field (default -h); float64 (...)."""
-        from kernels.ising_fft import energy
-
         spins = spins_of(spins, self.size)
-        return energy(spins, self.coupling_table(), self._field(field), self.device)
+        return ising_fft.energy(spins, self.coupling_table(), self._field(field), self.device)
 
     def pack(self, spins: np.ndarray) -> np.ndarray:
         """Spins +1 / -1, (..., L, L), to bytes, (..., ceil(N / 8)): bit 1 is up, big-endian bits,
@@ -577,22 +557,6 @@ class BitSlicedLattices:
         if end is not None:
             end = from_words(device.to_host(end), self.model.sites, count)
         return passage, end
-
-
-def check_lifetimes(lifetime: np.ndarray, max_lifetime: int | None) -> None:
-    """Raises RuntimeError if an event outlives max_lifetime (MCS)."""
-    if max_lifetime and lifetime.max() > max_lifetime:
-        raise RuntimeError(
-            f"an event has not nucleated after max_lifetime = {max_lifetime} MCS; raise it, or the field"
-        )
-
-
-def next_launch(size: int, seconds: float, teams: int = 1) -> int:
-    """How much to do in the next launch for it to last about LAUNCH_SECONDS: as much for each team,
-    since fewer tasks than teams leave some of them idle and end no sooner.
-    """
-    wanted = int(size * min(4.0, LAUNCH_SECONDS / max(seconds, 1e-3)))
-    return min(1 << 24, max(teams, wanted // teams * teams))
 
 
 def to_words(packed: np.ndarray, sites: int, vectors: int, lanes: int) -> np.ndarray:

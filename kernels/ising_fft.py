@@ -25,6 +25,8 @@ from functools import partial
 import numpy as np
 import scipy.fft
 
+from kernels.device import next_launch
+from kernels.ising_events import NucleationEvents, check_lifetimes
 from kernels.streams import STREAMS, seed_words
 
 QUANTUM = 2.0**-26
@@ -100,8 +102,6 @@ class ConvolutionLattices:
         self.device.synchronize()
 
     def nucleate(self, seed, units, events, history, equilibration, max_lifetime, progress):
-        from kernels.ising import NucleationEvents, check_lifetimes, next_launch
-
         device, model, n = self.device, self.model, self.model.sites
         todo = [(u, e) for u in range(len(units)) for e in range(events)]
         places = min(self.places, len(todo))
@@ -196,8 +196,6 @@ class ConvolutionLattices:
         copies,
         progress,
     ):
-        from kernels.ising import next_launch
-
         device, model, count, n = self.device, self.model, len(spins), self.model.sites
         start_spins = model.unpack(spins)
         parts = (

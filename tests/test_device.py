@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from kernels import device, ising, percolation
+from kernels import device as device_module
 from kernels.device import DeviceError, select
 from tests.conftest import ROOT
 
@@ -137,7 +138,7 @@ def test_a_unit_does_not_depend_on_the_others_or_on_launches(device, monkeypatch
     options = dict(seed=53, events=40, history=10, equilibration=8)
     together = model.nucleate(units=[5, 2, 2**32 - 1], **options)
     (alone,) = model.nucleate(units=[2], **options)
-    monkeypatch.setattr(ising, "LAUNCH_SECONDS", 1e-4)
+    monkeypatch.setattr(device_module, "LAUNCH_SECONDS", 1e-4)
     slowly = model.nucleate(units=[5, 2, 2**32 - 1], **options)
     for other in (alone, slowly[1]):
         assert np.array_equal(together[1].lifetime, other.lifetime)
@@ -153,7 +154,7 @@ def test_copies_do_not_depend_on_batches_or_launches(device, monkeypatch, system
         seed=54, unit=0, spins=np.ascontiguousarray(events.history[:, 6]), duration=np.full(40, 8)
     )
     whole = model.intervene(copies=12, **options)
-    monkeypatch.setattr(ising, "LAUNCH_SECONDS", 1e-4)
+    monkeypatch.setattr(device_module, "LAUNCH_SECONDS", 1e-4)
     parts = [model.intervene(copies=4, first_copy=first, **options) for first in (8, 0, 4)]
     assert np.array_equal(whole, np.concatenate([parts[1], parts[2], parts[0]]))
     assert not np.array_equal(whole, model.intervene(copies=12, stream="pilot", **options))

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from kernels import device as device_module
 from kernels import ising
 from kernels.device import select
 from tests.reference import exact
@@ -259,15 +260,15 @@ def test_acceptance_is_metropolis(range, field, temperature):
 
 def test_a_launch_has_a_task_for_each_team(monkeypatch):
     """However long a task takes: with fewer, workers would idle and the launch end no sooner."""
-    assert [ising.next_launch(528, seconds, 528) for seconds in (0.1, 0.6, 5.0, 60.0)] == [
+    assert [device_module.next_launch(528, seconds, 528) for seconds in (0.1, 0.6, 5.0, 60.0)] == [
         2112,
         528,
         528,
         528,
     ]
-    assert ising.next_launch(1, 60.0) == 1
+    assert device_module.next_launch(1, 60.0) == 1
     batches, launch = [], ising.BitSlicedLattices._launch
-    monkeypatch.setattr(ising, "LAUNCH_SECONDS", 1e-9)  # every task outlasts it
+    monkeypatch.setattr(device_module, "LAUNCH_SECONDS", 1e-9)  # every task outlasts it
     monkeypatch.setattr(
         ising.BitSlicedLattices,
         "_launch",

@@ -9,20 +9,12 @@ from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.segregation import fields, predict_fields, predictability, train
+from jobs.segregation.quantities import measured
 from jobs.segregation.trained import activations, answers, network_of, trained
 from jobs.shards import Data
 from jobs.units import Place
-from kernels.cahn_hilliard import CahnHilliard
 
 CHANNELS = 16  # activation maps kept of a layer
-QUANTITIES = {
-    "mean_concentration": "",
-    "area": "length^2",
-    "perimeter": "length",
-    "chemical_energy": "energy",
-    "surface_energy": "energy",
-    "free_energy": "energy",
-}
 
 
 def run(systems: list[System], place: Place, request, device, progress: Progress) -> int:
@@ -51,14 +43,6 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
         progress.reach(done + 1)
     progress.end()
     return 0
-
-
-def physics(config, device) -> CahnHilliard:
-    """The system whose energies, areas and perimeters are measured."""
-    s = config.system
-    return CahnHilliard(
-        (s.size, s.size), s.epsilon, s.well_depth, s.mobility, spacing=s.spacing, device=device
-    )
 
 
 def predict(system: System, model: str, device, name: str, progress: Progress) -> None:
@@ -156,16 +140,3 @@ def telling(maps: np.ndarray) -> np.ndarray:
     order.
     """
     return maps[np.sort(np.argsort(-maps.var((1, 2)), kind="stable")[:CHANNELS])]
-
-
-def measured(config, device, **of: np.ndarray) -> dict[str, Data]:
-    """The six quantities of each of the fields (n, L, L), {"truth_area": ...}."""
-    model = physics(config, device)
-    data = {}
-    for whose, each in of.items():
-        found = fields.measure(model, each)
-        for quantity, unit in QUANTITIES.items():
-            data[f"{whose}_{quantity}"] = Data(
-                np.asarray(found[quantity], np.float64), unit, "sample", quantity.replace("_", " ")
-            )
-    return data

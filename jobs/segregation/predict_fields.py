@@ -8,6 +8,7 @@ from jobs import UserError, provenance, shards, squares
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
+from jobs.segregation.quantities import measured
 from jobs.segregation.trained import answers, network_of, trained
 from jobs.shards import Data
 
@@ -37,8 +38,6 @@ def answer(system: System, request, device, name: str, progress: Progress) -> No
     """Write what a network makes of the fields in request.input to request.output,
     MINE-segregated.h5 (reverse: MINE-mixed.h5).
     """
-    from jobs.segregation.predict import measured
-
     config = system.config
     found = read_fields(request.input, config.system.size)
     there = trained(system, None, progress.say)

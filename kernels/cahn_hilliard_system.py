@@ -1,0 +1,168 @@
+"""A Cahn-Hilliard system, its numbers and what follows from them; symbols as in cahn_hilliard.py,
+whose class runs it, by paths that know this module alone.
+"""
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kernels.arguments import number, one_of, real, shown
+from kernels.device import select
+from kernels.free_energy import FreeEnergy, double_well
+
+FORMS = {"unit": double_well(0.0, 1.0), "symmetric": FreeEnergy((-1.0, 1.0))}
+LAPLACIANS = ("spectral", "finite_difference")
+SCHEMES = ("adaptive", "first_order", "second_order", "third_order", "explicit")
+DIVERGED = 10.0  # rms of u beyond which a trajectory has blown up: the wells are at 1
+SMALLEST_GRID = 8
+COARSEST_INTERFACE = 2.5  # cells; below it the lattice pins interfaces
+
+
+@dataclass(frozen=True)
+class System:
+    """One system: what its equation is, on which grid, and all that follows from it.
+
+    shape: cells a side, 2 or 3 even numbers from 8 on. epsilon, well_depth, mobility, spacing: > 0,
+    see above. form: of FORMS, or a FreeEnergy, whose depth well_depth multiplies.
+    laplacian: LAPLACIANS. precision: float32 or float64. Raises ValueError with one line on a value
+    out of range; warns if an interface is less than 2.5 cells wide.
+    """
+
+    shape: tuple[int, ...]
+    epsilon: float = 1.0
+    well_depth: float = 1.0
+    mobility: float = 1.0
+    form: str | FreeEnergy = "unit"
+    spacing: float = 1.0
+    laplacian: str = "spectral"
+    precision: str = "float32"
+    device: object = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self):
+        check(self)
+        if self.device is None:
+            object.__setattr__(self, "device", select())
+        if self.interface_cells < COARSEST_INTERFACE:
+            warnings.warn(
+                f"epsilon = {self.epsilon:g}: an interface is {self.interface_cells:.1f} cells wide "
+                f"(90% of the step), fewer than {COARSEST_INTERFACE:g}: the grid pins it",
+                stacklevel=4,
+            )
+
+    @property
+    def free_energy(self) -> FreeEnergy:
+        """f(u)."""
+        return FORMS[self.form] if isinstance(self.form, str) else self.form
+
+    @property
+    def squared_width(self) -> float:
+        """e^2 = epsilon^2 (dc/du)^2 / depth of f, length^2."""
+        return self.epsilon**2 * self.free_energy.half_width**2 / self.energy_scale
+
+    @property
+    def interface_cells(self) -> float:
+        """Cells from 5% to 95% of a flat interface's step: 2 artanh(0.9) sqrt(2) e / dx."""
+        return 2 * math.atanh(0.9) * math.sqrt(2 * self.squared_width) / self.spacing
+
+    @property
+    def surface_tension(self) -> float:
+        """Energy of a flat interface, energy / length^(d-1): e times the integral of sqrt(2 f) over
+        u from well to well; a e sqrt(8)/3 in the form `symmetric`, a quarter of it in `unit`.
+        """
+        middle, weight = np.polynomial.legendre.leggauss(64)
+        height = np.maximum(self.free_energy.density(middle), 0)
+        return float(
+            self.energy_scale * math.sqrt(2 * self.squared_width) * (weight * height**0.5).sum()
+        )
+
+    @property
+    def rate(self) -> float:
+        """tau / t: mobility times depth of f over (dc/du)^2; M a in both forms."""
+        return self.mobility * self.energy_scale / self.free_energy.half_width**2
+
+    @property
+    def energy_scale(self) -> float:
+        """F over the integral of f(u) + e^2/2 |grad u|^2."""
+        return self.well_depth * self.free_energy.depth
+
+    @property
+    def cell(self) -> float:
+        """Volume of a cell, length^d."""
+        return self.spacing ** len(self.shape)
+
+    def squared_wave_numbers(self) -> list[np.ndarray]:
+        """k^2 along each axis, float64, in the order of an FFT, 1 / length^2."""
+        axes = []
+        for n in self.shape:
+            k = 2 * np.pi * np.fft.fftfreq(n)
+            axes.append(
+                (k**2 if self.laplacian == "spectral" else 2 - 2 * np.cos(k)) / self.spacing**2
+            )
+        return axes
+
+    def growth_rate(self, wave_number, mean):
+        """Of a small wave about a uniform mean: -M k^2 (f''(mean) + epsilon^2 k^2), 1 / time; k in
+        1 / length.
+        """
+        curvature = self.free_energy.curvature(self.to_symmetric(np.asarray(mean)))
+        k2 = np.asarray(wave_number) ** 2
+        return -self.rate * k2 * (curvature + self.squared_width * k2)
+
+    def to_symmetric(self, fields):
+        """u of concentrations in this system's form."""
+        return (fields - self.free_energy.middle) / self.free_energy.half_width
+
+    def from_symmetric(self, u):
+        return self.free_energy.half_width * u + self.free_energy.middle
+
+    def energies(self, fields: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Chemical and surface part of F of fields (..., *shape), float64 (...), energy."""
+        u = self.to_symmetric(np.asarray(fields, np.float64))
+        axes = tuple(range(-len(self.shape), 0))
+        chemical = self.free_energy.density(u).mean(axes)
+        k2 = sum(np.ix_(*self.squared_wave_numbers()))
+        power = np.abs(np.fft.fftn(u, axes=axes)) ** 2
+        surface = self.squared_width / 2 * (power * k2).sum(axes) / math.prod(self.shape) ** 2
+        whole = self.energy_scale * self.cell * math.prod(self.shape)
+        return chemical * whole, surface * whole
+
+
+def check(model: System) -> None:
+    """ValueError, one line, on a value out of range."""
+    object.__setattr__(model, "shape", grid(model.shape))
+    for name in ("epsilon", "well_depth", "mobility", "spacing"):
+        value = number(name, getattr(model, name), above=0)
+        if not 1e-12 <= value <= 1e12:
+            raise ValueError(f"{name} is {value:g}; expected a number of the order of 1")
+        object.__setattr__(model, name, value)
+    if not isinstance(model.form, FreeEnergy) and model.form not in FORMS:
+        raise ValueError(
+            f"form is {model.form!r}; it must be one of {', '.join(FORMS)}, or a FreeEnergy"
+        )
+    for name, allowed in (
+        ("laplacian", LAPLACIANS),
+        ("precision", ("float32", "float64")),
+    ):
+        one_of(name, getattr(model, name), allowed)
+    if not model.squared_width / model.spacing**2 < 1e12:
+        raise ValueError(
+            f"epsilon is {model.epsilon:g}; an interface would be {model.interface_cells:.2g} cells wide"
+        )
+
+
+def grid(shape) -> tuple[int, ...]:
+    """Cells a side.  ValueError if it is no grid of 2 or 3 dimensions."""
+    sides = shape if isinstance(shape, Sequence) and not isinstance(shape, str) else ()
+    if len(sides) not in (2, 3):
+        raise ValueError(
+            f"shape is {shown(shape)}; it must be 2 or 3 numbers of cells, as (64, 64)"
+        )
+    for n in sides:
+        if (real(n) or 0) % 2 or (real(n) or 0) < SMALLEST_GRID:
+            raise ValueError(
+                f"shape is {shown(shape)}; each side must be an even number of cells, at least {SMALLEST_GRID}"
+            )
+    return tuple(int(n) for n in sides)
