@@ -1,6 +1,6 @@
 # make demo [STUDY=nucleation]   from nothing to figures and a report in runs/demo-STUDY/
 # make test                      format, lint and the test suite
-# make check                     the tests that take long: whole chains, a real Slurm, faults, trainings
+# make check                     types, and the tests that take long, with their coverage: whole chains, a real Slurm, faults, trainings
 # make bench                     attempts per second beside the peers'
 # Each makes .venv and installs the pinned packages if they are missing. On a machine with an NVIDIA GPU the cupy that
 # fits its driver is installed too; CUDA= (empty) leaves it out, CUDA=cuda12 or cuda13 chooses it.
@@ -27,7 +27,8 @@ test: .venv/installed-test
 	.venv/bin/python -m pytest -n auto --dist loadfile -m "not slow"
 
 check: .venv/installed-test
-	.venv/bin/python -m pytest -n $$(( ($$(nproc) * 3 + 1) / 2 )) --dist loadfile -m "slow and not long"  # they often wait
+	.venv/bin/mypy
+	.venv/bin/python -m pytest --cov=kernels --cov=jobs --cov=analysis --cov-report=term:skip-covered -n $$(( ($$(nproc) * 3 + 1) / 2 )) --dist loadfile -m "slow and not long"  # they often wait
 
 bench: .venv/installed-test
 	.venv/bin/python -m tests.bench

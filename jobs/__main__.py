@@ -13,6 +13,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 from jobs import (
     UserError,
@@ -204,7 +205,7 @@ def data(
     return 0, problems
 
 
-def agreed(place: units.Place, act: Callable[[], object], otherwise) -> tuple[object, list[str]]:
+def agreed(place: units.Place, act: Callable[[], Any], otherwise) -> tuple[Any, list[str]]:
     """What `act` returns here, and all ranks' user errors, each once: none waits for one that
     failed.
 
@@ -226,7 +227,7 @@ def agreed(place: units.Place, act: Callable[[], object], otherwise) -> tuple[ob
     return result, problems
 
 
-def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir.System], object]:
+def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir.System], Any]:
     """The systems of the run directory, created or found, and the device.  share: CPU workers of a
     rank.
     """

@@ -24,6 +24,7 @@ class EarlyStopped:
     """
 
     columns: tuple[str, ...]
+    epoch: Callable[[Report], None]
 
     def __init__(
         self,

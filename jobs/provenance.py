@@ -6,8 +6,9 @@ import importlib.metadata
 import platform
 import subprocess
 from pathlib import Path
+from typing import Any
 
-from jobs.config import Section, to_yaml
+from jobs.config import to_yaml
 
 PACKAGES = (
     "numpy",
@@ -54,7 +55,7 @@ def packages() -> str:
     return "\n".join(lines)
 
 
-def block(config: Section, device: str) -> dict[str, str | int]:
+def block(config: Any, device: str) -> dict[str, str | int]:
     """Attributes for a file: config, seed, git_revision, packages, device, host, date (UTC)."""
     return {
         "config": to_yaml(config),

@@ -7,6 +7,7 @@ and says so; new units are made by the present solver alone, so that no data set
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -17,7 +18,7 @@ from kernels.cahn_hilliard import REVISION
 KEY = "solver_revision"
 
 
-def of(config: Section) -> int | None:
+def of(config: Any) -> int | None:
     """Of a config's data; None where no Cahn-Hilliard solver made them."""
     return getattr(config.generate, KEY, None)
 

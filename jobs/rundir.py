@@ -12,6 +12,7 @@ import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jobs import UserError, config, notes, revision, shards
 from jobs import study as studies
@@ -29,7 +30,7 @@ class System:
 
     name: str
     folder: Path
-    config: Section
+    config: Any  # of the study's own class
 
     def shard(self, unit: int) -> Path:
         """generate/unit-00042.h5; from the thousandth on generate/01000-01999/unit-01042.h5, since

@@ -315,7 +315,7 @@ def side_by_side(
             for pipe in wait(list(working), timeout=1.0):
                 process, unit = working[pipe]
                 try:
-                    kind, content = pipe.recv()
+                    kind, content = pipe.recv()  # type: ignore[call-arg]
                 except (EOFError, ConnectionError):
                     process.join()
                     del working[pipe]

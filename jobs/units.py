@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jobs import UserError
 from kernels.device import available_cores
@@ -26,7 +27,7 @@ class Place:
     tasks: int = 1
     rank: int = 0
     ranks: int = 1
-    communicator: object = None  # mpi4py's, or jobs.distributed's, when there are ranks
+    communicator: Any = None  # mpi4py's, or jobs.distributed's, when there are ranks
     together: bool = (
         False  # the ranks are torch's: networks that can be are trained by all of them at once
     )

@@ -116,16 +116,16 @@ def plan(
         )
     u = model.to_symmetric(fields)
     check_range(model, fields, u)
-    times = np.atleast_1d(np.asarray(times, np.float64))
+    when = np.atleast_1d(np.asarray(times, np.float64))
     if (
-        times.ndim != 1
-        or not len(times)
-        or np.isnan(times).any()
-        or times[0] < 0
-        or not (times[1:] > times[:-1]).all()
+        when.ndim != 1
+        or not len(when)
+        or np.isnan(when).any()
+        or when[0] < 0
+        or not (when[1:] > when[:-1]).all()
     ):
-        raise ValueError(f"times are {times}; they must increase from 0 on")
-    if np.isinf(times[-1]) and steady_state is None:
+        raise ValueError(f"times are {when}; they must increase from 0 on")
+    if np.isinf(when[-1]) and steady_state is None:
         raise ValueError("the last time is inf, but steady_state is None: the run would never end")
     one_of("scheme", scheme, SCHEMES)
     max_steps = whole("max_steps", max_steps, 1)
@@ -147,22 +147,22 @@ def plan(
             f"{SMALLEST_TOLERANCE[model.precision]:g}"
             + (", or precision='float64'" if model.precision == "float32" else "")
         )
-    keep = list(range(len(times))) if keep is None else list(keep)
-    if not keep or not all(i == int(i) and -len(times) <= i < len(times) for i in keep):
-        raise ValueError(f"keep is {keep}; it must name some of the {len(times)} times, from 0")
+    keep = list(range(len(when))) if keep is None else list(keep)
+    if not keep or not all(i == int(i) and -len(when) <= i < len(when) for i in keep):
+        raise ValueError(f"keep is {keep}; it must name some of the {len(when)} times, from 0")
     if step is not None:
         check_step(model, scheme, step)
     axes = tuple(range(1, u.ndim))
     mean = u.mean(axes, keepdims=True)
     v = np.where(np.ptp(u, axes, keepdims=True) > 0, u - mean, 0.0)  # the mean itself is rounded
-    looks = times * model.rate
+    looks = when * model.rate
     for i in range(1, len(looks)):
         if np.isfinite(looks[i]) and looks[i] - looks[i - 1] < ONE_TIME * looks[i]:
             looks[i] = looks[i - 1]
     return Plan(
         np.ascontiguousarray(v, model.precision),
         media(model, mean.ravel()),
-        times,
+        when,
         looks,
         keep,
         scheme,

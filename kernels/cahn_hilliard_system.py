@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class System:
     spacing: float = 1.0
     laplacian: str = "spectral"
     precision: str = "float32"
-    device: object = field(default=None, compare=False, repr=False)
+    device: Any = field(default=None, compare=False, repr=False)
 
     def __post_init__(self):
         check(self)

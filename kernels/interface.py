@@ -70,11 +70,11 @@ def _measure(fields: np.ndarray, level: float, periodic: bool) -> np.ndarray:
         corner[offset] = fields[cell[0], *place].astype(np.float64)
     total = np.zeros(len(fields))
     for order in itertools.permutations(range(dimensions)):
-        offset, values = [0] * dimensions, [corner[(0,) * dimensions]]
+        step, along = [0] * dimensions, [corner[(0,) * dimensions]]
         for axis in order:
-            offset[axis] = 1
-            values.append(corner[tuple(offset)])
-        values = np.stack(values)
+            step[axis] = 1
+            along.append(corner[tuple(step)])
+        values = np.stack(along)
         crossed = np.flatnonzero((values.min(0) <= level) & (values.max(0) > level))
         values = values[:, crossed]
         gradient = np.sqrt((np.diff(values, axis=0) ** 2).sum(0))

@@ -186,18 +186,18 @@ class Ising:
         number of events ended. Raises RuntimeError if an event outlives max_lifetime (MCS): it is
         never cut short, which would bias lifetimes.
         """
-        seed, units = seed_of(seed), wholes("units", units, 0, LARGEST_UNIT)
-        if units.ndim != 1:
-            raise ValueError(f"units is {units}; it must be a list of whole numbers, e.g. [0, 1]")
+        seed, numbers = seed_of(seed), wholes("units", units, 0, LARGEST_UNIT)
+        if numbers.ndim != 1:
+            raise ValueError(f"units is {numbers}; it must be a list of whole numbers, e.g. [0, 1]")
         events = whole("events", events, 1, LARGEST_COUNT)
         history = whole("history", history, 1, LARGEST_COUNT, "MCS")
         equilibration = whole("equilibration", equilibration, 1, LARGEST_COUNT, "MCS")
         if max_lifetime is not None:
             max_lifetime = whole("max_lifetime", max_lifetime, 1, units="MCS")
-        if not len(units):
+        if not len(numbers):
             return []
         return self.lattices.nucleate(
-            seed, units.tolist(), events, history, equilibration, max_lifetime, progress
+            seed, numbers.tolist(), events, history, equilibration, max_lifetime, progress
         )
 
     def intervene(

@@ -110,4 +110,5 @@ def read(run_folder: Path, split: str) -> Fields:
     mine, columns, times = collecting.read(
         run_folder, "coarsening", SPLITS.index(split), path, FIELD, names
     )
-    return Fields(path, *columns, times, mine)
+    mean, feature, start = columns
+    return Fields(path, mean, feature, start, times, mine)

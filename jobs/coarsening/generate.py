@@ -21,8 +21,9 @@ from jobs.progress import duration
 from jobs.shards import Data
 from jobs.slabs import available_memory
 from jobs.work import UnitError
-from kernels.cahn_hilliard import COARSEST_INTERFACE, CahnHilliard, Trajectory, coarsening
+from kernels.cahn_hilliard import CahnHilliard, Trajectory, coarsening
 from kernels.cahn_hilliard_plan import explicit_limit
+from kernels.cahn_hilliard_system import COARSEST_INTERFACE
 from kernels.device import DeviceError
 from kernels.streams import STREAMS
 

@@ -11,6 +11,7 @@ many ranks, to round-off on others.
 """
 
 import time
+from typing import Any
 
 import numpy as np
 
@@ -87,7 +88,8 @@ def follow(system: System, place: Place, device, progress: Progress) -> None:
     looks = looked_at(asked.frames, kept)
     found = files.read_state(box)
     if found is None:
-        position, series = {"look": 0, "kept": {}, "seconds": 0.0}, {name: [] for name in SERIES}
+        position: dict[str, Any] = {"look": 0, "kept": {}, "seconds": 0.0}
+        series: dict[str, list] = {name: [] for name in SERIES}
         start(box, config, files)
     else:
         position, series = found

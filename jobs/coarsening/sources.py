@@ -3,7 +3,7 @@ truth), or the test set.
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -47,7 +47,8 @@ class Network:
     computed = True
 
     def __init__(self, make: Callable, plan: Plan, starts: Callable[[], np.ndarray]):
-        self.make, self.plan, self.starts, self.network = make, plan, starts(), None
+        self.make, self.plan, self.starts = make, plan, starts()
+        self.network: Any = None
         self.batch = max(1, NETWORK_CELLS // int(np.prod(plan.shape)))
 
     def begin(self, rows: range, state: dict[str, np.ndarray] | None) -> None:

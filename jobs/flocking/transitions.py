@@ -44,9 +44,10 @@ def boundaries(
     for _ in range(bootstraps):
         again = np.concatenate([random.choice(group, len(group)) for group in groups])
         drawn.append(crossings(np.bincount(again, minlength=len(first))))
-    drawn = np.array(drawn)
+    by_boundary = np.array(drawn).T
     errors = [
-        np.nanstd(each) if np.isfinite(each).sum() > bootstraps / 2 else np.nan for each in drawn.T
+        np.nanstd(each) if np.isfinite(each).sum() > bootstraps / 2 else np.nan
+        for each in by_boundary
     ]
     after = np.searchsorted(levels, best).clip(1, max(1, len(levels) - 1))
     spacing = levels[after.clip(max=len(levels) - 1)] - levels[after - 1]

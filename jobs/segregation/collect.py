@@ -43,9 +43,9 @@ def put_together(system: System, device, progress: Progress) -> None:
     attributes |= checked.attributes()
     target.unlink(missing_ok=True)  # an index without its files would be worse than none
     columns = {}
-    with contextlib.ExitStack() as files:
+    with contextlib.ExitStack() as stack:
         outputs = [
-            files.enter_context(
+            stack.enter_context(
                 well.new(data_file(folder, split), layout(config, split, steady), attributes)
             )
             for split in SPLITS

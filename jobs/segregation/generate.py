@@ -14,8 +14,9 @@ from jobs.segregation.config import SPINODAL, SPLITS, Segregation
 from jobs.shards import Data
 from jobs.work import UnitError
 from kernels import cahn_hilliard_paths
-from kernels.cahn_hilliard import COARSEST_INTERFACE, CahnHilliard, Trajectory, mixtures
+from kernels.cahn_hilliard import CahnHilliard, Trajectory, mixtures
 from kernels.cahn_hilliard_plan import SMALLEST_TOLERANCE
+from kernels.cahn_hilliard_system import COARSEST_INTERFACE
 from kernels.device import DeviceError
 
 CALL_BYTES = 1 << 28  # of fields that come back from one call on a GPU
