@@ -20,8 +20,8 @@ Algorithms   standard: random-sequential; an attempt takes a random particle and
              auto: continuous_time up to T = 0.36, where it is the faster on a CPU at rho0 = 3, and
              as long as its integers hold all sites (not at L in the hundreds); the same on every
              device
-Source       the flocking paper named in README.md; A. P. Solon and J. Tailleur, Phys. Rev. E 92,
-             042119 (2015)
+Sources      C. Casert, T. Vieijra, J. Nys, J. Ryckebusch, Phys. Rev. E 99, 023304 (2019); A. P.
+             Solon and J. Tailleur, Phys. Rev. E 92, 042119 (2015)
 
     from kernels.active_ising import ActiveIsing
     model = ActiveIsing(size=81)

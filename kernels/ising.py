@@ -14,7 +14,7 @@ Update rule  Metropolis, accept with min(1, exp(-dE / T)); 1 MCS = N attempts, i
              tests/lifetime_study.py)
 Nucleation   all up in +h for `equilibration` MCS, then -h: up is metastable until m <= 0 at the end
              of an MCS
-Source       the nucleation paper named in README.md
+Source       S. Huang, W. Klein, H. Gould, arXiv:2004.09575
 
     from kernels.ising import Ising
     model = Ising(size=100, range=10, temperature=16 / 9, field=1.215)

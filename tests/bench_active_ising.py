@@ -62,7 +62,7 @@ class Ours:
 @njit(cache=True)
 def plain(x, y, spin, n, m, beta, diffusion, self_propulsion, attempts):
     """`attempts` attempts on particles (N,) at x, y with spins +1 and -1; n, m (L, L): density and
-    magnetisation.
+    magnetization.
     """
     size, dt = len(n), 1 / (4 * diffusion + np.exp(beta))
     for _ in range(attempts):

@@ -14,7 +14,7 @@ SIDE = 27
 def poisson(
     kind: str, count: int, random, side=SIDE, density=3.0, fraction=0.5, order=0.95
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Magnetisation and density int64 (n, side, side) of Poisson particles: "G", "L+", "L-", or
+    """Magnetization and density int64 (n, side, side) of Poisson particles: "G", "L+", "L-", or
     bands at random places, "B+", "B-".
     """
     share = np.full((count, side, 1), 0.0 if kind == "G" else 1.0)

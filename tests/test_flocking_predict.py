@@ -120,7 +120,7 @@ def exact(network, maps):
 
 
 def test_saliency_finds_the_patch_that_decides():
-    """A network that learnt whether a patch in one corner is magnetised looks there; the penalty
+    """A network that learnt whether a patch in one corner is magnetized looks there; the penalty
     makes it forget the rest.
     """
     torch.manual_seed(3)

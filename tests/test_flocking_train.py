@@ -35,7 +35,7 @@ def _one_thread():
 def configurations(
     each=30, side=18, seed=1, density=3.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Magnetisation, density and phase of gas, bands and liquid."""
+    """Magnetization, density and phase of gas, bands and liquid."""
     random = np.random.default_rng(seed)
     maps = [poisson(kind, each, random, side, density) for kind in KINDS]
     phase = np.repeat(np.arange(6, dtype=np.int8) % 3, each)

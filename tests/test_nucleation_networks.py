@@ -33,7 +33,7 @@ def reproducible():
 
 
 def configurations(count, size, seed=1) -> np.ndarray:
-    """Random spins int8, a different magnetisation each."""
+    """Random spins int8, a different magnetization each."""
     random = np.random.default_rng(seed)
     return np.where(
         random.random((count, size, size)) < random.uniform(0.1, 0.9, (count, 1, 1)), -1, 1

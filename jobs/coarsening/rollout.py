@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 
 from jobs import UserError, provenance, shards, signals
-from jobs.coarsening import costs, fields, generate, paths, rollout_own, train, trained
+from jobs.coarsening import costs, fields, generate, own, paths, train, trained
 from jobs.coarsening.cases import (
     SENSITIVITY,
     SOLVERS,
@@ -42,7 +42,7 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
         train.check_data(system)
     if request.input is not None:
         if place.rank == place.task == 0:
-            rollout_own.answer(systems[0], request, device, progress)
+            own.answer(systems[0], request, device, progress)
         return 0
     networks = {system.name: chosen(system, progress.say) for system in systems}
     everything = [

@@ -99,7 +99,7 @@ class Generate(Section):
         unit="time",
         gt=0,
         le=1e9,
-        about="between looks at magnetisation, profile and occupancy",
+        about="between looks at magnetization, profile and occupancy",
     )
     other_densities: list[float] = value(
         [], unit="particles / site", about="rho0 of further slices, for the phase diagram"

@@ -13,7 +13,7 @@ MARGIN = "margin"  # group of saliency.h5: maps of the difference of the two lar
 
 
 class Unsupervised(Section):
-    """UMAP of the magnetisation maps, HDBSCAN of the embedding, at every density with enough
+    """UMAP of the magnetization maps, HDBSCAN of the embedding, at every density with enough
     configurations.
     """
 

@@ -40,7 +40,7 @@ def packed(magnetization: np.ndarray, density: np.ndarray) -> Tensor:
 
 
 def unpacked(maps: Tensor) -> Tensor:
-    """Packed maps int32 (n, L, L) as float32 (n, 2, L, L), magnetisation and density, in torch's
+    """Packed maps int32 (n, L, L) as float32 (n, 2, L, L), magnetization and density, in torch's
     channels-last order.
     """
     return maps.contiguous().view(torch.int16).unflatten(-1, (-1, 2)).permute(0, 3, 1, 2).float()

@@ -290,7 +290,7 @@ def datasets(
             modes(run.magnetization_profile[at], run.particles[at]),
             "",
             "replica, time, k, part",
-            MODE.format("magnetisation"),
+            MODE.format("magnetization"),
         ),
         "density_histogram": Data(
             histogram,

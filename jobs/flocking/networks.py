@@ -11,7 +11,7 @@ from jobs.flocking.config import CLASSES, FILTERS, NEURONS, POOL, unpoolable
 
 
 class PhaseNetwork(nn.Module):
-    """Magnetisation and density, float32 (n, 2, L, L), to scores of G, L+G, L, float32 (n, 3);
+    """Magnetization and density, float32 (n, 2, L, L), to scores of G, L+G, L, float32 (n, 3);
     their softmax is the probability.
 
     Two 5x5 convolutions, a max pool of 3, two 3x3 convolutions, a max pool of 3, 16 neurons, 3

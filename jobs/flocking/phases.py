@@ -1,10 +1,10 @@
-"""The phases, found without labels: UMAP of the magnetisation maps, HDBSCAN of the embedding, and
+"""The phases, found without labels: UMAP of the magnetization maps, HDBSCAN of the embedding, and
 where the groups meet in T.
 
 Of every density with enough configurations.  The principal components of maps and all their shifts
 are Fourier modes: the strongest ones are what UMAP is given, and a shifted copy differs from its
 original by their phases alone.  A group is named by what it is: its mean |m| and the first modes of
-its magnetisation along x.  A configuration with domains of both spins is none of the three phases,
+its magnetization along x.  A configuration with domains of both spins is none of the three phases,
 but on its way to one of them: it is not assigned, whatever its group.
 """
 
@@ -109,7 +109,7 @@ ABOUT = {
     "clusters/band": (
         "",
         "cluster",
-        "mean of the largest of three modes of the magnetisation along x, per particle",
+        "mean of the largest of three modes of the magnetization along x, per particle",
     ),
     "clusters/phase": ("", "cluster", "0 G, 1 L+G, 2 L, -1 domains of both spins"),
 }
@@ -256,7 +256,7 @@ def strongest_modes(maps: np.ndarray, count: int | None) -> tuple[np.ndarray, np
 def embed_and_cluster(
     maps: np.ndarray, settings: Unsupervised, seed: int, number: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """UMAP of magnetisation maps (n, L, L) and shifted copies of them, float32 (n, 2), and
+    """UMAP of magnetization maps (n, L, L) and shifted copies of them, float32 (n, 2), and
     HDBSCAN's groups of it, (n,), -1 noise.
     """
     from umap import UMAP  # half a minute of compilation
@@ -289,7 +289,7 @@ def embed_and_cluster(
 def order_parameters(
     maps: np.ndarray, particles: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Per particle, of magnetisation maps (n, L, L): m with its sign, the largest of three modes
+    """Per particle, of magnetization maps (n, L, L): m with its sign, the largest of three modes
     along x, and of those along y.
     """
     profiles = [maps.sum(axis, dtype=np.int64) for axis in (2, 1)]

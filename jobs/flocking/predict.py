@@ -11,7 +11,7 @@ import torch
 
 from jobs import UserError, predicting, provenance, shards, signals
 from jobs.config import digest
-from jobs.flocking import predict_configurations, train
+from jobs.flocking import own, train
 from jobs.flocking.config_train import MARGIN
 from jobs.flocking.trained import network_of, probabilities, saliency, trained
 from jobs.progress import Progress
@@ -26,9 +26,7 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
     """This process's share of the predictions of all systems, or the answer to --input; how many
     failed (none: they raise).
     """
-    name = predicting.begin(
-        systems, place, request, device, progress, train.check, predict_configurations.answer
-    )
+    name = predicting.begin(systems, place, request, device, progress, train.check, own.answer)
     if name is None:
         return 0
     everything = [
@@ -86,7 +84,7 @@ def predict(
             probabilities(network, data.maps), "", "configuration, phase", "of G, L+G, L"
         )
         chosen, axes = data.maps[torch.from_numpy(rows)], "mapped, channel, x, y"
-        about = "|dS_c / dI|, c the phase with the largest score; magnetisation, density"
+        about = "|dS_c / dI|, c the phase with the largest score; magnetization, density"
         maps[each] = Data(saliency(network, chosen), "", axes, about, True)
         about = "|d(S_c - S_d) / dI|, c and d the phases with the largest scores"
         maps[f"{MARGIN}/{each}"] = Data(saliency(network, chosen, True), "", axes, about, True)

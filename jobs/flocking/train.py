@@ -227,7 +227,7 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
             network.convolutions[0].weight.detach().cpu().numpy(),
             "",
             "filter, channel, x, y",
-            "weights on magnetisation and density",
+            "weights on magnetization and density",
         ),
     }
     attributes = {

@@ -45,7 +45,7 @@ def probabilities(network: PhaseNetwork, maps: Tensor) -> np.ndarray:
 
 
 def saliency(network: PhaseNetwork, maps: Tensor, margin: bool = False) -> np.ndarray:
-    """|dS_c / dI| float32 (n, 2, L, L), magnetisation and density, of packed maps, c being the
+    """|dS_c / dI| float32 (n, 2, L, L), magnetization and density, of packed maps, c being the
     phase with the largest score; margin: |d(S_c - S_d) / dI|, d being that with the second largest.
 
     Probabilities are functions of differences of scores: a change of all scores alike, which the

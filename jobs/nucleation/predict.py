@@ -11,7 +11,7 @@ import torch
 
 from jobs import predicting, provenance, shards, signals
 from jobs.config import digest
-from jobs.nucleation import occlusion, predict_configurations, train
+from jobs.nucleation import occlusion, own, train
 from jobs.nucleation.config import Nucleation
 from jobs.nucleation.trained import network_of, networks_of
 from jobs.progress import Progress
@@ -27,9 +27,7 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
     """This process's share of the maps of all systems, or the answer to --input; how many failed
     (none: they raise).
     """
-    name = predicting.begin(
-        systems, place, request, device, progress, train.check, predict_configurations.answer
-    )
+    name = predicting.begin(systems, place, request, device, progress, train.check, own.answer)
     if name is None:
         return 0
     everything = [(system, model) for system in systems for model in units(system.config)]

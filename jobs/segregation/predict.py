@@ -8,7 +8,7 @@ from jobs import UserError, predicting, provenance, shards, signals
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
-from jobs.segregation import fields, predict_fields, predictability, train
+from jobs.segregation import fields, own, predictability, train
 from jobs.segregation.quantities import measured
 from jobs.segregation.trained import activations, answers, network_of, trained
 from jobs.shards import Data
@@ -21,9 +21,7 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
     """This process's share of the predictions of all systems, or the answer to --input; how many
     failed (none: they raise).
     """
-    name = predicting.begin(
-        systems, place, request, device, progress, train.check, predict_fields.answer
-    )
+    name = predicting.begin(systems, place, request, device, progress, train.check, own.answer)
     if name is None:
         return 0
     everything = [

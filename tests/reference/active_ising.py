@@ -1,7 +1,7 @@
 """The Active Ising Model the plain way: one attempt at a time, one event at a time, the master
 equation, closed forms.
 
-    a particle of spin s = +1, -1 at a site with magnetisation m and rho particles, itself among
+    a particle of spin s = +1, -1 at a site with magnetization m and rho particles, itself among
     them: flips at rate exp(-s m / (rho T)), hops to +x at D (1 + eps s), to -x at D (1 - eps s), to
     +y and to -y at D
 

@@ -21,7 +21,7 @@ LARGEST = 2**15 - 1  # particles on a site
 
 
 def read_configurations(path: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Magnetisation and density, int16 (n, L, L), of an HDF5 or .npz file.  UserError for what no
+    """Magnetization and density, int16 (n, L, L), of an HDF5 or .npz file.  UserError for what no
     configuration can be.
     """
     if path.suffix == ".npy":
