@@ -14,8 +14,8 @@ Output        J = conv3 tanh conv1 tanh conv1 H';  phi' = phi + div J, grid unit
 Cost          28 920 multiply-adds a cell and step (h = 10), 1.2 kB read or written: bound by
               arithmetic
 Sources       D. Lanzoni, A. Fantasia, R. Bergamaschini, O. Pierre-Louis, F. Montalenti,
-              arXiv:2407.20126, section II.2 and S1; D. Lanzoni et al., Phys. Rev. Materials 6, 103801
-              (2022)
+              arXiv:2407.20126, section II.2 and S1; D. Lanzoni et al., Phys. Rev. Materials 6,
+              103801 (2022)
 
     from kernels.conv_gru import ConvGRU, random_parameters
     network = ConvGRU(random_parameters(seed=1), shape=(32, 32, 32))
