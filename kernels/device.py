@@ -26,6 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kernels import signatures
+
 __all__ = ["DeviceError", "available_cores", "select"]
 
 FOLDER = Path(__file__).parent
@@ -141,7 +143,8 @@ class Cpu:
         return self._pool
 
     def module(self, file: str, defines: dict) -> "CpuModule":
-        return CpuModule(self, build(file, tuple(sorted({"LANES": self.lanes, **defines}.items()))))
+        options = tuple(sorted({"LANES": self.lanes, **defines}.items()))
+        return CpuModule(self, build(file, options), Launches(file, options))
 
     def zeros(self, shape, dtype) -> np.ndarray:
         """Zeroed array on a cache line; a large one on huge pages, which spares a strided kernel
@@ -181,13 +184,14 @@ class CpuModule:
     long kernels hear of (block.h).
     """
 
-    def __init__(self, device: Cpu, library: ctypes.CDLL):
-        self.device, self.library = device, library
+    def __init__(self, device: Cpu, library: ctypes.CDLL, launches: "Launches"):
+        self.device, self.library, self.launches = device, library, launches
         self.interruptible = hasattr(library, "interruptible")
 
     def launch(
         self, kernel: str, blocks: int, arguments: list, threads: int = 1, shared_bytes: int = 0
     ) -> None:
+        self.launches.check(kernel, arguments)
         function = getattr(self.library, kernel)
         values = [as_ctypes(a) for a in arguments]
         remaining, stop = iter(range(blocks)), ctypes.c_int(0)
@@ -216,11 +220,25 @@ class CpuModule:
             raise
 
 
+class Launches:
+    """The arguments of a module's kernels, checked against the source at the first launch of
+    each.
+    """
+
+    def __init__(self, file: str, defines: tuple):
+        self.file, self.defines, self.checked = file, defines, set()
+
+    def check(self, kernel: str, arguments: list) -> None:
+        """TypeError, one line, for a wrong number of arguments, or one of a wrong type."""
+        if kernel not in self.checked:
+            signatures.check(self.file, source_of(self.file), self.defines, kernel, arguments)
+            self.checked.add(kernel)
+
+
 def as_ctypes(argument):
     if argument is None:
         return ctypes.c_void_p(None)
     if isinstance(argument, np.ndarray):
-        assert argument.flags.c_contiguous
         return ctypes.c_void_p(argument.ctypes.data)
     return {"i": ctypes.c_int, "u": ctypes.c_uint}[np.dtype(type(argument)).kind](int(argument))
 
@@ -263,7 +281,8 @@ class Gpu:
         # cupy keeps compiled code by source and options; the headers are in the source, so a
         # changed one is seen
         options = ("-std=c++17", *(f"-D{key}={value}" for key, value in sorted(defines.items())))
-        return GpuModule(self, self.cupy.RawModule(code=source_of(file), options=options))
+        module = self.cupy.RawModule(code=source_of(file), options=options)
+        return GpuModule(self, module, Launches(file, tuple(sorted(defines.items()))))
 
     def zeros(self, shape, dtype):
         return self.cupy.zeros(shape, dtype)
@@ -279,17 +298,17 @@ class Gpu:
 
 
 class GpuModule:
-    def __init__(self, device: Gpu, module):
-        self.device, self.module = device, module
+    def __init__(self, device: Gpu, module, launches: "Launches"):
+        self.device, self.module, self.launches = device, module, launches
 
     def launch(
         self, kernel: str, blocks: int, arguments: list, threads: int = 1, shared_bytes: int = 0
     ) -> None:
+        self.launches.check(kernel, arguments)
         function = self.module.get_function(kernel)
         if shared_bytes:
             function.max_dynamic_shared_size_bytes = shared_bytes
         null = np.uintp(0)
-        assert all(a is None or np.isscalar(a) or a.flags.c_contiguous for a in arguments)
         function(
             (blocks,),
             (threads,),
