@@ -62,7 +62,9 @@ def signature(source: str, defines: tuple, kernel: str) -> tuple[Parameter, ...]
     return tuple(parameter(text, words) for text in inside.split(",") if text.strip())
 
 
-START = r"__global__\s+void\s*(?:__launch_bounds__\s*\([^()]*\)\s*)?\b{name}\s*\("
+START = (  # of {name}
+    r'(?:__global__|extern "C")\s+void(?:\s|#[^\n]*\n|__launch_bounds__\s*\([^()]*\))*\b{name}\s*\('
+)
 
 
 def parameter(text: str, words: dict[str, str]) -> Parameter:

@@ -11,7 +11,10 @@ from kernels.device import FOLDER, source_of
 SOURCE = """
 typedef unsigned long long wide;
 #define BOX int nx, int ny
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void
+#ifdef __CUDACC__
+__launch_bounds__(THREADS)
+#endif
     fill(const REAL* __restrict__ from, CODE* to, wide* clock,  // a comment, with (a) bracket
          const Rates* rates, int count, unsigned seed, BOX) {
 }
@@ -44,7 +47,7 @@ def test_names_and_types_of_a_kernel():
 def test_every_kernel_of_every_source_is_read():
     """As many as there are; no parameter without a name."""
     count = 0
-    for path in sorted(FOLDER.glob("*.cu")):
+    for path in sorted([*FOLDER.glob("*.cu"), *FOLDER.glob("*.cpp")]):
         source = source_of(path.name)
         for kernel in re.findall(signatures.START.replace("{name}", r"(\w+)"), source):
             if kernel == "name":
