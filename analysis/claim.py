@@ -7,6 +7,8 @@ import numpy as np
 from analysis.estimates import UNDETERMINED, Estimate, exact
 from analysis.verdicts import NO, NOT_COMPARABLE, NOT_RUN, UNDECIDED, YES, Rule, judged, number
 
+ROUND_OFF = 1e-9  # of a number: an error that is smaller is none
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -85,10 +87,12 @@ class Claim:
 
 def pooled(groups: list[list[Claim]]) -> list[Claim]:
     """Claims of several records of one system, a list each, as one list: a number that several have
-    is their mean, weighted by 1 / error^2, and its error is the smaller one of all together.
+    is their mean.
 
-    Numbers without an error are the first record's, the largest one's.  Where the mean's error does
-    not explain how far the numbers are apart, it is as large as their scatter says. What one record
+    Where their errors explain how far the numbers are apart, it is weighted by 1 / error^2, and its
+    error is the smaller one of all together. Where they do not, as of trainings that differ by more
+    than their test samples tell, or where a number has no error, each run counts as one, and the
+    error is that of their scatter. Equal numbers without an error stay as they are. What one record
     has for any network is not "not run" in the others.
     """
     order, found = [], {}
@@ -103,22 +107,34 @@ def pooled(groups: list[list[Claim]]) -> list[Claim]:
 
 
 def _together(claims: list[Claim]) -> Claim:
-    first, *_ = run = [claim for claim in claims if claim.estimate is not None] or claims[:1]
-    known = [
-        c.estimate
-        for c in run
-        if c.estimate and np.isfinite(c.estimate.error) and c.estimate.error > 0
-    ]
+    run = [c for c in claims if c.estimate is not None]
+    first = (run or claims)[0]
+    known = [c.estimate for c in run if c.estimate and np.isfinite(c.estimate.value)]
     if len(known) < 2:
+        return next((c for c in run if c.estimate is known[0]), first) if known else first
+    value, error = (np.array([getattr(e, name) for e in known]) for name in ("value", "error"))
+    has = np.isfinite(error) & (error > ROUND_OFF * np.abs(value))
+    if not has.any() and np.ptp(value) == 0:
         return first
-    value, weight = (np.array([getattr(e, name) for e in known]) for name in ("value", "error"))
-    weight = weight**-2.0
-    mean = float((weight * value).sum() / weight.sum())
-    scatter = float((weight * (value - mean) ** 2).sum()) / (len(known) - 1)
-    error = float(np.sqrt(max(1.0, scatter) / weight.sum()))
+    found = weighted(value, error) if has.all() else None
+    if found is None:
+        own = error[has].mean() if has.any() else 0.0
+        apart = float(max(value.std(ddof=1), own) / np.sqrt(len(value)))
+        found = Estimate(float(value.mean()), apart)
     smaller = "" if any(not c.smaller for c in run) else first.smaller
     data = f"{len(known)} runs together" + (f"; {first.data}" if first.data else "")
-    return replace(first, estimate=Estimate(mean, error), smaller=smaller, data=data)
+    return replace(first, estimate=found, smaller=smaller, data=data)
+
+
+def weighted(value: np.ndarray, error: np.ndarray) -> Estimate | None:
+    """Mean of numbers (n,) by their errors; None where these do not explain how far apart they
+    are.
+    """
+    weight = error**-2.0
+    mean = float((weight * value).sum() / weight.sum())
+    if float((weight * (value - mean) ** 2).sum()) > len(value) - 1:
+        return None
+    return Estimate(mean, float(weight.sum() ** -0.5))
 
 
 # what is said of a figure of the paper, and what it means: the legend of a page

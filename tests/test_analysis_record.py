@@ -153,12 +153,21 @@ def claim(value: float | None, error: float = 0.1, **more) -> Claim:
 def test_claims_of_several_runs_are_one_with_a_smaller_error():
     (found,) = pooled([[claim(1.0)], [claim(1.2)], [claim(None)]])
     assert found.estimate.value == pytest.approx(1.1)
-    assert found.estimate.error == pytest.approx(0.1 / np.sqrt(2) * np.sqrt(2))  # scatter 2 > 1
+    assert found.estimate.error == pytest.approx(0.1)  # 0.2 apart, which 0.1 does not explain
     (found,) = pooled([[claim(1.0)], [claim(1.06, 0.05)]])
     assert found.estimate.value == pytest.approx((100 * 1.0 + 400 * 1.06) / 500)
     assert found.estimate.error == pytest.approx(1 / np.sqrt(500))
+    (found,) = pooled([[claim(1.0, 0.0)], [claim(0.956, 0.002)]])  # all right, and not
+    assert found.estimate.value == pytest.approx(0.978)
+    assert found.estimate.error == pytest.approx(0.022)
+    (found,) = pooled([[claim(0.0, 1e-18)], [claim(0.02, 7e-18)]])  # round-off is no error
+    assert found.estimate.value == pytest.approx(0.01)
+    assert found.estimate.error == pytest.approx(0.01)
     (found,) = pooled([[claim(1.0, float("nan"))], [claim(3.0)]])
-    assert found.estimate.value == 1.0
+    assert found.estimate.value == 2.0
+    assert found.estimate.error == pytest.approx(1.0)
+    (found,) = pooled([[claim(7.0, 0.0)], [claim(7.0, float("nan"))]])
+    assert (found.estimate.value, found.estimate.error) == (7.0, 0.0)
     (found,) = pooled([[claim(None)], [claim(3.0)]])
     assert found.estimate.value == 3.0
     (found,) = pooled([[claim(3.0, network="CNN")], [claim(None)]])

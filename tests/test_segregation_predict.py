@@ -11,7 +11,8 @@ from test_segregation_train import pairs, planted
 from jobs import shards
 from jobs.rundir import System
 from jobs.segregation import fields, train
-from jobs.segregation.predict import QUANTITIES, telling
+from jobs.segregation.predict import telling
+from jobs.segregation.quantities import QUANTITIES
 from jobs.segregation.trained import activations, answers, network_of
 from kernels import interface
 from kernels.cahn_hilliard import CahnHilliard
