@@ -70,6 +70,8 @@ def over_samples(octants: np.ndarray) -> Estimate:
 
 def root(squared: Estimate) -> Estimate:
     value = np.sqrt(squared.value)
+    if not np.isfinite(value):  # of a rollout that ran away
+        return Estimate(float(value), np.nan)
     return Estimate(float(value), float(squared.error / (2 * value)) if value > 0 else 0.0)
 
 
