@@ -91,6 +91,7 @@ def local_exponents(sheet: Sheet) -> Picture | None:
                 found.time, found.mean, found.error, label=label, ms=3, lw=1, capsize=2, **looks
             )
         ax.set(xscale="log", xlabel="time", title=title)
+        decades(ax.xaxis)
     fig.axes[0].set_ylabel("local exponent in time")
     fig.legend(*fig.axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     cells = "x".join(map(str, case.cells))

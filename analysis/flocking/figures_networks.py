@@ -73,8 +73,9 @@ def mean_map(ax, numbers: Numbers, lam: float, networks: list[Network], margin: 
         found = [own.margin for own in found]
     panels.bare(ax)
     values = np.mean([own.map[0] for own in found], axis=0)
-    count = f"{len(found)} networks" if len(found) > 1 else "1 network"
-    ax.set_title(rf"$|\partial {score} / \partial I|$, $\lambda$ = {lam:g}, {count}", fontsize=7)
+    several = f", {len(found)} networks" if len(found) > 1 else ", 1 network"
+    count = "" if margin else several
+    ax.set_title(rf"$|\partial {score} / \partial I|$, $\lambda$ = {lam:g}{count}", fontsize=7)
     r = float(np.mean([own.edges[0] for own in found]))
     if np.isfinite(r):
         text = f"on edges: r = {r:.2f}".replace("-0.00", "0.00")
