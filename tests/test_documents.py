@@ -2,6 +2,7 @@
 somewhere, the reference of configs is the configs'.
 """
 
+import importlib
 import re
 import shlex
 
@@ -91,6 +92,18 @@ def test_links_lead_to_files_that_are_there(path):
             assert (path.parent / link).exists(), link
     for word in re.findall(r"`((?:kernels|jobs|analysis|slurm|tests)/[\w./-]+\.\w+)`", text):
         assert CAPITALS & {*re.split(r"\W|_", word)} or (ROOT / word).exists(), word
+
+
+def test_the_measures_that_are_named_are_there():
+    named = re.findall(r"`(\w+)\.(\w+)`", (ROOT / "kernels/README.md").read_text())
+    named = [
+        (m, n)
+        for m, n in named
+        if (ROOT / f"kernels/{m}.py").exists() and n not in ("py", "cu", "cpp")
+    ]
+    assert len(named) >= 8
+    for module, name in named:
+        assert hasattr(importlib.import_module(f"kernels.{module}"), name), f"{module}.{name}"
 
 
 def test_the_readme_is_short():

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from analysis import style
 
-SOLVERS = ("truth", "sensitivity")  # files of a case that no network made
 TRUTH_COLOUR = "#222222"
 
 

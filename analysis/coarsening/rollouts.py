@@ -10,7 +10,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from analysis.coarsening.labels import SOLVERS, Network, in_order, parse
+from analysis.coarsening.labels import Network, in_order, parse
+from jobs.coarsening.paths import SOLVERS
 
 SERIES = (
     "free_energy",

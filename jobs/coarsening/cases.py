@@ -13,13 +13,10 @@ from jobs.coarsening import fields, paths, starts, trained
 from jobs.coarsening.config_rollout import BULK, Case
 from jobs.coarsening.frames import EVERY, fingerprint, kept_frames, looked_at, looked_at_by_network
 from jobs.coarsening.parts import SERIES_REVISION, Plan
+from jobs.coarsening.paths import SOLVERS, TRUTH
 from jobs.config import digest
 from jobs.rundir import System
 from kernels.conv_gru import SMALLEST_SIDE
-
-TRUTH = "truth"
-SENSITIVITY = "sensitivity"  # the solver from what the network's grid keeps of the start
-SOLVERS = (TRUTH, SENSITIVITY)
 
 
 @dataclass(frozen=True, eq=False)

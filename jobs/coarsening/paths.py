@@ -4,6 +4,10 @@ from pathlib import Path
 
 from jobs.rundir import System
 
+# files of a case that no network made: the solver from the start itself, and from what the
+# networks' grid keeps of it
+TRUTH, SENSITIVITY = SOLVERS = ("truth", "sensitivity")
+
 
 def box(system: System) -> Path:
     """The box that is shared by all ranks: its numbers and, as one, its frames."""

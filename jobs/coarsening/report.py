@@ -5,8 +5,6 @@ from jobs.coarsening import paths
 from jobs.rundir import System
 from jobs.status import complete
 
-SOLVED = ("truth", "sensitivity")  # files of a case that the solver made
-
 
 def lines(system: System) -> list[str]:
     """How many rollouts are whole, and how far the large box is, where they have begun."""
@@ -20,7 +18,7 @@ def rollouts(system: System) -> list[str]:
         return []
     whole = [path for path in sorted(top.glob("*/[!.]*.h5")) if complete(path)]
     begun = [path for path in sorted(top.glob("*/.*.parts/state.h5")) if complete(path)]
-    truths = sum(path.stem in SOLVED for path in whole)
+    truths = sum(path.stem in paths.SOLVERS for path in whole)
     found = [f"    rollouts: {len(whole) - truths} by networks and {truths} by the solver done"]
     found[0] += ", with costs.h5" if complete(top / "costs.h5") else ""
     for path in begun:

@@ -10,9 +10,6 @@ from collections.abc import Callable
 from jobs import UserError, provenance, shards, signals
 from jobs.coarsening import costs, fields, generate, own, paths, train, trained
 from jobs.coarsening.cases import (
-    SENSITIVITY,
-    SOLVERS,
-    TRUTH,
     Unit,
     chosen,
     made_from,
@@ -24,6 +21,7 @@ from jobs.coarsening.cases import (
 )
 from jobs.coarsening.config_rollout import Case
 from jobs.coarsening.parts import Plan
+from jobs.coarsening.paths import SENSITIVITY, SOLVERS, TRUTH
 from jobs.coarsening.recording import record
 from jobs.coarsening.sources import Network, Recorded, Truth
 from jobs.config import digest
