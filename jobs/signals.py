@@ -50,6 +50,7 @@ def begun(text: str) -> None:
         _text = text
         signal.signal(signal.SIGINT, _raise)
         sys.unraisablehook = _unraisable
+        sys.excepthook = _uncaught
 
 
 def _raise(number, frame) -> None:
@@ -66,6 +67,15 @@ def _unraisable(what) -> None:
     if what.exc_type is KeyboardInterrupt:
         _end()
     sys.__unraisablehook__(what)
+
+
+def _uncaught(kind, exception, traceback) -> None:
+    """Of an exception that nothing catches.  Cython takes this way as well, before the other, where
+    C code that cannot fail called Python (HDF5 as it closes a file).
+    """
+    if kind is KeyboardInterrupt:
+        _end()
+    sys.__excepthook__(kind, exception, traceback)
 
 
 def _end(*_) -> None:

@@ -14,8 +14,9 @@ from fault_study import CONFIGS, PATIENCE, Study, interrupted
 from jobs import signals
 
 WHERE = """
-import ctypes, os, sys, time, weakref
-from jobs import signals
+import ctypes, gc, os, sys, time, weakref
+import h5py
+from jobs import hdf5, signals
 
 signals.begin()
 signals.begun("as it is said")
@@ -36,6 +37,19 @@ where = sys.argv[1]
 try:
     if where == "ctypes callback":
         ctypes.CFUNCTYPE(None)(here)()
+    elif where == "HDF5 as it closes a file":
+        class Disk(hdf5.Disk):
+            armed = False
+            def write(self, data):
+                if self.armed:
+                    here()
+                return super().write(data)
+        disk = Disk(sys.argv[2] + "/file.h5", "w+")
+        file = h5py.File(disk, "w")
+        file["x"] = range(1000)
+        disk.armed = True
+        del file
+        gc.collect()
     elif where == "weakref callback":
         thing = Thing()
         reference = weakref.ref(thing, here)
@@ -72,6 +86,7 @@ time.sleep(60)
         "Python",
         "twice",
         "ctypes callback",
+        "HDF5 as it closes a file",
         "weakref callback",
         "library that expects any exception",
         "library that crashes when it is let go",
