@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 TO_BE_CONTINUED = (
     75  # exit status, EX_TEMPFAIL of sysexits.h: nothing failed, the same command goes on
@@ -17,7 +18,10 @@ TO_BE_CONTINUED = (
 INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 KEPT = "interrupted; finished units are kept, the same command continues"
 PATIENCE = 1.5  # seconds for the exception to be heard
-IMPORTING = "<frozen importlib._bootstrap>"  # the file of the frames of any import
+NO_EXCEPTION = (  # files in whose frames none may be raised
+    "<frozen importlib._bootstrap>",  # any import: torch's aborts
+    str(Path(__file__).with_name("hdf5.py")),  # called by HDF5, which goes on and loses it
+)
 
 _asked = False
 _text = "interrupted before it began"
@@ -50,13 +54,12 @@ def begun(text: str) -> None:
         _text = text
         signal.signal(signal.SIGINT, _raise)
         sys.unraisablehook = _unraisable
-        sys.excepthook = _uncaught
 
 
 def _raise(number, frame) -> None:
     signal.signal(signal.SIGINT, _end)  # an impatient second one
     while frame is not None:
-        if frame.f_code.co_filename == IMPORTING:  # torch's import aborts on an exception
+        if frame.f_code.co_filename in NO_EXCEPTION:
             _end()
         frame = frame.f_back
     raise KeyboardInterrupt
@@ -67,15 +70,6 @@ def _unraisable(what) -> None:
     if what.exc_type is KeyboardInterrupt:
         _end()
     sys.__unraisablehook__(what)
-
-
-def _uncaught(kind, exception, traceback) -> None:
-    """Of an exception that nothing catches.  Cython takes this way as well, before the other, where
-    C code that cannot fail called Python (HDF5 as it closes a file).
-    """
-    if kind is KeyboardInterrupt:
-        _end()
-    sys.__excepthook__(kind, exception, traceback)
 
 
 def _end(*_) -> None:

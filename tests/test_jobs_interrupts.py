@@ -14,7 +14,7 @@ from fault_study import CONFIGS, PATIENCE, Study, interrupted
 from jobs import signals
 
 WHERE = """
-import ctypes, gc, os, sys, time, weakref
+import contextlib, ctypes, gc, os, sys, time, weakref
 import h5py
 from jobs import hdf5, signals
 
@@ -38,16 +38,13 @@ try:
     if where == "ctypes callback":
         ctypes.CFUNCTYPE(None)(here)()
     elif where == "HDF5 as it closes a file":
-        class Disk(hdf5.Disk):
-            armed = False
-            def write(self, data):
-                if self.armed:
-                    here()
-                return super().write(data)
-        disk = Disk(sys.argv[2] + "/file.h5", "w+")
-        file = h5py.File(disk, "w")
+        @contextlib.contextmanager
+        def keeping(disk):
+            here()
+            yield
+        file = h5py.File(hdf5.Disk(sys.argv[2] + "/file.h5", "w+"), "w")
         file["x"] = range(1000)
-        disk.armed = True
+        hdf5.Disk._keeping = keeping
         del file
         gc.collect()
     elif where == "weakref callback":
