@@ -84,55 +84,54 @@ def run_batch(
     module.launch(
         "populate",
         count,
-        [
-            *memory.values(),
-            device.asarray(replicas.start, np.int32),
-            device.asarray(identity),
-            None if replicas.maps is None else device.asarray(codes_of(replicas, layout)),
-            *seed_words(seed),
-            np.uint32(STREAMS["active_ising"]),
-        ],
-        SLOTS,
+        threads=SLOTS,
+        **memory,
+        start=device.asarray(replicas.start, np.int32),
+        identity=device.asarray(identity),
+        given=None if replicas.maps is None else device.asarray(codes_of(replicas, layout)),
+        **seed_words(seed),
+        stream_id=STREAMS["active_ising"],
     )
     constants, clock = constants_of(model, continuous, replicas, times, layout)
-    constants = [None if values is None else device.asarray(values) for values in constants]
+    constants = {
+        name: None if values is None else device.asarray(values)
+        for name, values in constants.items()
+    }
     places = device.asarray(np.where(kept, np.cumsum(kept) - 1, -1), np.int32)
     tags = (
         device.zeros((count, size**2), np.int32)
         if device.kind == "gpu" and not layout.in_shared_memory
         else None
     )
-    found = [
-        device.zeros((count, looks), np.int32),
-        device.zeros((count, looks, 2, size), np.int32),
-        device.zeros((count, looks, BINS), np.int32),
-        device.zeros((count, max(maps, 1), 2, size, size), np.int16),
-    ]
+    recorded = dict(
+        magnetization=device.zeros((count, looks), np.int32),
+        profile=device.zeros((count, looks, 2, size), np.int32),
+        histogram=device.zeros((count, looks, BINS), np.int32),
+        map=device.zeros((count, max(maps, 1), 2, size, size), np.int16),
+    )
     most, ended = FIRST_LAUNCH, np.zeros(count, bool)
     while not ended.all():
         begun = time.monotonic()
         module.launch(
             "run_replicas",
             count,
-            [
-                *memory.values(),
-                *constants,
-                np.int32(looks),
-                np.int32(most),
-                places,
-                np.int32(maps),
-                tags,
-                *found,
-            ],
-            SLOTS,
-            layout.shared_bytes if layout.in_shared_memory else 0,
+            threads=SLOTS,
+            shared_bytes=layout.shared_bytes if layout.in_shared_memory else 0,
+            **memory,
+            **constants,
+            looks=looks,
+            most=most,
+            kept=places,
+            maps=maps,
+            tags=tags,
+            **recorded,
         )
         device.synchronize()
         most = max(SHORTEST_LAUNCH, next_launch(most, time.monotonic() - begun))
         state = device.to_host(memory["state"])
         ended = (state[:, LOOK] == looks) | (state[:, IS_FULL] > 0)
         report(float(np.where(ended, 1.0, state[:, DONE] / np.maximum(clock[:, -1], 1)).sum()))
-    magnetization, profile, histogram, pictures = (device.to_host(array) for array in found)
+    magnetization, profile, histogram, pictures = map(device.to_host, recorded.values())
     return {
         "particles": replicas.particles.astype(np.int32),
         "magnetization": magnetization,
@@ -157,10 +156,8 @@ def codes_of(replicas, layout: Layout) -> np.ndarray:
     return found
 
 
-def memory_of(
-    layout: Layout, continuous: bool, replicas, size: int, device
-) -> dict[str, np.ndarray | None]:
-    """Everything that changes, on the device, in the order of the kernels' arguments."""
+def memory_of(layout: Layout, continuous: bool, replicas, size: int, device) -> dict:
+    """Everything that changes, on the device, by the names of the kernels' arguments."""
     count, lists = len(replicas.particles), {"hint": None, "list": None, "place": None}
     if continuous:
         lists = {
@@ -170,7 +167,7 @@ def memory_of(
         }
     return {
         "particle": device.zeros((count, layout.stride), layout.code),
-        "stride": np.int32(layout.stride),
+        "stride": layout.stride,
         "count": device.zeros((count, layout.cells), layout.count),
         "generators": device.zeros((count, 4 * SLOTS), np.uint32),
         **lists,
@@ -181,8 +178,8 @@ def memory_of(
 
 def constants_of(
     model, continuous: bool, replicas, times: np.ndarray, layout: Layout
-) -> tuple[list[np.ndarray | None], np.ndarray]:
-    """(rates_of, rates, excess, weights, clock) of run_replicas, and the clock: attempts of
+) -> tuple[dict[str, np.ndarray | None], np.ndarray]:
+    """Arguments rates_of, rates, excess, weights, clock of run_replicas, and the clock: attempts of
     particles until each look, (r, o).
     """
     pairs = np.stack([replicas.temperature, replicas.particles], 1)
@@ -198,4 +195,10 @@ def constants_of(
     )
     clock = np.rint(times[None, :] * (replicas.particles * rates)[:, None]).astype(np.uint64)
     rates = np.concatenate([table.words(layout.bits) for table in tables])
-    return [rates_of.astype(np.int32).ravel(), rates, excess, weights, clock], clock
+    return dict(
+        rates_of=rates_of.astype(np.int32).ravel(),
+        rates=rates,
+        excess=excess,
+        weights=weights,
+        clock=clock,
+    ), clock

@@ -53,28 +53,31 @@ class Box:
         self.alone = place[:, 0] == place[:, 1]  # k and -k are one
         self.medium = np.zeros(2 + model.free_energy.degree)
         self.clock, self.until = clocks(1, rule[4]), np.zeros(1)
-        self.arguments = [
-            self.field,
-            self.states,
-            device.asarray(place),
-            self.symbol,
-            self.plane_symbol,
-            self.weight,
-            device.asarray(turns(size), dtype),
-            device.asarray(rule, np.float64),
-            self.medium,
-            device.zeros((groups, 4), np.float64),
-            self.clock.view(np.float64),
-            device.zeros(2 * (1 + workers), np.int32),
-            self.until,
-        ]
+        self.arguments = dict(
+            field=self.field,
+            states=self.states,
+            place=device.asarray(place),
+            symbol=self.symbol,
+            plane_symbol=self.plane_symbol,
+            weight=self.weight,
+            turns=device.asarray(turns(size), dtype),
+            rule_words=device.asarray(rule, np.float64),
+            medium_words=self.medium,
+            partial=device.zeros((groups, 4), np.float64),
+            clock_place=self.clock.view(np.float64),
+            barrier_place=device.zeros(2 * (1 + workers), np.int32),
+            until_place=self.until,
+            workers=workers,
+        )
         self.mode = START
 
     def _launch(self, mode: int, most_steps: int = 0) -> None:
         self.module.launch(
             "separate_box",
             self.workers,
-            [*self.arguments, np.int32(mode), np.int32(most_steps), np.int32(self.workers)],
+            **self.arguments,
+            mode=mode,
+            most_steps=most_steps,
         )
 
     def put(self, planes: slice, v: np.ndarray) -> None:

@@ -43,18 +43,20 @@ def explicit(model: System, plan: Plan, progress: Callable[[float], None]) -> Re
         numbers = device.asarray(
             [model.squared_width / model.spacing**2, dt / model.spacing**2], dtype
         )
+        arrays = dict(u=v, mu=mu, numbers=numbers, planes=planes, blocks=blocks)
         for _ in range(number):
             module.launch(
                 "chemical_potential",
                 blocks,
-                [v, mu, numbers, slopes, np.int32(planes), np.int32(blocks)],
                 threads=min(256, nz),
+                slopes=slopes,
+                **arrays,
             )
             module.launch(
                 "forward_euler",
                 blocks,
-                [v, mu, numbers, np.int32(planes), np.int32(blocks)],
                 threads=min(256, nz),
+                **arrays,
             )
 
     half = model.shape[-1] // 2 + 1

@@ -86,16 +86,14 @@ class SpectrumStep:
         self.module.launch(
             "begin_steps",
             1,
-            [
-                self.rule,
-                self.media,
-                self.clock,
-                self.asked,
-                self.lengths,
-                self.numbers,
-                np.int32(self.count),
-            ],
             threads=self.threads,
+            rule_words=self.rule,
+            media=self.media,
+            clocks=self.clock,
+            asked=self.asked,
+            lengths=self.lengths,
+            numbers=self.numbers,
+            fields=self.count,
         )
 
     def advance(self, u: list, nonlinear: list) -> np.ndarray:
@@ -108,26 +106,24 @@ class SpectrumStep:
         """
         planes = self.count * self.planes
         blocks = self._blocks(planes)
-        missing = [None] * (3 - self.order)
+        arrays = dict.fromkeys(("u0", "u1", "u2", "n0", "n1", "n2"))  # None beyond the order
+        for j in range(self.order):
+            arrays[f"u{j}"] = u[j].view(self.real)
+            arrays[f"n{j}"] = nonlinear[j].view(self.real)
         self.module.launch(
             "advance_coefficients",
             blocks,
-            [
-                *(array.view(self.real) for array in u),
-                *missing,
-                *(array.view(self.real) for array in nonlinear),
-                *missing,
-                self.kx,
-                self.kyz,
-                self.weight,
-                self.numbers,
-                self.sums,
-                np.int32(planes),
-                np.int32(self.planes),
-                np.int32(self.line),
-                np.int32(blocks),
-            ],
             threads=self.threads,
+            **arrays,
+            kx=self.kx,
+            kyz=self.kyz,
+            weight=self.weight,
+            numbers=self.numbers,
+            sums=self.sums,
+            planes=planes,
+            field_planes=self.planes,
+            line=self.line,
+            blocks=blocks,
         )
         return self.device.to_host(self.sums.sum((1, 2)))
 
@@ -136,16 +132,14 @@ class SpectrumStep:
         self.module.launch(
             "end_steps",
             1,
-            [
-                self.rule,
-                self.media,
-                self.clock,
-                self.asked,
-                self.lengths,
-                self.device.asarray(totals, np.float64),
-                np.int32(self.count),
-            ],
             threads=self.threads,
+            rule_words=self.rule,
+            media=self.media,
+            clocks=self.clock,
+            asked=self.asked,
+            lengths=self.lengths,
+            totals=self.device.asarray(totals, np.float64),
+            fields=self.count,
         )
         return self.clocks
 
@@ -159,15 +153,13 @@ class SpectrumStep:
         self.module.launch(
             "nonlinear_part",
             blocks,
-            [
-                v,
-                self.media,
-                np.int32(planes),
-                np.int32(planes // self.count),
-                np.int32(cells),
-                np.int32(blocks),
-            ],
             threads=self.threads,
+            v=v,
+            media=self.media,
+            planes=planes,
+            field_planes=planes // self.count,
+            cells=cells,
+            blocks=blocks,
         )
         return v
 

@@ -32,20 +32,20 @@ __device__ __forceinline__ const float* first_half(vec (&out)[ROWS][BLOCKS * HID
 // u, i_n and r H of a cell.  1^3 weights: [3][3 HIDDEN][HIDDEN], biases; [2][2 HIDDEN][HIDDEN], biases
 template <int IN>
 __device__ __forceinline__ void gates(const float* x, const float* state, const float* weights, float* update, float* input, float* reset_state,
-                                      float* kept_x, float* kept_state, float* reset, const Grid& grid, int blocks) {
+                                      float* from_input, float* from_state, float* reset, const Grid& grid, int blocks) {
   each_place(grid, blocks, [&](const Place& at) ALWAYS_INLINE {
-    vec from_x[ROWS][3 * HIDDEN], from_state[ROWS][2 * HIDDEN], sum[ROWS][HIDDEN];
-    const float* w = first_half<IN, 3>(from_x, x, grid, at, weights);
-    const float* mix_x = first_half<HIDDEN, 2>(from_state, state, grid, at, w);
+    vec of_input[ROWS][3 * HIDDEN], of_state[ROWS][2 * HIDDEN], sum[ROWS][HIDDEN];
+    const float* w = first_half<IN, 3>(of_input, x, grid, at, weights);
+    const float* mix_x = first_half<HIDDEN, 2>(of_state, state, grid, at, w);
     const float* bias_x = mix_x + 9 * HIDDEN * HIDDEN;
     const float* mix_state = bias_x + 3 * HIDDEN;
     const float* bias_state = mix_state + 4 * HIDDEN * HIDDEN;
-    keep(kept_x, at, from_x);
-    keep(kept_state, at, from_state);
+    keep(from_input, at, of_input);
+    keep(from_state, at, of_state);
     for (int gate = 0; gate < 2; ++gate) {
       begin(sum, bias_x + gate * HIDDEN);
-      mix<3 * HIDDEN, HIDDEN>(sum, from_x, mix_x + gate * 3 * HIDDEN * HIDDEN);
-      mix<2 * HIDDEN, HIDDEN>(sum, from_state, mix_state + gate * 2 * HIDDEN * HIDDEN);
+      mix<3 * HIDDEN, HIDDEN>(sum, of_input, mix_x + gate * 3 * HIDDEN * HIDDEN);
+      mix<2 * HIDDEN, HIDDEN>(sum, of_state, mix_state + gate * 2 * HIDDEN * HIDDEN);
       UNROLL for (int r = 0; r < ROWS; ++r) UNROLL for (int o = 0; o < HIDDEN; ++o) {
         const vec value = sigmoid(sum[r][o] + bias_state[gate * HIDDEN + o]);
         if (gate == 0) {
@@ -57,30 +57,30 @@ __device__ __forceinline__ void gates(const float* x, const float* state, const 
       }
     }
     begin(sum, bias_x + 2 * HIDDEN);
-    mix<3 * HIDDEN, HIDDEN>(sum, from_x, mix_x + 6 * HIDDEN * HIDDEN);
+    mix<3 * HIDDEN, HIDDEN>(sum, of_input, mix_x + 6 * HIDDEN * HIDDEN);
     keep(input, at, sum);
   });
 }
 
-extern "C" __global__ void first_gates(const float* phi, const float* state, const float* weights, float* update, float* input, float* reset_state,
-                                       float* kept_x, float* kept_state, float* reset, int samples, int nx, int ny, int nz, int blocks) {
-  gates<1>(phi, state, weights, update, input, reset_state, kept_x, kept_state, reset, Grid{samples, nx, ny, nz}, blocks);
+extern "C" __global__ void first_gates(const float* x, const float* state, const float* weights, float* update, float* input, float* reset_state,
+                                       float* from_input, float* from_state, float* reset, int samples, int nx, int ny, int nz, int blocks) {
+  gates<1>(x, state, weights, update, input, reset_state, from_input, from_state, reset, Grid{samples, nx, ny, nz}, blocks);
 }
 extern "C" __global__ void second_gates(const float* x, const float* state, const float* weights, float* update, float* input, float* reset_state,
-                                        float* kept_x, float* kept_state, float* reset, int samples, int nx, int ny, int nz, int blocks) {
-  gates<HIDDEN>(x, state, weights, update, input, reset_state, kept_x, kept_state, reset, Grid{samples, nx, ny, nz}, blocks);
+                                        float* from_input, float* from_state, float* reset, int samples, int nx, int ny, int nz, int blocks) {
+  gates<HIDDEN>(x, state, weights, update, input, reset_state, from_input, from_state, reset, Grid{samples, nx, ny, nz}, blocks);
 }
 
 // H' of a cell, and, where it is the last (head), tanh conv1 tanh conv1 H'
 extern "C" __global__ void new_state(const float* reset_state, const float* state, const float* update, const float* input, const float* weights,
-                                     float* next_state, float* kept_candidate, float* candidate, float* head, float* kept_head, int samples, int nx,
+                                     float* next_state, float* from_reset_state, float* candidate, float* head, float* head_first, int samples, int nx,
                                      int ny, int nz, int blocks) {
   const Grid grid{samples, nx, ny, nz};
   constexpr int MIX = HIDDEN * HIDDEN;
   each_place(grid, blocks, [&](const Place& at) ALWAYS_INLINE {
     vec value[ROWS][HIDDEN], sum[ROWS][HIDDEN];
     const float* w = first_half<HIDDEN, 1>(value, reset_state, grid, at, weights);
-    keep(kept_candidate, at, value);
+    keep(from_reset_state, at, value);
     begin(sum, w + MIX);
     mix<HIDDEN, HIDDEN>(sum, value, w);
     w += MIX + HIDDEN;
@@ -94,7 +94,7 @@ extern "C" __global__ void new_state(const float* reset_state, const float* stat
     begin(sum, w + MIX);
     mix<HIDDEN, HIDDEN>(sum, value, w);
     squash(sum);
-    keep(kept_head, at, sum);
+    keep(head_first, at, sum);
     begin(value, w + 2 * MIX + HIDDEN);
     mix<HIDDEN, HIDDEN>(value, sum, w + MIX + HIDDEN);
     squash(value);

@@ -367,30 +367,38 @@ class ConvGRU:
         what the way back needs, by name.
         """
         k, w = kept or {}, self.weights
-        x, (head, kept_head) = phi, (None, None)
+        x, head, head_first = phi, None, None
         for cell, word in enumerate(("first", "second")):
-            update, entry = k.get(f"update.{cell}", self.update), k.get(f"input.{cell}", self.input)
-            reset_state = k.get(f"reset_state.{cell}", self.reset_state)
-            back = [k.get(f"{name}.{cell}") for name in ("from_input", "from_state", "reset")]
-            self.launch(
-                f"{word}_gates",
-                [x, states[cell], w[f"{word}_gates"], update, entry, reset_state, *back],
+            gates = dict(
+                state=states[cell],
+                update=k.get(f"update.{cell}", self.update),
+                input=k.get(f"input.{cell}", self.input),
+                reset_state=k.get(f"reset_state.{cell}", self.reset_state),
             )
+            back = {n: k.get(f"{n}.{cell}") for n in ("from_input", "from_state", "reset")}
+            self.launch(f"{word}_gates", x=x, weights=w[f"{word}_gates"], **gates, **back)
             if cell == 1 and next_phi is not None:
-                head, kept_head = k.get("head", self.head), k.get("head_first")
-            back = [k.get(f"{name}.{cell}") for name in ("from_reset_state", "candidate")]
-            there = [reset_state, states[cell], update, entry, w[f"{word}_state"]]
-            self.launch("new_state", [*there, next_states[cell], *back, head, kept_head])
+                head, head_first = k.get("head", self.head), k.get("head_first")
+            back = {n: k.get(f"{n}.{cell}") for n in ("from_reset_state", "candidate")}
+            self.launch(
+                "new_state",
+                weights=w[f"{word}_state"],
+                next_state=next_states[cell],
+                head=head,
+                head_first=head_first,
+                **gates,
+                **back,
+            )
             x = next_states[cell]
         if next_phi is None:
             return
         if self.output == "sigmoid":
-            self.launch("flux", [head, w["flux"], next_phi])
+            self.launch("flux", head=head, weights=w["flux"], fluxes=next_phi)
         else:
-            self.launch("flux", [head, w["flux"], self.fluxes])
-            self.launch("divergence", [phi, self.fluxes, next_phi])
+            self.launch("flux", head=head, weights=w["flux"], fluxes=self.fluxes)
+            self.launch("divergence", phi=phi, fluxes=self.fluxes, next_phi=next_phi)
 
-    def launch(self, kernel: str, arguments: list, module=None) -> None:
+    def launch(self, kernel: str, module=None, **arrays) -> None:
         x, y, z = self.shape
         lanes = self.device.float_lanes
         items = self.count * x * -(-y // self.rows) * -(-z // lanes)
@@ -398,8 +406,8 @@ class ConvGRU:
         blocks, threads = (
             (min(self.device.workers, items), 1) if cpu else (-(-items // GPU_THREADS), GPU_THREADS)
         )
-        numbers = [np.int32(n) for n in (self.count, x, y, z, blocks)]
-        (module or self.module).launch(kernel, blocks, [*arguments, *numbers], threads=threads)
+        box = dict(samples=self.count, nx=x, ny=y, nz=z, blocks=blocks)
+        (module or self.module).launch(kernel, blocks, threads=threads, **arrays, **box)
 
     def fields(self) -> np.ndarray:
         """phi as it is now, float32 (count, x, y, z), on the host."""

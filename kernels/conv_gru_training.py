@@ -186,12 +186,24 @@ class Backpropagation:
 
     def _head(self, t: int) -> None:
         kept = self.kept[t]
-        self.launch("flux_backward", [self.phi_gradient, self.phi[t + 1], *self.flux_gradient])
-        self.add("head.flux", self.flux_gradient[1], kept["head"])
-        there = [kept["head"], kept["head_first"], self.weights["head"]]
+        flux_gradient, flux_tiled = self.flux_gradient
+        self.launch(
+            "flux_backward",
+            gradient=self.phi_gradient,
+            next_phi=self.phi[t + 1],
+            flux_gradient=flux_gradient,
+            flux_tiled=flux_tiled,
+        )
+        self.add("head.flux", flux_tiled, kept["head"])
         self.launch(
             "head_backward",
-            [self.flux_gradient[0], *there, self.second, self.first, self.state_gradient[1]],
+            flux_gradient=flux_gradient,
+            head=kept["head"],
+            head_first=kept["head_first"],
+            weights=self.weights["head"],
+            second_gradient=self.second,
+            first_gradient=self.first,
+            state_gradient=self.state_gradient[1],
         )
         self.add("head.second", self.second, kept["head_first"])
         self.add("head.first", self.first, self.states[t + 1][1])
@@ -207,14 +219,23 @@ class Backpropagation:
             f"cells.{cell}",
             self.network.hidden,
         )
-        there = [
-            k["update"],
-            k["candidate"],
-            state,
-            k["from_reset_state"],
-            self.weights[f"candidate.{cell}"],
-        ]
-        self.launch("candidate_backward", [gradient, *there, self.gates, *self.z])
+        (z, z_tiled), (z_input, input_tiled), (z_state, state_tiled) = (
+            self.z,
+            self.z_input,
+            self.z_state,
+        )
+        self.launch(
+            "candidate_backward",
+            state_gradient=gradient,
+            update=k["update"],
+            candidate=k["candidate"],
+            state=state,
+            from_reset_state=k["from_reset_state"],
+            weights=self.weights[f"candidate.{cell}"],
+            gate_gradient=self.gates,
+            z=z,
+            z_tiled=z_tiled,
+        )
         self.add(
             f"{name}.reset_state.mixing",
             self.gates,
@@ -222,41 +243,67 @@ class Backpropagation:
             channels=3 * h,
             first=2 * h,
         )
-        self.add(f"{name}.reset_state.spatial", self.z[1], k["reset_state"])
-        there = [k["reset"], state, k["from_input"], k["from_state"], self.weights[f"gates.{cell}"]]
+        self.add(f"{name}.reset_state.spatial", z_tiled, k["reset_state"])
         self.launch(
             "gates_backward",
-            [self.z[0], *there, self.gates, *self.z_input, *self.z_state, gradient],
+            z=z,
+            reset=k["reset"],
+            state=state,
+            from_input=k["from_input"],
+            from_state=k["from_state"],
+            weights=self.weights[f"gates.{cell}"],
+            gate_gradient=self.gates,
+            z_input=z_input,
+            input_tiled=input_tiled,
+            z_state=z_state,
+            state_tiled=state_tiled,
+            state_gradient=gradient,
         )
         self.add(f"{name}.input.mixing", self.gates, k["from_input"])
         self.add(f"{name}.state.mixing", self.gates, k["from_state"], channels=3 * h)
-        self.add(f"{name}.input.spatial", self.z_input[1], x)
-        self.add(f"{name}.state.spatial", self.z_state[1], state)
+        self.add(f"{name}.input.spatial", input_tiled, x)
+        self.add(f"{name}.state.spatial", state_tiled, state)
         if x_gradient is not None:
             self.launch(
                 "phi_backward" if cell == 0 else "input_backward",
-                [self.z_input[0], self.weights[f"input.{cell}"], x_gradient],
+                z=z_input,
+                weights=self.weights[f"input.{cell}"],
+                gradient=x_gradient,
             )
         if t:
             self.launch(
-                "state_backward", [self.z_state[0], self.weights[f"state.{cell}"], gradient]
+                "state_backward",
+                z=z_state,
+                weights=self.weights[f"state.{cell}"],
+                gradient=gradient,
             )
 
-    def launch(self, kernel: str, arguments: list) -> None:
-        self.network.launch(kernel, arguments, self.module)
+    def launch(self, kernel: str, **arrays) -> None:
+        self.network.launch(kernel, self.module, **arrays)
 
     def add(self, name: str, z, x, channels: int | None = None, first: int = 0) -> None:
         """Add to the gradient of a convolution: z, the channels from `first` on of `channels`
         (default: its outputs), and x, its input.
         """
         kernel, tasks, partial, _ = self.sums[name]
-        device, box = self.network.device, (self.network.count, *self.network.shape)
+        (nx, ny, nz), cpu = self.network.shape, self.network.device.kind == "cpu"
         channels = channels or len(self.network.packing.index[f"{name}.bias"])
-        blocks, threads = (
-            (self.portions, 1) if device.kind == "cpu" else (self.portions * tasks, GPU_THREADS)
+        blocks, threads = (self.portions, 1) if cpu else (self.portions * tasks, GPU_THREADS)
+        self.module.launch(
+            kernel,
+            blocks,
+            threads=threads,
+            z=z,
+            x=x,
+            partial=partial,
+            z_channels=channels,
+            z_first=first,
+            samples=self.network.count,
+            nx=nx,
+            ny=ny,
+            nz=nz,
+            portions=self.portions,
         )
-        numbers = [np.int32(n) for n in (channels, first, *box, self.portions)]
-        self.module.launch(kernel, blocks, [z, x, partial, *numbers], threads=threads)
 
     def _collected(self):
         gradient = self.network.device.zeros(self.network.packing.count, np.float32)

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kernels import signatures
+from kernels.signatures import Launches
 
 __all__ = ["DeviceError", "available_cores", "select"]
 
@@ -144,7 +144,7 @@ class Cpu:
 
     def module(self, file: str, defines: dict) -> "CpuModule":
         options = tuple(sorted({"LANES": self.lanes, **defines}.items()))
-        return CpuModule(self, build(file, options), Launches(file, options))
+        return CpuModule(self, build(file, options), Launches(file, source_of(file), options))
 
     def zeros(self, shape, dtype) -> np.ndarray:
         """Zeroed array on a cache line; a large one on huge pages, which spares a strided kernel
@@ -184,16 +184,16 @@ class CpuModule:
     long kernels hear of (block.h).
     """
 
-    def __init__(self, device: Cpu, library: ctypes.CDLL, launches: "Launches"):
+    def __init__(self, device: Cpu, library: ctypes.CDLL, launches: Launches):
         self.device, self.library, self.launches = device, library, launches
         self.interruptible = hasattr(library, "interruptible")
 
     def launch(
-        self, kernel: str, blocks: int, arguments: list, threads: int = 1, shared_bytes: int = 0
+        self, kernel: str, blocks: int, /, *, threads: int = 1, shared_bytes: int = 0, **arguments
     ) -> None:
-        self.launches.check(kernel, arguments)
+        """Arguments by the names that the kernel's source gives them (Launches.in_order)."""
+        values = [as_ctypes(a) for a in self.launches.in_order(kernel, arguments)]
         function = getattr(self.library, kernel)
-        values = [as_ctypes(a) for a in arguments]
         remaining, stop = iter(range(blocks)), ctypes.c_int(0)
 
         def work():
@@ -218,21 +218,6 @@ class CpuModule:
                 with contextlib.suppress(KeyboardInterrupt):  # an impatient second one
                     wait(tasks)
             raise
-
-
-class Launches:
-    """The arguments of a module's kernels, checked against the source at the first launch of
-    each.
-    """
-
-    def __init__(self, file: str, defines: tuple):
-        self.file, self.defines, self.checked = file, defines, set()
-
-    def check(self, kernel: str, arguments: list) -> None:
-        """TypeError, one line, for a wrong number of arguments, or one of a wrong type."""
-        if kernel not in self.checked:
-            signatures.check(self.file, source_of(self.file), self.defines, kernel, arguments)
-            self.checked.add(kernel)
 
 
 def as_ctypes(argument):
@@ -281,8 +266,9 @@ class Gpu:
         # cupy keeps compiled code by source and options; the headers are in the source, so a
         # changed one is seen
         options = ("-std=c++17", *(f"-D{key}={value}" for key, value in sorted(defines.items())))
-        module = self.cupy.RawModule(code=source_of(file), options=options)
-        return GpuModule(self, module, Launches(file, tuple(sorted(defines.items()))))
+        source = source_of(file)
+        module = self.cupy.RawModule(code=source, options=options)
+        return GpuModule(self, module, Launches(file, source, tuple(sorted(defines.items()))))
 
     def zeros(self, shape, dtype):
         return self.cupy.zeros(shape, dtype)
@@ -298,13 +284,14 @@ class Gpu:
 
 
 class GpuModule:
-    def __init__(self, device: Gpu, module, launches: "Launches"):
+    def __init__(self, device: Gpu, module, launches: Launches):
         self.device, self.module, self.launches = device, module, launches
 
     def launch(
-        self, kernel: str, blocks: int, arguments: list, threads: int = 1, shared_bytes: int = 0
+        self, kernel: str, blocks: int, /, *, threads: int = 1, shared_bytes: int = 0, **arguments
     ) -> None:
-        self.launches.check(kernel, arguments)
+        """Arguments by the names that the kernel's source gives them (Launches.in_order)."""
+        values = self.launches.in_order(kernel, arguments)
         function = self.module.get_function(kernel)
         if shared_bytes:
             function.max_dynamic_shared_size_bytes = shared_bytes
@@ -312,7 +299,7 @@ class GpuModule:
         function(
             (blocks,),
             (threads,),
-            tuple(null if a is None else a for a in arguments),
+            tuple(null if a is None else a for a in values),
             shared_mem=shared_bytes,
         )
 

@@ -404,7 +404,7 @@ class BitSlicedLattices:
             defines["SHARED_LATTICE"] = int(fits)
         self.module = self.device.module("ising.cu", defines)
         words = self.device.zeros(2, np.int32)
-        self.module.launch("sizes", 1, [words])
+        self.module.launch("sizes", 1, words=words)
         self.lattice_words, self.scratch_words = (int(n) for n in self.device.to_host(words))
         if self.device.kind == "gpu" and defines["SHARED_LATTICE"]:
             self.shared_bytes = 4 * (self.lattice_words + self.scratch_words)
@@ -424,9 +424,13 @@ class BitSlicedLattices:
     def _words(self, count: int, *shape) -> np.ndarray:
         return self.device.zeros((count, *shape, self.device.lanes), np.uint32)
 
-    def _launch(self, kernel: str, teams: int, arguments: list) -> None:
+    def _launch(self, kernel: str, teams: int, **arguments) -> None:
         self.module.launch(
-            kernel, -(-teams // self.teams_of_block), arguments, self.threads, self.shared_bytes
+            kernel,
+            -(-teams // self.teams_of_block),
+            threads=self.threads,
+            shared_bytes=self.shared_bytes,
+            **arguments,
         )
         self.device.synchronize()
 
@@ -446,7 +450,6 @@ class BitSlicedLattices:
         word = np.arange(vectors * lanes) % (vectors // len(units) * lanes)
         event = 32 * word[:, None] + np.arange(32)
         event[(event >= events) | (word >= words)[:, None]] = -1
-        event_array = device.asarray(event, np.int32)
         masks = np.repeat(
             ((event >= 0) << np.arange(32, dtype=np.uint32))
             .sum(1)
@@ -460,13 +463,25 @@ class BitSlicedLattices:
         taken = device.asarray(np.full((vectors, lanes), 32), np.int32)
         lifetime = device.zeros((len(units), events), np.int32)
         record = device.zeros((len(units), events, history + 1, (n + 7) // 8), np.uint8)
-        memory = [
-            self._words(teams, self.lattice_words),
-            self._words(teams, self.scratch_words),
-            self._words(vectors, self.slots, 4),
-            self._words(teams, history + 1, n),
-        ]
-        unit_array, table_array = device.asarray(units, np.uint32), device.asarray(table)
+        constant = dict(
+            event=device.asarray(event, np.int32),
+            units=device.asarray(units, np.uint32),
+            vectors=vectors,
+            words_of_unit=words,
+            events=events,
+            equilibration=equilibration,
+            history=history,
+            threshold=device.asarray(table),
+            edge=edge,
+            **seed_words(seed),
+            stream_id=STREAMS["nucleation"],
+        )
+        memory = dict(
+            lattices=self._words(teams, self.lattice_words),
+            scratches=self._words(teams, self.scratch_words),
+            states=self._words(vectors, self.slots, 4),
+            frames=self._words(teams, history + 1, n),
+        )
 
         steps = 16
         while np.any(device.to_host(masks)[:, 0]):
@@ -474,27 +489,20 @@ class BitSlicedLattices:
             self._launch(
                 "nucleate",
                 vectors,
-                [
-                    *memory,
-                    masks,
-                    times,
-                    taken,
-                    event_array,
-                    since,
-                    unit_array,
-                    *map(np.int32, (vectors, words, events, steps, equilibration, history)),
-                    lifetime,
-                    record,
-                    table_array,
-                    np.int32(edge),
-                    *seed_words(seed),
-                    np.uint32(STREAMS["nucleation"]),
-                ],
+                **memory,
+                **constant,
+                masks=masks,
+                times=times,
+                next=taken,
+                since=since,
+                steps=steps,
+                lifetime=lifetime,
+                record=record,
             )
             steps = next_launch(steps, time.monotonic() - start)
             if progress:
                 progress(int(np.count_nonzero(device.to_host(lifetime))))
-            held = device.to_host(event_array).reshape(vectors, lanes, 32) >= 0
+            held = device.to_host(constant["event"]).reshape(vectors, lanes, 32) >= 0
             age = device.to_host(times)[:, None, None] - device.to_host(since)
             check_lifetimes(np.where(held, age - equilibration, 0), max_lifetime)
         lifetime, record = device.to_host(lifetime), device.to_host(record)
@@ -508,10 +516,8 @@ class BitSlicedLattices:
         device, lanes, count = self.device, self.device.lanes, len(spins)
         vectors = -(-count // (32 * lanes))
         table, edge = acceptance_table(self.model, field)
-        start = device.asarray(to_words(spins, self.model.sites, vectors, lanes))
         until = np.zeros(vectors * 32 * lanes, np.int32)
         until[:count] = duration
-        until = device.asarray(until)
         passage = end = None
         if copies is None:
             end = self._words(vectors, self.model.sites)
@@ -520,11 +526,21 @@ class BitSlicedLattices:
         tasks = vectors * (copies or 1)
         teams = self._teams(tasks)
         allocated = self._allocated_teams(teams)
-        memory = [
-            self._words(allocated, self.lattice_words),
-            self._words(allocated, self.scratch_words),
-        ]
-        table_array = device.asarray(table)
+        constant = dict(
+            start=device.asarray(to_words(spins, self.model.sites, vectors, lanes)),
+            duration=device.asarray(until),
+            passage=passage,
+            end=end,
+            lattices=self._words(allocated, self.lattice_words),
+            scratches=self._words(allocated, self.scratch_words),
+            vectors=vectors,
+            first_copy=first_copy,
+            threshold=device.asarray(table),
+            edge=edge,
+            **seed_words(seed),
+            unit=unit,
+            stream_id=stream,
+        )
         first, batch = 0, teams
         while first < tasks:
             last = min(first + batch, tasks)
@@ -532,22 +548,9 @@ class BitSlicedLattices:
             self._launch(
                 "evolve",
                 min(teams, last - first),
-                [
-                    start,
-                    until,
-                    passage,
-                    end,
-                    *memory,
-                    device.asarray([first], np.int32),
-                    np.int32(last),
-                    np.int32(vectors),
-                    np.int32(first_copy),
-                    table_array,
-                    np.int32(edge),
-                    *seed_words(seed),
-                    np.uint32(unit),
-                    np.uint32(stream),
-                ],
+                **constant,
+                next_task=device.asarray([first], np.int32),
+                last_task=last,
             )
             first, batch = last, next_launch(batch, time.monotonic() - start_time, teams)
             if progress:

@@ -85,20 +85,20 @@ class ConvolutionLattices:
         distance = np.minimum(np.arange(size), size - np.arange(size))
         reach = np.where(table != 0, distance, -1).max(1)
         rows = np.flatnonzero(reach >= 0)
-        self.coupling = [
-            asarray(np.concatenate([table, table], 1), np.int32),
-            asarray(rows, np.int32),
-            asarray(reach, np.int32),
-            np.int32(len(rows)),
-        ]
         powers = 256.0 ** np.arange(4)[:, None] * np.arange(256) * QUANTUM / model.temperature
-        self.factor = asarray(np.rint(np.exp(-powers) * 2.0**31), np.uint32)
+        self.interaction = dict(
+            table=asarray(np.concatenate([table, table], 1), np.int32),
+            rows=asarray(rows, np.int32),
+            half_width=asarray(reach, np.int32),
+            row_count=len(rows),
+            factor=asarray(np.rint(np.exp(-powers) * 2.0**31), np.uint32),
+        )
         self.places = (
             8 * self.device.workers if self.device.kind == "cpu" else 8 * self.device.processors
         )
 
-    def _launch(self, kernel: str, blocks: int, arguments: list) -> None:
-        self.module.launch(kernel, blocks, arguments, self.threads)
+    def _launch(self, kernel: str, blocks: int, **arguments) -> None:
+        self.module.launch(kernel, blocks, threads=self.threads, **arguments)
         self.device.synchronize()
 
     def nucleate(self, seed, units, events, history, equilibration, max_lifetime, progress):
@@ -122,22 +122,19 @@ class ConvolutionLattices:
             self._launch(
                 "nucleate",
                 places,
-                [
-                    spins,
-                    local,
-                    frames,
-                    device.asarray(event, np.int32),
-                    times_array,
-                    np.int32(steps),
-                    np.int32(equilibration),
-                    np.int32(history),
-                    *self.coupling,
-                    self.factor,
-                    np.int32(quanta(abs(model.field))),
-                    *seed_words(seed),
-                    device.asarray(unit, np.uint32),
-                    np.uint32(STREAMS["nucleation"]),
-                ],
+                spins=spins,
+                local=local,
+                frames=frames,
+                event=device.asarray(event, np.int32),
+                times=times_array,
+                steps=steps,
+                equilibration=equilibration,
+                history=history,
+                **self.interaction,
+                field=quanta(abs(model.field)),
+                **seed_words(seed),
+                units=device.asarray(unit, np.uint32),
+                stream_id=STREAMS["nucleation"],
             )
             steps = next_launch(steps, time.monotonic() - start)
             times = device.to_host(times_array).astype(int)
@@ -203,10 +200,6 @@ class ConvolutionLattices:
             for k in range(0, count, 64)
         )
         start_local = np.concatenate(list(parts))
-        start = (
-            device.asarray(start_spins.reshape(count, n)),
-            device.asarray(start_local.reshape(count, n), np.int32),
-        )
         passage = end = None
         if copies is None:
             end = device.zeros((count, n), np.int8)
@@ -214,31 +207,31 @@ class ConvolutionLattices:
             passage = device.asarray(np.full((copies, count), -1, np.int32))
         tasks, first, batch = count * (copies or 1), 0, self.places
         blocks = min(tasks, device.workers if device.kind == "cpu" else self.places)
-        memory = device.zeros((blocks, n), np.int8), device.zeros((blocks, n), np.int32)
-        until = device.asarray(duration, np.int32)
+        constant = dict(
+            start=device.asarray(start_spins.reshape(count, n)),
+            start_local=device.asarray(start_local.reshape(count, n), np.int32),
+            duration=device.asarray(duration, np.int32),
+            passage=passage,
+            end=end,
+            spins=device.zeros((blocks, n), np.int8),
+            local=device.zeros((blocks, n), np.int32),
+            replicas=count,
+            first_replica=first_replica,
+            first_copy=first_copy,
+            **self.interaction,
+            field=quanta(field),
+            **seed_words(seed),
+            unit=unit,
+            stream_id=stream,
+        )
         while first < tasks:
             last, began = min(first + batch, tasks), time.monotonic()
             self._launch(
                 "evolve",
                 min(blocks, last - first),
-                [
-                    *start,
-                    until,
-                    passage,
-                    end,
-                    *memory,
-                    device.asarray([first], np.int32),
-                    np.int32(last),
-                    np.int32(count),
-                    np.int32(first_replica),
-                    np.int32(first_copy),
-                    *self.coupling,
-                    self.factor,
-                    np.int32(quanta(field)),
-                    *seed_words(seed),
-                    np.uint32(unit),
-                    np.uint32(stream),
-                ],
+                **constant,
+                next_task=device.asarray([first], np.int32),
+                last_task=last,
             )
             first, batch = last, next_launch(batch, time.monotonic() - began, blocks)
             if progress:

@@ -128,21 +128,19 @@ def clusters(
         module.launch(
             "label_clusters",
             n,
-            [
-                device.asarray(spins[part]),
-                displacement_array,
-                class_array,
-                np.int32(len(displacement)),
-                np.int32(paired),
-                device.asarray(threshold),
-                np.int32(len(couplings)),
-                device.asarray(identity),
-                label,
-                size,
-                *seed_words(seed),
-                np.uint32(STREAMS["bonds"]),
-            ],
             threads=256,
+            packed=device.asarray(spins[part]),
+            displacement=displacement_array,
+            class_of=class_array,
+            displacements=len(displacement),
+            paired=paired,
+            threshold=device.asarray(threshold),
+            classes=len(couplings),
+            identity=device.asarray(identity),
+            label=label,
+            size=size,
+            **seed_words(seed),
+            stream_id=STREAMS["bonds"],
         )
         label, size = device.to_host(label), device.to_host(size)
         largest = size.argmax(1)  # the first, that is the smallest label, of equals

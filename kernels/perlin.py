@@ -64,8 +64,11 @@ def perlin_noise(
         module.launch(
             "draw_gradients",
             len(mine),
-            [device.asarray(identity), gradient, *seed_words(seed), np.uint32(STREAMS[stream])],
             threads=128,
+            identity=device.asarray(identity),
+            gradient=gradient,
+            **seed_words(seed),
+            stream_id=STREAMS[stream],
         )
         offset = np.arange(size // points) / (size // points)
         count = len(mine) * len(planes)
@@ -73,17 +76,15 @@ def perlin_noise(
         module.launch(
             "interpolate",
             blocks,
-            [
-                gradient,
-                device.asarray(offset, np.float32),
-                device.asarray(fade(offset), np.float32),
-                noise,
-                np.int32(count),
-                np.int32(blocks),
-                np.int32(planes.start),
-                np.int32(len(planes)),
-            ],
             threads=128,
+            gradient=gradient,
+            offset=device.asarray(offset, np.float32),
+            fade=device.asarray(fade(offset), np.float32),
+            noise=noise,
+            planes=count,
+            blocks=blocks,
+            start=planes.start,
+            count=len(planes),
         )
         fields[mine] = device.to_host(noise)
     return fields

@@ -1,8 +1,9 @@
-"""What a kernel takes, read from its source: neither ctypes nor cupy counts arguments or looks at
-their types.
+"""What a kernel takes, read from its source: its arguments are given by name, which neither ctypes
+nor cupy knows, and neither counts them or looks at their types.
 """
 
 import functools
+import operator
 import re
 from dataclasses import dataclass
 
@@ -79,25 +80,67 @@ def parameter(text: str, words: dict[str, str]) -> Parameter:
     return Parameter(name, given + "*" * pointer, pointer, np.dtype(dtype) if dtype else None)
 
 
-def check(file: str, source: str, defines: tuple, kernel: str, arguments: list) -> None:
-    """TypeError, one line, unless the arguments are as many as the kernel takes, and of its types:
-    None or a contiguous array for a pointer, a NumPy scalar for a number.
+class Launches:
+    """The arguments of the kernels of one module: `file` as `source` says it with these
+    defines, ((name, value), ...).
     """
-    wanted = signature(source, defines, kernel)
-    where = f"{file}, {kernel}"
-    if len(arguments) != len(wanted):
-        names = ", ".join(each.name for each in wanted)
-        raise TypeError(f"{where}: {len(arguments)} arguments; it takes {len(wanted)}: {names}")
-    for number, (each, given) in enumerate(zip(wanted, arguments, strict=True)):
-        what = f"{where}: argument {number}, {each.name} ({each.type})"
-        if each.pointer and given is None:
-            continue
-        if each.pointer and np.ndim(given) == 0 and np.isscalar(given):
-            raise TypeError(f"{what}: expected an array, got {type(given).__name__}")
-        if not each.pointer and not isinstance(given, np.generic):
-            raise TypeError(f"{what}: expected a NumPy scalar, got {type(given).__name__}")
-        dtype = given.dtype
-        if each.dtype is not None and dtype != each.dtype:
-            raise TypeError(f"{what}: expected {each.dtype}, got {dtype}")
-        if each.pointer and not given.flags.c_contiguous:
-            raise TypeError(f"{what}: expected a contiguous array")
+
+    def __init__(self, file: str, source: str, defines: tuple):
+        self.file, self.source, self.defines = file, source, defines
+        self.checked: dict[str, tuple[Parameter, ...]] = {}
+
+    def in_order(self, kernel: str, arguments: dict) -> list:
+        """The named arguments in the order in which the kernel takes them: arrays, None for a
+        pointer to nothing, NumPy scalars of its types.
+
+        Raises TypeError, one line, where a name is missing or not the kernel's or, at the first
+        launch of each kernel, an array has another type or is not contiguous; OverflowError where
+        a number does not fit.
+        """
+        first = kernel not in self.checked
+        if first:
+            self.checked[kernel] = signature(self.source, self.defines, kernel)
+        wanted = self.checked[kernel]
+        if arguments.keys() != {each.name for each in wanted}:
+            raise TypeError(f"{self.file}, {kernel}: {difference(wanted, arguments)}")
+        try:
+            return [given(each, arguments[each.name], first) for each in wanted]
+        except (TypeError, OverflowError) as error:
+            del self.checked[kernel]
+            raise type(error)(f"{self.file}, {kernel}: {error}") from None
+
+
+def difference(wanted: tuple[Parameter, ...], arguments: dict) -> str:
+    """Which names are missing, and which are not the kernel's."""
+    names = [each.name for each in wanted]
+    missing = ", ".join(name for name in names if name not in arguments)
+    unknown = ", ".join(name for name in arguments if name not in names)
+    parts = [f"{missing} missing"] * bool(missing) + [f"{unknown} not known"] * bool(unknown)
+    return f"{'; '.join(parts)}; it takes {', '.join(names)}"
+
+
+def given(wanted: Parameter, value, first: bool):
+    """One argument; an array is looked at the first time.  TypeError, OverflowError where it does
+    not fit.
+    """
+    what = f"{wanted.name} ({wanted.type})"
+    if not wanted.pointer:
+        return number(wanted.dtype, value, what)
+    if value is None or not first:
+        return value
+    if not hasattr(value, "flags"):
+        raise TypeError(f"{what} expected an array, got {type(value).__name__}")
+    if wanted.dtype is not None and value.dtype != wanted.dtype:
+        raise TypeError(f"{what} expected {wanted.dtype}, got {value.dtype}")
+    if not value.flags.c_contiguous:
+        raise TypeError(f"{what} expected a contiguous array")
+    return value
+
+
+def number(dtype: np.dtype, value, what: str):
+    try:
+        return dtype.type(float(value) if dtype.kind == "f" else operator.index(value))
+    except TypeError:
+        raise TypeError(f"{what} expected a number, got {type(value).__name__}") from None
+    except OverflowError:
+        raise OverflowError(f"{what} is {value}, beyond {dtype}") from None

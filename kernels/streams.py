@@ -5,8 +5,6 @@ Philox4x32-10 (random.h). Two streams never share a number; a stream's number he
 result, so never reuse one.
 """
 
-import numpy as np
-
 from kernels.arguments import seed_of
 
 __all__ = ["STREAMS", "seed_words"]
@@ -30,7 +28,9 @@ STREAMS = {
 }
 
 
-def seed_words(seed: int) -> tuple[np.uint32, np.uint32]:
-    """Low and high half of a seed, Philox's key.  ValueError if it is not from 0 to 2^64 - 1."""
+def seed_words(seed: int) -> dict[str, int]:
+    """Low and high half of a seed, Philox's key, by the names that kernels take them.  ValueError
+    if it is not from 0 to 2^64 - 1.
+    """
     seed = seed_of(seed)
-    return np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32 & 0xFFFFFFFF)
+    return {"seed_low": seed & 0xFFFFFFFF, "seed_high": seed >> 32}

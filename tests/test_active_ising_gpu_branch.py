@@ -14,6 +14,7 @@ import pytest
 from kernels import active_ising_batch
 from kernels.active_ising import ActiveIsing
 from kernels.device import compiler, select, source_of
+from kernels.signatures import Launches
 from tests.conftest import ROOT
 
 ENTRY = """
@@ -41,6 +42,7 @@ class EmulatedModule:
             "extern __shared__ int shared[];", "static int shared[16384];"
         )
         (folder / "gpu.cpp").write_text('#include "cuda_threads.h"\n' + source + ENTRY)
+        constants = tuple(sorted(defines.items()))
         defines = [f"-D{key}={value}" for key, value in defines.items()]
         options = [
             "-std=c++20",
@@ -62,10 +64,12 @@ class EmulatedModule:
             pytest.skip("the C++ compiler has no <barrier>")
         assert built.returncode == 0, built.stderr[-2000:]
         self.library = ctypes.CDLL(str(library))
+        self.launches = Launches("active_ising.cu", source, constants)
 
-    def launch(self, kernel, blocks, arguments, threads, shared_bytes=0):
+    def launch(self, kernel, blocks, /, *, threads, shared_bytes=0, **arguments):
         assert threads == 128
         assert shared_bytes <= 65536
+        arguments = self.launches.in_order(kernel, arguments)
         arrays = [a for a in arguments if a is None or isinstance(a, np.ndarray)]
         pointers = (ctypes.c_void_p * len(arrays))(
             *(None if a is None else a.ctypes.data for a in arrays)

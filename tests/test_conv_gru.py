@@ -198,7 +198,7 @@ def diverge(network, phi, fluxes):
     at, to, j = network.empty(1), network.empty(1), network.empty(3)
     network.put(at, network.device.asarray(phi[:, None]))
     network.put(j, network.device.asarray(fluxes))
-    network.launch("divergence", [at, j, to])
+    network.launch("divergence", phi=at, fluxes=j, next_phi=to)
     return network.device.to_host(network.view(to))[:, 0]
 
 

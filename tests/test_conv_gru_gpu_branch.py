@@ -16,6 +16,7 @@ from kernels import conv_gru, conv_gru_training
 from kernels.conv_gru import ConvGRU, random_parameters
 from kernels.conv_gru_training import Backpropagation
 from kernels.device import as_ctypes, compiler, select, source_of
+from kernels.signatures import Launches
 from tests.conftest import ROOT
 
 
@@ -66,7 +67,8 @@ class EmulatedGpu:
         if "barrier" in built.stderr and "No such file" in built.stderr:
             pytest.skip("the C++ compiler has no <barrier>")
         assert built.returncode == 0, built.stderr[-2000:]
-        return EmulatedModule(ctypes.CDLL(str(text.with_suffix(".so"))))
+        library = ctypes.CDLL(str(text.with_suffix(".so")))
+        return EmulatedModule(library, Launches(file, source, tuple(sorted(defines.items()))))
 
     def zeros(self, shape, dtype):
         return np.zeros(shape, dtype)
@@ -79,12 +81,13 @@ class EmulatedGpu:
 
 
 class EmulatedModule:
-    def __init__(self, library):
-        self.library = library
+    def __init__(self, library, launches):
+        self.library, self.launches = library, launches
 
-    def launch(self, kernel, blocks, arguments, threads=1, shared_bytes=0):
+    def launch(self, kernel, blocks, /, *, threads, **arguments):
+        values = map(as_ctypes, self.launches.in_order(kernel, arguments))
         getattr(self.library, f"emulate_{kernel}")(
-            ctypes.c_int(blocks), ctypes.c_int(threads), *map(as_ctypes, arguments)
+            ctypes.c_int(blocks), ctypes.c_int(threads), *values
         )
 
 

@@ -70,7 +70,9 @@ def test_philox_gives_the_known_answers(sources, device):
     (sources / "philox.cu").write_text(PHILOX)
     questions = device.asarray([[*counter, *key] for counter, key, _ in RANDOM123], np.uint32)
     answers = device.zeros((len(RANDOM123), 4), np.uint32)
-    device.module("philox.cu", {}).launch("answer", len(RANDOM123), [questions, answers])
+    device.module("philox.cu", {}).launch(
+        "answer", len(RANDOM123), question=questions, answer=answers
+    )
     assert device.to_host(answers).tolist() == [list(answer) for *_, answer in RANDOM123]
 
 
@@ -464,7 +466,7 @@ extern "C" void f(int* left) {
     threading.Timer(0.3, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        module.launch("f", 5, [left])
+        module.launch("f", 5, left=left)
     assert (left[0], time.monotonic() - began < 1.5) == (2, True)  # those at work then; no other
 
 

@@ -59,35 +59,66 @@ def test_every_kernel_of_every_source_is_read():
     assert count > 25
 
 
-def good() -> list:
-    return [
-        np.zeros(3),
-        np.zeros(3, np.uint16),
-        None,
-        np.zeros(5, np.uint8),
-        np.int32(3),
-        np.uint32(1),
-        np.int32(4),
-        np.int32(5),
-    ]
+def good() -> dict:
+    return {
+        "from": np.zeros(3),
+        "to": np.zeros(3, np.uint16),
+        "clock": None,
+        "rates": np.zeros(5, np.uint8),
+        "count": 3,
+        "seed": np.uint64(2**32 - 1),
+        "nx": np.int32(4),
+        "ny": True,
+    }
 
 
-FAULTS = {  # what is done to the arguments, what is said
-    "an argument too few": (lambda a: a.pop(), r"7 arguments; it takes 8: from, to, clock"),
-    "one too many": (lambda a: a.append(np.int32(0)), "9 arguments"),
-    "two swapped": (lambda a: a.insert(0, a.pop(1)), r"argument 0, from .*float64, got uint16"),
-    "a scalar of the wrong type": (
-        lambda a: a.__setitem__(4, np.int64(3)),
-        r"argument 4, count \(int\): expected int32, got int64",
+def launches() -> signatures.Launches:
+    return signatures.Launches("some.cu", SOURCE, DEFINES)
+
+
+def test_arguments_are_put_in_order():
+    """Whatever order they are given in; numbers get the kernel's types."""
+    arguments = good()
+    values = launches().in_order("fill", dict(reversed(arguments.items())))
+    assert all(values[i] is arguments[name] for i, name in enumerate(("from", "to", "clock")))
+    numbers = [(type(value), int(value)) for value in values[4:]]
+    assert numbers == [(np.int32, 3), (np.uint32, 2**32 - 1), (np.int32, 4), (np.int32, 1)]
+
+
+FAULTS = {  # what is done to the arguments, the error, what is said
+    "an argument too few": (
+        lambda a: a.pop("ny"),
+        TypeError,
+        "fill: ny missing; it takes from, to, clock, rates, count, seed, nx, ny",
     ),
-    "a Python number": (lambda a: a.__setitem__(5, 1), "expected a NumPy scalar, got int"),
-    "a number for an array": (lambda a: a.__setitem__(1, np.uint16(1)), "expected an array"),
+    "one too many": (lambda a: a.update(nz=1), TypeError, "fill: nz not known; it takes from"),
+    "a misspelt name": (
+        lambda a: a.update(sed=a.pop("seed")),
+        TypeError,
+        "fill: seed missing; sed not known; it takes",
+    ),
+    "two swapped": (
+        lambda a: a.update({"from": a["to"], "to": a["from"]}),
+        TypeError,
+        r"from \(REAL\*\) expected float64, got uint16",
+    ),
+    "a fraction": (lambda a: a.update(count=3.0), TypeError, r"count \(int\) expected a number"),
+    "a number too large": (
+        lambda a: a.update(count=2**31),
+        OverflowError,
+        r"count \(int\) is 2147483648, beyond int32",
+    ),
+    "a negative number": (lambda a: a.update(seed=-1), OverflowError, "is -1, beyond uint32"),
+    "an array for a number": (lambda a: a.update(nx=np.zeros(2)), TypeError, "expected a number"),
+    "a number for an array": (lambda a: a.update(to=1), TypeError, "expected an array, got int"),
     "another precision": (
-        lambda a: a.__setitem__(0, np.zeros(3, np.float32)),
+        lambda a: a.update({"from": np.zeros(3, np.float32)}),
+        TypeError,
         "expected float64, got float32",
     ),
     "a view that is not contiguous": (
-        lambda a: a.__setitem__(0, np.zeros(6)[::2]),
+        lambda a: a.update({"from": np.zeros(6)[::2]}),
+        TypeError,
         "expected a contiguous array",
     ),
 }
@@ -95,18 +126,31 @@ FAULTS = {  # what is done to the arguments, what is said
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults_are_said(name):
-    signatures.check("some.cu", SOURCE, DEFINES, "fill", good())
-    arguments = good()
-    spoil, said = FAULTS[name]
+    """At a first launch and at the next, which is checked as well after a fault."""
+    arguments, checked = good(), launches()
+    spoil, kind, said = FAULTS[name]
     spoil(arguments)
-    with pytest.raises(TypeError, match=said) as error:
-        signatures.check("some.cu", SOURCE, DEFINES, "fill", arguments)
-    assert str(error.value).startswith("some.cu, fill")
-    assert "\n" not in str(error.value)
+    for _ in range(2):
+        with pytest.raises(kind, match=said) as error:
+            checked.in_order("fill", arguments)
+        assert str(error.value).startswith("some.cu, fill: ")
+        assert "\n" not in str(error.value)
+    checked.in_order("fill", good())
+
+
+def test_numbers_are_looked_at_in_every_launch():
+    checked = launches()
+    checked.in_order("fill", good())
+    with pytest.raises(OverflowError, match="beyond int32"):
+        checked.in_order("fill", good() | {"nx": 2**40})
+    with pytest.raises(TypeError, match="ny missing"):
+        checked.in_order("fill", {name: value for name, value in good().items() if name != "ny"})
 
 
 def test_a_launch_is_checked_before_it_runs(device):
     """Else an argument too few would be read from wherever the stack ends."""
     module = device.module("perlin.cu", {"SIZE": 8, "POINTS": 2})
-    with pytest.raises(TypeError, match=r"perlin.cu, draw_gradients: 1 arguments; it takes 5"):
-        module.launch("draw_gradients", 1, [device.zeros(4, np.uint32)])
+    with pytest.raises(
+        TypeError, match=r"perlin.cu, draw_gradients: gradient, seed_low, .* missing"
+    ):
+        module.launch("draw_gradients", 1, identity=device.zeros(4, np.uint32))
