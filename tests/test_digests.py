@@ -150,7 +150,7 @@ def test_tables_do_not_hang_on_a_last_bit(name):
             device=cpu, **{**SYSTEMS[name], **{key: SYSTEMS[name][key] * scale for key in scaled}}
         )
         if "interaction" in SYSTEMS[name]:
-            return [*model.lattices.coupling, model.lattices.factor]
+            return [*model.lattices.interaction.values()]
         return [ising.acceptance_table(model, field)[0] for field in (-model.field, 0.3)]
 
     for scale in (1 - 1e-14, 1 + 1e-14):
