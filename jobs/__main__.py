@@ -18,6 +18,7 @@ from typing import Any
 from jobs import (
     UserError,
     config,
+    generating,
     reference,
     requeues,
     revision,
@@ -25,7 +26,6 @@ from jobs import (
     signals,
     status,
     units,
-    work,
 )
 from jobs import study as studies
 from jobs.options import parsed
@@ -46,21 +46,21 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "configs":
             print(reference.text())
             return 0
-        place = units.here(options.task)
+        rank = units.here(options.task)
     except UserError as error:
         return complain([str(error)])
     try:
         signals.listen()
-        return run(options, place)
+        return run(options, rank)
     except signals.Stopped as stop:
-        if place.rank == 0:
+        if rank.index == 0:
             print(
                 f"stopped by a signal: {stop}; finished work is kept, the same command continues",
                 file=sys.stderr,
             )
         return signals.TO_BE_CONTINUED
     except KeyboardInterrupt:
-        if place.communicator is None:
+        if rank.communicator is None:
             return signals.interrupted(signals.KEPT)
         print(signals.KEPT, file=sys.stderr)
         code = signals.INTERRUPTED
@@ -73,8 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             traceback.print_exc()
         code = 1
-    if place.communicator is not None:  # do not leave the other ranks waiting for this one
-        place.communicator.Abort(code)
+    if rank.communicator is not None:  # do not leave the other ranks waiting for this one
+        rank.communicator.Abort(code)
     return code
 
 
@@ -123,28 +123,28 @@ def fits(raw: dict, model: type[config.Section]) -> bool:
         return False
 
 
-def run(options: argparse.Namespace, place: units.Place) -> int:
+def run(options: argparse.Namespace, rank: units.Rank) -> int:
     """One stage (or all) of a study, on this rank.  Ranks meet only where `agreed` is."""
-    share, study = units.workers(place), studies.of(options.command)
-    (systems, device), problems = agreed(place, lambda: prepare(options, share), (None, None))
+    share, study = units.workers(rank), studies.of(options.study)
+    (systems, device), problems = agreed(rank, lambda: prepare(options, share), (None, None))
     if problems:
-        return complain(problems, place)
-    runs = dict.fromkeys(place.gather(str(options.run)))
+        return complain(problems, rank)
+    runs = dict.fromkeys(rank.gather(str(options.run)))
     if len(runs) > 1:
-        return complain([f"the ranks were given different --run: {', '.join(runs)}"], place)
+        return complain([f"the ranks were given different --run: {', '.join(runs)}"], rank)
     failed = 0
-    with Progress(options.run / "log", options.stage, place) as progress:
-        requeues.note(options.run / "log", options.stage, place)
-        progress.write(f"started: {place}, {options.command} {options.stage} {options.config}")
-        if place.rank == 0:
+    with Progress(options.run / "log", options.stage, rank) as progress:
+        requeues.note(options.run / "log", options.stage, rank)
+        progress.write(f"started: {rank}, {options.study} {options.stage} {options.config}")
+        if rank.index == 0:
             for system in systems:
                 system.tidy()
             progress.say(f"device: {device.kind}, {device.name}")
             for line in dict.fromkeys(line for s in systems for line in revision.note(s.config)):
                 progress.say(line)
         if options.stage in ("generate", "collect", "all"):
-            failed, problems = data(options, systems, place, device, progress)
-        goes_on = options.stage != "all" or place.tasks == 1
+            failed, problems = data(options, systems, rank, device, progress)
+        goes_on = options.stage != "all" or rank.tasks == 1
         if not goes_on and study.last:
             progress.say(
                 f"an array's tasks do not wait for one another: run train and {study.last} when all are through"
@@ -152,60 +152,62 @@ def run(options: argparse.Namespace, place: units.Place) -> int:
         trains = "train" in study.stages and options.stage in ("train", "all")
         if trains and goes_on and not problems and not failed:
             failed, problems = agreed(
-                place, lambda: train(options, systems, place, device, progress), 0
+                rank, lambda: train(options, systems, rank, device, progress), 0
             )
-            failed = sum(place.gather(failed))
+            failed = sum(rank.gather(failed))
             progress.end()
         then = study.last if options.stage == "all" else options.stage
         last = then is not None and then == study.last
         if (last and goes_on and not problems and not failed) or then in study.apart:
             stage = study.stage(then)
             failed, problems = agreed(
-                place, lambda: stage.run(systems, place, options, device, progress), 0
+                rank, lambda: stage.run(systems, rank, options, device, progress), 0
             )
-            failed = sum(place.gather(failed))
-        if failed and place.rank == 0:
+            failed = sum(rank.gather(failed))
+        if failed and rank.index == 0:
             progress.say(
                 f"{failed} unit{'s' * (failed > 1)} failed: see python -m jobs status {options.run}"
             )
         for problem in problems:
             progress.write(problem)
-    return complain(problems, place) if problems else int(failed > 0)
+    return complain(problems, rank) if problems else int(failed > 0)
 
 
 def data(
     options: argparse.Namespace,
     systems: list[rundir.System],
-    place: units.Place,
+    rank: units.Rank,
     device,
     progress: Progress,
 ) -> tuple[int, list[str]]:
     """Generate and collect, or one of them: (units that failed, problems).  What collect finds
     damaged `all` makes anew, once.
     """
-    study = studies.of(options.command)
-    generating, collecting = study.stage("generate"), study.stage("collect")
-    alone = [] if place.rank else systems  # rank 0 collects, the others wait
+    study = studies.of(options.study)
+    generate_stage, collect_stage = study.stage("generate"), study.stage("collect")
+    alone = [] if rank.index else systems  # rank 0 collects, the others wait
     for asked in (options.stage, "collect"):
         if options.stage in ("generate", "all"):
             failed, problems = agreed(
-                place, lambda: work.generate(generating, systems, place, device, progress), 0
+                rank,
+                lambda: generating.generate(generate_stage, systems, rank, device, progress),
+                0,
             )
-            failed = sum(place.gather(failed))
+            failed = sum(rank.gather(failed))
             progress.end()
             if options.stage == "generate" or failed or problems:
                 return failed, problems
         again, problems = agreed(
-            place,
-            lambda asked=asked: collect(collecting, alone, place, device, progress, asked),
+            rank,
+            lambda asked=asked: collect(collect_stage, alone, rank, device, progress, asked),
             False,
         )
-        if problems or not any(place.gather(again)):
+        if problems or not any(rank.gather(again)):
             break
     return 0, problems
 
 
-def agreed(place: units.Place, act: Callable[[], Any], otherwise) -> tuple[Any, list[str]]:
+def agreed(rank: units.Rank, act: Callable[[], Any], otherwise) -> tuple[Any, list[str]]:
     """What `act` returns here, and all ranks' user errors, each once: none waits for one that
     failed.
 
@@ -220,7 +222,7 @@ def agreed(place: units.Place, act: Callable[[], Any], otherwise) -> tuple[Any, 
         left = str(stop)
     problems, lefts = (
         list(dict.fromkeys(text for text in texts if text))
-        for texts in zip(*place.gather((problem, left)), strict=True)
+        for texts in zip(*rank.gather((problem, left)), strict=True)
     )
     if lefts and not problems:
         raise signals.Stopped("; ".join(lefts))
@@ -235,7 +237,7 @@ def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir
 
     if options.workers is not None and options.workers < 1:
         raise UserError(f"--workers {options.workers}: expected at least 1")
-    study = studies.of(options.command)
+    study = studies.of(options.study)
     given = [
         option
         for option in ("--output", "--model", *(study.own.options if study.own else ()))
@@ -246,7 +248,7 @@ def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir
     if given and options.input is None:
         raise UserError(f"{', '.join(given)}: only with --input FILE")
     trains = options.stage in ("all", "train")
-    raw, _ = wanted(options, options.command, trains)  # its mistakes come before the device's
+    raw, _ = wanted(options, options.study, trains)  # its mistakes come before the device's
     try:
         device = select(options.device, options.workers or share)
     except DeviceError as error:
@@ -260,20 +262,20 @@ def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir
 def train(
     options: argparse.Namespace,
     systems: list[rundir.System],
-    place: units.Place,
+    rank: units.Rank,
     device,
     progress: Progress,
 ) -> int:
     """Train this rank's share of the networks; how many failed."""
     from jobs import training  # torch takes seconds to import
 
-    study = studies.of(options.command)
+    study = studies.of(options.study)
     slots = options.workers if device.kind == "gpu" else None
-    return training.train(study, systems, place, device, options.device, slots, progress)
+    return training.train(study, systems, rank, device, options.device, slots, progress)
 
 
 def collect(
-    stage, systems: list[rundir.System], place: units.Place, device, progress: Progress, asked: str
+    stage, systems: list[rundir.System], rank: units.Rank, device, progress: Progress, asked: str
 ) -> bool:
     """Collect every system; whether units turned out to be damaged that `all` is to make anew.
     UserError, a line for each system that could not be collected.
@@ -282,23 +284,23 @@ def collect(
     for system in systems:
         everything = [*range(system.config.generate.units)]
         try:
-            missing = work.missing(system, everything, progress)
+            missing = generating.missing(system, everything, progress)
             if not missing:
                 try:
                     stage.run(system, device, progress)
                 except UserError:
                     raise
                 except Exception:  # whatever a damaged unit leads to: is there one?
-                    missing = work.damaged(system, everything, progress)
+                    missing = generating.damaged(system, everything, progress)
                     if not missing:
                         raise
-                    if asked == "all" and place.tasks == 1:
+                    if asked == "all" and rank.tasks == 1:
                         again = True
                         continue
         except UserError as error:
             problems.append(str(error))
             continue
-        if missing and asked == "all" and place.tasks > 1:
+        if missing and asked == "all" and rank.tasks > 1:
             progress.say(
                 f"{system.folder}: {len(missing)} units of other tasks are not done; the last task collects"
             )
@@ -322,9 +324,9 @@ def spans(numbers: list[int]) -> str:
     return ", ".join(parts)
 
 
-def complain(problems: list[str], place: units.Place | None = None) -> int:
+def complain(problems: list[str], rank: units.Rank | None = None) -> int:
     """Say what is wrong, once for all ranks."""
-    if place is None or place.rank == 0:
+    if rank is None or rank.index == 0:
         print("\n".join(problems), file=sys.stderr)
     return 2
 

@@ -91,18 +91,21 @@ def group(kind: str):
     return torch.distributed.new_group(backend="nccl") if kind == "cuda" else patient()
 
 
-def place() -> tuple[int, int]:
-    """(rank, ranks) of this process; (0, 1) where it trains alone."""
-    if not torch.distributed.is_initialized():
-        return 0, 1
-    return torch.distributed.get_rank(), torch.distributed.get_world_size()
+def rank() -> int:
+    """This process's number among those that train together; 0 where it trains alone."""
+    return torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+
+
+def ranks() -> int:
+    """How many processes train together; 1 where this one trains alone."""
+    return torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
 
 
 def wrapped(network: nn.Module, device: str) -> nn.Module:
     """The network, with the first rank's weights; its gradients are means over the ranks.  Alone:
     as it is.
     """
-    if place()[1] == 1:
+    if ranks() == 1:
         return network
     kind = torch.device(device).type
     devices = [torch.device(device)] if kind == "cuda" else None
@@ -114,7 +117,7 @@ def wrapped(network: nn.Module, device: str) -> nn.Module:
 def total(numbers: Tensor) -> Tensor:
     """The sum over the ranks, on the CPU."""
     numbers = numbers.cpu()
-    if place()[1] > 1:
+    if ranks() > 1:
         torch.distributed.all_reduce(numbers, group=patient())
     return numbers
 
@@ -126,9 +129,8 @@ def asked_to_stop() -> bool:
 
 def of_the_first(make):
     """What `make()` returns on the first rank, on every rank; the others do not call it."""
-    rank, ranks = place()
-    if ranks == 1:
+    if ranks() == 1:
         return make()
-    found = [make() if rank == 0 else None]
+    found = [make() if rank() == 0 else None]
     torch.distributed.broadcast_object_list(found, src=0, group=patient())
     return found[0]

@@ -114,7 +114,7 @@ class EarlyStopped:
         files.
         """
         say = lambda line: report("say", line)  # noqa: E731
-        writes = distributed.place()[0] == 0
+        writes = distributed.rank() == 0
         state = distributed.of_the_first(
             lambda: checkpoint.load(folder / "checkpoint.pt", say, **belongs)
         )

@@ -136,7 +136,7 @@ def of_study(commands, study: Study) -> None:
         metavar="k/K",
         help="this is task k (from 0) of K; default: Slurm's array, or 0/1",
     )
-    one.set_defaults(input=None)
+    one.set_defaults(study=study.name, input=None)
     if own is None:
         return
     mine = one.add_argument_group(f"{study.last}, for {what} of your own")

@@ -93,14 +93,14 @@ def of_this_file(path: Path, file: h5py.File, dataset: str) -> h5py.Dataset:
     return found
 
 
-def whole(path: Path, dataset: str, found) -> np.ndarray:
+def whole(path: Path, dataset: str, array) -> np.ndarray:
     """The values, once type and size are known to be fit."""
-    if found.dtype.kind not in "biuf":
-        raise UserError(f"--input {path}: `{dataset}` holds {found.dtype}, not numbers")
-    size = math.prod(found.shape) * found.dtype.itemsize
+    if array.dtype.kind not in "biuf":
+        raise UserError(f"--input {path}: `{dataset}` holds {array.dtype}, not numbers")
+    size = math.prod(array.shape) * array.dtype.itemsize
     if size > LARGEST:
         raise UserError(
-            f"--input {path}: `{dataset}` has the shape {found.shape}, {size / 2**30:.3g} GiB; at most "
+            f"--input {path}: `{dataset}` has the shape {array.shape}, {size / 2**30:.3g} GiB; at most "
             f"{LARGEST >> 30} GiB are read at once"
         )
-    return np.array(found[...])
+    return np.array(array[...])

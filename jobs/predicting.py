@@ -11,12 +11,12 @@ from jobs import UserError, checkpoint
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.training import torch_device, use
-from jobs.units import Place
+from jobs.units import Rank
 
 
 def begin(
     systems: list[System],
-    place: Place,
+    rank: Rank,
     request,
     device,
     progress: Progress,
@@ -27,8 +27,8 @@ def begin(
 
     answer(system, request, device, name, progress) then answers, in one process.
     """
-    name = torch_device(device, request.device, progress.say)
-    use(name, device.workers)
+    device_kind = torch_device(device, request.device, progress.say)
+    use(device_kind, device.workers)
     if request.input is not None and len(systems) > 1:
         raise UserError(
             f"--input: {request.run} holds {len(systems)} systems; give one of them as --run"
@@ -36,9 +36,9 @@ def begin(
     for system in systems:
         check(system)
     if request.input is None:
-        return name
-    if place.rank == place.task == 0:
-        answer(systems[0], request, device, name, progress)
+        return device_kind
+    if rank.index == rank.task == 0:
+        answer(systems[0], request, device, device_kind, progress)
     return None
 
 

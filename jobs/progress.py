@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from jobs.units import Place
+from jobs.units import Rank
 
 EVERY = 10.0  # seconds between progress lines and heartbeats
 
@@ -23,9 +23,9 @@ class Progress:
     after run.
     """
 
-    def __init__(self, folder: Path, stage: str, place: Place):
-        self.place, self.stage = place, stage
-        name = f"{stage}-task-{place.task:04d}-rank-{place.rank:04d}"
+    def __init__(self, folder: Path, stage: str, rank: Rank):
+        self.rank, self.stage = rank, stage
+        name = f"{stage}-task-{rank.task:04d}-rank-{rank.index:04d}"
         self.path, self.heartbeat = folder / f"{name}.log", folder / f"{name}.json"
         self.file = self.path.open("a", encoding="utf-8")
         self.bar = None
@@ -51,10 +51,10 @@ class Progress:
     def say(self, text: str) -> None:
         """Into the log file and onto the screen."""
         self.write(text)
-        many = self.place.ranks * self.place.tasks > 1
+        many = self.rank.count * self.rank.tasks > 1
         with contextlib.suppress(OSError):  # nobody listens any more
             tqdm.write(
-                f"[task {self.place.task} rank {self.place.rank}] {text}" if many else text,
+                f"[task {self.rank.task} rank {self.rank.index}] {text}" if many else text,
                 file=sys.stderr,
             )
 

@@ -10,20 +10,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from jobs import notes
-from jobs.units import Place
+from jobs.units import Rank
 
 
-def note(
-    folder: Path, stage: str, place: Place, environment: Mapping[str, str] = os.environ
-) -> None:
+def note(folder: Path, stage: str, rank: Rank, environment: Mapping[str, str] = os.environ) -> None:
     """Append a line to RUN/log/STAGE-task-k.requeued, unless this is the task's first life."""
     life = environment.get("SLURM_RESTART_COUNT", "0")
-    if place.rank or life == "0":
+    if rank.index or life == "0":
         return
     now = datetime.datetime.now().isoformat(sep=" ", timespec="seconds")
     with (
         contextlib.suppress(OSError),
-        (folder / f"{stage}-task-{place.task:04d}.requeued").open("a", encoding="utf-8") as file,
+        (folder / f"{stage}-task-{rank.task:04d}.requeued").open("a", encoding="utf-8") as file,
     ):
         file.write(
             f"{now} on {environment.get('SLURMD_NODENAME', platform.node())}, job {environment.get('SLURM_JOB_ID')}\n"

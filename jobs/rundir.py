@@ -60,12 +60,12 @@ class System:
         """Where a failed unit leaves its reason and the name of its log, until it succeeds."""
         return self.folder / "log" / f"unit-{unit:05d}.failed"
 
-    def training(self, name: str) -> Path:
+    def training(self, network_name: str) -> Path:
         """The folder of one network, named as event/torus/fold-3 or gan_forward."""
-        return self.folder / "train" / name
+        return self.folder / "train" / network_name
 
-    def training_failure(self, name: str) -> Path:
-        return self.folder / "log" / f"train-{name.replace('/', '-')}.failed"
+    def training_failure(self, network_name: str) -> Path:
+        return self.folder / "log" / f"train-{network_name.replace('/', '-')}.failed"
 
 
 def prepare(run: Path, raw: dict, study: Study, source: str) -> list[System]:

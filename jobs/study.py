@@ -96,7 +96,7 @@ def models() -> dict[str, type[Section]]:
 
 
 class Generate(Protocol):
-    """jobs/work.py calls them.  simulate yields (unit, its datasets) one by one, and tells
+    """jobs/generating.py calls them.  simulate yields (unit, its datasets) one by one, and tells
     report(done) how many units' worth of work is done; announce, which a study need not have, says
     sizes.
     """
@@ -121,13 +121,13 @@ class Train(Protocol):
     """
 
     def check(self, system: Any) -> None: ...
-    def finished(self, system: Any, name: str, say: Callable[[str], None]) -> bool: ...
-    def fit(self, system: Any, name: str, device: str, report: Any) -> str: ...
+    def finished(self, system: Any, network_name: str, say: Callable[[str], None]) -> bool: ...
+    def fit(self, system: Any, network_name: str, device: str, report: Any) -> str: ...
 
 
 class Last(Protocol):
     """This process's share of all systems, or the answer to request.input; how many failed."""
 
     def run(
-        self, systems: list[Any], place: Any, request: Any, device: Any, progress: Any
+        self, systems: list[Any], rank: Any, request: Any, device: Any, progress: Any
     ) -> int: ...

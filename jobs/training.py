@@ -32,7 +32,7 @@ from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.study import Study
-from jobs.units import Place
+from jobs.units import Rank
 from kernels.device import available_cores
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
@@ -97,7 +97,7 @@ class Tally:
 def train(
     study: Study,
     systems: list[System],
-    place: Place,
+    rank: Rank,
     device,
     asked: str,
     slots: int | None,
@@ -112,28 +112,33 @@ def train(
     stage = study.stage("train")
     for system in systems:
         stage.check(system)
-    everything = [Unit(system, name) for system in systems for name in system.config.train.networks]
-    together = place.together
+    everything = [
+        Unit(system, device_kind)
+        for system in systems
+        for device_kind in system.config.train.networks
+    ]
+    together = rank.together
     if together and not study.together:
         raise UserError(
             f"{study.name} train: each network is trained by one process: start several by an array or mpiexec, not by torchrun"
         )
-    mine = Place(place.task, place.tasks).share(everything) if together else place.share(everything)
-    missing = unfinished(stage, mine, progress.say) if not together or place.rank == 0 else []
+    mine = Rank(rank.task, rank.tasks).share(everything) if together else rank.share(everything)
+    missing = unfinished(stage, mine, progress.say) if not together or rank.index == 0 else []
     if together:
-        missing = place.gather(missing)[0]
+        missing = rank.gather(missing)[0]
     progress.say(
         f"{len(mine)} of {len(everything)} networks are mine, {len(mine) - len(missing)} of them trained before"
     )
     if not missing:
         return 0
-    name = device.kind if study.own_kernels else torch_device(device, asked, progress.say)
+    device_kind = device.kind if study.own_kernels else torch_device(device, asked, progress.say)
     threads = max(system.config.train.threads for system in systems)
     slots = (
         1
         if together
         else min(
-            len(missing), slots or (1 if name == "gpu" else default_slots(device, name, threads))
+            len(missing),
+            slots or (1 if device_kind == "gpu" else default_slots(device, device_kind, threads)),
         )
     )
     progress.begin(len(missing), "networks")
@@ -145,15 +150,15 @@ def train(
             fit_one(
                 stage,
                 unit,
-                name,
+                device_kind,
                 lambda kind, content, unit=unit: tally.hear(unit, kind, content),
                 raises=together,
             )
     else:
-        side_by_side(stage, missing, name, slots, tally)
+        side_by_side(stage, missing, device_kind, slots, tally)
         if tally.done < len(missing):
             raise signals.Stopped(f"{len(missing) - tally.done} networks left")
-    if together and place.rank:  # the first rank says and counts what they all did
+    if together and rank.index:  # the first rank says and counts what they all did
         return 0
     progress.say(
         f"{tally.done - tally.failed} networks trained in {progress.elapsed()}"
@@ -203,11 +208,11 @@ def torch_device(device, asked: str, say: Callable[[str], None]) -> str:
     return "cpu"
 
 
-def default_slots(device, name: str, threads: int) -> int:
+def default_slots(device, device_kind: str, threads: int) -> int:
     """How many units train side by side: the cores over `threads` each, or what a GPU's free memory
     allows, at most 4.
     """
-    if name == "cpu":
+    if device_kind == "cpu":
         return max(1, (device.workers if device.kind == "cpu" else available_cores()) // threads)
     import torch
 
@@ -362,13 +367,13 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def epoch_seed(seed: int, stream: int, name: str, epoch: int) -> int:
+def epoch_seed(seed: int, stream: int, network_name: str, epoch: int) -> int:
     """Of torch's generators in an epoch of the network `name`; epoch 0: of the first weights.
     stream: see kernels.streams.
     """
     bits = np.random.Philox(
         key=np.array([seed, stream], np.uint64),
-        counter=np.array([epoch, zlib.crc32(name.encode()), 0, 0], np.uint64),
+        counter=np.array([epoch, zlib.crc32(network_name.encode()), 0, 0], np.uint64),
     )
     return int(np.random.Generator(bits).integers(2**63))
 

@@ -20,13 +20,13 @@ GAPS = (
 
 
 @dataclass
-class Place:
-    """This process among the others: array task `task` of `tasks`, MPI rank `rank` of `ranks`."""
+class Rank:
+    """This process among the others: rank `index` of `count`, in array task `task` of `tasks`."""
 
     task: int = 0
     tasks: int = 1
-    rank: int = 0
-    ranks: int = 1
+    index: int = 0
+    count: int = 1
     communicator: Any = None  # mpi4py's, or jobs.distributed's, when there are ranks
     together: bool = (
         False  # the ranks are torch's: networks that can be are trained by all of them at once
@@ -34,17 +34,17 @@ class Place:
 
     def share(self, items: Sequence) -> list:
         """The items that are this process's to do."""
-        return list(items[self.task * self.ranks + self.rank :: self.tasks * self.ranks])
+        return list(items[self.task * self.count + self.index :: self.tasks * self.count])
 
     def gather(self, item) -> list:
         """What every rank hands in, on every rank; ranks wait for one another here."""
         return [item] if self.communicator is None else self.communicator.allgather(item)
 
     def __str__(self) -> str:
-        return f"task {self.task} of {self.tasks}, rank {self.rank} of {self.ranks}"
+        return f"task {self.task} of {self.tasks}, rank {self.index} of {self.count}"
 
 
-def here(task: str | None, environment: Mapping[str, str] = os.environ) -> Place:
+def here(task: str | None, environment: Mapping[str, str] = os.environ) -> Rank:
     """Where this process stands: --task k/K, else QUENCH_TASK and QUENCH_TASKS, else Slurm's array;
     and its rank, torch's or MPI's.
     """
@@ -53,11 +53,11 @@ def here(task: str | None, environment: Mapping[str, str] = os.environ) -> Place
         from jobs.distributed import Ranks  # torch takes seconds to import
 
         ranks = Ranks(environment)
-        return Place(k, count, ranks.rank, ranks.size, ranks, together=True)
+        return Rank(k, count, ranks.rank, ranks.size, ranks, together=True)
     communicator = world(environment)
     if communicator is None:
-        return Place(k, count)
-    return Place(k, count, communicator.Get_rank(), communicator.Get_size(), communicator)
+        return Rank(k, count)
+    return Rank(k, count, communicator.Get_rank(), communicator.Get_size(), communicator)
 
 
 def array_task(task: str | None, environment: Mapping[str, str]) -> tuple[int, int]:
@@ -139,20 +139,20 @@ def _count(environment: Mapping[str, str], name: str) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def workers(place: Place) -> int | None:
+def workers(rank: Rank) -> int | None:
     """CPU workers: what Slurm gave this task, whose cores need not be bound; for one of several
     ranks that share a node unbound an even share.  None: let the device decide.
     """
     given = _count(os.environ, "SLURM_CPUS_PER_TASK")
     if given:
         return min(given, available_cores())
-    if place.communicator is None:
+    if rank.communicator is None:
         return None
-    if place.together:
-        neighbours = place.communicator.neighbours
+    if rank.together:
+        neighbours = rank.communicator.neighbours
     else:
         from mpi4py import MPI
 
-        neighbours = place.communicator.Split_type(MPI.COMM_TYPE_SHARED).Get_size()
+        neighbours = rank.communicator.Split_type(MPI.COMM_TYPE_SHARED).Get_size()
     cores, mine = os.cpu_count() or 1, len(os.sched_getaffinity(0))
     return None if mine < cores else max(1, cores // neighbours)

@@ -69,9 +69,9 @@ def statistics(field: h5py.Dataset, name: str) -> dict[str, dict[str, float]]:
     return found
 
 
-def write_statistics(path: Path, found: dict) -> None:
+def write_statistics(path: Path, numbers: dict) -> None:
     temporary = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.tmp")
-    temporary.write_text(yaml12.dump(found))
+    temporary.write_text(yaml12.dump(numbers))
     shards.sync(temporary)
     os.replace(temporary, path)
 

@@ -329,16 +329,16 @@ def thrown(study: Study, _: int) -> str:
         shutil.rmtree(run, ignore_errors=True)
         code = f"""
 import os, sys, time
-from jobs import work
+from jobs import generating
 from jobs.__main__ import main
-whole = work.generate
-def generate(stage, systems, place, device, progress):
-    found = whole(stage, systems, place, device, progress)
-    if place.rank == 1:
+whole = generating.generate
+def generate(stage, systems, rank, device, progress):
+    found = whole(stage, systems, rank, device, progress)
+    if rank.index == 1:
         open({str(run / "moment")!r}, "w").close()
         {how}
     return found
-work.generate = generate
+generating.generate = generate
 sys.exit(main(sys.argv[1:]))
 """
         command = [

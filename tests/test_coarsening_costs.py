@@ -12,7 +12,7 @@ from jobs.coarsening.generate import solver
 from jobs.coarsening.measures import energies
 from jobs.progress import Progress
 from jobs.rundir import System
-from jobs.units import Place
+from jobs.units import Rank
 from kernels.conv_gru import ConvGRU
 from kernels.device import select
 
@@ -32,7 +32,7 @@ def written(tmp_path_factory):
 
     with (
         pytest.MonkeyPatch.context() as patch,
-        Progress(folder / "log", "rollout", Place()) as progress,
+        Progress(folder / "log", "rollout", Rank()) as progress,
     ):
         patch.setattr(trained, "stepper", stepper)
         costs.write(System("", folder, c), NAMES, device, progress)

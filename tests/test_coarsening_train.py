@@ -255,7 +255,7 @@ def test_two_ranks_train_one_network_as_one_would(made):
 
 def test_a_batch_that_ranks_cannot_share_is_refused(made, monkeypatch):
     system = made("run")
-    monkeypatch.setattr(train.distributed, "place", lambda: (0, 3))
+    monkeypatch.setattr(train.distributed, "ranks", lambda: 3)
     with pytest.raises(
         UserError,
         match=r"train\.batch = 2: its 4 fields \(with duals\) cannot be shared evenly by 3 ranks",

@@ -24,8 +24,8 @@ from analysis.flocking import (
     physical,
     relaxation,
     stated,
-    summary,
 )
+from analysis.flocking.findings import elsewhere, saliency
 from analysis.flocking.labels import Network, parse
 from analysis.flocking.measure import Trained, numbers_of, origin, system
 from analysis.record import Record
@@ -83,7 +83,7 @@ def decomposed(run):
 
 @pytest.fixture(scope="module")
 def places(numbers):
-    return extrapolation.places(numbers.diagram, numbers.answers)
+    return extrapolation.drawn_boundaries(numbers.diagram, numbers.answers)
 
 
 def the(found, start):
@@ -299,10 +299,10 @@ def test_extrapolation_numbers(numbers):
     assert found.first.value < 0.02 < 0.09 < found.second.value, "0.1 from seed to seed"
     assert found.change.value + 2 * found.change.error < 0
     network = Network("reference", 0.0, 0)
-    near = extrapolation.Place(network, 1.0, 0, Estimate(0.54, 0.01), Estimate(0.5, 0.01))
-    nowhere = extrapolation.Place(network, 1.0, 0, Estimate(np.nan, np.nan), Estimate(0.5, 0.01))
-    unknown = extrapolation.Place(network, 1.0, 0, Estimate(0.5, 0.01), Estimate(np.nan, np.nan))
-    uncertain = extrapolation.Place(network, 1.0, 0, Estimate(0.9, 0.01), Estimate(0.5, 0.03))
+    near = extrapolation.Boundary(network, 1.0, 0, Estimate(0.54, 0.01), Estimate(0.5, 0.01))
+    nowhere = extrapolation.Boundary(network, 1.0, 0, Estimate(np.nan, np.nan), Estimate(0.5, 0.01))
+    unknown = extrapolation.Boundary(network, 1.0, 0, Estimate(0.5, 0.01), Estimate(np.nan, np.nan))
+    uncertain = extrapolation.Boundary(network, 1.0, 0, Estimate(0.9, 0.01), Estimate(0.5, 0.03))
     assert (near.failed, nowhere.failed, unknown.failed, uncertain.failed) == (
         False,
         True,
@@ -315,7 +315,7 @@ def test_extrapolation_numbers(numbers):
 def places_of(regularization, temperatures):
     """Places of one boundary a row, one seed a column."""
     return [
-        extrapolation.Place(
+        extrapolation.Boundary(
             Network("reference", regularization, seed),
             float(density),
             0,
@@ -778,4 +778,4 @@ def test_findings_say_what_the_numbers_say(measured):
     assert found[1].endswith("often fail there; these do not.")
     assert "do not look at the edges" in found[4]
     none = replace(measured, numbers=replace(numbers, answers={}, trained={}, saliency={}))
-    assert summary.elsewhere(none, False) == summary.saliency(none, False) == ""
+    assert elsewhere(none, False) == saliency(none, False) == ""

@@ -179,10 +179,10 @@ def test_shards_are_read_one_at_a_time(made, monkeypatch):
     )
     from jobs import rundir
     from jobs.progress import Progress
-    from jobs.units import Place
+    from jobs.units import Rank
 
     system = rundir.load(made)[1][0]
-    with Progress(made / "log", "collect", Place()) as progress:
+    with Progress(made / "log", "collect", Rank()) as progress:
         data = collect.dataset(system, progress)
     assert reads == [f"unit-{unit:05d}.h5" for unit in range(5)]
     assert data["magnetization"].values.base is None  # of its final size from the start

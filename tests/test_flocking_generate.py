@@ -10,7 +10,7 @@ import pytest
 from jobs import config, shards
 from jobs.flocking import generate
 from jobs.flocking.config import Flocking
-from jobs.work import UnitError
+from jobs.generating import UnitError
 from kernels.active_ising import CountersFull
 from kernels.device import select
 

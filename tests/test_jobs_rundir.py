@@ -17,11 +17,11 @@ from conftest import command
 from resealed import with_attributes
 
 from jobs import __main__ as main
-from jobs import rundir, shards, status, study, work
+from jobs import generating, rundir, shards, status, study
 from jobs.nucleation import generate
 from jobs.options import parser
 from jobs.progress import Progress
-from jobs.units import Place
+from jobs.units import Rank
 from kernels.device import select
 
 
@@ -133,7 +133,7 @@ def test_ranks_with_another_run_are_refused(small, tmp_path, capsys):
     options = parser().parse_args(
         ["nucleation", "generate", str(small), "--run", str(tmp_path / "run"), "--device", "cpu"]
     )
-    assert main.run(options, Place(ranks=2, communicator=Other(), together=True)) == 2
+    assert main.run(options, Rank(count=2, communicator=Other(), together=True)) == 2
     assert "given different --run: " in capsys.readouterr().err
 
 
@@ -229,7 +229,7 @@ def test_finished_units_of_another_config_are_never_all_set_aside(
     assert quench("nucleation", "generate", small, "--run", run)[0] == 0
     before = digests(run)
     with monkeypatch.context() as later:
-        later.setattr("jobs.work.digest", lambda config: "of a later version")
+        later.setattr("jobs.generating.digest", lambda config: "of a later version")
         for stage in ("generate", "collect"):
             code, lines = quench("nucleation", stage, small, "--run", run)
             assert code == 2
@@ -356,7 +356,7 @@ def test_telemetry_never_costs_results(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    with Progress(tmp_path, "generate", Place()) as progress:
+    with Progress(tmp_path, "generate", Rank()) as progress:
         monkeypatch.setattr(os, "replace", full)
         progress.file.close()
         progress.file = open("/dev/full", "w")  # noqa: SIM115
@@ -495,7 +495,7 @@ def test_a_hundred_thousand_units_are_counted_by_name(quench, small, tmp_path, m
         h5py, "File", lambda path, *a, **k: opened.append(path) or real(path, *a, **k)
     )
     start = time.monotonic()
-    assert work.missing(system, [*range(2, count)], None) == [70_004]
+    assert generating.missing(system, [*range(2, count)], None) == [70_004]
     assert "99999 of 100000 done" in "\n".join(quench("status", run)[1])
     assert time.monotonic() - start < 20  # seconds; some 0.3 on a quiet core
     assert len(opened) < 5
@@ -511,9 +511,9 @@ def test_all_makes_damaged_units_anew(quench, small, tmp_path):
     path.write_bytes(path.read_bytes()[:-1000])
     options = parser().parse_args(["nucleation", "all", str(small), "--run", str(run)])
     options.settings = []
-    with Progress(run / "log", "all", Place()) as progress:
+    with Progress(run / "log", "all", Rank()) as progress:
         systems = rundir.load(run)[1]
-        assert main.data(options, systems, Place(), select("cpu"), progress) == (0, [])
+        assert main.data(options, systems, Rank(), select("cpu"), progress) == (0, [])
     assert digests(run) == before
     assert path.with_name("unit-00001.h5.bad").exists()
 
@@ -550,7 +550,7 @@ def test_killed_and_resumed_gives_the_same_bytes(quench, small, tmp_path):
     assert process.returncode == -signal.SIGKILL
     assert len(units(run)) < 5
     system = rundir.load(run)[1][0]
-    assert len(work.damaged(system, [*range(4)], None)) <= 2  # not there; none is damaged
+    assert len(generating.damaged(system, [*range(4)], None)) <= 2  # not there; none is damaged
     assert quench("nucleation", "all", small, "--run", run, *sizes)[0] == 0
     assert digests(run) == digests(tmp_path / "whole")
     assert not list(run.rglob("*.tmp"))

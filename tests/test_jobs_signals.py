@@ -18,7 +18,7 @@ from test_jobs_rundir import digests, units
 from jobs import UserError, requeues, signals, training
 from jobs.__main__ import agreed
 from jobs.study import of
-from jobs.units import Place
+from jobs.units import Rank
 
 LONG = """
 seed: 7
@@ -178,12 +178,12 @@ def complain():
     ],
 )
 def test_agreement(act, other, expected):
-    place = Place(rank=0, ranks=2, communicator=Two(other))
+    rank = Rank(index=0, count=2, communicator=Two(other))
     if isinstance(expected, str):
         with pytest.raises(signals.Stopped, match=f"^{expected}$"):
-            agreed(place, act, 0)
+            agreed(rank, act, 0)
     else:
-        assert agreed(place, act, 0) == expected
+        assert agreed(rank, act, 0) == expected
 
 
 @pytest.mark.parametrize("job", ["1", None])
@@ -214,7 +214,7 @@ def test_status_shows_requeues(quench, small, tmp_path):
         for rank in (0, 1):
             slurm = {"SLURM_RESTART_COUNT": life, "SLURMD_NODENAME": "n2", "SLURM_JOB_ID": "17"}
             requeues.note(
-                run / "log", "generate", Place(task=3, tasks=4, rank=rank, ranks=2), slurm
+                run / "log", "generate", Rank(task=3, tasks=4, index=rank, count=2), slurm
             )
     (run / "log/train-task-0001.requeued").touch()  # the disk was full
     lines = [line for line in quench("status", run)[1] if "requeued" in line]
@@ -226,7 +226,7 @@ def test_status_shows_requeues(quench, small, tmp_path):
 
 def test_networks_of_one_process_refuse_torchrun(tmp_path):
     with pytest.raises(UserError, match="not by torchrun"):
-        training.train(of("nucleation"), [], Place(ranks=2, together=True), None, "cpu", None, None)
+        training.train(of("nucleation"), [], Rank(count=2, together=True), None, "cpu", None, None)
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from jobs import UserError, units
-from jobs.units import Place
+from jobs.units import Rank
 
 
 @pytest.mark.parametrize(
@@ -15,11 +15,11 @@ from jobs.units import Place
 )
 def test_every_unit_is_done_once(tasks, ranks, count):
     shares = [
-        Place(k, tasks, r, ranks).share(range(count)) for k in range(tasks) for r in range(ranks)
+        Rank(k, tasks, r, ranks).share(range(count)) for k in range(tasks) for r in range(ranks)
     ]
     assert sorted(itertools.chain(*shares)) == list(range(count))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
-    assert Place(1 % tasks, tasks, ranks - 1, ranks).share(range(count)) == list(
+    assert Rank(1 % tasks, tasks, ranks - 1, ranks).share(range(count)) == list(
         range((1 % tasks) * ranks + ranks - 1, count, tasks * ranks)
     )
 

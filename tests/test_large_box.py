@@ -27,7 +27,7 @@ from jobs.coarsening.large_start import cut
 from jobs.config import systems
 from jobs.large_box import BoxSpectrum, SlabSpectrum
 from jobs.slabs import Slabs, available_memory, takes_gpu_memory
-from jobs.units import Place
+from jobs.units import Rank
 from kernels import interface
 from kernels.cahn_hilliard_clock import media, rule
 from kernels.device import select
@@ -558,6 +558,6 @@ def test_what_cannot_be_shared(quench, config, tmp_path, monkeypatch):
         {"study": "coarsening", "system": {"size": 16}, "large": {"size": 48}}, Coarsening, ""
     )[""]
     with pytest.raises(UserError, match="48: 32 ranks cannot share it in equal slabs, 24 can"):
-        cut(asked, Place(ranks=32), one)
+        cut(asked, Rank(count=32), one)
     with pytest.raises(ValueError, match="24 x 16 x 20 cells cannot be cut into 3 equal slabs"):
         Slabs((24, 16, 20), "float32", one, SimpleNamespace(Get_rank=lambda: 0, Get_size=lambda: 3))

@@ -78,11 +78,11 @@ class Subject:
     other: Network | None
 
     def claim(
-        self, figure: str, text: str, paper: str, rule: Rule, found: Estimate | None, **more
+        self, figure: str, text: str, paper: str, rule: Rule, estimate: Estimate | None, **more
     ) -> Claim:
-        """found None: not run.  more: other fields of a claim; of: another network."""
+        """estimate None: not run.  more: other fields of a claim; of: another network."""
         network = more.pop("of", self.network)
-        if found is None:
+        if estimate is None:
             more = {}
         return Claim(
             figure,
@@ -90,7 +90,7 @@ class Subject:
             text,
             paper,
             rule,
-            found,
+            estimate,
             network=network.kind if network is not None else "",
             smaller=smaller(self.numbers, network),
             **more,
@@ -129,13 +129,13 @@ def of_network(subject: Subject) -> list[Claim]:
     return sorted(rows, key=lambda c: int(c.figure) if c.figure.isdigit() else len(rows))
 
 
-def together(rows: list[Claim]) -> Claim:
+def together(each: list[Claim]) -> Claim:
     """The mean over trainings that differ in their seed alone; its error holds how far they are
     apart, and what they have in common: the starts.
     """
-    run = [c for c in rows if c.estimate is not None and np.isfinite(c.estimate.value)]
+    run = [c for c in each if c.estimate is not None and np.isfinite(c.estimate.value)]
     if len(run) < 2:
-        return (run or rows)[0]
+        return (run or each)[0]
     values = np.array([c.estimate.value for c in run])
     own = np.nan_to_num([c.estimate.error for c in run]).mean()
     error = float(np.hypot(values.std(ddof=1) / np.sqrt(len(run)), own))

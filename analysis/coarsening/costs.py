@@ -102,14 +102,16 @@ def of_file(columns: dict, about: dict) -> Costs:
     )
 
 
-def of_network(rows: list[Cost], network: Network | None) -> Cost | None:
-    return next((row for row in rows if row.network is not None and row.network == network), None)
+def of_network(measured: list[Cost], network: Network | None) -> Cost | None:
+    return next(
+        (row for row in measured if row.network is not None and row.network == network), None
+    )
 
 
-def solver(rows: list[Cost], method: str) -> list[Cost]:
+def solver(measured: list[Cost], method: str) -> list[Cost]:
     """Of one scheme, the coarsest first."""
     return sorted(
-        (row for row in rows if row.network is None and row.method == method),
+        (row for row in measured if row.network is None and row.method == method),
         key=lambda row: -row.value,
     )
 
@@ -121,14 +123,14 @@ def ratio(first: Estimate, second: Estimate) -> Estimate:
     )
 
 
-def over_explicit(rows: list[Cost], network: Network | None) -> Estimate:
+def over_explicit(measured: list[Cost], network: Network | None) -> Estimate:
     """Time of the explicit scheme over the network's."""
-    own, explicit = of_network(rows, network), solver(rows, "explicit")
+    own, explicit = of_network(measured, network), solver(measured, "explicit")
     return ratio(explicit[0].time(), own.time()) if own and explicit else UNDETERMINED
 
 
 def at_same_error(
-    rows: list[Cost], network: Network | None, method: str = "adaptive"
+    measured: list[Cost], network: Network | None, method: str = "adaptive"
 ) -> tuple[Estimate, str]:
     """(time of a scheme at the network's RMSE over the network's time, how it was found).
 
@@ -136,7 +138,7 @@ def at_same_error(
     one stands for it: a coarser one might do, so that a time above the network's says nothing and
     has no error.
     """
-    own, settings = of_network(rows, network), solver(rows, method)
+    own, settings = of_network(measured, network), solver(measured, method)
     settings = [row for row in settings if np.isfinite(row.rmse) and row.rmse > 0]
     if own is None or not settings:
         return UNDETERMINED, ""

@@ -83,24 +83,24 @@ def time_and_error(sheet: Sheet) -> Picture | None:
     )
 
 
-def panel(ax, found: Costs, name: str) -> None:
+def panel(ax, table: Costs, name: str) -> None:
     for method, title in costs.SOLVERS.items():
-        rows = costs.solver(found.rows, method)
+        rows = costs.solver(table.rows, method)
         if rows:
             looks = {"color": SOLVER_COLOURS[method], "lw": 0.9}
             bars(ax, rows, name, fmt=SOLVER_MARKERS[method] + "-", label=title, **looks)
-    for row in found.rows:
+    for row in table.rows:
         if row.network is not None:
             looks = {"color": row.network.colour, "ms": 9, "zorder": 4}
             bars(ax, [row], name, fmt="*", label=row.title, **looks)
-    still = getattr(found, f"persistence_{name}")
+    still = getattr(table, f"persistence_{name}")
     if np.isfinite(still) and still > 0:
         ax.axvline(still, label="persistence", **PERSISTENCE)
 
 
-def bars(ax, rows: list[costs.Cost], name: str, **looks) -> None:
+def bars(ax, measured: list[costs.Cost], name: str, **looks) -> None:
     """Seconds against an error, from the quickest to the slowest repeat."""
     errors, seconds, least, most = np.array(
-        [[getattr(row, name), row.seconds, row.least, row.most] for row in rows]
+        [[getattr(row, name), row.seconds, row.least, row.most] for row in measured]
     ).T
     ax.errorbar(errors, seconds, np.abs([seconds - least, most - seconds]), **looks)

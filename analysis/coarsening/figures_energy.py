@@ -111,8 +111,8 @@ def with_truth(numbers: Numbers, name: str) -> bool:
     return case is not None and case.truth is not None and bool(case.networks)
 
 
-def fitted(found: Estimate) -> str:
-    return f" ({found})".replace("-", "\N{MINUS SIGN}") if np.isfinite(found.value) else ""
+def fitted(exponent: Estimate) -> str:
+    return f" ({exponent})".replace("-", "\N{MINUS SIGN}") if np.isfinite(exponent.value) else ""
 
 
 def law(ax, between: tuple[float, float] | None, time: np.ndarray, mean: np.ndarray) -> None:
@@ -201,20 +201,20 @@ def of_relative_errors(ax, numbers: Numbers, shown: dict, what: str, title: str)
     ax.legend(loc="upper left", **LEGEND)
 
 
-def banded(ax, numbers: Numbers, found: Bands, network: Network) -> None:
+def banded(ax, numbers: Numbers, bands: Bands, network: Network) -> None:
     for mean, spread, colour, line, label in (
-        (found.mean_truth, found.spread_truth, TRUTH_COLOUR, "-", "truth"),
-        (found.mean, found.spread, network.colour, "--", network.title),
+        (bands.mean_truth, bands.spread_truth, TRUTH_COLOUR, "-", "truth"),
+        (bands.mean, bands.spread, network.colour, "--", network.title),
     ):
-        ax.plot(found.time, mean, color=colour, lw=1, ls=line, label=label)
-        ax.fill_between(found.time, mean - spread, mean + spread, color=colour, alpha=0.22, lw=0)
+        ax.plot(bands.time, mean, color=colour, lw=1, ls=line, label=label)
+        ax.fill_between(bands.time, mean - spread, mean + spread, color=colour, alpha=0.22, lw=0)
     ax.axvline(numbers.setup.horizon, **HORIZON)
     ax.set(
-        yscale="log", xlabel="time", ylabel=PER_VOLUME, title=f"ensemble of {found.starts} starts"
+        yscale="log", xlabel="time", ylabel=PER_VOLUME, title=f"ensemble of {bands.starts} starts"
     )
-    lowest = min(found.mean_truth.min(), found.mean.min())
-    most = found.mean_truth.max()
-    ax.set_ylim(lowest / 1.3, 1.1 * min(max(most, found.mean.max()), HIGH * most))
+    lowest = min(bands.mean_truth.min(), bands.mean.min())
+    most = bands.mean_truth.max()
+    ax.set_ylim(lowest / 1.3, 1.1 * min(max(most, bands.mean.max()), HIGH * most))
     decades(ax.yaxis)
     ax.legend(**LEGEND)
 

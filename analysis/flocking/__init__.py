@@ -14,10 +14,10 @@ from analysis.flocking import (
     movies,
 )
 from analysis.flocking.claims import claims
+from analysis.flocking.definitions import DEFINITIONS, HOW_JUDGED
+from analysis.flocking.findings import findings, sentence
 from analysis.flocking.measure import Numbers, measure
-from analysis.flocking.summary import findings, sentence
 from analysis.flocking.tables import tables
-from analysis.flocking.words import DEFINITIONS, HOW_JUDGED
 from analysis.page import Picture
 from analysis.record import Record
 from analysis.sheet import sheets

@@ -110,8 +110,8 @@ def principal_components(record: Record) -> list[Claim]:
     ]
 
 
-def contrast(found: Components) -> Estimate | None:
-    return found.contrast
+def contrast(parts: Components) -> Estimate | None:
+    return parts.contrast
 
 
 def samples(record: Record) -> list[Claim]:

@@ -121,28 +121,28 @@ def components(run: Run, rows: np.ndarray | None = None) -> Components | None:
     )
 
 
-def constant(found: Components) -> float:
+def constant(parts: Components) -> float:
     """Overlap |w_1 . (1, ..., 1) / L|: 1 if the first component is the total magnetization."""
-    return float(abs(found.vectors[0].sum()) / found.vectors.shape[-1])
+    return float(abs(parts.vectors[0].sum()) / parts.vectors.shape[-1])
 
 
-def wave_share(found: Components) -> np.ndarray:
+def wave_share(parts: Components) -> np.ndarray:
     """Share of the components 2-3, 4-5, 6-7 that lies in the waves of one, two, three periods along
     x, float (3,).
     """
-    size = found.vectors.shape[-1]
+    size = parts.vectors.shape[-1]
     power = (
-        2 * np.abs(np.fft.fft(found.vectors.sum(axis=2), axis=1)) ** 2 / size**2
+        2 * np.abs(np.fft.fft(parts.vectors.sum(axis=2), axis=1)) ** 2 / size**2
     )  # of a unit vector: 1 in all
     pairs = [power[1 + 2 * i : 3 + 2 * i, i + 1] for i in range(3)]
     return np.array([pair.mean() if len(pair) else np.nan for pair in pairs])
 
 
-def order_difference(found: Components, run: Run) -> float:
+def order_difference(parts: Components, run: Run) -> float:
     """Largest | |p_1| / (rho0 L) - m | over configurations; rho0 of their own particles."""
-    rows = found.rows
+    rows = parts.rows
     own = run.density[rows].mean((1, 2), dtype=float)
-    return float(np.abs(np.abs(found.projections[:, 0]) / (own * run.size) - run.order[rows]).max())
+    return float(np.abs(np.abs(parts.projections[:, 0]) / (own * run.size) - run.order[rows]).max())
 
 
 def means_and_spreads(
@@ -159,13 +159,13 @@ def means_and_spreads(
     )
 
 
-def pairs(run: Run, found: Components) -> Estimate:
+def pairs(run: Run, parts: Components) -> Estimate:
     """|sum p_a^2 - sum p_b^2| over their mean, of the pairs (2, 3), (4, 5), (6, 7); the largest."""
-    squares = (found.projections - found.projections.mean(axis=0)) ** 2
+    squares = (parts.projections - parts.projections.mean(axis=0)) ** 2
     each = [
         sampling.of_sums(
-            run.replica[found.rows],
-            run.temperature[found.rows],
+            run.replica[parts.rows],
+            run.temperature[parts.rows],
             squares[:, [i, i + 1]].astype(float),
             lambda s: 2 * np.abs(s[..., 0] - s[..., 1]) / (s[..., 0] + s[..., 1]),
         )
@@ -175,17 +175,17 @@ def pairs(run: Run, found: Components) -> Estimate:
     return max(each, key=lambda e: e.value, default=UNDETERMINED)
 
 
-def contrast(run: Run, found: Components) -> Estimate:
+def contrast(run: Run, parts: Components) -> Estimate:
     """Mean ring of L+G configurations over that of L and G ones."""
     phase, ring = (
-        run.phases.phase[found.rows],
-        np.hypot(found.projections[:, 1], found.projections[:, 2]).astype(float),
+        run.phases.phase[parts.rows],
+        np.hypot(parts.projections[:, 1], parts.projections[:, 2]).astype(float),
     )
     inside, outside = (phase == BAND).astype(float), np.isin(phase, (G, L)).astype(float)
     columns = np.stack([inside, inside * ring, outside, outside * ring], axis=1)
     return sampling.of_sums(
-        run.replica[found.rows],
-        run.temperature[found.rows],
+        run.replica[parts.rows],
+        run.temperature[parts.rows],
         columns,
         lambda s: s[..., 1] / s[..., 0] * s[..., 2] / s[..., 3],
     )
@@ -200,15 +200,15 @@ def liquid_fraction(density: np.ndarray) -> np.ndarray:
     return (profile > middle[:, None]).mean(axis=1)
 
 
-def maximum(run: Run, found: Components) -> Estimate:
+def maximum(run: Run, parts: Components) -> Estimate:
     """T where (p_2^2 + p_3^2)^(1/2) is largest minus T where the mean liquid fraction of banded
     configurations falls through 1/2.
 
     Of temperatures at which most configurations are banded; errors: replicas drawn again, and the
     spacing of temperatures.
     """
-    rows = found.rows
-    ring = np.hypot(found.projections[:, 1], found.projections[:, 2]).astype(float)
+    rows = parts.rows
+    ring = np.hypot(parts.projections[:, 1], parts.projections[:, 2]).astype(float)
     banded = (band_of_maps(run.density[rows]) > BANDED).astype(float)
     values = np.stack(
         [np.ones(len(rows)), ring, banded, banded * liquid_fraction(run.density[rows])], axis=1

@@ -34,7 +34,7 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Place:
+class Boundary:
     """One network at one density and boundary: temperature with its error over replicas; truth: the
     physical one.
 
@@ -117,10 +117,10 @@ def shown_density(truth: Diagram, reference: float) -> float:
     return float(min(others, key=lambda d: abs(d - INSET))) if others else reference
 
 
-def places(truth: Diagram, by_network: dict[Network, Answers]) -> list[Place]:
+def drawn_boundaries(truth: Diagram, by_network: dict[Network, Answers]) -> list[Boundary]:
     """Every network at every density and boundary."""
     return [
-        Place(
+        Boundary(
             network,
             float(density),
             i,
@@ -133,55 +133,53 @@ def places(truth: Diagram, by_network: dict[Network, Answers]) -> list[Place]:
     ]
 
 
-def select(all_places: list[Place], *, set: str, regularization: float) -> list[Place]:
-    return [
-        p for p in all_places if p.network.set == set and p.network.regularization == regularization
-    ]
+def select(drawn: list[Boundary], *, set: str, regularization: float) -> list[Boundary]:
+    return [p for p in drawn if p.network.set == set and p.network.regularization == regularization]
 
 
-def away(all_places: list[Place], reference: float) -> list[Place]:
+def away(drawn: list[Boundary], reference: float) -> list[Boundary]:
     """Those at other densities than the reference, where the truth is known well enough."""
-    return [p for p in all_places if not np.isclose(p.density, reference) and p.failed is not None]
+    return [p for p in drawn if not np.isclose(p.density, reference) and p.failed is not None]
 
 
-def invented(all_places: list[Place], reference: float) -> list[Place]:
+def invented(drawn: list[Boundary], reference: float) -> list[Boundary]:
     """Those at other densities than the reference where a network draws a boundary and there is no
     physical one.
     """
     return [
         p
-        for p in all_places
+        for p in drawn
         if not np.isclose(p.density, reference)
         and np.isnan(p.truth.value)
         and np.isfinite(p.temperature.value)
     ]
 
 
-def by_seed(all_places: list[Place], statistic) -> dict[int, float]:
-    """statistic(places of one seed) by seed."""
+def by_seed(drawn: list[Boundary], statistic) -> dict[int, float]:
+    """statistic(boundaries of one seed) by seed."""
     return {
-        seed: statistic([p for p in all_places if p.network.seed == seed])
-        for seed in sorted({p.network.seed for p in all_places})
+        seed: statistic([p for p in drawn if p.network.seed == seed])
+        for seed in sorted({p.network.seed for p in drawn})
     }
 
 
-def mean_distance(all_places: list[Place]) -> float:
+def mean_distance(drawn: list[Boundary]) -> float:
     """Mean |T - truth| of those that cross, nan for none."""
-    off = np.array([abs(p.off) for p in all_places])
+    off = np.array([abs(p.off) for p in drawn])
     return float(np.nanmean(off)) if np.isfinite(off).any() else np.nan
 
 
-def failures(all_places: list[Place]) -> float:
+def failures(drawn: list[Boundary]) -> float:
     """Share of boundaries that are further than FAR off or not there."""
-    return float(np.mean([p.failed for p in all_places])) if all_places else np.nan
+    return float(np.mean([p.failed for p in drawn])) if drawn else np.nan
 
 
-def temperatures(all_places: list[Place]) -> dict[tuple[float, int], dict[int, float]]:
+def temperatures(drawn: list[Boundary]) -> dict[tuple[float, int], dict[int, float]]:
     """{(density, boundary): {seed: crossing temperature, nan for none}} of networks that differ by
     their seed alone.
     """
     found = {}
-    for p in all_places:
+    for p in drawn:
         found.setdefault((p.density, p.boundary), {})[p.network.seed] = p.temperature.value
     return found
 
@@ -203,7 +201,7 @@ class Spread:
     dropped: tuple[int, int]
 
 
-def spreads(first: list[Place], second: list[Place]) -> Spread:
+def spreads(first: list[Boundary], second: list[Boundary]) -> Spread:
     """Errors by leaving out one seed of both after the other: places share their networks."""
     both = [temperatures(first), temperatures(second)]
     keys = sorted(both[0].keys() & both[1].keys())

@@ -44,21 +44,21 @@ def explained(sheet: Sheet) -> Picture | None:
     )
 
 
-def ratios(ax, found: Components, size: int) -> None:
+def ratios(ax, parts: Components, size: int) -> None:
     """Explained variance ratios, three ways, and where the shot noise lies."""
     curves = (
-        (found.raw, found.first_raw, style.VERMILION, "o", f"as it is: first {FIRST} explain"),
-        (found.without_noise, found.first_without_noise, style.BLUE, "s", "less its shot noise:"),
-        (found.averaged, found.first_averaged, style.GREEN, "^", "averaged along y:"),
+        (parts.raw, parts.first_raw, style.VERMILION, "o", f"as it is: first {FIRST} explain"),
+        (parts.without_noise, parts.first_without_noise, style.BLUE, "s", "less its shot noise:"),
+        (parts.averaged, parts.first_averaged, style.GREEN, "^", "averaged along y:"),
     )
     for values, first, colour, marker, text in curves:
         share = f" {100 * first.value:.1f}%" if np.isfinite(first.value) else " undetermined"
         shown = np.where(values > 0, values, np.nan)
         count = np.arange(1, len(values) + 1)
         ax.plot(count, shown, color=colour, marker=marker, lw=0.8, ms=2.8, label=text + share)
-    one = found.shot_noise.value / size**2
+    one = parts.shot_noise.value / size**2
     ax.axhline(one, color=style.GREY, lw=0.8, ls="--")
-    noise = f"shot noise, {100 * found.shot_noise.value:.1f}% of the variance, over all components"
+    noise = f"shot noise, {100 * parts.shot_noise.value:.1f}% of the variance, over all components"
     below = {"xytext": (0, -2), "textcoords": "offset points", "ha": "left", "va": "top"}
     ax.annotate(noise, (0.5, one), **below, fontsize=6, color=style.GREY)
     ax.set(

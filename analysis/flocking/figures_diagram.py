@@ -7,7 +7,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from analysis import style
 from analysis.flocking import extrapolation, panels
-from analysis.flocking.extrapolation import Place
+from analysis.flocking.extrapolation import Boundary
 from analysis.flocking.labels import (
     BOUNDARIES,
     COLOURS,
@@ -37,7 +37,7 @@ def diagram(sheet: Sheet) -> Picture | None:
         return None
     fig, axes = laid_out(lambdas)
     shown = extrapolation.shown_density(truth, reference)
-    found = extrapolation.places(truth, numbers.answers)
+    found = extrapolation.drawn_boundaries(truth, numbers.answers)
     for column, lam in enumerate(lambdas or [None]):
         ax = axes[0, column]
         ax.axvline(reference, color="#E8E8E8", lw=14, zorder=-3)
@@ -106,11 +106,11 @@ def physical(ax, truth: Diagram) -> None:
     ax.minorticks_off()
 
 
-def crosses(ax, places: list[Place]) -> None:
+def crosses(ax, drawn: list[Boundary]) -> None:
     """Mean and spread over networks, and the networks."""
     aside = ax.transData + ScaledTranslation(6 / 72, 0, ax.figure.dpi_scale_trans)
     labels = [f"{name}, networks" for name in BOUNDARIES]
-    for (density, i), by_seed in sorted(extrapolation.temperatures(places).items()):
+    for (density, i), by_seed in sorted(extrapolation.temperatures(drawn).items()):
         values = np.array([t for t in by_seed.values() if np.isfinite(t)])
         if len(values) == 0:
             continue

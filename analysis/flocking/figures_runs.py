@@ -59,36 +59,36 @@ def relaxation(sheet: Sheet) -> Picture | None:
     )
 
 
-def correlation_times(ax, found: Relaxation) -> None:
-    t, small = found.temperature, 3 if len(found.temperature) <= 40 else 2
+def correlation_times(ax, relaxed: Relaxation) -> None:
+    t, small = relaxed.temperature, 3 if len(relaxed.temperature) <= 40 else 2
     for i, (name, text) in enumerate(OBSERVABLES.items()):
-        own, colour, marker = found.times[name], style.colour(i), style.marker(i)
+        own, colour, marker = relaxed.times[name], style.colour(i), style.marker(i)
         error = np.minimum(np.nan_to_num(own.error), 0.9 * own.tau)
         ax.plot(t, own.tau, color=colour, lw=0.6, alpha=0.6)
         look = {"color": colour, "ls": "", "marker": marker, "ms": small}
         known = own.known
         ax.errorbar(t[known], own.tau[known], error[known], elinewidth=0.6, label=text, **look)
         ax.plot(t[~known], own.tau[~known], mfc="white", mew=0.7, **look)
-    if np.isfinite(found.interval):
-        ax.axhline(found.interval, color=style.GREY, ls="--", lw=0.8)
+    if np.isfinite(relaxed.interval):
+        ax.axhline(relaxed.interval, color=style.GREY, ls="--", lw=0.8)
         place = {"xytext": (0, 2), "textcoords": "offset points", "ha": "right", "va": "bottom"}
-        end = (t[-1], found.interval)
+        end = (t[-1], relaxed.interval)
         ax.annotate("between samples", end, **place, fontsize=6, color=style.GREY)
     ax.set(yscale="log", xlabel="temperature $T$", ylabel=r"$\tau_\mathrm{int}$ (time units)")
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, columnspacing=1)
 
 
-def starts(ax, found: Relaxation) -> int:
+def starts(ax, relaxed: Relaxation) -> int:
     """Late |m| by start; at how many temperatures they differ."""
-    t, small = found.temperature, 3 if len(found.temperature) <= 40 else 2
+    t, small = relaxed.temperature, 3 if len(relaxed.temperature) <= 40 else 2
     for own, colour, marker, text in (
-        (found.ordered, style.BLUE, "o", "ordered start"),
-        (found.disordered, style.VERMILION, "s", "disordered start"),
+        (relaxed.ordered, style.BLUE, "o", "ordered start"),
+        (relaxed.disordered, style.VERMILION, "s", "disordered start"),
     ):
         look = {"color": colour, "marker": marker, "lw": 0.8, "ms": small, "elinewidth": 0.7}
         filling = "none" if marker == "s" else colour
         ax.errorbar(t, own.value, np.nan_to_num(own.error), label=text, mfc=filling, **look)
-    apart = t[found.agree == 0]
+    apart = t[relaxed.agree == 0]
     for at in apart:
         ax.axvline(at, color="#E0E0E0", lw=2, zorder=-1)
     ax.set(xlabel="temperature $T$", ylabel=r"late $\langle |m| \rangle$", ylim=(-0.03, 1.05))

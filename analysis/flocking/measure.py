@@ -261,43 +261,43 @@ def about(run: Run) -> About:
     )
 
 
-def of_components(run: Run, found: components.Components | None) -> Components | None:
-    if found is None:
+def of_components(run: Run, parts: components.Components | None) -> Components | None:
+    if parts is None:
         return None
     size, scale = run.size, run.reference * run.size
-    t, p = run.temperature[found.rows], found.projections / scale
+    t, p = run.temperature[parts.rows], parts.projections / scale
     ring = np.hypot(p[:, 1], p[:, 2])
     known, order, order_spread = components.means_and_spreads(t, np.abs(p[:, 0]))
     _, ring_mean, ring_spread = components.means_and_spreads(t, ring)
-    profile = size * found.vectors[:PROFILES].mean(axis=2)
-    error = np.sqrt(size) * found.vectors[:PROFILES].std(axis=2, ddof=1)
+    profile = size * parts.vectors[:PROFILES].mean(axis=2)
+    error = np.sqrt(size) * parts.vectors[:PROFILES].std(axis=2, ddof=1)
     return Components(
-        len(found.rows),
-        found.raw,
-        found.without_noise,
-        found.averaged,
-        found.first_raw,
-        found.first_without_noise,
-        found.first_averaged,
-        found.shot_noise,
+        len(parts.rows),
+        parts.raw,
+        parts.without_noise,
+        parts.averaged,
+        parts.first_raw,
+        parts.first_without_noise,
+        parts.first_averaged,
+        parts.shot_noise,
         profile.astype(float),
         error.astype(float),
-        components.constant(found),
-        components.wave_share(found),
-        components.pairs(run, found),
-        components.order_difference(found, run),
-        components.contrast(run, found) if run.phases is not None else None,
-        components.maximum(run, found),
+        components.constant(parts),
+        components.wave_share(parts),
+        components.pairs(run, parts),
+        components.order_difference(parts, run),
+        components.contrast(run, parts) if run.phases is not None else None,
+        components.maximum(run, parts),
         Means(known, order, order_spread, ring_mean, ring_spread),
-        dots(run, found, p),
-        taken_apart(run, found),
+        dots(run, parts, p),
+        taken_apart(run, parts),
     )
 
 
-def dots(run: Run, found: components.Components, p: np.ndarray) -> Dots:
+def dots(run: Run, parts: components.Components, p: np.ndarray) -> Dots:
     """In a random order, that none lies on top for its temperature."""
     order = np.random.default_rng(0).permutation(len(p))[:DOTS]
-    rows = found.rows[order]
+    rows = parts.rows[order]
     there = run.phases is not None
     cluster = np.full(len(rows), -1)
     if there:
@@ -312,19 +312,19 @@ def dots(run: Run, found: components.Components, p: np.ndarray) -> Dots:
     )
 
 
-def taken_apart(run: Run, found: components.Components) -> TakenApart | None:
+def taken_apart(run: Run, parts: components.Components) -> TakenApart | None:
     """A banded configuration, or one that has waves at all; None: there is none."""
-    count = min(FIRST, len(found.vectors))
-    banded = run.phases is not None and run.phases.phase[found.rows] == BAND
-    rows = np.flatnonzero(banded if np.any(banded) else np.hypot(*found.projections[:, 1:3].T) > 0)
+    count = min(FIRST, len(parts.vectors))
+    banded = run.phases is not None and run.phases.phase[parts.rows] == BAND
+    rows = np.flatnonzero(banded if np.any(banded) else np.hypot(*parts.projections[:, 1:3].T) > 0)
     if len(rows) == 0:
         return None
-    row = int(rows[np.argmin(np.abs(run.temperature[found.rows[rows]] - SHOWN))])
-    own = run.magnetization[found.rows[row]]
-    p, w = found.projections[row, :count].astype(float), found.vectors[:count]
+    row = int(rows[np.argmin(np.abs(run.temperature[parts.rows[rows]] - SHOWN))])
+    own = run.magnetization[parts.rows[row]]
+    p, w = parts.projections[row, :count].astype(float), parts.vectors[:count]
     rest = own - np.tensordot(p, w, 1)
     return TakenApart(
-        float(run.temperature[found.rows[row]]),
+        float(run.temperature[parts.rows[row]]),
         frames.packed(own[None]),
         frames.packed(w),
         p,

@@ -5,7 +5,7 @@ import numpy as np
 from analysis.claim import Claim
 from analysis.estimates import Estimate
 from analysis.flocking import extrapolation, filters, sampling, seeds
-from analysis.flocking.extrapolation import FAR, Place
+from analysis.flocking.extrapolation import FAR, Boundary
 from analysis.flocking.labels import BOUNDARIES, NONE, PAPERS, REFERENCE, groups, shown_set
 from analysis.flocking.measure import Numbers, Saliency, Trained
 from analysis.flocking.stated import of_all, of_slice
@@ -104,9 +104,9 @@ def training(record: Record) -> list[Claim]:
 # ---- other densities
 
 
-def elsewhere(numbers: Numbers) -> dict[float, list[Place]]:
+def elsewhere(numbers: Numbers) -> dict[float, list[Boundary]]:
     """{lambda: boundaries at other densities, by networks that know the reference alone}."""
-    found = extrapolation.places(numbers.diagram, numbers.answers)
+    found = extrapolation.drawn_boundaries(numbers.diagram, numbers.answers)
     return {
         lam: extrapolation.away(
             extrapolation.select(found, set=REFERENCE, regularization=lam), numbers.about.density
@@ -115,7 +115,7 @@ def elsewhere(numbers: Numbers) -> dict[float, list[Place]]:
     }
 
 
-def missed(own: list[Place]) -> dict[int, float]:
+def missed(own: list[Boundary]) -> dict[int, float]:
     """Share of boundaries that are missed, by seed."""
     return extrapolation.by_seed(own, extrapolation.failures)
 
@@ -178,7 +178,7 @@ def extrapolated(record: Record) -> list[Claim]:
     ]
 
 
-def distance(own: list[Place], boundary: int, where: str, resolution: float, claim) -> Claim:
+def distance(own: list[Boundary], boundary: int, where: str, resolution: float, claim) -> Claim:
     """How far regularized networks put one boundary from the physical one.
 
     resolution: of a temperature, by the distance of those that were run; in the error.
@@ -215,8 +215,8 @@ def beside(numbers: Numbers, regularization: float) -> str:
     physical one, and uncertain physical ones.
     """
     reference = numbers.about.density
-    places = extrapolation.places(numbers.diagram, numbers.answers)
-    own = extrapolation.select(places, set=REFERENCE, regularization=regularization)
+    drawn = extrapolation.drawn_boundaries(numbers.diagram, numbers.answers)
+    own = extrapolation.select(drawn, set=REFERENCE, regularization=regularization)
     extra = extrapolation.invented(own, reference)
     unsure = {
         (p.density, p.boundary)

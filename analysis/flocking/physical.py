@@ -91,16 +91,16 @@ def settled(run: Run, density: float) -> np.ndarray:
     return rows[~states(run, rows).mixed]
 
 
-def shares(found: States, rows: np.ndarray, loose: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+def shares(states: States, rows: np.ndarray, loose: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """(a row of each replica (q,), share of its configurations in G, L+G, L (q, 3)) of `rows`;
     limits times `loose`.
 
     Replicas whose configurations are all of domains of both spins are left out.
     """
-    rows = rows[~found.mixed[rows]]
-    banded = found.band[rows] > BANDED * loose
-    gas = ~banded & (found.order[rows] < ORDERED * loose)
-    _, first, place = np.unique(found.replica[rows], return_index=True, return_inverse=True)
+    rows = rows[~states.mixed[rows]]
+    banded = states.band[rows] > BANDED * loose
+    gas = ~banded & (states.order[rows] < ORDERED * loose)
+    _, first, place = np.unique(states.replica[rows], return_index=True, return_inverse=True)
     result = np.empty((len(first), 3))
     for phase, own in ((BAND, banded), (G, gas), (L, ~banded & ~gas)):
         result[:, phase] = np.bincount(place, own) / np.bincount(place)
@@ -121,10 +121,10 @@ class Boundaries:
     mixed: float
 
 
-def at_density(found: States, density: float) -> Boundaries:
-    rows = np.flatnonzero(np.isclose(found.mean_density, density))
-    first = shares(found, rows)[0]
-    temperature, ordered = found.temperature[first], found.start[first] != 0
+def at_density(states: States, density: float) -> Boundaries:
+    rows = np.flatnonzero(np.isclose(states.mean_density, density))
+    first = shares(states, rows)[0]
+    temperature, ordered = states.temperature[first], states.start[first] != 0
     known, level = np.unique(temperature, return_inverse=True)
     once, drawn = np.ones(len(first)), draws(2 * level + ordered)
 
@@ -132,7 +132,7 @@ def at_density(found: States, density: float) -> Boundaries:
         """Boundaries (..., 2) of ordered and of disordered starts, replicas counted `times` (...,
         q).
         """
-        own = shares(found, rows, loose)[1]
+        own = shares(states, rows, loose)[1]
         return [
             boundaries(*by_temperature(temperature[kind], own[kind], times[..., kind]))
             if kind.any()
@@ -157,7 +157,7 @@ def at_density(found: States, density: float) -> Boundaries:
             if np.isfinite(value[i])
             else UNDETERMINED
         )
-    return Boundaries(density, tuple(estimates), hysteresis, float(found.mixed[rows].mean()))
+    return Boundaries(density, tuple(estimates), hysteresis, float(states.mixed[rows].mean()))
 
 
 def _mean(pair: list[np.ndarray]) -> np.ndarray:

@@ -13,24 +13,36 @@ SIZE, DIFFUSION, PROPULSION, DENSITY, CONFIGURATIONS = 81, 1.0, 0.9, 3.0, 4050
 
 
 def of_slice(
-    record: Record, figure: str, text: str, paper: str, rule: Rule, found: Estimate | None, **more
+    record: Record,
+    figure: str,
+    text: str,
+    paper: str,
+    rule: Rule,
+    estimate: Estimate | None,
+    **more,
 ) -> Claim:
-    """About the slice that the networks learn; found None: not run.  more: other fields of a
+    """About the slice that the networks learn; estimate None: not run.  more: other fields of a
     claim.
     """
     about = record.numbers.about
     return stated(record, f"{about.configurations} configurations", more)(
-        figure, record.origin.system, text, paper, rule, found
+        figure, record.origin.system, text, paper, rule, estimate
     )
 
 
 def of_all(
-    record: Record, figure: str, text: str, paper: str, rule: Rule, found: Estimate | None, **more
+    record: Record,
+    figure: str,
+    text: str,
+    paper: str,
+    rule: Rule,
+    estimate: Estimate | None,
+    **more,
 ) -> Claim:
     """About all densities."""
     numbers = record.numbers
     data = f"{numbers.about.everything} configurations, {len(numbers.diagram.density)} densities"
-    return stated(record, data, more)(figure, record.origin.system, text, paper, rule, found)
+    return stated(record, data, more)(figure, record.origin.system, text, paper, rule, estimate)
 
 
 def stated(record: Record, data: str, more: dict):

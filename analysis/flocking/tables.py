@@ -89,7 +89,7 @@ def networks(record: Record) -> list[dict]:
             "failed": p.failed,
             "invented": bool(np.isnan(p.truth.value) and np.isfinite(p.temperature.value)),
         }
-        for p in extrapolation.places(numbers.diagram, numbers.answers)
+        for p in extrapolation.drawn_boundaries(numbers.diagram, numbers.answers)
     ]
 
 

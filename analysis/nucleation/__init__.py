@@ -13,7 +13,8 @@ from analysis.nucleation import (
     figures_models,
 )
 from analysis.nucleation.claims import between_systems, of_record
-from analysis.nucleation.findings import DEFINITIONS, HOW_JUDGED, findings, sentence
+from analysis.nucleation.definitions import DEFINITIONS, HOW_JUDGED
+from analysis.nucleation.findings import findings, sentence
 from analysis.nucleation.measure import NAME, Numbers, measure
 from analysis.nucleation.tables import tables as tables_of
 from analysis.page import Picture

@@ -128,11 +128,11 @@ def _errors_panel(ax, records: list[Record], models: list[str]) -> None:
     ax.set(ylabel=r"mean square error of $p_\mathrm{nuc}$", xlim=(-0.5, len(records) - 0.5))
 
 
-def _bars(ax, rows: list[tuple[float, Estimate]], model: str, filled: bool, **more) -> None:
+def _bars(ax, drawn: list[tuple[float, Estimate]], model: str, filled: bool, **more) -> None:
     ax.errorbar(
-        [x for x, _ in rows],
-        [e.value for _, e in rows],
-        [e.error for _, e in rows],
+        [x for x, _ in drawn],
+        [e.value for _, e in drawn],
+        [e.error for _, e in drawn],
         ls="-" if filled else "--",
         mfc=None if filled else "white",
         **look(model),

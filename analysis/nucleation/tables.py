@@ -239,12 +239,12 @@ def differences(record: Record) -> list[dict]:
     return rows
 
 
-def difference(system: str, split: str, pair: tuple[str, str], found: FoldEstimate) -> dict:
+def difference(system: str, split: str, pair: tuple[str, str], estimate: FoldEstimate) -> dict:
     return {
         "system": system,
         "split": split,
         "first": pair[0],
         "second": pair[1],
-        "folds": found.folds,
-        "difference": errors(found),
+        "folds": estimate.folds,
+        "difference": errors(estimate),
     }

@@ -16,9 +16,10 @@ from analysis.segregation import (
     figures_quantities,
 )
 from analysis.segregation.claims import all_claims as claims
+from analysis.segregation.definitions import DEFINITIONS, HOW_JUDGED
+from analysis.segregation.findings import findings, left_out, sentence
 from analysis.segregation.measure import Numbers, measure
 from analysis.segregation.tables import tables
-from analysis.segregation.words import DEFINITIONS, HOW_JUDGED, findings, left_out, sentence
 from analysis.sheet import Sheet, sheets
 
 NAME = "segregation"

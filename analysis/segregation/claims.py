@@ -1,4 +1,4 @@
-"""Every claim of the paper as a row: its value, ours with an error, what no network reaches, and a
+"""Every claim of the paper : its value, ours with an error, what no network reaches, and a
 verdict by a fixed rule.
 """
 
@@ -55,15 +55,15 @@ def smaller(record: Record, model: str, p: Forward | Reverse) -> str:
     return "; ".join(reasons)
 
 
-class Rows:
+class Subject:
     """Makes the claims about one network of a record; p None: it has not run."""
 
     def __init__(self, record: Record, model: str, p: Forward | Reverse | None):
         self.system, self.network, self.there = record.origin.system, look(model).title, p
         self.smaller = "" if p is None else smaller(record, model, p)
 
-    def row(self, figure: str, text: str, paper: str, rule: Rule, estimate, **more) -> Claim:
-        """A judged row."""
+    def claim(self, figure: str, text: str, paper: str, rule: Rule, estimate, **more) -> Claim:
+        """A judged one."""
         if self.there is None:
             estimate, more = None, {}
         more["smaller"] = self.smaller or more.get("smaller", "")
@@ -71,19 +71,19 @@ class Rows:
 
 
 def all_claims(record: Record) -> list[Claim]:
-    """All rows of one record."""
+    """All claims of one record."""
     n = record.numbers
     paper, alone = first_of(n.forward, PAPERS), first_of(n.forward, L1_ALONE)
-    rows, of_alone = Rows(record, PAPERS, paper), Rows(record, L1_ALONE, alone)
+    subject, of_alone = Subject(record, PAPERS, paper), Subject(record, L1_ALONE, alone)
     reverse = first_of(n.reverse, REVERSE)
     return [
-        places(rows, paper, n),
-        conservation(rows, paper),
-        *phase_transition(rows, paper),
-        *accuracy(rows, paper),
+        places(subject, paper, n),
+        conservation(subject, paper),
+        *phase_transition(subject, paper),
+        *accuracy(subject, paper),
         misses(of_alone, alone),
-        *sharpness(rows, paper, alone),
-        *reversible(Rows(record, REVERSE, reverse), reverse),
+        *sharpness(subject, paper, alone),
+        *reversible(Subject(record, REVERSE, reverse), reverse),
         *foretold(record),
         *of_ours(record),
     ]
@@ -94,12 +94,12 @@ def of_ours(record: Record) -> list[Claim]:
     own = first_of(record.numbers.forward, STEPS)
     if own is None:
         return []
-    rows = Rows(record, STEPS, own)
+    subject = Subject(record, STEPS, own)
     found = [
-        places(rows, own, record.numbers),
-        conservation(rows, own),
-        *phase_transition(rows, own),
-        *accuracy(rows, own),
+        places(subject, own, record.numbers),
+        conservation(subject, own),
+        *phase_transition(subject, own),
+        *accuracy(subject, own),
     ]
     return [replace(claim, figure="") for claim in found]
 
@@ -116,7 +116,7 @@ def foretold(record: Record) -> list[Claim]:
     value = mine.value / limit.value
     error = abs(value) * np.hypot(mine.error / mine.value, limit.error / limit.value)
     return [
-        Rows(record, STEPS, own).row(
+        Subject(record, STEPS, own).claim(
             "",
             "where domains end up, from the mixture: correlation with the truth, cell by cell, over that of the solver from "
             f"inputs with noise of {REFERENCE:g}",
@@ -134,14 +134,14 @@ def samples(count: int) -> str:
     return f"{count} test samples"
 
 
-def places(rows: Rows, p: Forward | None, n: Numbers) -> Claim:
+def places(subject: Subject, p: Forward | None, n: Numbers) -> Claim:
     more = {}
     if p is not None:
         more = {
             "data": samples(p.segregated),
             "baselines": {"the input's longest waves": n.physics.longest_waves.value},
         }
-    return rows.row(
+    return subject.claim(
         FORWARD,
         "output and truth look alike: correlation cell by cell",
         "alike",
@@ -151,13 +151,13 @@ def places(rows: Rows, p: Forward | None, n: Numbers) -> Claim:
     )
 
 
-def conservation(rows: Rows, p: Forward | None) -> Claim:
+def conservation(subject: Subject, p: Forward | None) -> Claim:
     more = {}
     if p is not None:
         more["data"] = samples(p.segregated)
         if np.isfinite(p.change.mean):
             more["note"] = f"mean change {p.change.mean:+.1e}, largest {p.change.largest:.1e}"
-    return rows.row(
+    return subject.claim(
         ABSTRACT,
         "conserves the phase fraction: rms change of the mean concentration",
         "conserved",
@@ -167,9 +167,9 @@ def conservation(rows: Rows, p: Forward | None) -> Claim:
     )
 
 
-def phase_transition(rows: Rows, p: Forward | None) -> list[Claim]:
+def phase_transition(subject: Subject, p: Forward | None) -> list[Claim]:
     found = [
-        position(rows, side, p and at, p)
+        position(subject, side, p and at, p)
         for side, at in (
             (transition.LOWER, p and p.lower),
             (transition.UPPER, p and p.upper),
@@ -182,16 +182,16 @@ def phase_transition(rows: Rows, p: Forward | None) -> list[Claim]:
             "data": samples(p.samples),
             "baselines": {"most training samples at this mean": p.right_given_mean},
         }
-    return [*found, rows.row(ABSTRACT, text, "correct", above(REACHED), p and p.right, **more)]
+    return [*found, subject.claim(ABSTRACT, text, "correct", above(REACHED), p and p.right, **more)]
 
 
-def position(rows: Rows, side: str, at: Position | None, p: Forward | None) -> Claim:
+def position(subject: Subject, side: str, at: Position | None, p: Forward | None) -> Claim:
     """Predictions that pass 1/2 nowhere have no transition: the least that they are off is
     given.
     """
     text = f"predicts the phase transition: {side} mean concentration where half of the samples segregate, prediction minus truth"
     if at is None:
-        return rows.row(ABSTRACT, text, "correct", between(-STEP, STEP), None)
+        return subject.claim(ABSTRACT, text, "correct", between(-STEP, STEP), None)
     more, found = {"data": samples(p.samples)}, at.difference
     if not at.gap <= WIDEST_GAP + 1e-9:
         apart = f"mean concentrations {at.gap:.2g} apart" if np.isfinite(at.gap) else "none"
@@ -203,7 +203,7 @@ def position(rows: Rows, side: str, at: Position | None, p: Forward | None) -> C
         if not np.isfinite(at.prediction.value):
             found = Estimate(nowhere(p, side) - at.truth.value, 0.0)
             more["note"] += "; it passes 1/2 nowhere, and is off by at least this"
-    return rows.row(ABSTRACT, text, "correct", between(-STEP, STEP), found, **more)
+    return subject.claim(ABSTRACT, text, "correct", between(-STEP, STEP), found, **more)
 
 
 def nowhere(p: Forward, side: str) -> float:
@@ -217,9 +217,9 @@ def nowhere(p: Forward, side: str) -> float:
     return float(s.mean[0] if side == transition.LOWER else s.mean[-1])
 
 
-def accuracy(rows: Rows, p: Forward | None) -> list[Claim]:
+def accuracy(subject: Subject, p: Forward | None) -> list[Claim]:
     found = [
-        rows.row(
+        subject.claim(
             ABSTRACT,
             f"accuracy of the {q.title}",
             STATED,
@@ -230,7 +230,7 @@ def accuracy(rows: Rows, p: Forward | None) -> list[Claim]:
         for q in SIX
     ]
     found += [
-        rows.row(
+        subject.claim(
             ABSTRACT,
             f"distribution of the {q.title}: overlap of the histograms",
             STATED,
@@ -246,7 +246,7 @@ def accuracy(rows: Rows, p: Forward | None) -> list[Claim]:
         more["note"] = f"the {name.replace('_', ' ')}'s"
     text = "best accuracy among area, perimeter and free energy, those that the abstract names"
     best = p and (p.skills.of("accuracy", name) if name else UNDETERMINED)
-    return [*found, rows.row(ABSTRACT, text, STATED, above(REACHED), best, **more)]
+    return [*found, subject.claim(ABSTRACT, text, STATED, above(REACHED), best, **more)]
 
 
 def accuracy_more(p: Forward, quantity: str) -> dict:
@@ -280,8 +280,8 @@ def share(p: Forward | None) -> Estimate | None:
     return p and (p.spectrum.share if p.spectrum else UNDETERMINED)
 
 
-def misses(rows: Rows, p: Forward | None) -> Claim:
-    return rows.row(
+def misses(subject: Subject, p: Forward | None) -> Claim:
+    return subject.claim(
         FORWARD,
         "L1 alone misses high frequencies: power of the prediction over the truth's in its finest structures",
         "less",
@@ -291,7 +291,7 @@ def misses(rows: Rows, p: Forward | None) -> Claim:
     )
 
 
-def sharpness(rows: Rows, p: Forward | None, alone: Forward | None) -> list[Claim]:
+def sharpness(subject: Subject, p: Forward | None, alone: Forward | None) -> list[Claim]:
     """L1 alone blurs, and the GAN's loss makes up for it."""
     more = {"data": samples(p.segregated)} if p else {}
     both = None
@@ -300,7 +300,7 @@ def sharpness(rows: Rows, p: Forward | None, alone: Forward | None) -> list[Clai
         if p.spectrum and alone.spectrum:
             both = structure.nearer_to_one(p.spectrum, alone.spectrum)
     return [
-        rows.row(
+        subject.claim(
             FORWARD,
             "the GAN's loss makes up for it: power of the prediction over the truth's in its finest structures",
             "sharp",
@@ -308,7 +308,7 @@ def sharpness(rows: Rows, p: Forward | None, alone: Forward | None) -> list[Clai
             share(p),
             **more,
         ),
-        rows.row(
+        subject.claim(
             FORWARD,
             "with the GAN that share is nearer to 1 than by L1 alone: |1 - share| with it minus without",
             "sharper",
@@ -319,14 +319,14 @@ def sharpness(rows: Rows, p: Forward | None, alone: Forward | None) -> list[Clai
     ]
 
 
-def reversible(rows: Rows, p: Reverse | None) -> list[Claim]:
+def reversible(subject: Subject, p: Reverse | None) -> list[Claim]:
     """A reversed state is judged by its statistics: many mixed states lead to one segregated
     state.
     """
     close, found = between(BLURRED, SHARPENED), p and p.segregated
     more = {"data": samples(found.samples)} if found else {}
     return [
-        rows.row(
+        subject.claim(
             REVERSED,
             f"reversible mapping: {text}",
             "accurate",

@@ -94,11 +94,11 @@ def chosen(p: Predictions) -> np.ndarray:
     return np.array(sorted(picked, key=lambda row: p.mean_concentration[row]), int)
 
 
-def examples(found: dict[str, Predictions], reverse: bool) -> Examples | None:
+def examples(predictions: dict[str, Predictions], reverse: bool) -> Examples | None:
     """Of these networks' predictions, all forward or all reverse; None without any."""
-    if not found:
+    if not predictions:
         return None
-    first = next(iter(found.values()))
+    first = next(iter(predictions.values()))
     rows = chosen(first)
     own = first.fields(rows)
     mixed = own["truth" if reverse else "input"]
@@ -108,7 +108,7 @@ def examples(found: dict[str, Predictions], reverse: bool) -> Examples | None:
         return two_phases(fields) if segregated else deviations(fields, reach)
 
     answers = {}
-    for network, p in found.items():
+    for network, p in predictions.items():
         mine = np.flatnonzero(np.isin(p.index, first.index[rows]))
         if len(mine):
             fields = of(p.fields(mine)["prediction"], not reverse)

@@ -78,13 +78,13 @@ def curves(ax, history: dict[str, np.ndarray], shown) -> None:
             ax.plot(history["epoch"], history[name], color=colour, lw=1, marker=marker, label=text)
 
 
-def layers(sheet: Sheet, network: str, found: Layers) -> Picture:
+def layers(sheet: Sheet, network: str, stack: Layers) -> Picture:
     """Input, encoder; decoder, answer: a row each, layers in the network's order."""
-    half = len(found.layers) // 2
-    down = [(f"down {i + 1}", layer) for i, layer in enumerate(found.layers[:half])]
-    up = [(f"up {i + 1}", layer) for i, layer in enumerate(found.layers[half:])]
-    upper = [("input", found.given[None]), *down]
-    lower = [*up, ("output", found.answer[None])]
+    half = len(stack.layers) // 2
+    down = [(f"down {i + 1}", layer) for i, layer in enumerate(stack.layers[:half])]
+    up = [(f"up {i + 1}", layer) for i, layer in enumerate(stack.layers[half:])]
+    upper = [("input", stack.given[None]), *down]
+    lower = [*up, ("output", stack.answer[None])]
     fig = style.figure(style.PAGE, 2.7)
     axes = fig.subplots(2, max(len(upper), len(lower)), squeeze=False)
     for line, tiles in zip(axes, (upper, lower), strict=True):
@@ -95,7 +95,7 @@ def layers(sheet: Sheet, network: str, found: Layers) -> Picture:
     return sheet.save(
         fig,
         f"figure-1-layers-{file_name(network)}",
-        f"{look(network).title}: what the generator's layers make of a test sample of mean concentration {found.mean:.2f}.",
+        f"{look(network).title}: what the generator's layers make of a test sample of mean concentration {stack.mean:.2f}.",
         "1",
     )
 

@@ -18,18 +18,18 @@ CAPTION = (
 )
 
 
-def looks(found: Predictability) -> dict[str, dict]:
+def looks(predictability: Predictability) -> dict[str, dict]:
     """How each forecaster is drawn, the solver's from the least noise on."""
-    solver = [name for name in found.skill if name.startswith(SOLVER)]
+    solver = [name for name in predictability.skill if name.startswith(SOLVER)]
     drawn = {
         name: {"color": SHADES[k % len(SHADES)], "label": name} for k, name in enumerate(solver)
     }
     drawn[LINEAR] = {"color": style.PURPLE, "label": LINEAR, "ls": "--"}
-    networks = [name for name in found.skill if name not in drawn]
+    networks = [name for name in predictability.skill if name not in drawn]
     for name in ordered(dict.fromkeys(networks)):
         own = look(name)
         drawn[name] = {"color": own.colour, "marker": own.marker, "label": own.title}
-    return {name: style_ for name, style_ in drawn.items() if name in found.skill}
+    return {name: style_ for name, style_ in drawn.items() if name in predictability.skill}
 
 
 def panels(count: int, xlabel: str):

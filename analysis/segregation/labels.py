@@ -92,12 +92,16 @@ def file_name(key: str) -> str:
     return key.replace("/", "-")
 
 
-def ordered(found: Mapping[str, T]) -> dict[str, T]:
+def ordered(by_network: Mapping[str, T]) -> dict[str, T]:
     """What is kept of networks, in the order of MODELS."""
     names = list(MODELS)
-    return dict(sorted(found.items(), key=lambda item: (names.index(model_of(item[0])), item[0])))
+    return dict(
+        sorted(by_network.items(), key=lambda item: (names.index(model_of(item[0])), item[0]))
+    )
 
 
-def first_of(found: Mapping[str, T], model: str) -> T | None:
+def first_of(by_network: Mapping[str, T], model: str) -> T | None:
     """What is kept of the first network of a model, None for none."""
-    return next((value for key, value in ordered(found).items() if model_of(key) == model), None)
+    return next(
+        (value for key, value in ordered(by_network).items() if model_of(key) == model), None
+    )

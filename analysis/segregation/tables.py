@@ -146,11 +146,11 @@ def reverse(r: Record) -> list[dict]:
     ]
 
 
-def statistics(found: Statistics) -> dict:
+def statistics(measured: Statistics) -> dict:
     return {
-        "samples": found.samples,
-        **{name: of(getattr(found, name)) for name in JUDGED},
-        "correlation": number(found.correlation.value),
+        "samples": measured.samples,
+        **{name: of(getattr(measured, name)) for name in JUDGED},
+        "correlation": number(measured.correlation.value),
     }
 
 

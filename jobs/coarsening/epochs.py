@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from jobs import distributed, training
-from jobs.coarsening.networks import Parameters, parts
+from jobs.coarsening.networks import Parameters, parsed
 from jobs.early_stopping import EarlyStopped
 from jobs.progress import EVERY
 from jobs.training import Report
@@ -29,9 +29,9 @@ TURNS = [
 ]
 
 
-def epoch_seed(config, name: str, epoch: int) -> int:
+def epoch_seed(config, network_name: str, epoch: int) -> int:
     """jobs.training's, on this study's stream."""
-    return training.epoch_seed(config.seed, STREAMS["coarsening"] << 32, name, epoch)
+    return training.epoch_seed(config.seed, STREAMS["coarsening"] << 32, network_name, epoch)
 
 
 def frames_given(epoch: int, curriculum: int, frames: int) -> int:
@@ -61,21 +61,21 @@ class Training(EarlyStopped):
     columns = ("epoch", "loss", "validation_loss", "validation_mean_error", "given", "seconds")
 
     def __init__(
-        self, config, name: str, network: Parameters, training_set, validation_set, device
+        self, config, network_name: str, network: Parameters, training_set, validation_set, device
     ):
         t = config.train
         super().__init__(
             network, torch.optim.Adam(network.parameters(), lr=t.learning_rate), t.epochs, None
         )
-        self.config, self.name, self.training, self.validation = (
+        self.config, self.network_name, self.training, self.validation = (
             config,
-            name,
+            network_name,
             training_set,
             validation_set,
         )
-        self.penalty = t.mass_penalty if parts(name)[0] == "sigmoid" else 0.0
+        self.penalty = t.mass_penalty if parsed(network_name)[0] == "sigmoid" else 0.0
         _, self.frames, *shape = training_set.shape
-        mine = t.batch * (1 + t.duals) // distributed.place()[1]
+        mine = t.batch * (1 + t.duals) // distributed.ranks()
         # fields that go through together: on a CPU one, which stays in its cache
         self.together = 1 if device.kind == "cpu" else mine
         self.kernels = network.on(tuple(shape), self.together, device)
@@ -95,7 +95,7 @@ class Training(EarlyStopped):
         """
         started, number, t = time.monotonic(), self.epochs + 1, self.config.train
         spoken = started
-        torch.manual_seed(epoch_seed(self.config, self.name, number))
+        torch.manual_seed(epoch_seed(self.config, self.network_name, number))
         given = frames_given(number, t.curriculum, self.frames)
         order = torch.randperm(len(self.training))
         turns, duals = (
@@ -135,7 +135,7 @@ class Training(EarlyStopped):
             for row, turn, dual in batch
             for k in ((0, 1) if self.config.train.duals else (dual,))
         ]
-        rank, ranks = distributed.place()
+        rank, ranks = distributed.rank(), distributed.ranks()
         sums = torch.zeros(1 + self.network.flat.numel(), dtype=torch.float64)
         self.backpropagation.load(self.network.flat.detach().numpy())
         for group in in_groups(fields[rank::ranks], self.together):
@@ -160,7 +160,7 @@ class Training(EarlyStopped):
         """Of free predictions from each sequence's first frame: mean squared error float64 (n,
         frames); mean |error of the mean of phi|.
         """
-        rank, ranks = distributed.place()
+        rank, ranks = distributed.rank(), distributed.ranks()
         self.kernels.load(self.network.flat.detach().numpy())
         found, drift = (
             torch.zeros(len(sequences), self.frames, dtype=torch.float64),

@@ -17,10 +17,10 @@ from jobs import UserError
 from jobs.coarsening import starts
 from jobs.coarsening.config import SPLITS, Coarsening
 from jobs.coarsening.fields import downscale
+from jobs.generating import UnitError
 from jobs.progress import duration
 from jobs.shards import Data
 from jobs.slabs import available_memory
-from jobs.work import UnitError
 from kernels.cahn_hilliard import CahnHilliard, Trajectory, coarsening
 from kernels.cahn_hilliard_plan import explicit_limit
 from kernels.cahn_hilliard_system import COARSEST_INTERFACE
@@ -300,7 +300,7 @@ def simulate(
 
 
 def blow_up(
-    config: Coarsening, found: Trajectory, bad: np.ndarray, split: str, sequence: np.ndarray
+    config: Coarsening, trajectory: Trajectory, bad: np.ndarray, split: str, sequence: np.ndarray
 ) -> UnitError:
     """The failure of a unit whose fields `bad` of a call blew up, with what was good of them."""
     g, i = config.generate, bad[0]
@@ -311,16 +311,17 @@ def blow_up(
         else f"generate.tolerance = {g.tolerance:g}"
     )
     return UnitError(
-        f"sequence {sequence[i]} of {split} blew up at t = {found.end_time[i]:.6g} after {found.steps[i]} steps{more}; lower {cure}",
+        f"sequence {sequence[i]} of {split} blew up at t = {trajectory.end_time[i]:.6g} "
+        f"after {trajectory.steps[i]} steps{more}; lower {cure}",
         {
             "phi": Data(
-                found.fields[bad, -1],
+                trajectory.fields[bad, -1],
                 "",
                 "sequence, x, y, z",
                 "on the truth's grid, the last good state",
             ),
-            "time": Data(found.end_time[bad], "time", "sequence", "of the last good state"),
-            "steps": Data(found.steps[bad], *COLUMNS["steps"]),
+            "time": Data(trajectory.end_time[bad], "time", "sequence", "of the last good state"),
+            "steps": Data(trajectory.steps[bad], *COLUMNS["steps"]),
             "sequence": Data(sequence[bad], *COLUMNS["sequence"]),
         },
     )

@@ -26,7 +26,7 @@ from jobs.config import digest
 from jobs.large_box import LargeBox
 from jobs.progress import Progress
 from jobs.rundir import System
-from jobs.units import Place
+from jobs.units import Rank
 from kernels.cahn_hilliard import BlownUpError
 
 SERIES = {
@@ -43,28 +43,28 @@ SERIES = {
 }
 
 
-def run(systems: list[System], place: Place, request, device, progress: Progress) -> int:
+def run(systems: list[System], rank: Rank, request, device, progress: Progress) -> int:
     """Follow the large box of every system in turn; how many failed (none: they raise).  UserError,
     on all ranks, for what cannot be.
     """
-    if place.tasks > 1:
+    if rank.tasks > 1:
         raise UserError(
             "large: one box is shared by MPI ranks, not by an array's tasks: start it without an array, or --task"
         )
-    if place.together:
+    if rank.together:
         raise UserError(
             "large: its ranks are MPI's, not torchrun's: mpiexec -n 4 python -m mpi4py -m jobs coarsening large ..."
         )
     for system in systems:
-        follow(system, place, device, progress)
+        follow(system, rank, device, progress)
     return 0
 
 
-def follow(system: System, place: Place, device, progress: Progress) -> None:
+def follow(system: System, rank: Rank, device, progress: Progress) -> None:
     """Bring the box of one system to its last frame, or to rest."""
     config, asked = system.config, system.config.large
-    say = progress.say if place.rank == 0 else lambda text: None
-    slabs = cut(config, place, device)
+    say = progress.say if rank.index == 0 else lambda text: None
+    slabs = cut(config, rank, device)
     files = Files(
         paths.box(system),
         fingerprint(digest(config), asked.model_dump(exclude={"checkpoint"})),
@@ -94,11 +94,11 @@ def follow(system: System, place: Place, device, progress: Progress) -> None:
     else:
         position, series = found
         say(f"going on at t = {box.time / model.rate:.6g}, step {box.steps}")
-    if place.rank == 0:
+    if rank.index == 0:
         progress.begin(len(looks) - position["look"], "frames")
     try:
         _follow(
-            box, config, looks, kept, files, position, series, progress if place.rank == 0 else None
+            box, config, looks, kept, files, position, series, progress if rank.index == 0 else None
         )
     except BlownUpError as error:
         cure = f"large.step = {asked.step:g}" if asked.step else f"large.tolerance = {tolerance:g}"
@@ -115,7 +115,7 @@ def follow(system: System, place: Place, device, progress: Progress) -> None:
     }
     frames = {int(number): ranks for number, ranks in position["kept"].items()}
     files.write_box(config.generate.interval, frames, series, SERIES, attributes)
-    if place.rank == 0:
+    if rank.index == 0:
         progress.end()
     rest = f", at rest since t = {attributes['steady_time']:.6g}" if box.steady else ""
     say(

@@ -12,7 +12,7 @@ from jobs.coarsening.generate import size
 from jobs.coarsening.large_files import Files
 from jobs.large_box import LargeBox
 from jobs.slabs import CHUNK_BYTES, Slabs
-from jobs.units import Place
+from jobs.units import Rank
 from kernels.cahn_hilliard_clock import ORDERS
 from kernels.perlin import perlin_noise
 
@@ -20,16 +20,16 @@ NAME = "large"  # whose noise this is, beside that of the rollout's cases
 CHUNKS = 12  # that a step has in memory at a time
 
 
-def cut(config: Coarsening, place: Place, device) -> Slabs:
+def cut(config: Coarsening, rank: Rank, device) -> Slabs:
     """The slabs of the box.  UserError, on all ranks, if they cannot share it evenly."""
-    cells, ranks = config.large.size, place.ranks
+    cells, ranks = config.large.size, rank.count
     if cells % ranks:
         fewer = next(n for n in range(ranks, 0, -1) if cells % n == 0)
         raise UserError(
             f"large.size = {cells}: {ranks} ranks cannot share it in equal slabs, {fewer} can; expected a multiple "
             f"of the ranks [cells]"
         )
-    return Slabs((cells,) * 3, config.large.precision, device, place.communicator)
+    return Slabs((cells,) * 3, config.large.precision, device, rank.communicator)
 
 
 def memory(config: Coarsening, slabs: Slabs) -> float:

@@ -43,12 +43,12 @@ class Parameters(nn.Module):
         return ConvGRU(self.named_arrays(), shape, count, self.output, device)
 
 
-def parts(name: str) -> tuple[str, int]:
+def parsed(network_name: str) -> tuple[str, int]:
     """Of staggered/seed-0: ("staggered", 0)."""
-    model, seed = name.split("/")
+    model, seed = network_name.split("/")
     return model, int(seed.removeprefix("seed-"))
 
 
-def build(config, name: str) -> Parameters:
+def build(config, network_name: str) -> Parameters:
     """The parameters of a network's name, untrained."""
-    return Parameters(parts(name)[0], config.train.hidden)
+    return Parameters(parsed(network_name)[0], config.train.hidden)

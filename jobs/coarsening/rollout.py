@@ -27,10 +27,10 @@ from jobs.coarsening.sources import Network, Recorded, Truth
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
-from jobs.units import Place
+from jobs.units import Rank
 
 
-def run(systems: list[System], place: Place, request, device, progress: Progress) -> int:
+def run(systems: list[System], rank: Rank, request, device, progress: Progress) -> int:
     """This process's share of the rollouts of all systems, or that of --input; how many failed."""
     if request.input is not None and len(systems) > 1:
         raise UserError(
@@ -39,7 +39,7 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
     for system in systems:
         train.check_data(system)
     if request.input is not None:
-        if place.rank == place.task == 0:
+        if rank.index == rank.task == 0:
             own.answer(systems[0], request, device, progress)
         return 0
     networks = {system.name: chosen(system, progress.say) for system in systems}
@@ -56,7 +56,7 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
     marks = {
         unit: made_from(unit) for unit in everything
     }  # of all, so that what is wrong with them stops every rank alike
-    mine = place.share(everything)
+    mine = rank.share(everything)
     missing = [unit for unit in mine if not finished(unit, marks[unit], progress)]
     progress.say(
         f"{len(mine)} of {len(everything)} rollouts are mine, {len(mine) - len(missing)} of them finished before"
@@ -81,11 +81,11 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
         left = str(stop)
     progress.end()
     lefts = [
-        text for text in place.gather(left) if text
+        text for text in rank.gather(left) if text
     ]  # times are taken when no other rank is at work
     if lefts:
         raise signals.Stopped("; ".join(lefts))
-    if place.rank == place.task == 0:
+    if rank.index == rank.task == 0:
         for system in systems:
             table = Unit(system, "costs", "all methods")
             failed += not attempt(

@@ -15,7 +15,7 @@ import torch
 from jobs import UserError, distributed, provenance, shards, training
 from jobs.coarsening import fields
 from jobs.coarsening.epochs import Training, baselines, epoch_seed
-from jobs.coarsening.networks import build, parts
+from jobs.coarsening.networks import build, parsed
 from jobs.config import digest, flat
 from jobs.rundir import System
 from jobs.shards import Data
@@ -40,7 +40,7 @@ def check(system: System) -> None:
     """UserError unless the system can be trained: check_data, and its batches can be shared by the
     ranks.
     """
-    config, ranks = system.config, distributed.place()[1]
+    config, ranks = system.config, distributed.ranks()
     together = config.train.batch * (1 + config.train.duals)
     if together % ranks:
         raise UserError(
@@ -66,34 +66,34 @@ def belonging(system: System) -> dict[str, str]:
     }
 
 
-def finished(system: System, name: str, say: Callable[[str], None]) -> bool:
+def finished(system: System, network_name: str, say: Callable[[str], None]) -> bool:
     """Whether test.h5 of a network is there, sound, and of the present data set and settings.
     Another one is moved aside.
     """
-    return training.sound(system.training(name) / "test.h5", belonging(system), say)
+    return training.sound(system.training(network_name) / "test.h5", belonging(system), say)
 
 
-def fit(system: System, name: str, device: str, report: Report) -> str:
+def fit(system: System, network_name: str, device: str, report: Report) -> str:
     """Train one network to its end, from its checkpoint if there is one, and try it on the test
     set; a line about the result.
 
     Where several ranks train it, all call this; the first one reads and writes the files.
     """
-    config, folder, belongs = system.config, system.training(name), belonging(system)
+    config, folder, belongs = system.config, system.training(network_name), belonging(system)
     where = select(device, config.train.threads)
     sets = {split: fields.read(system.folder, split) for split in ("train", "valid", "test")}
-    torch.manual_seed(epoch_seed(config, name, 0))
-    network = build(config, name)
-    run = Training(config, name, network, sets["train"].all, sets["valid"].all, where)
-    if distributed.place()[0] == 0:
+    torch.manual_seed(epoch_seed(config, network_name, 0))
+    network = build(config, network_name)
+    run = Training(config, network_name, network, sets["train"].all, sets["valid"].all, where)
+    if distributed.rank() == 0:
         report(
             "say",
             f"{run.backpropagation.memory / 2**30:.2g} GiB of memory for {run.together} sequences at a time",
         )
-    if not run.to_the_end(folder, belongs, lambda say: finished(system, name, say), report):
+    if not run.to_the_end(folder, belongs, lambda say: finished(system, network_name, say), report):
         return "trained by another process meanwhile"
     loss, drift = run.errors(sets["test"].all)
-    if distributed.place()[0]:
+    if distributed.rank():
         return ""
     persistence, extrapolation = baselines(sets["test"].all)
     axes, what = "tested, frame", "mean squared error of a frame, predicted from frame 0 alone,"
@@ -103,7 +103,7 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
         "persistence": Data(persistence, "", axes, f"{what} by leaving it as it is"),
         "extrapolation": Data(extrapolation, "", axes, "the same from frames 0 and 1, linearly"),
     }
-    model, seed = parts(name)
+    model, seed = parsed(network_name)
     attributes = {
         **provenance.block(config, where.name),
         **belongs,
@@ -112,7 +112,7 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
         "model": model,
         "seed_index": seed,
         "parameters": network.flat.numel(),
-        "ranks": distributed.place()[1],
+        "ranks": distributed.ranks(),
         "loss": float(loss[:, 1:].mean()),
         "mean_error": drift,
     }

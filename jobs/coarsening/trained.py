@@ -17,17 +17,19 @@ def names(system: System, say: Callable[[str], None] = lambda line: None) -> lis
     return [name for name in there if train.finished(system, name, say)]
 
 
-def load(system: System, name: str, say: Callable[[str], None] = lambda line: None) -> Parameters:
+def load(
+    system: System, network_name: str, say: Callable[[str], None] = lambda line: None
+) -> Parameters:
     """The parameters of a trained network, those of its best epoch.  Raises UserError without a
     sound checkpoint.
     """
-    folder = system.training(name)
+    folder = system.training(network_name)
     state = checkpoint.load(folder / "checkpoint.pt", say, **train.belonging(system))
     if state is None or not state["finished"]:
         raise UserError(
             f"{folder}: its checkpoint cannot be used; remove its test.h5 and train again"
         )
-    network = build(system.config, name)
+    network = build(system.config, network_name)
     try:
         network.load_state_dict(state["best"])
     except RuntimeError:
@@ -37,6 +39,8 @@ def load(system: System, name: str, say: Callable[[str], None] = lambda line: No
     return network
 
 
-def stepper(system: System, name: str, shape: tuple[int, int, int], count: int, device) -> ConvGRU:
+def stepper(
+    system: System, network_name: str, shape: tuple[int, int, int], count: int, device
+) -> ConvGRU:
     """A trained network on `count` fields of `shape`, ready for start()."""
-    return load(system, name).on(shape, count, device)
+    return load(system, network_name).on(shape, count, device)

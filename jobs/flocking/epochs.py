@@ -20,13 +20,13 @@ from kernels.streams import STREAMS
 SITES_AT_ONCE = 1 << 20  # lattice sites predicted at once
 
 
-def parts(name: str) -> tuple[str, float, int]:
+def parsed(network_name: str) -> tuple[str, float, int]:
     """reference/lambda-0.01/seed-2 -> ("reference", 0.01, 2).  Raises ValueError for another
     name.
     """
-    found = re.fullmatch(r"(reference|all)/lambda-([0-9.e-]+)/seed-([0-9]+)", name)
+    found = re.fullmatch(r"(reference|all)/lambda-([0-9.e-]+)/seed-([0-9]+)", network_name)
     if not found:
-        raise ValueError(f"{name}: not a network of this study")
+        raise ValueError(f"{network_name}: not a network of this study")
     return found[1], float(found[2]), int(found[3])
 
 
@@ -58,9 +58,9 @@ def shifted(maps: Tensor, rows: Tensor, shifts: Tensor) -> Tensor:
     return maps[rows[:, None, None], x[:, :, None], y[:, None, :]]
 
 
-def epoch_seed(config, name: str, epoch: int) -> int:
+def epoch_seed(config, network_name: str, epoch: int) -> int:
     """jobs.training's, on this study's stream."""
-    return training.epoch_seed(config.seed, STREAMS["flocking"] << 32, name, epoch)
+    return training.epoch_seed(config.seed, STREAMS["flocking"] << 32, network_name, epoch)
 
 
 class Training(EarlyStopped):
@@ -78,7 +78,7 @@ class Training(EarlyStopped):
     def __init__(
         self,
         config,
-        name: str,
+        network_name: str,
         network: PhaseNetwork,
         maps: Tensor,
         phase: Tensor,
@@ -91,13 +91,13 @@ class Training(EarlyStopped):
             network.to(device).parameters(), lr=t.learning_rate, fused=True
         )
         super().__init__(network, optimiser, t.max_epochs, t.patience)
-        self.config, self.name, self.device = config, name, device
+        self.config, self.network_name, self.device = config, network_name, device
         self.maps, self.phase = maps.to(device), phase.to(device)
         self.training, self.validation = (
             torch.from_numpy(training),
             torch.from_numpy(validation).to(device),
         )
-        self.strength = parts(name)[1]
+        self.strength = parsed(network_name)[1]
         self.shifts = self.fixed_shifts()
 
     def fixed_shifts(self) -> Tensor | None:
@@ -107,7 +107,7 @@ class Training(EarlyStopped):
         copies = self.config.train.copies
         if copies is None:
             return None
-        torch.manual_seed(epoch_seed(self.config, f"{self.name}/copies", 0))
+        torch.manual_seed(epoch_seed(self.config, f"{self.network_name}/copies", 0))
         count, side = len(self.training), self.maps.shape[1]
         originals = torch.zeros(count, 2, dtype=torch.int64)
         return torch.cat([originals, drawn(side, copies * count)])
@@ -118,7 +118,7 @@ class Training(EarlyStopped):
         """
         started, number, t = time.monotonic(), self.epochs + 1, self.config.train
         spoken = started
-        torch.manual_seed(epoch_seed(self.config, self.name, number))
+        torch.manual_seed(epoch_seed(self.config, self.network_name, number))
         count = len(self.training)
         order = torch.randperm(count if self.shifts is None else len(self.shifts))
         total = torch.zeros((), device=self.device)

@@ -16,8 +16,8 @@ import numpy as np
 
 from jobs import UserError
 from jobs.flocking.config import Flocking
+from jobs.generating import UnitError
 from jobs.shards import Data
-from jobs.work import UnitError
 from kernels.active_ising import ActiveIsing, CountersFull, Trajectories
 from kernels.device import DeviceError
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from jobs import UserError, provenance, shards, squares
 from jobs.config import digest
-from jobs.flocking.epochs import packed, parts
+from jobs.flocking.epochs import packed, parsed
 from jobs.flocking.phases import PHASES
 from jobs.flocking.trained import network_of, probabilities, trained
 from jobs.progress import Progress
@@ -57,7 +57,7 @@ def read_configurations(path: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
     return m.astype(np.int16), rho.astype(np.int16)
 
 
-def answer(system: System, request, device, name: str, progress: Progress) -> None:
+def answer(system: System, request, device, device_kind: str, progress: Progress) -> None:
     """Write the phases of the configurations in request.input to request.output, MINE-phases.h5."""
     config = system.config
     m, rho = read_configurations(request.input, config.system.size)
@@ -65,7 +65,7 @@ def answer(system: System, request, device, name: str, progress: Progress) -> No
     output = squares.answer_path(request, "phases", is_prediction)
     maps = packed(m, rho)
     each = np.stack(
-        [probabilities(network_of(system, one, name, progress.say), maps) for one in names]
+        [probabilities(network_of(system, one, device_kind, progress.say), maps) for one in names]
     )
     p = each.mean(0)
     ours = "configuration"
@@ -104,7 +104,7 @@ def chosen(system: System, asked: str | None, say: Callable[[str], None]) -> tup
     """
     there: dict[str, list[str]] = {}
     for each in trained(system, None, say):
-        which, strength, _ = parts(each)
+        which, strength, _ = parsed(each)
         there.setdefault(f"{which}/lambda-{strength:g}", []).append(each)
     if not there:
         raise UserError(f"{system.folder}: no network is trained: run train first")

@@ -17,17 +17,19 @@ from jobs.flocking.trained import network_of, probabilities, saliency, trained
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.shards import Data
-from jobs.units import Place
+from jobs.units import Rank
 
 MIXED = 1  # the phase whose saliency is mapped, L+G
 
 
-def run(systems: list[System], place: Place, request, device, progress: Progress) -> int:
+def run(systems: list[System], rank: Rank, request, device, progress: Progress) -> int:
     """This process's share of the predictions of all systems, or the answer to --input; how many
     failed (none: they raise).
     """
-    name = predicting.begin(systems, place, request, device, progress, train.check, own.answer)
-    if name is None:
+    device_kind = predicting.begin(
+        systems, rank, request, device, progress, train.check, own.answer
+    )
+    if device_kind is None:
         return 0
     everything = [
         (system, found)
@@ -38,12 +40,12 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
         raise UserError(
             f"{request.run}: none of the networks asked for is trained: run train first"
         )
-    mine = place.share(everything)
+    mine = rank.share(everything)
     done, networks = 0, sum(len(names) for _, names in mine)
     progress.begin(networks, "networks")
     for system, names in mine:
         signals.stop_if_asked(f"{networks - done} networks left", done)
-        predict(system, names, device, name, progress, done)
+        predict(system, names, device, device_kind, progress, done)
         done += len(names)
         progress.reach(done)
     progress.end()

@@ -21,7 +21,7 @@ from jobs import UserError, provenance, shards
 from jobs.config import digest, flat
 from jobs.flocking import networks
 from jobs.flocking.config import Flocking
-from jobs.flocking.epochs import Training, epoch_seed, packed, parts, scores_of
+from jobs.flocking.epochs import Training, epoch_seed, packed, parsed, scores_of
 from jobs.flocking.phases import PHASES
 from jobs.rundir import System
 from jobs.shards import Data
@@ -187,26 +187,26 @@ def belonging(system: System) -> dict[str, str]:
     }
 
 
-def finished(system: System, name: str, say: Callable[[str], None]) -> bool:
+def finished(system: System, network_name: str, say: Callable[[str], None]) -> bool:
     """Whether test.h5 of a network is there, sound, and of the present data, phases and settings.
     Another one is moved aside.
     """
-    return sound(system.training(name) / "test.h5", belonging(system), say)
+    return sound(system.training(network_name) / "test.h5", belonging(system), say)
 
 
-def fit(system: System, name: str, device: str, report: Report) -> str:
+def fit(system: System, network_name: str, device: str, report: Report) -> str:
     """Train one network to its end, from its checkpoint if there is one, and predict its test set;
     a line about the result.
     """
-    config, folder, belongs = system.config, system.training(name), belonging(system)
-    which, strength, seed = parts(name)
+    config, folder, belongs = system.config, system.training(network_name), belonging(system)
+    which, strength, seed = parsed(network_name)
     data = dataset_of(system)
     training, validation, test = split(data, which, seed, config)
-    torch.manual_seed(epoch_seed(config, name, 0))
+    torch.manual_seed(epoch_seed(config, network_name, 0))
     network = networks.PhaseNetwork(config.system.size)
     labels = torch.from_numpy(data.phase.astype(np.int64))
-    run = Training(config, name, network, data.maps, labels, training, validation, device)
-    if not run.to_the_end(folder, belongs, lambda say: finished(system, name, say), report):
+    run = Training(config, network_name, network, data.maps, labels, training, validation, device)
+    if not run.to_the_end(folder, belongs, lambda say: finished(system, network_name, say), report):
         return "trained by another process meanwhile"
     probabilities = torch.softmax(
         scores_of(network, run.maps, torch.from_numpy(test).to(device)), 1

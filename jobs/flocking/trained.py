@@ -21,20 +21,22 @@ def trained(system: System, sets: list[str] | None, say: Callable[[str], None]) 
     for path in system.training("").glob("*/*/*/test.h5"):
         with contextlib.suppress(ValueError):  # a folder of somebody's own
             name = f"{path.parent.relative_to(system.training(''))}"
-            found[name] = epochs.parts(name)
+            found[name] = epochs.parsed(name)
     there = sorted(
         (name for name in found if sets is None or found[name][0] in sets), key=found.get
     )
     return [name for name in there if train.finished(system, name, say)]
 
 
-def network_of(system: System, name: str, device: str, say: Callable[[str], None]) -> PhaseNetwork:
+def network_of(
+    system: System, network_name: str, device: str, say: Callable[[str], None]
+) -> PhaseNetwork:
     """The trained network of a name, the one with the best validation loss.  Raises UserError
     without a sound checkpoint.
     """
     network = PhaseNetwork(system.config.system.size)
     return predicting.restored(
-        network, system.training(name), "best", train.belonging(system), device, say
+        network, system.training(network_name), "best", train.belonging(system), device, say
     )
 
 

@@ -30,9 +30,9 @@ CYCLE, PEAK = (
 LONGEST_GRADIENT = 1.0
 
 
-def parts(name: str) -> tuple[str, str, int]:
+def parsed(network_name: str) -> tuple[str, str, int]:
     """event/torus/fold-3 -> ("event", "torus", 3)."""
-    by, model, fold = name.split("/")
+    by, model, fold = network_name.split("/")
     return by, model, int(fold.removeprefix("fold-"))
 
 
@@ -61,9 +61,9 @@ class Inputs:
         )
 
 
-def epoch_seed(config: Nucleation, name: str, epoch: int) -> int:
+def epoch_seed(config: Nucleation, network_name: str, epoch: int) -> int:
     """Of torch's generators in an epoch; epoch 0: of the first weights."""
-    by, model, fold = parts(name)
+    by, model, fold = parsed(network_name)
     counter = [epoch, fold, zlib.crc32(model.encode()), by == "event"]
     key = np.array([config.seed, STREAMS["train"]], np.uint64)
     bits = np.random.Philox(key=key, counter=np.array(counter, np.uint64))
@@ -77,10 +77,10 @@ class Training(EarlyStopped):
 
     columns = ("epoch", "training_loss", "validation_loss", "validation_mse", "seconds")
 
-    def __init__(self, config, name, network, inputs, labels, training, validation):
+    def __init__(self, config, network_name, network, inputs, labels, training, validation):
         t = config.train
         self.converged, self.one_cycle = (
-            parts(name)[1] == "features_converged",
+            parsed(network_name)[1] == "features_converged",
             isinstance(network, networks.TorusNetwork),
         )
         if isinstance(network, networks.NotebookNetwork):
@@ -95,7 +95,12 @@ class Training(EarlyStopped):
             1 if self.converged else min(CYCLE, t.max_epochs) if self.one_cycle else t.max_epochs
         )
         super().__init__(network, optimiser, last_epoch, None if self.one_cycle else t.patience)
-        self.config, self.name, self.inputs, self.labels = config, name, inputs, labels
+        self.config, self.network_name, self.inputs, self.labels = (
+            config,
+            network_name,
+            inputs,
+            labels,
+        )
         self.training, self.validation = torch.from_numpy(training), validation
         self.batch = min(
             32 if isinstance(network, networks.NotebookNetwork) else t.batch, len(training)
@@ -111,7 +116,7 @@ class Training(EarlyStopped):
         """
         started, number, device = time.monotonic(), self.epochs + 1, self.inputs.device
         spoken = started
-        torch.manual_seed(epoch_seed(self.config, self.name, number))
+        torch.manual_seed(epoch_seed(self.config, self.network_name, number))
         self.network.train()
         order = self.training[torch.randperm(len(self.training))].to(device)
         total = torch.zeros((), device=device)

@@ -137,7 +137,7 @@ def _label_steps(g: Generate) -> float:
 
 
 def label(
-    model: Ising, config: Nucleation, unit: int, found, report: Report
+    model: Ising, config: Nucleation, unit: int, original, report: Report
 ) -> tuple[np.ndarray, ...]:
     """Copies of a unit's configurations: (event, time, copies, nucleated), int32 (c,) each, sorted
     by event, then time.
@@ -150,14 +150,14 @@ def label(
         np.arange(-1, -g.history - 1, -1), g.events
     )  # sorted by duration: equal ones share a word
     event = np.tile(np.arange(g.events), g.history)
-    after_flip = time >= -found.lifetime[event]
+    after_flip = time >= -original.lifetime[event]
     event, time = event[after_flip], time[after_flip]
     if g.adaptive.enabled:
         pilot, _ = count(
             model,
             config,
             unit,
-            found.history,
+            original.history,
             event,
             time,
             "pilot",
@@ -171,7 +171,7 @@ def label(
             model,
             config,
             unit,
-            found.history,
+            original.history,
             event,
             time,
             "intervention",
@@ -181,7 +181,16 @@ def label(
         )
     else:
         nucleated, copies = count(
-            model, config, unit, found.history, event, time, "intervention", g.copies, None, report
+            model,
+            config,
+            unit,
+            original.history,
+            event,
+            time,
+            "intervention",
+            g.copies,
+            None,
+            report,
         )
     order = np.lexsort((time, event))
     return tuple(column[order].astype(np.int32) for column in (event, time, copies, nucleated))

@@ -50,7 +50,7 @@ def on_their_clusters(spins: np.ndarray, config: Nucleation, device) -> np.ndarr
     return centred(spins, found.centre)
 
 
-def answer(system: System, request, device, name: str, progress: Progress) -> None:
+def answer(system: System, request, device, device_kind: str, progress: Progress) -> None:
     """Write p_nuc of the configurations in request.input, and of one of them the occlusion map, to
     request.output.
     """
@@ -74,9 +74,11 @@ def answer(system: System, request, device, name: str, progress: Progress) -> No
     output = squares.answer_path(request, "p_nuc", is_prediction)
     windows = np.full(len(spins), request.window or 0, np.float32)
     spins = on_their_clusters(spins, config, device)
-    data = answers(system, model, spins, windows, name, progress.say)
+    data = answers(system, model, spins, windows, device_kind, progress.say)
     if request.map is not None:
-        data |= map_of(system, model, spins[request.map], windows[request.map], name, progress)
+        data |= map_of(
+            system, model, spins[request.map], windows[request.map], device_kind, progress
+        )
     data["spins"] = Data(
         spins,
         "",
@@ -122,7 +124,12 @@ def is_prediction(path: Path) -> bool:
 
 
 def map_of(
-    system: System, model: str, spins: np.ndarray, window: float, name: str, progress: Progress
+    system: System,
+    model: str,
+    spins: np.ndarray,
+    window: float,
+    device_kind: str,
+    progress: Progress,
 ) -> dict[str, Data]:
     """The occlusion map of one configuration (L, L), the folds' mean change of p_nuc."""
     if model.startswith("features"):
@@ -135,10 +142,10 @@ def map_of(
     progress.begin(len(found), "folds")
     each = []
     for order, fold in enumerate(found):
-        network = network_of(system, split, model, fold, name, progress.say)
+        network = network_of(system, split, model, fold, device_kind, progress.say)
         tensors = (
-            torch.from_numpy(spins[None]).to(name),
-            torch.full((1,), float(window), device=name),
+            torch.from_numpy(spins[None]).to(device_kind),
+            torch.full((1,), float(window), device=device_kind),
         )
         report = lambda f, order=order: progress.reach(order + f)  # noqa: E731
         each.append(
@@ -169,7 +176,7 @@ def answers(
     model: str,
     spins: np.ndarray,
     windows: np.ndarray,
-    name: str,
+    device_kind: str,
     say: Callable[[str], None],
 ) -> dict[str, Data]:
     """p_nuc of centred spins int8 (n, L, L): the folds' mean, its standard error, and the spread of
@@ -187,10 +194,10 @@ def answers(
         )
     each = []
     for fold in found:
-        network = network_of(system, split, model, fold, name, say)
+        network = network_of(system, split, model, fold, device_kind, say)
         each.append(
             epochs.predict(
-                network, epochs.Inputs(model, spins, windows, name), np.arange(len(spins))
+                network, epochs.Inputs(model, spins, windows, device_kind), np.arange(len(spins))
             )
         )
     p = np.mean(each, 0)

@@ -17,21 +17,23 @@ from jobs.nucleation.trained import network_of, networks_of
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.shards import Data
-from jobs.units import Place
+from jobs.units import Rank
 from kernels.streams import STREAMS
 
 BLOCKS = 5  # of events in a fold's test set, for error bars
 
 
-def run(systems: list[System], place: Place, request, device, progress: Progress) -> int:
+def run(systems: list[System], rank: Rank, request, device, progress: Progress) -> int:
     """This process's share of the maps of all systems, or the answer to --input; how many failed
     (none: they raise).
     """
-    name = predicting.begin(systems, place, request, device, progress, train.check, own.answer)
-    if name is None:
+    device_kind = predicting.begin(
+        systems, rank, request, device, progress, train.check, own.answer
+    )
+    if device_kind is None:
         return 0
     everything = [(system, model) for system in systems for model in units(system.config)]
-    mine = place.share(everything)
+    mine = rank.share(everything)
     progress.begin(len(mine), "maps")
     for done, (system, model) in enumerate(mine):
         signals.stop_if_asked(f"{len(mine) - done} maps left", done)
@@ -39,7 +41,7 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
             system,
             model,
             device,
-            name,
+            device_kind,
             progress,
             lambda part, done=done: progress.reach(done + part),
         )
@@ -55,7 +57,7 @@ def occlude(
     system: System,
     model: str,
     device,
-    name: str,
+    network_name: str,
     progress: Progress,
     report: Callable[[float], None],
 ) -> None:
@@ -88,11 +90,11 @@ def occlude(
     with h5py.File(system.folder / "dataset.h5", "r", locking=False) as file:
         radius = file["radius_of_gyration"][...]
     for order, (fold, tested) in enumerate(found.items()):
-        network = network_of(system, config.predict.split, model, fold, name, say)
+        network = network_of(system, config.predict.split, model, fold, network_name, say)
         chosen = some_of(tested["index"], asked.configurations, config.seed, fold)
         spins = data["spins"][chosen]
         part = lambda f, order=order: report((order + f) / len(found))  # noqa: E731
-        change = covered(network, spins, data["time"][chosen], config, at, fold, name, part)
+        change = covered(network, spins, data["time"][chosen], config, at, fold, network_name, part)
         blocks = np.unique(data["event"][chosen], return_inverse=True)[1] % BLOCKS
         for key in columns:
             columns[key].append([])

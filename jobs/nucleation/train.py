@@ -20,7 +20,7 @@ from jobs import UserError, provenance, shards
 from jobs.config import digest, flat
 from jobs.nucleation import networks
 from jobs.nucleation.config import Nucleation
-from jobs.nucleation.epochs import Inputs, Training, epoch_seed, parts, predict
+from jobs.nucleation.epochs import Inputs, Training, epoch_seed, parsed, predict
 from jobs.nucleation.features import NAMES
 from jobs.nucleation.folds import split
 from jobs.rundir import System
@@ -107,35 +107,37 @@ def dataset_of(system: System) -> tuple[dict[str, np.ndarray], str]:
 # ---- one unit
 
 
-def finished(system: System, name: str, say: Callable[[str], None]) -> bool:
+def finished(system: System, network_name: str, say: Callable[[str], None]) -> bool:
     """Whether test.h5 of a unit is there, sound, and of the present data set and settings.  Another
     one is moved aside.
     """
-    return sound(system.training(name) / "test.h5", belonging(system, dataset_of(system)[1]), say)
+    return sound(
+        system.training(network_name) / "test.h5", belonging(system, dataset_of(system)[1]), say
+    )
 
 
 def belonging(system: System, dataset_digest: str) -> dict[str, str]:
     return {"train_digest": train_digest(system.config), "dataset_digest": dataset_digest}
 
 
-def fit(system: System, name: str, device: str, report: Report) -> str:
+def fit(system: System, network_name: str, device: str, report: Report) -> str:
     """Train one unit to its end, from its checkpoint if there is one, and predict its test set; a
     line about the result.
     """
-    config, folder = system.config, system.training(name)
-    by, model, fold = parts(name)
+    config, folder = system.config, system.training(network_name)
+    by, model, fold = parsed(network_name)
     data, dataset_digest = dataset_of(system)
     test, validation, training = rows(data["event"], by, fold, config)
     inputs = Inputs(model, data["spins"], config.generate.window - data["time"], device)
     labels = torch.from_numpy(data["p_nuc"]).to(device)
-    torch.manual_seed(epoch_seed(config, name, 0))
+    torch.manual_seed(epoch_seed(config, network_name, 0))
     network = networks.build(model, config.system.size, config.train.kernel)
     if hasattr(network, "standardise"):
         network.standardise(inputs.rows[training].cpu())
     network.to(device)
-    run = Training(config, name, network, inputs, labels, training, validation)
+    run = Training(config, network_name, network, inputs, labels, training, validation)
     belongs = belonging(system, dataset_digest)
-    if not run.to_the_end(folder, belongs, lambda say: finished(system, name, say), report):
+    if not run.to_the_end(folder, belongs, lambda say: finished(system, network_name, say), report):
         return "trained by another process meanwhile"
     predicted = predict(network, inputs, test)
     columns = {

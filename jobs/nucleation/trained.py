@@ -26,7 +26,7 @@ def networks_of(
     for folder in system.training(f"{split}/{model}").glob("fold-*"):
         name = f"{split}/{model}/{folder.name}"
         if train.finished(system, name, say):
-            found[epochs.parts(name)[2]] = shards.read(folder / "test.h5")[0]
+            found[epochs.parsed(name)[2]] = shards.read(folder / "test.h5")[0]
     return dict(sorted(found.items())[:folds])
 
 
@@ -43,7 +43,7 @@ def network_of(
     )
 
 
-def held_out_error(p: np.ndarray, found: dict[int, dict], system: System) -> np.ndarray:
+def held_out_error(p: np.ndarray, by_fold: dict[int, dict], system: System) -> np.ndarray:
     """float32 (n,): in bins of predicted p_nuc, the root of the mean square error of test sets less
     the label noise.
 
@@ -52,9 +52,9 @@ def held_out_error(p: np.ndarray, found: dict[int, dict], system: System) -> np.
     """
     with h5py.File(system.folder / "dataset.h5", "r", locking=False) as file:
         copies = file["copies"][...]
-    rows = np.concatenate([tested["index"] for tested in found.values()])
-    said = np.concatenate([tested["predicted"] for tested in found.values()])
-    measured = np.concatenate([tested["p_nuc"] for tested in found.values()]).astype(float)
+    rows = np.concatenate([tested["index"] for tested in by_fold.values()])
+    said = np.concatenate([tested["predicted"] for tested in by_fold.values()])
+    measured = np.concatenate([tested["p_nuc"] for tested in by_fold.values()]).astype(float)
     square = (said - measured) ** 2 - measured * (1 - measured) / np.maximum(copies[rows] - 1, 1)
     bin_ = np.minimum((said * CALIBRATION).astype(int), CALIBRATION - 1)
     error = np.empty(CALIBRATION)

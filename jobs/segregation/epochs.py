@@ -31,19 +31,19 @@ STRIDES = ((0.4, 1), (0.7, 2), (0.95, 4))
 NOISE = 0.01  # rms, at most, of what is added to the field that they start from
 
 
-def epoch_seed(config, name: str, epoch: int) -> int:
+def epoch_seed(config, network_name: str, epoch: int) -> int:
     """jobs.training's, on this study's stream."""
-    return training.epoch_seed(config.seed, STREAMS["learning"], name, epoch)
+    return training.epoch_seed(config.seed, STREAMS["learning"], network_name, epoch)
 
 
-def partners(name: str, fields, rows=slice(None)) -> tuple[Tensor, Tensor]:
+def partners(network_name: str, fields, rows=slice(None)) -> tuple[Tensor, Tensor]:
     """What a network is given and what it should answer, float32 (n, L, L), of
     jobs.segregation.fields.Fields.
     """
     first, last = (
         torch.from_numpy(np.asarray(each[rows], np.float32)) for each in (fields.first, fields.last)
     )
-    return (last, first) if name.endswith("reverse") else (first, last)
+    return (last, first) if network_name.endswith("reverse") else (first, last)
 
 
 def course(generator: Steps, fields, rows) -> Tensor:
@@ -70,10 +70,16 @@ class Training:
     """
 
     def __init__(
-        self, config, name: str, generator: Generator | Steps, training, validation, device: str
+        self,
+        config,
+        network_name: str,
+        generator: Generator | Steps,
+        training,
+        validation,
+        device: str,
     ):
         t = config.train
-        self.config, self.name, self.device = config, name, device
+        self.config, self.network_name, self.device = config, network_name, device
         self.course = training.to(device) if isinstance(generator, Steps) else None
         self.training = None if self.course is not None else [f.to(device) for f in training]
         self.validation = [each.to(device) for each in validation]
@@ -81,7 +87,7 @@ class Training:
         adam = {"lr": t.learning_rate, "betas": tuple(t.betas), "fused": True}
         self.optimiser = torch.optim.Adam(generator.parameters(), **adam)
         self.train_generator = distributed.wrapped(generator, device)
-        if name.startswith("gan"):
+        if network_name.startswith("gan"):
             self.discriminator = Discriminator(t.width).to(device)
             self.discriminator_optimiser = torch.optim.Adam(self.discriminator.parameters(), **adam)
             self.train_discriminator = distributed.wrapped(self.discriminator, device)
@@ -109,7 +115,7 @@ class Training:
         """
         started, number, t = time.monotonic(), self.epochs + 1, self.config.train
         spoken = started
-        torch.manual_seed(epoch_seed(self.config, self.name, number))
+        torch.manual_seed(epoch_seed(self.config, self.network_name, number))
         self.set_rate(t.learning_rate * min(1.0, 2 * (1 - (number - 1) / t.epochs)))
         sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         inputs = self.training[0] if self.course is None else self.course
@@ -160,14 +166,14 @@ class Training:
             torch.stack([l1, fooled, judged]).detach().double()
             * weight
             * len(chosen)
-            / distributed.place()[1]
+            / distributed.ranks()
         )
 
     def share_of(self, count: int) -> tuple[Tensor, float]:
         """Which of `count` samples are this rank's, and how much they weigh: gradients are means
         over ranks, whose samples may differ in number.
         """
-        rank, ranks = distributed.place()
+        rank, ranks = distributed.rank(), distributed.ranks()
         mine = torch.arange(rank, count, ranks, device=self.device)
         weight = len(mine) * ranks / count
         # every rank takes part in every step
@@ -202,7 +208,7 @@ class Training:
             self.optimiser.step()
             found += l1.detach().double() * weight / len(firsts)
         nothing = torch.zeros((), dtype=torch.float64, device=self.device)
-        return torch.stack([found, nothing, nothing]) * len(chosen) / distributed.place()[1]
+        return torch.stack([found, nothing, nothing]) * len(chosen) / distributed.ranks()
 
     def judge(self, given: Tensor, wanted: Tensor, answer: Tensor, weight: float) -> Tensor:
         """One step of the discriminator; its loss."""
@@ -225,7 +231,7 @@ class Training:
 
     def validate(self) -> float:
         """Mean |answer - truth| of the validation set, without noise; the ranks share it."""
-        rank, ranks = distributed.place()
+        rank, ranks = distributed.rank(), distributed.ranks()
         given, wanted = (field[rank::ranks] for field in self.validation)
         error = (predict(self.generator, given) - wanted.cpu()).abs().sum(dtype=torch.float64)
         return float(distributed.total(error)) / self.validation[0].numel()

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from jobs import UserError
+from jobs.generating import UnitError
 from jobs.segregation.config import SPINODAL, SPLITS, Segregation
 from jobs.shards import Data
-from jobs.work import UnitError
 from kernels import cahn_hilliard_paths
 from kernels.cahn_hilliard import CahnHilliard, Trajectory, mixtures
 from kernels.cahn_hilliard_plan import SMALLEST_TOLERANCE

@@ -34,7 +34,7 @@ def read_fields(path: Path, size: int) -> np.ndarray:
     return found
 
 
-def answer(system: System, request, device, name: str, progress: Progress) -> None:
+def answer(system: System, request, device, device_kind: str, progress: Progress) -> None:
     """Write what a network makes of the fields in request.input to request.output,
     MINE-segregated.h5 (reverse: MINE-mixed.h5).
     """
@@ -58,7 +58,7 @@ def answer(system: System, request, device, name: str, progress: Progress) -> No
             f"warning: {outside} of {len(found)} fields have a mean outside of {g.first_mean:g} to {g.last_mean:g}, "
             "which the networks never saw"
         )
-    predicted = answers(network_of(system, model, name, progress.say), found)
+    predicted = answers(network_of(system, model, device_kind, progress.say), found)
     data = {
         "input": Data(found, "", "sample, x, y", "concentration given to the network", True),
         "prediction": Data(predicted, "", "sample, x, y", "its answer, without noise", True),

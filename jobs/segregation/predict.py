@@ -12,17 +12,19 @@ from jobs.segregation import fields, own, predictability, train
 from jobs.segregation.quantities import measured
 from jobs.segregation.trained import activations, answers, network_of, trained
 from jobs.shards import Data
-from jobs.units import Place
+from jobs.units import Rank
 
 CHANNELS = 16  # activation maps kept of a layer
 
 
-def run(systems: list[System], place: Place, request, device, progress: Progress) -> int:
+def run(systems: list[System], rank: Rank, request, device, progress: Progress) -> int:
     """This process's share of the predictions of all systems, or the answer to --input; how many
     failed (none: they raise).
     """
-    name = predicting.begin(systems, place, request, device, progress, train.check, own.answer)
-    if name is None:
+    device_kind = predicting.begin(
+        systems, rank, request, device, progress, train.check, own.answer
+    )
+    if device_kind is None:
         return 0
     everything = [
         (system, model)
@@ -33,26 +35,26 @@ def run(systems: list[System], place: Place, request, device, progress: Progress
         raise UserError(
             f"{request.run}: none of the networks asked for is trained: run train first"
         )
-    mine = place.share(everything)
+    mine = rank.share(everything)
     progress.begin(len(mine), "networks")
     for done, (system, model) in enumerate(mine):
         signals.stop_if_asked(f"{len(mine) - done} networks left", done)
-        predict(system, model, device, name, progress)
+        predict(system, model, device, device_kind, progress)
         progress.reach(done + 1)
     progress.end()
     return 0
 
 
-def predict(system: System, model: str, device, name: str, progress: Progress) -> None:
+def predict(system: System, model: str, device, network_name: str, progress: Progress) -> None:
     """Write predict/MODEL.h5, MODEL-activations.h5 and, of a forward network, MODEL-ages.h5, unless
     they are there, made by the same network.
     """
-    answer_test_set(system, model, device, name, progress)
+    answer_test_set(system, model, device, network_name, progress)
     if not model.endswith("reverse"):
-        answer_ages(system, model, device, name, progress)
+        answer_ages(system, model, device, network_name, progress)
 
 
-def answer_ages(system: System, model: str, device, name: str, progress: Progress) -> None:
+def answer_ages(system: System, model: str, device, network_name: str, progress: Progress) -> None:
     """What the network makes of the inputs of every age in predictability.h5, if that is there."""
     target = system.folder / "predict" / f"{model}-ages.h5"
     try:
@@ -69,7 +71,7 @@ def answer_ages(system: System, model: str, device, name: str, progress: Progres
         return
     except (FileNotFoundError, shards.BadFileError):
         pass
-    network = network_of(system, model, name, progress.say)
+    network = network_of(system, model, network_name, progress.say)
     found = np.stack([answers(network, given, age) for age, given in enumerate(inputs["input"])])
     attributes = {
         **provenance.block(system.config, device.name),
@@ -84,7 +86,9 @@ def answer_ages(system: System, model: str, device, name: str, progress: Progres
     )
 
 
-def answer_test_set(system: System, model: str, device, name: str, progress: Progress) -> None:
+def answer_test_set(
+    system: System, model: str, device, network_name: str, progress: Progress
+) -> None:
     """What the network makes of the test set, with the six quantities, and its activations."""
     config, folder = system.config, system.folder / "predict"
     belongs = train.belonging(system)
@@ -96,7 +100,7 @@ def answer_test_set(system: System, model: str, device, name: str, progress: Pro
         return
     except (FileNotFoundError, shards.BadFileError):
         pass
-    network = network_of(system, model, name, progress.say)
+    network = network_of(system, model, network_name, progress.say)
     test = fields.read(system.folder, "test")
     mean = np.asarray(test.mean_concentration, np.float64)
     rows = train.spread(mean, config.predict.samples)

@@ -55,11 +55,11 @@ def belonging(system: System) -> dict[str, str]:
     }
 
 
-def finished(system: System, name: str, say: Callable[[str], None]) -> bool:
+def finished(system: System, network_name: str, say: Callable[[str], None]) -> bool:
     """Whether test.h5 of a network is there, sound, and of the present data set and settings.
     Another one is moved aside.
     """
-    return sound(system.training(name) / "test.h5", belonging(system), say)
+    return sound(system.training(network_name) / "test.h5", belonging(system), say)
 
 
 def spread(mean: np.ndarray, count: int | None) -> np.ndarray:
@@ -74,40 +74,40 @@ def spread(mean: np.ndarray, count: int | None) -> np.ndarray:
     )
 
 
-def build(config, name: str) -> networks.Generator | Steps:
+def build(config, network_name: str) -> networks.Generator | Steps:
     """The generator of a network's name, untrained.  Its range holds the steady states' overshoot
     and the first fields' noise.
     """
     g, t = config.generate, config.train
     margin = 0.05 + max(0.0, g.noise - g.first_mean, g.last_mean + g.noise - 1)
     limits = (-margin, 1 + margin)
-    if name.endswith("steps"):
+    if network_name.endswith("steps"):
         return Steps(t.width, limits, config.system, config.times)
     return networks.Generator(
-        t.width, config.system.size, limits, name.endswith("conserving"), t.dropout
+        t.width, config.system.size, limits, network_name.endswith("conserving"), t.dropout
     )
 
 
-def fit(system: System, name: str, device: str, report: Report) -> str:
+def fit(system: System, network_name: str, device: str, report: Report) -> str:
     """Train one network to its end, from its checkpoint if there is one, and try it on the test
     set; a line about the result.
 
     Where several ranks train it, all call this; the first one reads and writes the files.
     """
-    config, folder, belongs = system.config, system.training(name), belonging(system)
-    writes = distributed.place()[0] == 0
+    config, folder, belongs = system.config, system.training(network_name), belonging(system)
+    writes = distributed.rank() == 0
     found = fields.read(system.folder, "train")
     chosen = spread(found.mean_concentration, config.train.samples)
-    torch.manual_seed(epoch_seed(config, name, 0))
-    generator = build(config, name)
+    torch.manual_seed(epoch_seed(config, network_name, 0))
+    generator = build(config, network_name)
     run = Training(
         config,
-        name,
+        network_name,
         generator,
         course(generator, found, chosen)
         if isinstance(generator, Steps)
-        else partners(name, found, chosen),
-        partners(name, fields.read(system.folder, "valid")),
+        else partners(network_name, found, chosen),
+        partners(network_name, fields.read(system.folder, "valid")),
         device,
     )
     state = distributed.of_the_first(
@@ -121,7 +121,7 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
         if distributed.of_the_first(
             lambda: (
                 (folder / "test.h5").exists()
-                and finished(system, name, lambda line: report("say", line))
+                and finished(system, network_name, lambda line: report("say", line))
             )
         ):
             return "trained by another process meanwhile"
@@ -131,7 +131,7 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
             write_metrics(folder / "metrics.csv", HISTORY, run.history)
             report("epoch", (run.share, run.line))
         if not run.ended and distributed.asked_to_stop():
-            raise signals.Stopped(f"{name} after epoch {run.epochs}")
+            raise signals.Stopped(f"{network_name} after epoch {run.epochs}")
     if not writes:
         return ""
     checkpoint.save(
@@ -144,7 +144,7 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
             **belongs,
         },
     )
-    given, wanted = partners(name, fields.read(system.folder, "test"))
+    given, wanted = partners(network_name, fields.read(system.folder, "test"))
     error = (predict(generator, given.to(device)) - wanted).abs().mean((1, 2)).numpy()
     columns = {
         "index": Data(
@@ -165,8 +165,8 @@ def fit(system: System, name: str, device: str, report: Report) -> str:
         **belongs,
         "config_digest": digest(config),
         "study": "segregation",
-        "model": name,
-        "ranks": distributed.place()[1],
+        "model": network_name,
+        "ranks": distributed.ranks(),
         "parameters": networks.parameters(generator),
         "epochs": run.epochs,
         "seconds": sum(line[1] for line in run.history),

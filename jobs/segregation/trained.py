@@ -23,12 +23,12 @@ def trained(system: System, models: list[str] | None, say: Callable[[str], None]
 
 
 def network_of(
-    system: System, name: str, device: str, say: Callable[[str], None]
+    system: System, network_name: str, device: str, say: Callable[[str], None]
 ) -> Generator | Steps:
     """The trained generator of a name.  Raises UserError without a sound checkpoint."""
     return predicting.restored(
-        train.build(system.config, name),
-        system.training(name),
+        train.build(system.config, network_name),
+        system.training(network_name),
         "generator",
         train.belonging(system),
         device,

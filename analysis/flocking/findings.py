@@ -6,7 +6,7 @@ from analysis.claim import Claim
 from analysis.estimates import UNDETERMINED, Estimate, percent
 from analysis.flocking import extrapolation, network_claims, seeds
 from analysis.flocking.claims import NEAR, mixed_groups, rise
-from analysis.flocking.extrapolation import Place
+from analysis.flocking.extrapolation import Boundary
 from analysis.flocking.figures_components import given_to_umap
 from analysis.flocking.labels import NONE, PAPERS
 from analysis.record import Record
@@ -114,25 +114,25 @@ def elsewhere(record: Record, several: bool) -> str:
     )
 
 
-def missed(lam: float, found: list[Place]) -> str:
-    count, networks = sum(bool(p.failed) for p in found), len({p.network for p in found})
+def missed(lam: float, drawn: list[Boundary]) -> str:
+    count, networks = sum(bool(p.failed) for p in drawn), len({p.network for p in drawn})
     words = ("networks", "miss") if networks > 1 else ("network", "misses")
     return (
-        f"{networks} {words[0]} with lambda = {lam:g} {words[1]} {count} of {len(found)} "
-        f"boundar{'ies' if len(found) > 1 else 'y'}"
+        f"{networks} {words[0]} with lambda = {lam:g} {words[1]} {count} of {len(drawn)} "
+        f"boundar{'ies' if len(drawn) > 1 else 'y'}"
     )
 
 
-def distance(found: list[Place]) -> str:
+def distance(drawn: list[Boundary]) -> str:
     """Of those that are not missed."""
-    mean = extrapolation.mean_distance([p for p in found if not p.failed])
+    mean = extrapolation.mean_distance([p for p in drawn if not p.failed])
     if not np.isfinite(mean):
         return ""
-    which = "what it draws is" if len(found) == 1 else "those it draws are on average"
+    which = "what it draws is" if len(drawn) == 1 else "those it draws are on average"
     return f" ({which} {mean:.1g} of T off)"
 
 
-def without(own: dict[float, list[Place]]) -> str:
+def without(own: dict[float, list[Boundary]]) -> str:
     """Whether lambda = 0 often fails, as the paper says."""
     if NONE not in own:
         return ""

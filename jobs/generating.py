@@ -12,7 +12,7 @@ from jobs import UserError, notes, provenance, revision, shards, signals
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
-from jobs.units import Place
+from jobs.units import Rank
 
 
 class UnitError(Exception):
@@ -70,7 +70,7 @@ def damaged(system: System, units: list[int], progress: Progress) -> list[int]:
 
 
 def generate(
-    stage: ModuleType, systems: list[System], place: Place, device, progress: Progress
+    stage: ModuleType, systems: list[System], rank: Rank, device, progress: Progress
 ) -> int:
     """Bring this process's share of the units of all systems to disk; the number of units that
     failed.
@@ -85,7 +85,7 @@ def generate(
     everything = [
         (system, unit) for system in systems for unit in range(system.config.generate.units)
     ]
-    mine = place.share(everything)
+    mine = rank.share(everything)
     units_of = {id(system): [] for system in systems}
     for system, unit in mine:
         units_of[id(system)].append(unit)

@@ -27,52 +27,6 @@ from jobs.segregation.config import SPINODAL
 
 TITLES = {quantity.name: quantity.title for quantity in SIX}
 
-HOW_JUDGED = """\
-- The rule in the column "agrees if" decides, and nothing else: yes if 2 errors to both sides of our number satisfy it, no if 2
-  errors to both sides violate it, else undecided. 98% is judged by what rounds to it, 0.975.
-- Not comparable: another grid than the paper's 64 x 64, less than half of its 8 640 training samples, or another lambda; or, for
-  the transition, mean concentrations more than 0.02 apart around it.
-- Predictions that pass 1/2 nowhere, where the truth does, have no transition: the least that they are off is given.
-- The paper's network is *L1 + GAN* with lambda = 1. Rows are of test samples that segregate, except those on who segregates.
-- "Up to 98%" does not say of what: each quantity is judged on its own, and the best of those that the abstract names.
-- The paper gives no number for how alike output and truth look; we ask for a correlation of 0.9.
-- In brackets after our number: what needs no network.
-"""
-
-DEFINITIONS = """\
-- **Forward**: from the mixed field to the steady state; **reverse**: back. **L1**: mean |answer - truth| over the cells, what a
-  network learns to lower. **GAN**: a second network, the discriminator, learns to tell answers from true fields; **lambda** weighs
-  its verdict beside L1. **Conserving**: the answer's mean equals the input's by construction. **Epoch**: once through the training
-  samples. **Width**: channels of the first layer, 64 in the paper's network.
-- **Segregated**: the variance over the cells is at least a quarter of m (1 - m), which pure phases with sharp interfaces have
-  at a mean m; a few dots or tiles on a uniform answer do not count. Mixtures whose mean lies outside the
-  **spinodal**, 0.2113 to 0.7887, stay **uniform**; a constant predicts them, so counting them flatters every accuracy.
-- **Correlation**: Pearson's, of answer and truth over the cells of a field, mean over samples. **Longest waves**: the same of the
-  input's eight longest waves, those along the sides and diagonals of the box, and the steady state.
-- **Accuracy** (the paper does not define it): 1 - median over samples of |predicted - true| / |true|. **Overlap**: common area of
-  the histograms of truth and prediction, 20 equal bins and an open one on either side; *the training set itself*: what another set
-  of samples reaches.
-- **Baselines**: *training mean*: the quantity's mean over segregated training samples; *given the mean*: that of training samples
-  of the same mean concentration. Run to their ends nearly all mixtures of one mean become the same droplet or stripe, wherever it
-  lies: only what is better than the second baseline shows that a network read the field.
-- **Quantities**: area where c > 1/2; perimeter of the line c = 1/2; chemical energy: integral of a c^2 (1 - c)^2; surface energy:
-  integral of epsilon^2/2 |grad c|^2; free energy: both.
-- **Structure factor** S(k): |c_k|^2 / L^2 (times the cell's area), mean over shells of k of width 2 pi / L. **Finest structures**:
-  the fewest shells at large k that together hold a tenth of the truth's power.
-- **Position of the transition**: where the share of segregated samples passes 1/2, linear between mean concentrations, after a
-  monotone fit.
-- **Reverse networks** cannot give back the mixed state that a steady state came from, since many lead to it: they are judged by
-  what all of these share, variance, power, mean and distribution.
-- **How far ahead one can see** (predictability): test mixtures that segregate, at several ages, run
-  again from inputs with Gaussian noise of that rms. *Correlation*: of forecast and steady state over the cells. *Overlap*: area
-  that is in the rarer phase of both over that of either, where the forecast is cut so that it has as much of that phase as the
-  truth. *Coherence*: cosine of the angle between the amplitudes of the two longest waves, 0 by chance. *Linear theory*: every wave
-  grown at its own rate for three growth times of the fastest.
-- **Layers** (figure 1): input and encoder above, decoder and output below. Of each layer the 4 channels that vary most over the
-  field, each from its smallest (black) to its largest value (white); of a layer of a single cell the values of its channels.
-- **Errors** are one standard error, from a bootstrap over test samples; several runs also show what another seed gives.
-"""
-
 
 def listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

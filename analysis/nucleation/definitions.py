@@ -1,0 +1,33 @@
+"""How the page judges, and what its words mean."""
+
+HOW_JUDGED = """\
+- **agrees** is decided by the rule in the column "agrees if" and nothing else, from our number and its standard error
+  (without an error a number is judged by its tolerance alone, everything else is undecided). *number +- tolerance* (10%
+  of the paper's number, or half of its last digit): yes within the tolerance, no beyond it by more than 2 errors, else
+  undecided. *x to y, ours alone*: for what the paper calls "about" or "around". *> x*, *< x*, *x to y*: yes or no if 2
+  errors to both sides say so, else undecided.
+- **not comparable**: less than half of the paper's training configurations (12 000; 7 000 at L = 200), labels noisier
+  than 1.5/600 (the paper's 100 copies: 1/600), maps of two systems made with different patches, and growth times, whose
+  start the paper does not define.
+- **split by configuration**, the paper's: configurations of one event lie in training and test sets alike. **Split by
+  event**: they never do.
+"""
+
+DEFINITIONS = """\
+- **Errors** are one standard error. Configurations of one event are correlated: a bootstrap draws whole events. Errors
+  of models are the larger of that and of the spread of the folds, which share most of their training sets: s^2 (1/k +
+  n_test/n_training) instead of s^2/k (Nadeau and Bengio). report.json has both.
+- **Lifetime**: MCS from the field flip to the first MCS at whose end m <= 0, which is t = 0.
+- **p_nuc**: the probability to reach m <= 0 within the time left plus the window, so it depends on both.
+- **Growth time**: from when the event's measured p_nuc last rises through 1/2, linear between labels, to m = 0. The
+  median counts events already above at their first label as longer.
+- **Radius of gyration**: of the largest cluster of stable spins, on the torus; sites spread evenly would give 0.41 L.
+- **Bonds** of the clusters: Coniglio and Klein's for R = 1. For R > 1 these, 1 - exp(-2 J/T), join almost nothing before
+  m = 0; the density-corrected ones, 1 - exp(-4 J (1 - rho)/T) with rho the density of stable spins, are used there.
+- **Noise of the labels** (floor): mean of p(1-p)/(n-1), the MSE that binomial noise of n copies leaves to a perfect
+  predictor. **Excess**: MSE minus floor. **Explained**: 1 - (MSE - floor)/(var(p) - floor).
+- **torus network, window** is also told how long the copies of a configuration had, which no model of the paper is: the
+  difference to *torus network* is what that missing time costs every model.
+- **features LR** is trained as the paper says and stops far from the minimum of its loss, as the moments R(k) are nearly
+  collinear: its weights depend on where it stops. **Converged**: the same model at the minimum (Newton's method).
+"""
