@@ -38,7 +38,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from kernels.active_ising_batch import run_batch
+from kernels.active_ising_batch import Layout, run_batch
 from kernels.active_ising_rates import (
     COUNTER,
     FEWEST_BITS,
@@ -136,6 +136,10 @@ class ActiveIsing:
             and scale_of(self, temperature, particles) >= FEWEST_BITS
         )
 
+    def _layout(self, replicas: "Replicas", counter_bits: int, continuous: bool) -> Layout:
+        most = int(replicas.particles.max())
+        return Layout(self.size, most, counter_bits, continuous, self.device)
+
     def common_flip_rate(self, temperature: float, continuous: bool) -> float:
         """c: up to which flips are tried on all particles alike; an attempt takes the time 1 / (N
         (4D + c)).
@@ -193,9 +197,9 @@ class ActiveIsing:
                     if progress:
                         progress(sum(shares.values()))
 
-                found = run_batch(
-                    self, continuous, COUNTER, replicas.take(chosen), times, kept, seed, report
-                )
+                some = replicas.take(chosen)
+                layout = self._layout(some, COUNTER, continuous)
+                found = run_batch(self, layout, some, times, kept, seed, report)
                 parts.append(
                     (
                         chosen[~found["is_full"]],
@@ -204,16 +208,9 @@ class ActiveIsing:
                 )
                 full = chosen[found["is_full"]]
                 if len(full):  # the same trajectories again, with counters that hold more
-                    again = run_batch(
-                        self,
-                        continuous,
-                        WIDE_COUNTER,
-                        replicas.take(full),
-                        times,
-                        kept,
-                        seed,
-                        lambda done: None,
-                    )
+                    some = replicas.take(full)
+                    layout = self._layout(some, WIDE_COUNTER, continuous)
+                    again = run_batch(self, layout, some, times, kept, seed, lambda done: None)
                     parts.append((full, again))
         full = [int(chosen[i]) for chosen, found in parts for i in np.flatnonzero(found["is_full"])]
         if full:

@@ -22,11 +22,13 @@ class Layout:
 
     A coordinate with its two ghosts takes `bits`, a particle's code two coordinates and the spin;
     stride: places in a replica's list of particles, with room to search 64 at a time; counter_bits:
-    of the particles of one spin on a site.
+    of the particles of one spin on a site; particles: the most of a replica; continuous: by the
+    algorithm in continuous time.
     """
 
-    def __init__(self, size: int, particles: int, counter_bits: int, device):
-        self.counter_bits, self.count = (
+    def __init__(self, size: int, particles: int, counter_bits: int, continuous: bool, device):
+        self.continuous, self.counter_bits, self.count = (
+            continuous,
             counter_bits,
             np.uint32 if counter_bits == WIDE_COUNTER else np.uint16,
         )
@@ -47,6 +49,7 @@ class Layout:
             SIZE=size,
             BITS=self.bits,
             COUNTER_BITS=counter_bits,
+            CONTINUOUS=int(continuous),
             COUNT=C_TYPES[self.count],
             CODE=C_TYPES[self.code],
             INDEX=C_TYPES[self.order],
@@ -57,8 +60,7 @@ class Layout:
 
 def run_batch(
     model,
-    continuous: bool,
-    counter_bits: int,
+    layout: Layout,
     replicas,
     times: np.ndarray,
     kept: np.ndarray,
@@ -75,9 +77,8 @@ def run_batch(
         len(times),
         int(kept.sum()),
     )
-    layout = Layout(size, int(replicas.particles.max()), counter_bits, device)
-    module = device.module("active_ising.cu", {**layout.defines, "CONTINUOUS": int(continuous)})
-    memory = memory_of(layout, continuous, replicas, size, device)
+    module = device.module("active_ising.cu", layout.defines)
+    memory = memory_of(layout, replicas, size, device)
     identity = np.stack([replicas.index & 0xFFFFFFFF, replicas.index >> np.uint64(32)], 1).astype(
         np.uint32
     )
@@ -92,7 +93,7 @@ def run_batch(
         **seed_words(seed),
         stream_id=STREAMS["active_ising"],
     )
-    constants, clock = constants_of(model, continuous, replicas, times, layout)
+    constants, clock = constants_of(model, replicas, times, layout)
     constants = {
         name: None if values is None else device.asarray(values)
         for name, values in constants.items()
@@ -156,10 +157,10 @@ def codes_of(replicas, layout: Layout) -> np.ndarray:
     return found
 
 
-def memory_of(layout: Layout, continuous: bool, replicas, size: int, device) -> dict:
+def memory_of(layout: Layout, replicas, size: int, device) -> dict:
     """Everything that changes, on the device, by the names of the kernels' arguments."""
     count, lists = len(replicas.particles), {"hint": None, "list": None, "place": None}
-    if continuous:
+    if layout.continuous:
         lists = {
             "hint": device.zeros((count, 2 * layout.cells), layout.order),
             "list": device.zeros((count, size**2), layout.cell),
@@ -177,7 +178,7 @@ def memory_of(layout: Layout, continuous: bool, replicas, size: int, device) -> 
 
 
 def constants_of(
-    model, continuous: bool, replicas, times: np.ndarray, layout: Layout
+    model, replicas, times: np.ndarray, layout: Layout
 ) -> tuple[dict[str, np.ndarray | None], np.ndarray]:
     """Arguments rates_of, rates, excess, weights, clock of run_replicas, and the clock: attempts of
     particles until each look, (r, o).
@@ -185,13 +186,18 @@ def constants_of(
     pairs = np.stack([replicas.temperature, replicas.particles], 1)
     pairs, rates_of = np.unique(pairs, axis=0, return_inverse=True)
     tables = [
-        rate_tables(model, continuous, layout.counter_bits, float(temperature), int(particles))
+        rate_tables(
+            model, layout.continuous, layout.counter_bits, float(temperature), int(particles)
+        )
         for temperature, particles in pairs
     ]
     weights = np.array([tables[i].weights for i in rates_of.ravel()], np.uint32)
-    excess = np.stack([table.excess for table in tables]) if continuous else None
+    excess = np.stack([table.excess for table in tables]) if layout.continuous else None
     rates = np.array(
-        [4 * model.diffusion + model.common_flip_rate(t, continuous) for t in replicas.temperature]
+        [
+            4 * model.diffusion + model.common_flip_rate(t, layout.continuous)
+            for t in replicas.temperature
+        ]
     )
     clock = np.rint(times[None, :] * (replicas.particles * rates)[:, None]).astype(np.uint64)
     rates = np.concatenate([table.words(layout.bits) for table in tables])

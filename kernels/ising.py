@@ -33,7 +33,7 @@ from kernels import ising_fft
 from kernels.arguments import number, one_of, seed_of, spins_of, whole, wholes
 from kernels.device import next_launch, select
 from kernels.ising_events import NucleationEvents, check_lifetimes
-from kernels.streams import STREAMS, seed_words
+from kernels.streams import STREAMS, Draws, seed_words
 
 __all__ = ["INTERACTIONS", "Ising", "NucleationEvents", "critical_temperature"]
 
@@ -238,9 +238,8 @@ class Ising:
         if not len(spins):
             return np.empty((copies, 0), np.int32)
         duration = np.broadcast_to(duration.astype(np.int32), len(spins))
-        return self.lattices.evolve(
-            spins, duration, -self.field, seed, unit, STREAMS[stream], first_copy, copies, progress
-        )[0]
+        draws = Draws(seed, unit, stream, first_copy)
+        return self.lattices.evolve(spins, duration, -self.field, draws, copies, progress)[0]
 
     def evolve(
         self, spins: np.ndarray, steps: int, *, seed: int, unit: int = 0, field: float | None = None
@@ -257,9 +256,8 @@ class Ising:
         if not len(spins):
             return spins.reshape(shape)
         duration = np.full(len(spins), steps)
-        return self.lattices.evolve(
-            spins, duration, field, seed, unit, STREAMS["evolve"], 0, None, None
-        )[1].reshape(shape)
+        draws = Draws(seed, unit, "evolve")
+        return self.lattices.evolve(spins, duration, field, draws, None, None)[1].reshape(shape)
 
     def __repr__(self) -> str:
         range_ = "" if self.interaction in ("nearest", "power_law") else f", range={self.range}"
@@ -509,7 +507,7 @@ class BitSlicedLattices:
         check_lifetimes(lifetime, max_lifetime)
         return [NucleationEvents(lifetime[u].copy(), record[u].copy()) for u in range_(len(units))]
 
-    def evolve(self, spins, duration, field, seed, unit, stream, first_copy, copies, progress):
+    def evolve(self, spins, duration, field, draws: Draws, copies, progress):
         """(passage or None, packed end configurations or None); copies None: one copy that runs on
         past m <= 0.
         """
@@ -534,12 +532,9 @@ class BitSlicedLattices:
             lattices=self._words(allocated, self.lattice_words),
             scratches=self._words(allocated, self.scratch_words),
             vectors=vectors,
-            first_copy=first_copy,
             threshold=device.asarray(table),
             edge=edge,
-            **seed_words(seed),
-            unit=unit,
-            stream_id=stream,
+            **draws.arguments(),
         )
         first, batch = 0, teams
         while first < tasks:

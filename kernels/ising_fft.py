@@ -27,7 +27,7 @@ import scipy.fft
 
 from kernels.device import next_launch
 from kernels.ising_events import NucleationEvents, check_lifetimes
-from kernels.streams import STREAMS, seed_words
+from kernels.streams import STREAMS, Draws, seed_words
 
 QUANTUM = 2.0**-26
 SLICE = 1024  # configurations held with their fields at once
@@ -151,7 +151,7 @@ class ConvolutionLattices:
         check_lifetimes(lifetime, max_lifetime)
         return [NucleationEvents(lifetime[u], record[u]) for u in range(len(units))]
 
-    def evolve(self, spins, duration, field, seed, unit, stream, first_copy, copies, progress):
+    def evolve(self, spins, duration, field, draws: Draws, copies, progress):
         parts = []
         for first in range(0, len(spins), SLICE):  # fields take 32 times the memory of packed spins
             part = slice(first, first + SLICE)
@@ -160,18 +160,7 @@ class ConvolutionLattices:
                 self._progress, progress, first * (copies or 1), share, len(spins)
             )
             parts.append(
-                self._evolve(
-                    spins[part],
-                    duration[part],
-                    field,
-                    seed,
-                    unit,
-                    stream,
-                    first,
-                    first_copy,
-                    copies,
-                    heard,
-                )
+                self._evolve(spins[part], duration[part], field, draws, first, copies, heard)
             )
         passage, end = zip(*parts, strict=True)
         return (None, np.concatenate(end)) if copies is None else (np.concatenate(passage, 1), None)
@@ -180,19 +169,7 @@ class ConvolutionLattices:
     def _progress(progress, before, share, total, copies):
         progress((before + copies * share) // total)
 
-    def _evolve(
-        self,
-        spins,
-        duration,
-        field,
-        seed,
-        unit,
-        stream,
-        first_replica,
-        first_copy,
-        copies,
-        progress,
-    ):
+    def _evolve(self, spins, duration, field, draws: Draws, first_replica, copies, progress):
         device, model, count, n = self.device, self.model, len(spins), self.model.sites
         start_spins = model.unpack(spins)
         parts = (
@@ -217,12 +194,9 @@ class ConvolutionLattices:
             local=device.zeros((blocks, n), np.int32),
             replicas=count,
             first_replica=first_replica,
-            first_copy=first_copy,
             **self.interaction,
             field=quanta(field),
-            **seed_words(seed),
-            unit=unit,
-            stream_id=stream,
+            **draws.arguments(),
         )
         while first < tasks:
             last, began = min(first + batch, tasks), time.monotonic()

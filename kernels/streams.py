@@ -5,9 +5,11 @@ Philox4x32-10 (random.h). Two streams never share a number; a stream's number he
 result, so never reuse one.
 """
 
+from dataclasses import dataclass
+
 from kernels.arguments import seed_of
 
-__all__ = ["STREAMS", "seed_words"]
+__all__ = ["STREAMS", "Draws", "seed_words"]
 
 STREAMS = {
     "evolve": 0,  # ising: trajectories asked for by hand
@@ -34,3 +36,24 @@ def seed_words(seed: int) -> dict[str, int]:
     """
     seed = seed_of(seed)
     return {"seed_low": seed & 0xFFFFFFFF, "seed_high": seed >> 32}
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Which random numbers trajectories take: those of a seed, a unit and a stream, of copies from
+    `first_copy` on.
+    """
+
+    seed: int
+    unit: int
+    stream: str  # one of STREAMS
+    first_copy: int = 0
+
+    def arguments(self) -> dict[str, int]:
+        """By the names that kernels take them."""
+        return {
+            **seed_words(self.seed),
+            "unit": self.unit,
+            "stream_id": STREAMS[self.stream],
+            "first_copy": self.first_copy,
+        }

@@ -98,7 +98,7 @@ def outcome(system, name="staggered/seed-0"):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["staggered", "sigmoid"])
+@pytest.mark.parametrize("model", ["staggered", pytest.param("sigmoid", marks=pytest.mark.long)])
 def test_a_small_network_beats_persistence_and_extrapolation_on_starts_it_has_not_seen(made, model):
     many = {
         "training": 30,

@@ -81,16 +81,17 @@ COPIES = [
 
 @pytest.mark.parametrize(("interaction", "range", "size", "field", "time"), COPIES)
 def test_copies_are_independent(device, interaction, range, size, field, time):
-    """The variance of p_nuc between 20 repeats of 50 copies, over p (1 - p)/n, is 1; seed 22.
+    """The variance of p_nuc between 20 repeats of 50 copies (R > 1: 20), over p (1 - p)/n, is 1;
+    seed 22.
 
     Averaged over the configurations with 0.1 < p < 0.9, within 4 standard errors by the jackknife
     over repeats (different configurations share an order, so only repeats are independent), and the
-    error itself is below 0.2. Copies that shared the order would give about 3, 13 and 10 at R = 1,
-    3 and 10.
+    error itself is below 0.2. Copies that shared the order would give about 3, 6 and 4 at R = 1, 3
+    and 10.
     """
-    repeats, copies = 20, 50
+    repeats, copies = 20, 50 if range == 1 else 20
     model = build(device, size, range, interaction, field)
-    spins = nucleating(model, time, count=160 if range < 3 else 64, seed=22)
+    spins = nucleating(model, time, count=160 if range == 1 else 64, seed=22)
     duration = np.full(len(spins), time + 10, np.int32)
     p = np.array(
         [
@@ -125,12 +126,12 @@ def test_copies_are_independent(device, interaction, range, size, field, time):
 
 @pytest.mark.parametrize(("interaction", "range", "size", "field", "time"), COPIES)
 def test_first_passages_equal_the_reference(device, interaction, range, size, field, time):
-    """First passage times of copies of 8 configurations, 1000 copies a side (R = 10: 400), against
-    C++; seed 23.
+    """First passage times of copies of 8 configurations, 1000 copies a side (R = 3: 500, R =
+    10: 200), against C++; seed 23.
 
     Each configuration's table of times by chi-square, p > 1e-5 each.
     """
-    copies, duration = 1000 if range < 10 else 400, time + 10
+    copies, duration = {1: 1000, 3: 500, 10: 200}[range], time + 10
     model = build(device, size, range, interaction, field)
     spins = nucleating(model, time, count=8, seed=23)
     durations = np.full(len(spins), duration, np.int32)

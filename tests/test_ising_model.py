@@ -272,8 +272,8 @@ def test_a_launch_has_a_task_for_each_team(monkeypatch):
     monkeypatch.setattr(
         ising.BitSlicedLattices,
         "_launch",
-        lambda self, kernel, teams, arguments: (
-            batches.append(teams) or launch(self, kernel, teams, arguments)
+        lambda self, kernel, teams, **arguments: (
+            batches.append(teams) or launch(self, kernel, teams, **arguments)
         ),
     )
     model = ising.Ising(size=12, temperature=1.5, field=0.5, device=select("cpu", workers=2))

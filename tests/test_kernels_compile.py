@@ -95,7 +95,7 @@ SYSTEMS = {
 }
 ARCHITECTURES = {
     "sm_90": [],
-    "sm_80": [pytest.mark.slow],
+    "sm_80": [pytest.mark.slow, pytest.mark.long],
     "sm_86": [pytest.mark.slow, pytest.mark.long],
     "sm_100": [pytest.mark.slow, pytest.mark.long],
 }

@@ -187,8 +187,7 @@ def test_random_places_agree_with_every_place_and_the_rest_is_unknown(tmp_path, 
     asked = {"occlusion": {"patch": 3, "stride": 2, "places": 4, "fill": "up"}}
     config = planted(tmp_path / "run", noise(2, 11), np.full(2, 0.5), predict=asked).config
     network, spins, time = lively(model, 11, 3), noise(60, 11, seed=4), np.arange(-60, 0)
-    at = occlusion.corners(11, 3, 2)
-    found = predict.covered(network, spins, time, config, at, 0, "cpu", lambda _: None)
+    found = predict.covered(network, spins, time, config, 0, "cpu", lambda _: None)
     windows = torch.from_numpy((5 - time).astype(np.float32))
     every = occlusion.changes(
         network,
@@ -209,8 +208,8 @@ def test_random_places_agree_with_every_place_and_the_rest_is_unknown(tmp_path, 
     # a place is hit by 60 x 4 draws out of 25: 9.1 configurations each, within 5 standard errors
     share = 1 - (24 / 25) ** 4
     assert np.abs(seen.sum(0) - 60 * share).max() < 5 * np.sqrt(60 * share * (1 - share))
-    again = predict.covered(network, spins, time, config, at, 0, "cpu", lambda _: None)
-    other = predict.covered(network, spins, time, config, at, 1, "cpu", lambda _: None)
+    again = predict.covered(network, spins, time, config, 0, "cpu", lambda _: None)
+    other = predict.covered(network, spins, time, config, 1, "cpu", lambda _: None)
     assert np.array_equal(found, again, equal_nan=True)
     assert not np.array_equal(np.isfinite(other), seen)
 

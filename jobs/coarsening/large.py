@@ -85,7 +85,7 @@ def follow(system: System, rank: Rank, device, progress: Progress) -> None:
         lambda: LargeBox(model, slabs, asked.scheme, asked.step, tolerance, asked.steady_state)
     )
     kept = kept_frames(asked.frames, asked.kept, asked.spacing)
-    looks = looked_at(asked.frames, kept)
+    frames = {int(number): bool(number in kept) for number in looked_at(asked.frames, kept)}
     found = files.read_state(box)
     if found is None:
         position: dict[str, Any] = {"look": 0, "kept": {}, "seconds": 0.0}
@@ -95,11 +95,9 @@ def follow(system: System, rank: Rank, device, progress: Progress) -> None:
         position, series = found
         say(f"going on at t = {box.time / model.rate:.6g}, step {box.steps}")
     if rank.index == 0:
-        progress.begin(len(looks) - position["look"], "frames")
+        progress.begin(len(frames) - position["look"], "frames")
     try:
-        _follow(
-            box, config, looks, kept, files, position, series, progress if rank.index == 0 else None
-        )
+        _follow(box, config, frames, files, position, series, progress if rank.index == 0 else None)
     except BlownUpError as error:
         cure = f"large.step = {asked.step:g}" if asked.step else f"large.tolerance = {tolerance:g}"
         raise UserError(f"large: {error}; lower {cure}") from None
@@ -113,37 +111,36 @@ def follow(system: System, rank: Rank, device, progress: Progress) -> None:
         "steady_time": box.time / model.rate if box.steady else np.nan,
         "spacing": config.system.spacing,
     }
-    frames = {int(number): ranks for number, ranks in position["kept"].items()}
-    files.write_box(config.generate.interval, frames, series, SERIES, attributes)
+    written = {int(number): ranks for number, ranks in position["kept"].items()}
+    files.write_box(config.generate.interval, written, series, SERIES, attributes)
     if rank.index == 0:
         progress.end()
     rest = f", at rest since t = {attributes['steady_time']:.6g}" if box.steady else ""
     say(
-        f"{paths.box(system)}: {len(frames)} frames, {box.steps} steps, {position['seconds']:.3g} s{rest}"
+        f"{paths.box(system)}: {len(written)} frames, {box.steps} steps, {position['seconds']:.3g} s{rest}"
     )
 
 
 def _follow(
     box: LargeBox,
     config: Coarsening,
-    looks,
-    kept,
+    frames: dict[int, bool],
     files: Files,
     position: dict,
     series: dict,
     progress: Progress | None,
 ) -> None:
     """The frames from position["look"] on; `position` and `series` are brought up to date.
-    progress: the first rank's.
+    frames: {number: whether it is kept}; progress: the first rank's.
     """
-    asked, rate = config.large, box.model.rate
+    asked, rate, numbers = config.large, box.model.rate, list(frames)
     now, first, came = time.monotonic(), position["look"], box.time
     saved = now
-    while position["look"] < len(looks):
-        number = int(looks[position["look"]])
+    while position["look"] < len(numbers):
+        number = numbers[position["look"]]
         until = number * config.generate.interval * rate
         if box.time >= until or box.steady:
-            _look(box, number, number in kept or box.steady, files, position, series)
+            _look(box, number, frames[number] or box.steady, files, position, series)
             came = box.time
             if box.steady:
                 return
@@ -164,7 +161,7 @@ def _follow(
         if stopping or wishes[0, 1]:
             files.write_state(box, position, series)
             saved = time.monotonic()
-        if stopping and position["look"] < len(looks):
+        if stopping and position["look"] < len(numbers):
             raise signals.Stopped(f"the large box at t = {box.time / rate:.6g}")
 
 

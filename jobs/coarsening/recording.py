@@ -45,7 +45,7 @@ def record(
         rows = range(position.row, min(plan.count, position.row + (position.rows or source.batch)))
         position.rows = len(rows)
         source.begin(rows, state)
-        _follow(plan, source, rows, position, parts, measure, name, report)
+        _follow(measure, source, rows, position, parts, name, report)
         state = None
     reasons = position.reasons
     stopped = "; ".join(reasons[:NAMED]) + (
@@ -65,16 +65,16 @@ def record(
 
 
 def _follow(
-    plan: Plan,
+    measure: "Measure",
     source: Source,
     rows: range,
     position: Position,
     parts: Parts,
-    measure: "Measure",
     name: str,
     report,
 ) -> None:
     """The frames of some starts, from where they are to their last."""
+    plan = measure.plan
     waiting, begun, spoken = Waiting(position.look), time.monotonic(), time.monotonic()
     going = np.array([position.last[row] == position.look - 1 for row in rows])
     while True:

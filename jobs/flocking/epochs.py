@@ -64,7 +64,7 @@ def epoch_seed(config, network_name: str, epoch: int) -> int:
 
 
 class Training(EarlyStopped):
-    """maps: packed, int32 (n, L, L); phase: int64 (n,); training, validation: rows of them."""
+    """data: a DataSet of jobs.flocking.train; training, validation: rows of it."""
 
     columns = (
         "epoch",
@@ -80,10 +80,9 @@ class Training(EarlyStopped):
         config,
         network_name: str,
         network: PhaseNetwork,
-        maps: Tensor,
-        phase: Tensor,
-        training,
-        validation,
+        data,
+        training: np.ndarray,
+        validation: np.ndarray,
         device: str,
     ):
         t = config.train
@@ -92,7 +91,8 @@ class Training(EarlyStopped):
         )
         super().__init__(network, optimiser, t.max_epochs, t.patience)
         self.config, self.network_name, self.device = config, network_name, device
-        self.maps, self.phase = maps.to(device), phase.to(device)
+        self.maps = data.maps.to(device)
+        self.phase = torch.from_numpy(data.phase.astype(np.int64)).to(device)
         self.training, self.validation = (
             torch.from_numpy(training),
             torch.from_numpy(validation).to(device),

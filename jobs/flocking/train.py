@@ -204,8 +204,7 @@ def fit(system: System, network_name: str, device: str, report: Report) -> str:
     training, validation, test = split(data, which, seed, config)
     torch.manual_seed(epoch_seed(config, network_name, 0))
     network = networks.PhaseNetwork(config.system.size)
-    labels = torch.from_numpy(data.phase.astype(np.int64))
-    run = Training(config, network_name, network, data.maps, labels, training, validation, device)
+    run = Training(config, network_name, network, data, training, validation, device)
     if not run.to_the_end(folder, belongs, lambda say: finished(system, network_name, say), report):
         return "trained by another process meanwhile"
     probabilities = torch.softmax(

@@ -7,6 +7,7 @@ with its own randomness, then tell p_nuc.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -152,26 +153,14 @@ def label(
     event = np.tile(np.arange(g.events), g.history)
     after_flip = time >= -original.lifetime[event]
     event, time = event[after_flip], time[after_flip]
+    unit_copies = Copies(model, config, unit, original.history)
     if g.adaptive.enabled:
-        pilot, _ = count(
-            model,
-            config,
-            unit,
-            original.history,
-            event,
-            time,
-            "pilot",
-            g.adaptive.pilot_copies,
-            None,
-            lambda f: report(f / 3),
+        pilot, _ = unit_copies.count(
+            event, time, "pilot", g.adaptive.pilot_copies, None, lambda f: report(f / 3)
         )
         chosen = worth_copies(config, unit, event, time, pilot)
         event, time = event[chosen], time[chosen]
-        nucleated, copies = count(
-            model,
-            config,
-            unit,
-            original.history,
+        nucleated, copies = unit_copies.count(
             event,
             time,
             "intervention",
@@ -180,73 +169,68 @@ def label(
             lambda f: report((1 + 2 * f) / 3),
         )
     else:
-        nucleated, copies = count(
-            model,
-            config,
-            unit,
-            original.history,
-            event,
-            time,
-            "intervention",
-            g.copies,
-            None,
-            report,
-        )
+        nucleated, copies = unit_copies.count(event, time, "intervention", g.copies, None, report)
     order = np.lexsort((time, event))
     return tuple(column[order].astype(np.int32) for column in (event, time, copies, nucleated))
 
 
-def count(
-    model: Ising,
-    config: Nucleation,
-    unit: int,
-    history: np.ndarray,
-    event: np.ndarray,
-    time: np.ndarray,
-    stream: str,
-    copies: int,
-    standard_error: float | None,
-    report: Report,
-) -> tuple[np.ndarray, np.ndarray]:
-    """(nucleated, copies) int64 (n,) of the configurations (event, time), which come sorted by
-    duration.
+@dataclass(frozen=True)
+class Copies:
+    """Of the configurations of a unit.  history: packed spins (events, history + 1, bytes)."""
 
-    Copies come in rounds of `copies`.  Without a `standard_error` there is one round; with one,
-    rounds go on for each configuration until sqrt(p (1 - p) / copies) is that small, p = (nucleated
-    + 1) / (copies + 2), or until another round would exceed adaptive.max_copies.
-    """
-    g = config.generate
-    nucleated, made = np.zeros(len(event), int), np.zeros(len(event), int)
-    size = max(512, CALL_BYTES // history.shape[2])
-    calls = range(0, len(event), size)
-    if len(calls) > CALLS:
-        raise ValueError(
-            f"{len(event)} configurations are too many for a unit: "
-            "lower generate.events, raise generate.units"
-        )
-    for call, first in enumerate(calls):
-        open_ = np.arange(first, min(first + size, len(event)))
-        done = 0
-        while len(open_):
-            passage = model.intervene(
-                seed=config.seed,
-                unit=unit,
-                spins=history[event[open_], g.history + time[open_]],
-                duration=(g.window - time[open_]).astype(np.int32),
-                copies=copies,
-                first_copy=call * CALL_COPIES + done,
-                stream=stream,
-                progress=lambda ended, call=call: report((call + ended / copies) / len(calls)),
+    model: Ising
+    config: Nucleation
+    unit: int
+    history: np.ndarray
+
+    def count(
+        self,
+        event: np.ndarray,
+        time: np.ndarray,
+        stream: str,
+        copies: int,
+        standard_error: float | None,
+        report: Report,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(nucleated, copies) int64 (n,) of the configurations (event, time), which come sorted by
+        duration.
+
+        Copies come in rounds of `copies`.  Without a `standard_error` there is one round; with one,
+        rounds go on for each configuration until sqrt(p (1 - p) / copies) is that small, p =
+        (nucleated + 1) / (copies + 2), or until another round would exceed adaptive.max_copies.
+        """
+        g = self.config.generate
+        nucleated, made = np.zeros(len(event), int), np.zeros(len(event), int)
+        size = max(512, CALL_BYTES // self.history.shape[2])
+        calls = range(0, len(event), size)
+        if len(calls) > CALLS:
+            raise ValueError(
+                f"{len(event)} configurations are too many for a unit: "
+                "lower generate.events, raise generate.units"
             )
-            nucleated[open_] += hits(passage, time[open_], g.window, g.reading).sum(0)
-            made[open_] += copies
-            done += copies
-            if standard_error is None or done + copies > g.adaptive.max_copies:
-                break
-            p = (nucleated[open_] + 1) / (made[open_] + 2)
-            open_ = open_[np.sqrt(p * (1 - p) / made[open_]) > standard_error]
-    report(1.0)
-    return nucleated, made
+        for call, first in enumerate(calls):
+            open_ = np.arange(first, min(first + size, len(event)))
+            done = 0
+            while len(open_):
+                passage = self.model.intervene(
+                    seed=self.config.seed,
+                    unit=self.unit,
+                    spins=self.history[event[open_], g.history + time[open_]],
+                    duration=(g.window - time[open_]).astype(np.int32),
+                    copies=copies,
+                    first_copy=call * CALL_COPIES + done,
+                    stream=stream,
+                    progress=lambda ended, call=call: report((call + ended / copies) / len(calls)),
+                )
+                nucleated[open_] += hits(passage, time[open_], g.window, g.reading).sum(0)
+                made[open_] += copies
+                done += copies
+                if standard_error is None or done + copies > g.adaptive.max_copies:
+                    break
+                p = (nucleated[open_] + 1) / (made[open_] + 2)
+                open_ = open_[np.sqrt(p * (1 - p) / made[open_]) > standard_error]
+        report(1.0)
+        return nucleated, made
 
 
 def hits(passage: np.ndarray, time: np.ndarray, window: int, reading: str) -> np.ndarray:

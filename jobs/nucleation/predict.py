@@ -57,7 +57,7 @@ def occlude(
     system: System,
     model: str,
     device,
-    network_name: str,
+    device_kind: str,
     progress: Progress,
     report: Callable[[float], None],
 ) -> None:
@@ -90,11 +90,11 @@ def occlude(
     with h5py.File(system.folder / "dataset.h5", "r", locking=False) as file:
         radius = file["radius_of_gyration"][...]
     for order, (fold, tested) in enumerate(found.items()):
-        network = network_of(system, config.predict.split, model, fold, network_name, say)
+        network = network_of(system, config.predict.split, model, fold, device_kind, say)
         chosen = some_of(tested["index"], asked.configurations, config.seed, fold)
         spins = data["spins"][chosen]
         part = lambda f, order=order: report((order + f) / len(found))  # noqa: E731
-        change = covered(network, spins, data["time"][chosen], config, at, fold, network_name, part)
+        change = covered(network, spins, data["time"][chosen], config, fold, device_kind, part)
         blocks = np.unique(data["event"][chosen], return_inverse=True)[1] % BLOCKS
         for key in columns:
             columns[key].append([])
@@ -120,7 +120,19 @@ def occlude(
                 radius[chosen][mine].mean() if some else np.nan
             )
             columns["configurations"][-1].append(int(mine.sum()))
-    write_maps(path, columns, at, system, model, made_from, dataset_digest, device)
+    attributes = {
+        **provenance.block(config, device.name),
+        "config_digest": digest(config),
+        "dataset_digest": dataset_digest,
+        "made_from": made_from,
+        "study": "nucleation",
+        "model": model,
+        "split": config.predict.split,
+        "patch": asked.patch,
+        "stride": asked.stride,
+        "fill": asked.fill,
+    }
+    write_maps(path, columns, (at + (asked.patch - 1) / 2).astype(np.float32), attributes)
     progress.say(
         f"{path}: {len(at)} x {len(at)} places of a square of {asked.patch}, {len(found)} folds"
     )
@@ -134,9 +146,10 @@ def some_of(index: np.ndarray, count: int, seed: int, fold: int) -> np.ndarray:
     return np.sort(np.random.Generator(np.random.Philox(key=key)).permutation(index)[:count])
 
 
-def covered(network, spins, time, config, at, fold, device, report) -> np.ndarray:
+def covered(network, spins, time, config, fold: int, device: str, report) -> np.ndarray:
     """Changes of p_nuc float32 (n, X, Y); NaN where random places did not fall."""
     asked = config.predict.occlusion
+    at = occlusion.corners(config.system.size, asked.patch, asked.stride)
     tensor = torch.from_numpy(spins).to(device)
     windows = torch.from_numpy((config.generate.window - time).astype(np.float32)).to(device)
     if asked.places is None:
@@ -161,18 +174,8 @@ def covered(network, spins, time, config, at, fold, device, report) -> np.ndarra
     return change
 
 
-def write_maps(
-    path: Path,
-    columns: dict,
-    at,
-    system: System,
-    model: str,
-    made_from: str,
-    dataset_digest: str,
-    device,
-) -> None:
-    config, asked = system.config, system.config.predict.occlusion
-    centre = (at + (asked.patch - 1) / 2).astype(np.float32)
+def write_maps(path: Path, columns: dict, centre: np.ndarray, attributes: dict) -> None:
+    """centre: of the squares, along x and along y, lattice sites."""
     about = {
         "sensitivity": (
             "",
@@ -196,16 +199,4 @@ def write_maps(
     }
     data["x"] = Data(centre, "lattice sites", "x", "centre of the square; the droplet's is at L//2")
     data["y"] = Data(centre, "lattice sites", "y", "centre of the square; the droplet's is at L//2")
-    attributes = {
-        **provenance.block(config, device.name),
-        "config_digest": digest(config),
-        "dataset_digest": dataset_digest,
-        "made_from": made_from,
-        "study": "nucleation",
-        "model": model,
-        "split": config.predict.split,
-        "patch": asked.patch,
-        "stride": asked.stride,
-        "fill": asked.fill,
-    }
     shards.write(path, data, attributes)
