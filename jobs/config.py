@@ -72,6 +72,30 @@ def value(default=PydanticUndefined, *, unit, about, neutral=PydanticUndefined, 
     return pydantic.Field(default, description=about, json_schema_extra=extra, **limits)
 
 
+def threads() -> int:
+    """The key train.threads, the same in every study."""
+    return value(
+        1,
+        unit="threads",
+        ge=1,
+        le=1024,
+        about="that one network trains on, on a CPU; part of the result's last bits",
+    )
+
+
+def precision(
+    about: str = "in which the networks train; bfloat16 (autocast) is faster where a device has units for it",
+):
+    """The key train.precision."""
+    return value("float32", unit="", about=about)
+
+
+def each_once(key: str, values: Sequence, unit: str = "") -> None:
+    """ValueError where a list names something twice."""
+    if len({f"{item:g}" if isinstance(item, float) else item for item in values}) < len(values):
+        raise ValueError(f"{key} = {values}: expected each once{f' [{unit}]' if unit else ''}")
+
+
 class Ladder(Sequence):
     """Numbers from `first` to `last` in steps of `step`, to six places, a unit each; made when they
     are asked for.  ValueError that names `key` where they are more than units can be.

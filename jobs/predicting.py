@@ -1,45 +1,95 @@
-"""What the predict stages of all studies begin with: the device, the data, what --input asks for,
-trained networks.
+"""The loop of every predict stage: the device, the data, what --input asks for, and this process's
+share of the work; trained networks.
 """
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol
 
 from torch import nn
 
-from jobs import UserError, checkpoint
+from jobs import UserError, checkpoint, signals
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.training import torch_device, use
 from jobs.units import Rank
 
 
-def begin(
-    systems: list[System],
-    rank: Rank,
-    request,
-    device,
-    progress: Progress,
-    check: Callable,
-    answer: Callable,
-) -> str | None:
-    """torch's name of the device, all systems checked by check(system); None where --input asked.
+class Stage(Protocol):
+    """What a predict stage's module has for `share`."""
 
-    answer(system, request, device, name, progress) then answers, in one process.
+    WHAT: str  # its units, in the plural
+    NOTHING: str | None  # what is said where there are none; None: that is all right
+
+    def check(self, system: System) -> None:
+        """Raises UserError for what it cannot be asked of."""
+
+    def answer(self, system: System, request, device, device_kind: str, progress: Progress) -> None:
+        """What --input asks for."""
+
+    def units(self, system: System, say: Callable[[str], None]) -> list:
+        """What there is to do, each the work of one process; a list counts as many as it holds."""
+
+    def work(
+        self,
+        system: System,
+        unit: Any,
+        device,
+        device_kind: str,
+        progress: Progress,
+        report: Callable[[float], None],
+    ) -> None:
+        """Do a unit, unless it was done before; report(share of it that is done)."""
+
+
+def share(
+    stage: Stage, systems: list[System], rank: Rank, request, device, progress: Progress
+) -> int:
+    """This process's share of a predict stage, or, in one process, the answer to --input; how many
+    failed (none: they raise).
     """
     device_kind = torch_device(device, request.device, progress.say)
     use(device_kind, device.workers)
+    check_input(systems, request)
+    for system in systems:
+        stage.check(system)
+    if request.input is not None:
+        if rank.index == rank.task == 0:
+            stage.answer(systems[0], request, device, device_kind, progress)
+        return 0
+    everything = [
+        (system, unit) for system in systems for unit in stage.units(system, progress.say)
+    ]
+    if not everything and stage.NOTHING:
+        raise UserError(f"{request.run}: {stage.NOTHING}")
+    mine = rank.share(everything)
+    done, count = 0, sum(size(unit) for _, unit in mine)
+    progress.begin(count, stage.WHAT)
+    for system, unit in mine:
+        signals.stop_if_asked(f"{count - done} {stage.WHAT} left", done)
+        report = functools.partial(_report, progress, done, size(unit))
+        stage.work(system, unit, device, device_kind, progress, report)
+        done += size(unit)
+        progress.reach(done)
+    progress.end()
+    return 0
+
+
+def size(unit) -> int:
+    return len(unit) if isinstance(unit, list) else 1
+
+
+def _report(progress: Progress, done: int, whole: int, part: float) -> None:
+    progress.reach(done + whole * part)
+
+
+def check_input(systems: list[System], request) -> None:
+    """UserError where --input is asked of several systems at once."""
     if request.input is not None and len(systems) > 1:
         raise UserError(
             f"--input: {request.run} holds {len(systems)} systems; give one of them as --run"
         )
-    for system in systems:
-        check(system)
-    if request.input is None:
-        return device_kind
-    if rank.index == rank.task == 0:
-        answer(systems[0], request, device, device_kind, progress)
-    return None
 
 
 def restored(

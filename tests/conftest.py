@@ -10,10 +10,16 @@ from pathlib import Path
 import pytest
 from slurm_cluster import cluster  # noqa: F401  a fixture
 
+from jobs import shards
 from jobs.__main__ import main
 from kernels.device import gpu_problem, select
 
 ROOT = Path(__file__).parent.parent
+TWO_RANKS = (  # of torch, then what they run
+    *(sys.executable, "-m", "torch.distributed.run"),
+    *("--standalone", "--nproc-per-node", "2", "-m", "--"),
+)
+PROVENANCE = {"config", "seed", "git_revision", "packages", "device", "host", "date"}  # of files
 # A suite that a shell started in the background is to ignore Ctrl-C, and so were all it starts.
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -78,6 +84,29 @@ def small(tmp_path) -> Path:
     path = tmp_path / "small.yaml"
     path.write_text(SMALL)
     return path
+
+
+def generated_and_collected(folder: Path, study: str, text: str, *more) -> Path:
+    """FOLDER/run of a config's text, on one CPU thread."""
+    (folder / "small.yaml").write_text(text)
+    run = folder / "run"
+    for stage in ("generate", "collect"):
+        words = [study, stage, folder / "small.yaml", "--run", run, "--device", "cpu", *more]
+        assert main([*map(str, words), "--workers", "1"]) == 0
+    return run
+
+
+def same_from_any_task(quench, study: str, config: Path, folder: Path, units: int) -> None:
+    """Two tasks of two threads make the shards of one task of one."""
+
+    def digests(run):
+        return [shards.check(run / f"generate/unit-0000{unit}.h5") for unit in range(units)]
+
+    assert quench(study, "generate", config, "--run", folder / "one")[0] == 0
+    for task in ("0/2", "1/2"):
+        words = ("--run", folder / "two", "--task", task, "--workers", 2)
+        assert quench(study, "generate", config, *words)[0] == 0
+    assert digests(folder / "one") == digests(folder / "two")
 
 
 def one_of_the_kind(studies) -> list:

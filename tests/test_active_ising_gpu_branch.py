@@ -5,7 +5,6 @@ conflict found, what precedes it carried out together.
 """
 
 import ctypes
-import subprocess
 from dataclasses import fields
 
 import numpy as np
@@ -13,9 +12,9 @@ import pytest
 
 from kernels import active_ising_batch
 from kernels.active_ising import ActiveIsing
-from kernels.device import compiler, select, source_of
+from kernels.device import select, source_of
 from kernels.signatures import Launches
-from tests.conftest import ROOT
+from tests.reference import emulation
 
 ENTRY = """
 extern "C" void emulate(int which, void** a, int stride, int looks, int most, int maps, unsigned low, unsigned high, unsigned stream) {
@@ -41,29 +40,8 @@ class EmulatedModule:
         source = source_of("active_ising.cu").replace(
             "extern __shared__ int shared[];", "static int shared[16384];"
         )
-        (folder / "gpu.cpp").write_text('#include "cuda_threads.h"\n' + source + ENTRY)
         constants = tuple(sorted(defines.items()))
-        defines = [f"-D{key}={value}" for key, value in defines.items()]
-        options = [
-            "-std=c++20",
-            "-O1",
-            "-w",
-            "-shared",
-            "-fPIC",
-            "-pthread",
-            f"-I{ROOT / 'tests/reference'}",
-            *defines,
-        ]
-        library = folder / f"gpu-{len(list(folder.glob('*.so')))}.so"
-        built = subprocess.run(
-            [*compiler()[0], *options, str(folder / "gpu.cpp"), "-o", str(library)],
-            capture_output=True,
-            text=True,
-        )
-        if "barrier" in built.stderr and "No such file" in built.stderr:
-            pytest.skip("the C++ compiler has no <barrier>")
-        assert built.returncode == 0, built.stderr[-2000:]
-        self.library = ctypes.CDLL(str(library))
+        self.library = emulation.built(folder, source + ENTRY, defines)
         self.launches = Launches("active_ising.cu", source, constants)
 
     def launch(self, kernel, blocks, /, *, threads, shared_bytes=0, **arguments):

@@ -21,6 +21,7 @@ from kernels.cahn_hilliard_lines import compiled_for, line_order, turns
 from kernels.cahn_hilliard_plan import plan
 from kernels.device import compiler, select, source_of
 from tests.conftest import ROOT
+from tests.reference import emulation
 
 WATCHED = os.environ.pop("LD_PRELOAD", "").endswith("libtsan.so")  # not for the compiler
 ENTRY = """
@@ -43,28 +44,8 @@ def gpu_branch(tmp_path):
         source = source.replace(
             "struct Column {", "static Complex shared[SIZE * SIZE];\nstruct Column {"
         )
-        (tmp_path / "gpu.cpp").write_text('#include "cuda_threads.h"\n' + source + ENTRY)
-        options = [
-            "-std=c++20",
-            "-O1",
-            *(["-g", "-fsanitize=thread"] if WATCHED else []),
-            "-w",
-            "-shared",
-            "-fPIC",
-            "-pthread",
-            f"-I{ROOT / 'tests/reference'}",
-        ]
-        options += [
-            *(f"-D{k}={v}" for k, v in defines.items()),
-            str(tmp_path / "gpu.cpp"),
-            "-o",
-            str(tmp_path / "gpu.so"),
-        ]
-        built = subprocess.run([*compiler()[0], *options], capture_output=True, text=True)
-        if "barrier" in built.stderr and "No such file" in built.stderr:
-            pytest.skip("the C++ compiler has no <barrier>")
-        assert built.returncode == 0, built.stderr[-2000:]
-        return ctypes.CDLL(str(tmp_path / "gpu.so"))
+        more = ["-g", "-fsanitize=thread"] if WATCHED else []
+        return emulation.built(tmp_path, source + ENTRY, defines, *more)
 
     return build
 

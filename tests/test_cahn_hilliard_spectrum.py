@@ -3,7 +3,6 @@ branch, thread by thread, against the CPU's wide thread.
 """
 
 import ctypes
-import subprocess
 
 import numpy as np
 import pytest
@@ -12,8 +11,8 @@ from kernels.cahn_hilliard import CahnHilliard
 from kernels.cahn_hilliard_clock import CLOCK, media, rule
 from kernels.cahn_hilliard_lines import compiled_for
 from kernels.cahn_hilliard_spectrum import SpectrumStep
-from kernels.device import compiler, select, source_of
-from tests.conftest import ROOT
+from kernels.device import select, source_of
+from tests.reference import emulation
 
 SHAPE, ROWS = (8, 12, 22), range(0, 3)
 STEPS = (0.7, 0.5, 0.8)  # this one, the last, the one before
@@ -142,28 +141,9 @@ def test_stiffness():
 
 @pytest.mark.parametrize(("order", "precision", "bound"), ORDERS)
 def test_gpu_branch(tmp_path, order, precision, bound):
-    (tmp_path / "gpu.cpp").write_text(
-        '#include "cuda_threads.h"\n' + source_of("cahn_hilliard_spectrum.cu") + ENTRY
-    )
     model, threads = model_of(precision, workers=1), 32
-    options = [
-        "-std=c++20",
-        "-O1",
-        "-w",
-        "-shared",
-        "-fPIC",
-        "-pthread",
-        f"-I{ROOT / 'tests/reference'}",
-        *(f"-D{key}={value}" for key, value in compiled_for(model, order, True).items()),
-        str(tmp_path / "gpu.cpp"),
-        "-o",
-        str(tmp_path / "gpu.so"),
-    ]
-    built = subprocess.run([*compiler()[0], *options], capture_output=True, text=True)
-    if "barrier" in built.stderr and "No such file" in built.stderr:
-        pytest.skip("the C++ compiler has no <barrier>")
-    assert built.returncode == 0, built.stderr[-2000:]
-    library = ctypes.CDLL(str(tmp_path / "gpu.so"))
+    source = source_of("cahn_hilliard_spectrum.cu") + ENTRY
+    library = emulation.built(tmp_path, source, compiled_for(model, order, True))
     expected, expected_sums = stepped(model, ROWS, order)
     (u, nonlinear), step = spectra(ROWS, precision), stepper(model, ROWS, order)
 

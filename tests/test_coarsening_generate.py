@@ -8,8 +8,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from conftest import same_from_any_task
 
-from jobs import UserError, config, shards
+from jobs import UserError, config
 from jobs.coarsening import generate, measures, starts
 from jobs.coarsening.config import Coarsening
 from jobs.coarsening.fields import downscale, upsample
@@ -263,26 +264,7 @@ def small_coarsening(tmp_path):
 
 
 def test_shards_are_the_same_from_any_task(quench, small_coarsening, tmp_path):
-    def digests(run):
-        return [shards.check(run / f"generate/unit-0000{unit}.h5") for unit in range(4)]
-
-    assert quench("coarsening", "generate", small_coarsening, "--run", tmp_path / "one")[0] == 0
-    for task in ("0/2", "1/2"):
-        assert (
-            quench(
-                "coarsening",
-                "generate",
-                small_coarsening,
-                "--run",
-                tmp_path / "two",
-                "--task",
-                task,
-                "--workers",
-                2,
-            )[0]
-            == 0
-        )
-    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+    same_from_any_task(quench, "coarsening", small_coarsening, tmp_path, units=4)
 
 
 def test_sizes_are_stated_before_it_starts(quench, small_coarsening, tmp_path):

@@ -6,16 +6,14 @@ import contextlib
 import csv
 import os
 import subprocess
-import sys
-from pathlib import Path
 
+import bad_datasets
 import h5py
 import numpy as np
 import pytest
 import torch
 import yaml
-from conftest import ROOT
-from resealed import with_attributes
+from conftest import ROOT, TWO_RANKS
 
 from jobs import UserError, checkpoint, rundir, shards
 from jobs.coarsening import epochs, fields, train, trained
@@ -214,16 +212,6 @@ def test_two_ranks_train_one_network_as_one_would(made):
     """
     one, two = made("one"), made("two")
     fit(one)
-    launch = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "--",
-    ]
     arguments = [
         "jobs",
         "coarsening",
@@ -240,7 +228,7 @@ def test_two_ranks_train_one_network_as_one_would(made):
         "OMP_NUM_THREADS": "1"
     }
     done = subprocess.run(
-        [*launch, *arguments], capture_output=True, text=True, timeout=300, cwd=ROOT, env=clean
+        [*TWO_RANKS, *arguments], capture_output=True, text=True, timeout=300, cwd=ROOT, env=clean
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("test loss") == 1  # the first rank speaks for both
@@ -267,50 +255,12 @@ def test_a_batch_that_ranks_cannot_share_is_refused(made, monkeypatch):
 # ---- misfortunes
 
 
-def flip_a_third_in(path: Path) -> None:
-    """A bit of a number, of which HDF5 itself has no checksum."""
-    content = bytearray(path.read_bytes())
-    content[len(content) // 3] ^= 64
-    path.write_bytes(content)
-
-
-BAD = {
-    "missing": (
-        lambda run: (run / "dataset.h5").unlink(),
-        "dataset.h5 is not there: run generate and collect first",
-    ),
-    "truncated": (
-        lambda run: (run / "dataset.h5").write_text("words"),
-        "truncated or not HDF5; run collect again",
-    ),
-    "no fields": (
-        lambda run: fields.data_file(run, "train").unlink(),
-        "is not there: run generate and collect first",
-    ),
-    "damaged fields": (
-        lambda run: flip_a_third_in(fields.data_file(run, "train")),
-        "damaged: its arrays do not match their checksum; run collect again",
-    ),
-    "another study": (
-        lambda run: with_attributes(run / "dataset.h5", study="flocking"),
-        "not a coarsening data set",
-    ),
-    "another config": (
-        lambda run: with_attributes(run / "dataset.h5", config_digest="x"),
-        "made with another config than",
-    ),
-}
-
-
-@pytest.mark.parametrize("kind", BAD)
+@pytest.mark.parametrize("kind", bad_datasets.KINDS)
 def test_a_bad_data_set_is_one_line(made, kind):
     system = made("run")
-    spoil, words = BAD[kind]
-    spoil(system.folder)
-    with pytest.raises(UserError) as caught:
-        train.check(system) or fit(system)
-    assert words in str(caught.value)
-    assert "\n" not in str(caught.value)
+    path = fields.data_file(system.folder, "train")
+    said = bad_datasets.spoil(kind, system.folder, "coarsening", path)
+    bad_datasets.is_one_line(lambda: train.check(system) or fit(system), said)
 
 
 def test_a_loss_that_is_not_finite_ends_the_training(made):

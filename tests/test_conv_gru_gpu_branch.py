@@ -7,7 +7,6 @@ threads through shared memory: as on a GPU.
 
 import ctypes
 import re
-import subprocess
 
 import numpy as np
 import pytest
@@ -15,9 +14,9 @@ import pytest
 from kernels import conv_gru, conv_gru_training
 from kernels.conv_gru import ConvGRU, random_parameters
 from kernels.conv_gru_training import Backpropagation
-from kernels.device import as_ctypes, compiler, select, source_of
+from kernels.device import as_ctypes, select, source_of
 from kernels.signatures import Launches
-from tests.conftest import ROOT
+from tests.reference import emulation
 
 
 class EmulatedGpu:
@@ -46,28 +45,7 @@ class EmulatedGpu:
                 f'extern "C" void emulate_{name}(int grid, int threads, {parameters}) {{ for (int b = 0; b < grid; ++b) {{ '
                 f"emulate_block(b); run_block(threads, [=] {{ {name}({names}); }}); }} }}"
             )
-        text = self.folder / f"{file}.cpp"
-        text.write_text('#include "cuda_threads.h"\n' + source + "\n".join(entries))
-        options = [
-            "-std=c++20",
-            "-O1",
-            "-w",
-            "-shared",
-            "-fPIC",
-            "-pthread",
-            f"-I{ROOT / 'tests/reference'}",
-        ]
-        options += [
-            *(f"-D{k}={v}" for k, v in defines.items()),
-            str(text),
-            "-o",
-            str(text.with_suffix(".so")),
-        ]
-        built = subprocess.run([*compiler()[0], *options], capture_output=True, text=True)
-        if "barrier" in built.stderr and "No such file" in built.stderr:
-            pytest.skip("the C++ compiler has no <barrier>")
-        assert built.returncode == 0, built.stderr[-2000:]
-        library = ctypes.CDLL(str(text.with_suffix(".so")))
+        library = emulation.built(self.folder, "\n".join([source, *entries]), defines)
         return EmulatedModule(library, Launches(file, source, tuple(sorted(defines.items()))))
 
     def zeros(self, shape, dtype):

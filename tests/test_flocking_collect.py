@@ -7,6 +7,7 @@ import shutil
 import h5py
 import numpy as np
 import pytest
+from conftest import generated_and_collected
 
 from jobs import shards
 from jobs.flocking import collect, phases
@@ -22,28 +23,8 @@ unsupervised: {fewest: 1000}
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    from jobs.__main__ import main
-
     folder = tmp_path_factory.mktemp("flocking")
-    (folder / "small.yaml").write_text(SMALL)
-    for stage in ("generate", "collect"):
-        assert (
-            main(
-                [
-                    "flocking",
-                    stage,
-                    str(folder / "small.yaml"),
-                    "--run",
-                    str(folder / "run"),
-                    "--device",
-                    "cpu",
-                    "--workers",
-                    "1",
-                ]
-            )
-            == 0
-        )
-    return folder / "run"
+    return generated_and_collected(folder, "flocking", SMALL)
 
 
 @pytest.fixture

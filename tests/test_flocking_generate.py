@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from conftest import same_from_any_task
 
-from jobs import config, shards
+from jobs import config
 from jobs.flocking import generate
 from jobs.flocking.config import Flocking
 from jobs.generating import UnitError
@@ -218,26 +219,7 @@ def small_flocking(tmp_path):
 
 
 def test_shards_are_the_same_from_any_task(quench, small_flocking, tmp_path):
-    def digests(run):
-        return [shards.check(run / f"generate/unit-0000{unit}.h5") for unit in range(3)]
-
-    assert quench("flocking", "generate", small_flocking, "--run", tmp_path / "one")[0] == 0
-    for task in ("0/2", "1/2"):
-        assert (
-            quench(
-                "flocking",
-                "generate",
-                small_flocking,
-                "--run",
-                tmp_path / "two",
-                "--task",
-                task,
-                "--workers",
-                2,
-            )[0]
-            == 0
-        )
-    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+    same_from_any_task(quench, "flocking", small_flocking, tmp_path, units=3)
     lines = quench("flocking", "generate", small_flocking, "--run", tmp_path / "one")[1]
     assert any("3 of 3 units are mine, 3 of them finished before" in line for line in lines)
 

@@ -2,8 +2,7 @@
 leak nothing, misfortunes.
 """
 
-import csv
-import hashlib
+import functools
 import shutil
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+import training_parts
 import yaml
 from resealed import with_attributes
 from test_flocking_phases import poisson
@@ -257,43 +257,8 @@ def test_the_split_leaks_nothing_and_is_60_20_20(tmp_path):
 # ---- a training in parts
 
 
-class Killed(BaseException):
-    """As KeyboardInterrupt: no handler of ordinary errors sees it."""
-
-
-def go_on(system, name=NAME, rounds=None) -> list[str]:
-    """Train to the end, or die after the checkpoint of so many epochs more; what was said."""
-    said, left = [], [rounds]
-
-    def report(kind, content):
-        if kind == "say":
-            said.append(content)
-        elif kind == "epoch" and rounds:
-            left[0] -= 1
-            if left[0] == 0:
-                raise Killed
-
-    torch.rand(7)
-    if rounds is None:
-        train.fit(system, name, "cpu", report)
-    else:
-        with pytest.raises(Killed):
-            train.fit(system, name, "cpu", report)
-        assert not (system.training(name) / "test.h5").exists()
-    return said
-
-
-def outcome(system, name=NAME) -> tuple:
-    """All that a training leaves, but for the clock."""
-    folder = system.training(name)
-    weights = torch.load(folder / "checkpoint.pt", weights_only=True)["best"]
-    with (folder / "metrics.csv").open() as file:
-        metrics = [line[:-1] for line in csv.reader(file)]
-    left = sorted(p.name for p in folder.iterdir() if ".bad" not in p.name)
-    whole = hashlib.sha256(
-        b"".join(weights[key].numpy().tobytes() for key in sorted(weights))
-    ).hexdigest()
-    return shards.check(folder / "test.h5"), whole, metrics, left
+go_on = functools.partial(training_parts.go_on, train, name=NAME)
+outcome = functools.partial(training_parts.outcome, name=NAME)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -314,7 +279,7 @@ def test_a_training_in_parts_equals_one(tmp_path, precision):
     ]
     assert [line[0] for line in wanted[2][1:]] == ["1", "2", "3", "4"]
     for more in (1, 2, 1):
-        assert go_on(parts, rounds=more) == []
+        assert go_on(parts, epochs=more) == []
     assert go_on(parts) == []
     assert outcome(parts) == wanted
 
@@ -325,9 +290,9 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_not_the_result(tmp_path):
     )
     go_on(whole)
     path = parts.training(NAME) / "checkpoint.pt"
-    go_on(parts, rounds=3)
+    go_on(parts, epochs=3)
     path.write_bytes(path.read_bytes()[:-100])
-    said = go_on(parts, rounds=1)
+    said = go_on(parts, epochs=1)
     assert "truncated or not a checkpoint; moved aside to checkpoint.pt.bad" in said[0]
     assert said[1] == f"{path}: continuing from the checkpoint before it, epoch 2"
     for each in (path, checkpoint.previous(path)):

@@ -2,8 +2,7 @@
 one.
 """
 
-import csv
-import hashlib
+import functools
 import os
 import pickle
 import shutil
@@ -14,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import training_parts
 from conftest import command
 from test_nucleation_train import noise, planted
+from training_parts import outcome
 
 from jobs import checkpoint, shards
 from jobs.checkpoint import previous
@@ -221,48 +222,7 @@ def test_killed_between_the_two_renames_the_one_before_is_there(path, monkeypatc
 # ---- a training in parts
 
 
-class Killed(BaseException):
-    """As KeyboardInterrupt: no handler of ordinary errors sees it."""
-
-
-def outcome(system, name) -> tuple:
-    """All that a training leaves, but for the clock."""
-    folder = system.training(name)
-    best = torch.load(folder / "checkpoint.pt", weights_only=True)["best"]
-    weights = hashlib.sha256(
-        b"".join(best[key].numpy().tobytes() for key in sorted(best))
-    ).hexdigest()
-    with (folder / "metrics.csv").open() as file:
-        metrics = [line[:-1] for line in csv.reader(file)]
-    return (
-        shards.check(folder / "test.h5"),
-        weights,
-        metrics,
-        [p for p in names(folder / "test.h5") if ".bad" not in p],
-    )
-
-
-def go_on(system, name, epochs=None) -> list[str]:
-    """Train to the end, or die after the checkpoint of so many epochs more; what was said."""
-    said, left = [], [epochs]
-
-    def report(kind, content):
-        if kind == "say":
-            said.append(content)
-        elif kind == "epoch" and epochs:
-            left[0] -= 1
-            if left[0] == 0:
-                raise Killed
-
-    torch.set_num_threads(1)
-    torch.rand(7)  # whoever ran before leaves another generator
-    if epochs is None:
-        train.fit(system, name, "cpu", report)
-    else:
-        with pytest.raises(Killed):
-            train.fit(system, name, "cpu", report)
-        assert not (system.training(name) / "test.h5").exists()
-    return said
+go_on = functools.partial(training_parts.go_on, train)
 
 
 def small(run, **settings):

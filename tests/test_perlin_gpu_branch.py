@@ -3,15 +3,14 @@ gives the same bytes.
 """
 
 import ctypes
-import subprocess
 
 import numpy as np
 import pytest
 
-from kernels.device import compiler, select, source_of
+from kernels.device import select, source_of
 from kernels.perlin import fade, perlin_noise
 from kernels.streams import STREAMS
-from tests.conftest import ROOT
+from tests.reference import emulation
 
 ENTRY = """
 extern "C" void emulate(int threads, const unsigned* identity, float* gradient, const float* offset, const float* fade, float* noise,
@@ -30,27 +29,8 @@ extern "C" void emulate(int threads, const unsigned* identity, float* gradient, 
 
 @pytest.mark.parametrize(("size", "points", "threads"), [(12, 3, 64), (8, 8, 32), (16, 2, 128)])
 def test_same_bytes(tmp_path, size, points, threads):
-    (tmp_path / "gpu.cpp").write_text(
-        '#include "cuda_threads.h"\n' + source_of("perlin.cu") + ENTRY
-    )
-    options = [
-        "-std=c++20",
-        "-O1",
-        "-w",
-        "-shared",
-        "-fPIC",
-        "-pthread",
-        f"-I{ROOT / 'tests/reference'}",
-        f"-DSIZE={size}",
-        f"-DPOINTS={points}",
-        str(tmp_path / "gpu.cpp"),
-        "-o",
-        str(tmp_path / "gpu.so"),
-    ]
-    built = subprocess.run([*compiler()[0], *options], capture_output=True, text=True)
-    if "barrier" in built.stderr and "No such file" in built.stderr:
-        pytest.skip("the C++ compiler has no <barrier>")
-    assert built.returncode == 0, built.stderr[-2000:]
+    source = source_of("perlin.cu") + ENTRY
+    library = emulation.built(tmp_path, source, {"SIZE": size, "POINTS": points})
     seed, index = 2**33 + 1, [5, 2**40 + 3]
     expected = perlin_noise((size,) * 3, [points] * 2, seed, index, device=select("cpu", workers=1))
     offset = np.arange(size // points) / (size // points)
@@ -62,7 +42,7 @@ def test_same_bytes(tmp_path, size, points, threads):
         fade(offset).astype(np.float32),
         noise,
     ]
-    ctypes.CDLL(str(tmp_path / "gpu.so")).emulate(
+    library.emulate(
         threads,
         *(ctypes.c_void_p(a.ctypes.data) for a in arrays),
         2 * size,

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 import yaml
+from conftest import PROVENANCE, generated_and_collected
 from the_well.data import WellDataset
 from the_well.data.normalization import ZScoreNormalization
 
@@ -30,24 +31,8 @@ COUNTS = {"train": 9, "valid": 3, "test": 6}
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    from jobs.__main__ import main
-
     folder = tmp_path_factory.mktemp("segregation")
-    (folder / "small.yaml").write_text(SMALL)
-    for stage in ("generate", "collect"):
-        arguments = [
-            "segregation",
-            stage,
-            str(folder / "small.yaml"),
-            "--run",
-            str(folder / "run"),
-            "--device",
-            "cpu",
-            "--workers",
-            "1",
-        ]
-        assert main(arguments) == 0
-    return folder / "run"
+    return generated_and_collected(folder, "segregation", SMALL)
 
 
 @pytest.fixture
@@ -160,17 +145,7 @@ def test_the_layout_is_the_wells(made):
             assert list(side.attrs["associated_dims"]) == [axis]
             assert len(side.attrs["associated_fields"]) == 0
             assert side["mask"].shape == (16,)
-        for name in (
-            "config",
-            "seed",
-            "git_revision",
-            "packages",
-            "device",
-            "host",
-            "date",
-            "made_from",
-        ):
-            assert name in file.attrs
+        assert PROVENANCE | {"made_from"} <= set(file.attrs)
 
 
 def test_statistics_normalise_the_training_set(made):

@@ -5,8 +5,9 @@ how it is said.
 import h5py
 import numpy as np
 import pytest
+from conftest import same_from_any_task
 
-from jobs import config, shards
+from jobs import config
 from jobs.segregation import generate
 from jobs.segregation.config import SPINODAL, Segregation
 from jobs.segregation.fields import segregated
@@ -150,26 +151,7 @@ def small_segregation(tmp_path):
 
 
 def test_shards_are_the_same_from_any_task(quench, small_segregation, tmp_path):
-    def digests(run):
-        return [shards.check(run / f"generate/unit-0000{unit}.h5") for unit in range(2)]
-
-    assert quench("segregation", "generate", small_segregation, "--run", tmp_path / "one")[0] == 0
-    for task in ("0/2", "1/2"):
-        assert (
-            quench(
-                "segregation",
-                "generate",
-                small_segregation,
-                "--run",
-                tmp_path / "two",
-                "--task",
-                task,
-                "--workers",
-                2,
-            )[0]
-            == 0
-        )
-    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+    same_from_any_task(quench, "segregation", small_segregation, tmp_path, units=2)
 
 
 def test_a_field_that_blows_up_costs_its_unit_only(

@@ -2,19 +2,19 @@
 equal one, misfortunes cost nothing.
 """
 
-import csv
+import functools
 import hashlib
 import os
 import subprocess
-import sys
 from pathlib import Path
 
+import bad_datasets
 import numpy as np
 import pytest
 import torch
+import training_parts
 import yaml
-from conftest import ROOT
-from resealed import with_attributes
+from conftest import ROOT, TWO_RANKS
 
 from jobs import UserError, checkpoint, rundir, shards, study
 from jobs.config import digest
@@ -226,43 +226,8 @@ def test_some_of_the_training_set_is_spread_over_the_means():
 # ---- a training in parts
 
 
-class Killed(BaseException):
-    """As KeyboardInterrupt: no handler of ordinary errors sees it."""
-
-
-def go_on(system, name, rounds=None) -> list[str]:
-    """Train to the end, or die after the checkpoint of so many epochs more; what was said."""
-    said, left = [], [rounds]
-
-    def report(kind, content):
-        if kind == "say":
-            said.append(content)
-        elif kind == "epoch" and rounds:
-            left[0] -= 1
-            if left[0] == 0:
-                raise Killed
-
-    torch.rand(7)
-    if rounds is None:
-        train.fit(system, name, "cpu", report)
-    else:
-        with pytest.raises(Killed):
-            train.fit(system, name, "cpu", report)
-        assert not (system.training(name) / "test.h5").exists()
-    return said
-
-
-def outcome(system, name) -> tuple:
-    """All that a training leaves, but for the clock."""
-    folder = system.training(name)
-    weights = torch.load(folder / "checkpoint.pt", weights_only=True)["generator"]
-    with (folder / "metrics.csv").open() as file:
-        metrics = [[cell for i, cell in enumerate(line) if i != 1] for line in csv.reader(file)]
-    left = sorted(p.name for p in folder.iterdir() if ".bad" not in p.name)
-    whole = hashlib.sha256(
-        b"".join(weights[key].numpy().tobytes() for key in sorted(weights))
-    ).hexdigest()
-    return shards.check(folder / "test.h5"), whole, metrics, left
+go_on = functools.partial(training_parts.go_on, train)
+outcome = functools.partial(training_parts.outcome, weights="generator")
 
 
 SMALL = {"width": 4, "epochs": 4, "learning_rate": 1e-3}
@@ -336,16 +301,6 @@ def test_two_ranks_train_one_network_as_one_would(tmp_path):
     )
     for model in models:
         go_on(one, model)
-    launch = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "--",
-    ]
     arguments = [
         "jobs",
         "segregation",
@@ -362,7 +317,7 @@ def test_two_ranks_train_one_network_as_one_would(tmp_path):
         "OMP_NUM_THREADS": "1"
     }
     done = subprocess.run(
-        [*launch, *arguments], capture_output=True, text=True, timeout=300, cwd=ROOT, env=clean
+        [*TWO_RANKS, *arguments], capture_output=True, text=True, timeout=300, cwd=ROOT, env=clean
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("test L1") == 2  # the first rank speaks for both
@@ -408,50 +363,12 @@ def test_the_stage_trains_all_and_status_tells(quench, tmp_path):
     )
 
 
-def flip_a_third_in(path: Path) -> None:
-    """A bit of a number, of which HDF5 itself has no checksum."""
-    content = bytearray(path.read_bytes())
-    content[len(content) // 3] ^= 64
-    path.write_bytes(content)
-
-
-BAD = {
-    "missing": (
-        lambda run: (run / "dataset.h5").unlink(),
-        "dataset.h5 is not there: run generate and collect first",
-    ),
-    "truncated": (
-        lambda run: (run / "dataset.h5").write_text("words"),
-        "truncated or not HDF5; run collect again",
-    ),
-    "no fields": (
-        lambda run: fields.data_file(run, "train").unlink(),
-        "is not there: run generate and collect first",
-    ),
-    "damaged fields": (
-        lambda run: flip_a_third_in(fields.data_file(run, "train")),
-        "damaged: its arrays do not match their checksum; run collect again",
-    ),
-    "another study": (
-        lambda run: with_attributes(run / "dataset.h5", study="flocking"),
-        "not a segregation data set",
-    ),
-    "another config": (
-        lambda run: with_attributes(run / "dataset.h5", config_digest="x"),
-        "made with another config than",
-    ),
-}
-
-
-@pytest.mark.parametrize("kind", BAD)
+@pytest.mark.parametrize("kind", bad_datasets.KINDS)
 def test_a_bad_data_set_is_one_line(tmp_path, kind):
     system = planted(tmp_path / "run", *pairs(30))
-    spoil, words = BAD[kind]
-    spoil(system.folder)
-    with pytest.raises(UserError) as caught:
-        train.check(system) or fit(system, "l1_forward")
-    assert words in str(caught.value)
-    assert "\n" not in str(caught.value)
+    path = fields.data_file(system.folder, "train")
+    said = bad_datasets.spoil(kind, system.folder, "segregation", path)
+    bad_datasets.is_one_line(lambda: train.check(system) or fit(system, "l1_forward"), said)
 
 
 def test_fields_that_cannot_be_halved_are_refused(tmp_path):

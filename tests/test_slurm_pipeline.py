@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import SMALL, one_of_the_kind
+from conftest import SMALL, TWO_RANKS, one_of_the_kind
 from slurm_cluster import ROOT
 from test_jobs_rundir import digests
 from test_jobs_signals import TOGETHER
@@ -159,14 +159,7 @@ def test_ranks_on_two_nodes_train_one_network(cluster, quench, tmp_path):
     assert cluster.ended(job) == [{"COMPLETED"}]
     assert "life 2" in (tmp_path / "out-0").read_text()
     launch = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "--",
+        *TWO_RANKS,
         "jobs",
         "coarsening",
         "train",

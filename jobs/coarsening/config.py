@@ -9,7 +9,7 @@ import pydantic
 from jobs.coarsening.config_large import Large
 from jobs.coarsening.config_rollout import Rollout
 from jobs.coarsening.config_train import Train
-from jobs.config import Section, value
+from jobs.config import Section, each_once, value
 from jobs.fates import Collect
 from kernels.cahn_hilliard import REVISION, TOLERANCE
 from kernels.conv_gru import SMALLEST_SIDE
@@ -192,10 +192,7 @@ class Generate(Section):
                 f"generate.mean = {self.mean:g} and generate.mean_deviation = {self.mean_deviation:g}: means would be {low:g} to {high:g}; "
                 "expected all above 0 and below 1"
             )
-        if len(set(self.feature_sizes)) < len(self.feature_sizes):
-            raise ValueError(
-                f"generate.feature_sizes = {self.feature_sizes}: expected each once [cells]"
-            )
+        each_once("generate.feature_sizes", self.feature_sizes, "cells")
         if self.later and self.latest_start < self.interval:
             least = f"at least generate.interval = {self.interval:g}"
             raise ValueError(

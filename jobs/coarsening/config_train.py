@@ -4,7 +4,7 @@ from typing import Literal
 
 import pydantic
 
-from jobs.config import Section, value
+from jobs.config import Section, each_once, threads, value
 
 Model = Literal["staggered", "central", "sigmoid"]
 
@@ -64,13 +64,7 @@ class Train(Section):
         le=1_000_000,
         about="the last ones, of which that with the least validation loss is kept",
     )
-    threads: int = value(
-        1,
-        unit="threads",
-        ge=1,
-        le=1024,
-        about="that one network trains on, on a CPU; part of the result's last bits",
-    )
+    threads: int = threads()
     seeds: int = value(
         1,
         unit="networks",
@@ -86,8 +80,7 @@ class Train(Section):
 
     @pydantic.model_validator(mode="after")
     def _complete(self):
-        if len(set(self.models)) < len(self.models):
-            raise ValueError(f"train.models = {self.models}: expected each once")
+        each_once("train.models", self.models)
         if self.curriculum >= self.epochs:
             raise ValueError(
                 f"train.curriculum = {self.curriculum}: expected fewer than train.epochs = {self.epochs}: only after it the loss is of "

@@ -7,7 +7,7 @@ import shutil
 import traceback
 from collections.abc import Callable
 
-from jobs import UserError, provenance, shards, signals
+from jobs import UserError, predicting, provenance, shards, signals
 from jobs.coarsening import costs, fields, generate, own, paths, train, trained
 from jobs.coarsening.cases import (
     Unit,
@@ -32,10 +32,7 @@ from jobs.units import Rank
 
 def run(systems: list[System], rank: Rank, request, device, progress: Progress) -> int:
     """This process's share of the rollouts of all systems, or that of --input; how many failed."""
-    if request.input is not None and len(systems) > 1:
-        raise UserError(
-            f"--input: {request.run} holds {len(systems)} systems; give one of them as --run"
-        )
+    predicting.check_input(systems, request)
     for system in systems:
         train.check_data(system)
     if request.input is not None:

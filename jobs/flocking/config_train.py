@@ -6,7 +6,7 @@ from typing import Literal
 
 import pydantic
 
-from jobs.config import Section, value
+from jobs.config import Section, each_once, precision, threads, value
 
 Set = Literal["reference", "all"]
 MARGIN = "margin"  # group of saliency.h5: maps of the difference of the two largest scores
@@ -115,18 +115,8 @@ class Train(Section):
         about="of each configuration, shifted at random once and for all, that are learnt besides, as in the paper; "
         "all are shifted anew in each epoch if null",
     )
-    precision: Literal["float32", "bfloat16"] = value(
-        "float32",
-        unit="",
-        about="in which the networks train; bfloat16 (autocast) is faster where a device has units for it",
-    )
-    threads: int = value(
-        1,
-        unit="threads",
-        ge=1,
-        le=1024,
-        about="that one network trains on, on a CPU; part of the result's last bits",
-    )
+    precision: Literal["float32", "bfloat16"] = precision()
+    threads: int = threads()
 
     @property
     def networks(self) -> list[str]:
@@ -140,14 +130,12 @@ class Train(Section):
 
     @pydantic.model_validator(mode="after")
     def _complete(self):
-        if len(set(self.sets)) < len(self.sets):
-            raise ValueError(f"train.sets = {self.sets}: expected each once")
+        each_once("train.sets", self.sets)
         if not all(0 <= strength < 100 for strength in self.regularization):
             raise ValueError(
                 f"train.regularization = {self.regularization}: expected numbers at least 0 and below 100"
             )
-        if len({f"{strength:g}" for strength in self.regularization}) < len(self.regularization):
-            raise ValueError(f"train.regularization = {self.regularization}: expected each once")
+        each_once("train.regularization", self.regularization)
         return self
 
 

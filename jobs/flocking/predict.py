@@ -5,11 +5,13 @@ With --input: of a user's own configurations.
 """
 
 import hashlib
+import sys
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
-from jobs import UserError, predicting, provenance, shards, signals
+from jobs import predicting, provenance, shards
 from jobs.config import digest
 from jobs.flocking import own, train
 from jobs.flocking.config_train import MARGIN
@@ -22,38 +24,25 @@ from jobs.units import Rank
 MIXED = 1  # the phase whose saliency is mapped, L+G
 
 
+WHAT, NOTHING = "networks", "none of the networks asked for is trained: run train first"
+check, answer = train.check, own.answer
+
+
 def run(systems: list[System], rank: Rank, request, device, progress: Progress) -> int:
     """This process's share of the predictions of all systems, or the answer to --input; how many
     failed (none: they raise).
     """
-    device_kind = predicting.begin(
-        systems, rank, request, device, progress, train.check, own.answer
-    )
-    if device_kind is None:
-        return 0
-    everything = [
-        (system, found)
-        for system in systems
-        if (found := trained(system, system.config.predict.sets, progress.say))
-    ]
-    if not everything:
-        raise UserError(
-            f"{request.run}: none of the networks asked for is trained: run train first"
-        )
-    mine = rank.share(everything)
-    done, networks = 0, sum(len(names) for _, names in mine)
-    progress.begin(networks, "networks")
-    for system, names in mine:
-        signals.stop_if_asked(f"{networks - done} networks left", done)
-        predict(system, names, device, device_kind, progress, done)
-        done += len(names)
-        progress.reach(done)
-    progress.end()
-    return 0
+    return predicting.share(sys.modules[__name__], systems, rank, request, device, progress)
 
 
-def predict(
-    system: System, names: list[str], device, torch_name: str, progress: Progress, done: int
+def units(system: System, say: Callable[[str], None]) -> list[list[str]]:
+    """The trained networks that are asked for, together: they answer into one file."""
+    names = trained(system, system.config.predict.sets, say)
+    return [names] if names else []
+
+
+def work(
+    system: System, names: list[str], device, device_kind: str, progress: Progress, report
 ) -> None:
     """Write predict/probabilities.h5 and predict/saliency.h5, unless they are there, made by the
     same networks.
@@ -81,7 +70,7 @@ def predict(
         )
     said, maps = {}, {}
     for order, each in enumerate(names):
-        network = network_of(system, each, torch_name, progress.say)
+        network = network_of(system, each, device_kind, progress.say)
         said[each] = Data(
             probabilities(network, data.maps), "", "configuration, phase", "of G, L+G, L"
         )
@@ -90,7 +79,7 @@ def predict(
         maps[each] = Data(saliency(network, chosen), "", axes, about, True)
         about = "|d(S_c - S_d) / dI|, c and d the phases with the largest scores"
         maps[f"{MARGIN}/{each}"] = Data(saliency(network, chosen, True), "", axes, about, True)
-        progress.reach(done + order + 1)
+        report((order + 1) / len(names))
     columns = {
         "temperature": Data(data.temperature, "", "configuration", "T"),
         "mean_density": Data(data.mean_density, "particles / site", "configuration", "rho0"),

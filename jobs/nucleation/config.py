@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pydantic
 
-from jobs.config import Section, value
+from jobs.config import Section, each_once, precision, threads, value
 from kernels.ising import checked, critical_temperature
 
 
@@ -209,18 +209,10 @@ class Train(Section):
     max_epochs: int = value(
         200, unit="epochs", ge=1, le=100_000, about="where it ends at the latest"
     )
-    precision: Literal["float32", "bfloat16"] = value(
-        "float32",
-        unit="",
-        about="in which the paper's CNNs train; bfloat16 (autocast) takes about half the time; predictions: float32",
+    precision: Literal["float32", "bfloat16"] = precision(
+        "in which the paper's CNNs train; bfloat16 (autocast) takes about half the time; predictions: float32",
     )
-    threads: int = value(
-        1,
-        unit="threads",
-        ge=1,
-        le=1024,
-        about="that one network trains on, on a CPU; part of the result's last bits",
-    )
+    threads: int = threads()
 
     @property
     def networks(self) -> list[str]:
@@ -236,10 +228,8 @@ class Train(Section):
 
     @pydantic.model_validator(mode="after")
     def _complete(self):
-        for name in ("models", "splits"):
-            given = getattr(self, name)
-            if len(set(given)) < len(given):
-                raise ValueError(f"train.{name} = {given}: expected each once")
+        each_once("train.models", self.models)
+        each_once("train.splits", self.splits)
         if self.kernel is not None and self.kernel % 2 == 0:
             raise ValueError(
                 f"train.kernel = {self.kernel}: expected an odd number [lattice sites]"

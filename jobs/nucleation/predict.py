@@ -2,6 +2,7 @@
 from elsewhere.
 """
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,10 +10,9 @@ import h5py
 import numpy as np
 import torch
 
-from jobs import predicting, provenance, shards, signals
+from jobs import predicting, provenance, shards
 from jobs.config import digest
 from jobs.nucleation import occlusion, own, train
-from jobs.nucleation.config import Nucleation
 from jobs.nucleation.trained import network_of, networks_of
 from jobs.progress import Progress
 from jobs.rundir import System
@@ -23,37 +23,23 @@ from kernels.streams import STREAMS
 BLOCKS = 5  # of events in a fold's test set, for error bars
 
 
+WHAT, NOTHING = "maps", None
+check, answer = train.check, own.answer
+
+
 def run(systems: list[System], rank: Rank, request, device, progress: Progress) -> int:
     """This process's share of the maps of all systems, or the answer to --input; how many failed
     (none: they raise).
     """
-    device_kind = predicting.begin(
-        systems, rank, request, device, progress, train.check, own.answer
-    )
-    if device_kind is None:
-        return 0
-    everything = [(system, model) for system in systems for model in units(system.config)]
-    mine = rank.share(everything)
-    progress.begin(len(mine), "maps")
-    for done, (system, model) in enumerate(mine):
-        signals.stop_if_asked(f"{len(mine) - done} maps left", done)
-        occlude(
-            system,
-            model,
-            device,
-            device_kind,
-            progress,
-            lambda part, done=done: progress.reach(done + part),
-        )
-    return 0
+    return predicting.share(sys.modules[__name__], systems, rank, request, device, progress)
 
 
-def units(config: Nucleation) -> list[str]:
+def units(system: System, say: Callable[[str], None]) -> list[str]:
     """One map a model; the features have no place on the lattice to cover."""
-    return [model for model in config.predict.models if not model.startswith("features")]
+    return [m for m in system.config.predict.models if not m.startswith("features")]
 
 
-def occlude(
+def work(
     system: System,
     model: str,
     device,

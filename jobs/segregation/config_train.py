@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import pydantic
 
-from jobs.config import Section, value
+from jobs.config import Section, each_once, precision, threads, value
 
 Model = Literal[
     "l1_forward",
@@ -76,18 +76,8 @@ class Train(Section):
         unit="",
         about="shifts on the torus, flips and quarter turns: what the equation does not notice",
     )
-    precision: Literal["float32", "bfloat16"] = value(
-        "float32",
-        unit="",
-        about="in which the networks train; bfloat16 (autocast) is faster where a device has units for it",
-    )
-    threads: int = value(
-        1,
-        unit="threads",
-        ge=1,
-        le=1024,
-        about="that one network trains on, on a CPU; part of the result's last bits",
-    )
+    precision: Literal["float32", "bfloat16"] = precision()
+    threads: int = threads()
 
     @property
     def networks(self) -> list[str]:
@@ -96,8 +86,7 @@ class Train(Section):
 
     @pydantic.model_validator(mode="after")
     def _complete(self):
-        if len(set(self.models)) < len(self.models):
-            raise ValueError(f"train.models = {self.models}: expected each once")
+        each_once("train.models", self.models)
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(
                 f"train.betas = {self.betas}: expected two numbers at least 0 and below 1"

@@ -2,9 +2,12 @@
 fields.
 """
 
+import sys
+from collections.abc import Callable
+
 import numpy as np
 
-from jobs import UserError, predicting, provenance, shards, signals
+from jobs import predicting, provenance, shards
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
@@ -17,44 +20,33 @@ from jobs.units import Rank
 CHANNELS = 16  # activation maps kept of a layer
 
 
+WHAT, NOTHING = "networks", "none of the networks asked for is trained: run train first"
+check, answer = train.check, own.answer
+
+
 def run(systems: list[System], rank: Rank, request, device, progress: Progress) -> int:
     """This process's share of the predictions of all systems, or the answer to --input; how many
     failed (none: they raise).
     """
-    device_kind = predicting.begin(
-        systems, rank, request, device, progress, train.check, own.answer
-    )
-    if device_kind is None:
-        return 0
-    everything = [
-        (system, model)
-        for system in systems
-        for model in trained(system, system.config.predict.models, progress.say)
-    ]
-    if not everything:
-        raise UserError(
-            f"{request.run}: none of the networks asked for is trained: run train first"
-        )
-    mine = rank.share(everything)
-    progress.begin(len(mine), "networks")
-    for done, (system, model) in enumerate(mine):
-        signals.stop_if_asked(f"{len(mine) - done} networks left", done)
-        predict(system, model, device, device_kind, progress)
-        progress.reach(done + 1)
-    progress.end()
-    return 0
+    return predicting.share(sys.modules[__name__], systems, rank, request, device, progress)
 
 
-def predict(system: System, model: str, device, network_name: str, progress: Progress) -> None:
+def units(system: System, say: Callable[[str], None]) -> list[str]:
+    """The trained networks that are asked for."""
+    return trained(system, system.config.predict.models, say)
+
+
+def work(system: System, model: str, device, device_kind: str, progress: Progress, report) -> None:
     """Write predict/MODEL.h5, MODEL-activations.h5 and, of a forward network, MODEL-ages.h5, unless
     they are there, made by the same network.
     """
-    answer_test_set(system, model, device, network_name, progress)
+    answer_test_set(system, model, device, device_kind, progress)
+    report(0.5)
     if not model.endswith("reverse"):
-        answer_ages(system, model, device, network_name, progress)
+        answer_ages(system, model, device, device_kind, progress)
 
 
-def answer_ages(system: System, model: str, device, network_name: str, progress: Progress) -> None:
+def answer_ages(system: System, model: str, device, device_kind: str, progress: Progress) -> None:
     """What the network makes of the inputs of every age in predictability.h5, if that is there."""
     target = system.folder / "predict" / f"{model}-ages.h5"
     try:
@@ -71,7 +63,7 @@ def answer_ages(system: System, model: str, device, network_name: str, progress:
         return
     except (FileNotFoundError, shards.BadFileError):
         pass
-    network = network_of(system, model, network_name, progress.say)
+    network = network_of(system, model, device_kind, progress.say)
     found = np.stack([answers(network, given, age) for age, given in enumerate(inputs["input"])])
     attributes = {
         **provenance.block(system.config, device.name),
@@ -87,7 +79,7 @@ def answer_ages(system: System, model: str, device, network_name: str, progress:
 
 
 def answer_test_set(
-    system: System, model: str, device, network_name: str, progress: Progress
+    system: System, model: str, device, device_kind: str, progress: Progress
 ) -> None:
     """What the network makes of the test set, with the six quantities, and its activations."""
     config, folder = system.config, system.folder / "predict"
@@ -100,7 +92,7 @@ def answer_test_set(
         return
     except (FileNotFoundError, shards.BadFileError):
         pass
-    network = network_of(system, model, network_name, progress.say)
+    network = network_of(system, model, device_kind, progress.say)
     test = fields.read(system.folder, "test")
     mean = np.asarray(test.mean_concentration, np.float64)
     rows = train.spread(mean, config.predict.samples)
