@@ -8,25 +8,16 @@ if __name__ == "__main__":  # the imports take seconds
     signals.begin()
 
 import argparse
+import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
 
-from analysis import coarsening, flocking, nucleation, page, record, segregation
-from analysis.coarsening import figures_large_box
-from analysis.flocking import prediction as flocking_prediction
-from analysis.nucleation import prediction as nucleation_prediction
+from analysis import page, record
 from analysis.runs import BadInput, expand, is_prediction
-from analysis.segregation import prediction as segregation_prediction
 from jobs import signals
+from jobs import study as studies
 
-STUDIES = {study.NAME: study for study in (coarsening, flocking, nucleation, segregation)}
-PICTURES = {
-    "coarsening": figures_large_box,
-    "flocking": flocking_prediction,
-    "nucleation": nucleation_prediction,
-    "segregation": segregation_prediction,
-}
 INTERRUPTED = "analysis: interrupted; what is written is whole"
 
 EPILOG = """\
@@ -47,10 +38,19 @@ numbers and curves.  Everything else is made from records, also where the run is
   python -m analysis coarsening runs/large/large/box.h5
       a picture of what `python -m jobs coarsening large` followed, beside it
 
-STUDY is nucleation, segregation, flocking or coarsening.  Written: report.md (findings, a verdict for each figure of
+Written: report.md (findings, a verdict for each figure of
 the paper, claims, figures), report.json (all numbers, for programs), figures/*.png and *.pdf.  No simulation is run and
 no network; nothing of a run is changed.
 """
+
+
+def packages() -> dict[str, ModuleType]:
+    """Those of all studies that have a page: analysis/STUDY."""
+    return {
+        name: importlib.import_module(f"analysis.{name}")
+        for name in sorted(studies.NAMES)
+        if importlib.util.find_spec(f"analysis.{name}")
+    }
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -76,9 +76,8 @@ def parser(measures: bool) -> argparse.ArgumentParser:
         if measures
         else "Measure finished runs into records, and make a study's page of records: its numbers beside the paper's.",
     )
-    found.add_argument(
-        "study", metavar="STUDY", choices=sorted(STUDIES), help=" | ".join(sorted(STUDIES))
-    )
+    names = list(packages())
+    found.add_argument("study", metavar="STUDY", choices=names, help=" | ".join(names))
     kinds = "run directory, sweep, or folder of runs" + ("" if measures else "; or a record")
     found.add_argument("runs", metavar="RUN", nargs="+", type=Path, help=kinds)
     where = (
@@ -96,21 +95,20 @@ def measured(options: argparse.Namespace) -> int:
         if not run.is_dir():
             raise BadInput(f"{run}: a record already; give a run directory")
         path = run / record.NAME if options.out is None else options.out / f"{run.name}.h5"
-        print(measure(STUDIES[options.study], run, path))
+        print(measure(packages()[options.study], run, path))
     return 0
 
 
 def drawn(options: argparse.Namespace) -> int:
     """Pictures of predictions, or a page."""
-    if options.study in PICTURES and all(
-        is_prediction(path) and not record.is_record(path) for path in options.runs
-    ):
+    study, found = packages()[options.study], []
+    draw = page.part(study, "draw_file")
+    if draw and all(is_prediction(path) and not record.is_record(path) for path in options.runs):
         for path in options.runs:
-            print(*PICTURES[options.study].draw(path, options.out), sep="\n")
+            print(*draw(path, options.out), sep="\n")
         return 0
     if options.out is None and (len(options.runs) > 1 or record.is_record(options.runs[0])):
         raise BadInput("several runs, or records, need --out DIR, the folder for their page")
-    study, found = STUDIES[options.study], []
     for source in systems(options.runs):
         path = measure(study, source, source / record.NAME) if source.is_dir() else source
         found.append(record.read(path, {study.NAME: study.Numbers}))

@@ -58,7 +58,9 @@ class Page:
 
 
 class Study(Protocol):
-    """What a study's package has; records are those of one page, one a system (record.gathered)."""
+    """What a study's package has; records are those of one page, one a system (record.gathered).
+    What OPTIONAL lists may be left out.
+    """
 
     NAME: str  # "nucleation"
     TITLE: str  # "Nucleation in the long-range Ising model"
@@ -77,6 +79,23 @@ class Study(Protocol):
     def findings(self, records: list[Record], claims: list[Claim]) -> list[str]: ...
     def tables(self, records: list[Record]) -> dict[str, list[dict]]: ...
     def left_out(self, record: Record) -> list[str]: ...  # files that could not be used
+    def draw_file(self, path: Path, out: Path | None) -> list[Path]: ...  # of one, beside it
+
+
+OPTIONAL = {
+    "FIRST": (),
+    "HOW_JUDGED": 'The rule in the column "agrees if" decides, and nothing else: yes if 2 errors to both sides of our number '
+    "satisfy it, no if 2 errors to both sides violate it, else undecided.",
+    "between": lambda records: [],
+    "tables": lambda records: {},
+    "left_out": lambda record: [],
+    "draw_file": None,
+}
+
+
+def part(study: ModuleType, name: str):
+    """A part of a study's package that it need not have."""
+    return getattr(study, name, OPTIONAL[name])
 
 
 def make(study: ModuleType, records: list[Record], out: Path, progress: Callable) -> Path:
@@ -97,16 +116,16 @@ def make(study: ModuleType, records: list[Record], out: Path, progress: Callable
         # folds and networks of one data set are counted once, in the record that has them all
         others = [r for r in group[1:] if r.origin.data != first.origin.data]
         claims += claims_of.pooled([study.claims(r) for r in (first, *others)])
-    claims += study.between(shown)
+    claims += part(study, "between")(shown)
     page = Page(
         study.sentence(shown),
         study.findings(shown, claims)[:FINDINGS],
         claims,
         pictures,
-        study.tables(shown),
+        part(study, "tables")(shown),
         [
             *superseded(groups),
-            *(f"{r.origin.run}: {line}" for r in shown for line in study.left_out(r)),
+            *(f"{r.origin.run}: {line}" for r in shown for line in part(study, "left_out")(r)),
         ],
     )
     for line in page.notes:
@@ -211,7 +230,14 @@ def markdown(study: ModuleType, page: Page) -> str:
     lines += claims_text(study, page)
     rest = [(p.file, p.caption) for p in page.pictures if p is not top]
     lines += ["## Figures", "", *pictures_of(rest)] if rest else []
-    lines += ["## How it is judged", "", study.HOW_JUDGED, "## Definitions", "", study.DEFINITIONS]
+    lines += [
+        "## How it is judged",
+        "",
+        part(study, "HOW_JUDGED"),
+        "## Definitions",
+        "",
+        study.DEFINITIONS,
+    ]
     if page.notes:
         lines += ["## Notes", "", *(f"- {line}" for line in page.notes), ""]
     return "\n".join([*lines, "Long tables: report.json.", ""])
@@ -219,7 +245,7 @@ def markdown(study: ModuleType, page: Page) -> str:
 
 def first_picture(study: ModuleType, pictures: list[Picture]) -> Picture | None:
     return next(
-        (p for begin in study.FIRST for p in pictures if begin in p.file),
+        (p for begin in part(study, "FIRST") for p in pictures if begin in p.file),
         pictures[0] if pictures else None,
     )
 

@@ -10,16 +10,18 @@ import h5py
 import numpy as np
 
 from jobs import UserError, provenance, shards
-from jobs.config import digest, flat
+from jobs.config import digest, telling
 from jobs.progress import Progress
 from jobs.rundir import System
 
 SECTIONS = ("study", "seed", "system", "generate")  # of a config, that decide a data set
 
 
-def survey(system: System, progress: Progress) -> tuple[str, set[str]]:
-    """A digest of all shards and of what decides the data set, and the revisions of the code that
-    made the shards.
+def survey(
+    system: System, progress: Progress, sections: tuple[str, ...] = SECTIONS
+) -> tuple[str, set[str]]:
+    """A digest of all shards and of the `sections` of a config that decide the data set, and the
+    revisions of the code that made the shards.
     """
     labels, revisions = [], set()
     for unit in range(system.config.generate.units):
@@ -30,9 +32,7 @@ def survey(system: System, progress: Progress) -> tuple[str, set[str]]:
         progress.say(
             f"warning: {system.folder}: units come from different revisions of the code: {', '.join(sorted(revisions))}"
         )
-    wanted = sorted(
-        item for item in flat(system.config).items() if item[0].split(".")[0] in SECTIONS
-    )
+    wanted = sorted(telling(system.config, sections).items())
     return hashlib.sha256(" ".join([*labels, str(wanted)]).encode()).hexdigest(), revisions
 
 

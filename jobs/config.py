@@ -66,7 +66,7 @@ def value(default=PydanticUndefined, *, unit, about, neutral=PydanticUndefined, 
     in pydantic.Field.
 
     neutral: of a key that came later, the value with which all is as it was before that key: it
-    leaves the digest of a config alone, so that what an earlier version made goes on.
+    leaves all digests alone (`telling`), so that what an earlier version made goes on.
     """
     extra = {"unit": unit} | ({} if neutral is PydanticUndefined else {"neutral": neutral})
     return pydantic.Field(default, description=about, json_schema_extra=extra, **limits)
@@ -404,18 +404,22 @@ def flat(config: Section, prefix: str = "") -> dict[str, object]:
     return found
 
 
-def digest(config: Section) -> str:
-    """What a unit's content depends on: everything but the number of units and what later stages do
-    with them.
+def telling(config: Section, sections: Container[str]) -> dict[str, object]:
+    """`flat` of these sections, without keys at their neutral values (`value`): all digests are of
+    it, so that what an earlier version made goes on.
     """
-    keys = {
-        k: v
-        for k, v in flat(config).items()
-        if k.split(".")[0] in ("study", "seed", "system", "generate")
-    }
-    keys.pop("generate.units", None)
+    keys = {k: v for k, v in flat(config).items() if k.split(".")[0] in sections}
     for path, item in list(keys.items()):
         field = _field(type(config), path.split("."))
         if field is not None and (field.json_schema_extra or {}).get("neutral", ...) == item:
             del keys[path]
+    return keys
+
+
+def digest(config: Section) -> str:
+    """What a unit's content depends on: everything but the number of units and what later stages do
+    with them.
+    """
+    keys = telling(config, ("study", "seed", "system", "generate"))
+    keys.pop("generate.units", None)
     return hashlib.sha256(json.dumps(keys, sort_keys=True).encode()).hexdigest()

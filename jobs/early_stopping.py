@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from torch import nn, optim
 
-from jobs import checkpoint, distributed, shards, signals
+from jobs import checkpoint, epochs, shards
 from jobs.shards import Data
-from jobs.training import Report, write_metrics
+from jobs.training import Report
 
 
 class EarlyStopped:
@@ -109,46 +109,19 @@ class EarlyStopped:
         """Train on from folder's checkpoint, if there is one; the best epoch's weights are in the
         network then.
 
-        finished(say): whether folder's test.h5 is sound.  False: another process has made it
-        meanwhile.  Where several ranks train it, all call this; the first one reads and writes the
-        files.
+        As jobs.epochs.to_the_end.
         """
-        say = lambda line: report("say", line)  # noqa: E731
-        writes = distributed.rank() == 0
-        state = distributed.of_the_first(
-            lambda: checkpoint.load(folder / "checkpoint.pt", say, **belongs)
-        )
-        if state is not None:
-            self.restore(state)
-        while not self.ended:
-            if distributed.of_the_first(lambda: (folder / "test.h5").exists() and finished(say)):
-                return False
-            self.epoch(report)
-            if writes:
-                checkpoint.save(folder / "checkpoint.pt", {**self.state(), **belongs})
-                write_metrics(folder / "metrics.csv", self.columns, self.history)
-                report("epoch", (self.share, self.line))
-            if not self.ended and distributed.asked_to_stop():
-                raise signals.Stopped(f"{folder.name} after epoch {self.epochs}")
+        if not epochs.to_the_end(self, folder, belongs, finished, report):
+            return False
         self.network.load_state_dict(self.best)
-        if writes:
-            checkpoint.save(
-                folder / "checkpoint.pt", {"finished": True, **self.record(), **belongs}
-            )
         return True
 
     def write_test(self, folder: Path, data: dict[str, Data], attributes: dict) -> None:
         """test.h5, by which a training is finished: data, the history, and attributes."""
-        history = {  # metrics.csv has the seconds: they are no result
-            f"history/{what}": Data(
-                np.array([line[i] for line in self.history]), "", "epoch", what.replace("_", " ")
-            )
-            for i, what in enumerate(self.columns[:-1])
-        }
         own = {
             "epochs": self.epochs,
             "best_epoch": self.best_epoch,
             "seconds": sum(line[-1] for line in self.history),
         }
-        shards.write(folder / "test.h5", {**data, **history}, {**attributes, **own})
+        shards.write(folder / "test.h5", {**data, **epochs.history_of(self)}, {**attributes, **own})
         checkpoint.previous(folder / "checkpoint.pt").unlink(missing_ok=True)

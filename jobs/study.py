@@ -3,7 +3,7 @@
 A study is a package jobs/NAME. Its __init__ holds STUDY, a Study, and imports nothing heavy; its
 config is a module `config`, and each of its stages a module of the stage's name with the functions
 of Generate, Collect, Train or Last below. A new study is such a package and a line in NAMES
-(CONTRIBUTING.md has one worked out).
+(CONTRIBUTING.md says how to add one).
 """
 
 import importlib
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from jobs.config import Section
+from jobs.shards import Data
 
 NAMES = ("nucleation", "segregation", "flocking", "coarsening")
 
@@ -96,9 +97,10 @@ def models() -> dict[str, type[Section]]:
 
 
 class Generate(Protocol):
-    """jobs/generating.py calls them.  simulate yields (unit, its datasets) one by one, and tells
-    report(done) how many units' worth of work is done; announce, which a study need not have, says
-    sizes.
+    """jobs/generating.py calls them, in one process: cores are those that the model's own kernels
+    use, ranks and array tasks share the units.  simulate yields (unit, {name: Data}) one by one,
+    and tells report(done) how many units' worth of work is done; announce, which a study need not
+    have, says sizes.
     """
 
     def build(self, config: Any, device: Any) -> Any: ...
@@ -106,7 +108,7 @@ class Generate(Protocol):
     def batch(self, config: Any, device: Any) -> int: ...
     def simulate(
         self, model: Any, config: Any, units: Sequence[int], report: Callable[[float], None]
-    ) -> Iterator[tuple[int, dict[str, Any]]]: ...
+    ) -> Iterator[tuple[int, dict[str, Data]]]: ...
 
 
 class Collect(Protocol):
@@ -116,12 +118,13 @@ class Collect(Protocol):
 
 
 class Train(Protocol):
-    """jobs/training.py calls them: check raises UserError for data that cannot be used; finished
-    says whether a network is trained; fit trains one and returns a line about it.
+    """jobs/training.py calls them: check raises UserError for data that cannot be used; belonging
+    is what a trained network's files must say that they were made from (training.made_of); fit
+    trains one and returns a line about it.
     """
 
     def check(self, system: Any) -> None: ...
-    def finished(self, system: Any, network_name: str, say: Callable[[str], None]) -> bool: ...
+    def belonging(self, system: Any) -> dict[str, str]: ...
     def fit(self, system: Any, network_name: str, device: str, report: Any) -> str: ...
 
 

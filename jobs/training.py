@@ -10,15 +10,17 @@ the study's networks can be (Study.together).
 import contextlib
 import csv
 import ctypes
+import hashlib
 import importlib
 import io
+import json
 import multiprocessing
 import os
 import signal
 import threading
 import traceback
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -28,12 +30,12 @@ from types import ModuleType
 import numpy as np
 
 from jobs import UserError, distributed, shards, signals
-from jobs.config import digest
+from jobs.config import digest, telling
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.study import Study
 from jobs.units import Rank
-from kernels.device import available_cores
+from kernels.device import available_cores, cpu_model
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 GPU_MEMORY = (
@@ -171,7 +173,7 @@ def unfinished(stage: ModuleType, units: list[Unit], say: Callable[[str], None])
     """The units that are not trained yet."""
     missing = []
     for unit in units:
-        if stage.finished(unit.system, unit.name, say):
+        if finished(stage, unit.system, unit.name, say):
             note(unit, None)  # it may have failed before, and another process brought it home
         else:
             missing.append(unit)
@@ -378,19 +380,21 @@ def epoch_seed(seed: int, stream: int, network_name: str, epoch: int) -> int:
     return int(np.random.Generator(bits).integers(2**63))
 
 
-def check_dataset(system: System) -> None:
+def check_dataset(system: System, names: Iterable[str] = ()) -> dict[str, np.ndarray]:
     """UserError unless the system's dataset.h5 is there, sound, and of this very system, and the
     fields beside it are sound: nobody looks at them again, and a network would learn the damage.
+    Returns its arrays, `names` among them.
     """
     path, study = system.folder / "dataset.h5", system.config.study
     try:
-        attributes = shards.read(path)[1]
+        arrays, attributes = shards.read(path)
     except FileNotFoundError:
         raise UserError(f"{path} is not there: run generate and collect first") from None
     except shards.BadFileError as error:
         raise UserError(f"{path}: {error}; run collect again") from None
-    if attributes.get("study") != study:
-        raise UserError(f"{path}: not a {study} data set (study = {attributes.get('study')})")
+    if attributes.get("study") != study or not set(names) <= set(arrays):
+        held = f"study = {attributes.get('study')}, it holds {', '.join(sorted(arrays)[:5])}"
+        raise UserError(f"{path}: not a {study} data set ({held})")
     if attributes.get("config_digest") != digest(system.config):
         raise UserError(
             f"{path}: made with another config than {system.folder / 'config.yaml'}; run collect again"
@@ -400,6 +404,40 @@ def check_dataset(system: System) -> None:
             shards.check_large(fields)
         except shards.BadFileError as error:
             raise UserError(f"{fields}: {error}; run collect again") from None
+    return arrays
+
+
+def made_of(
+    system: System, recipe: int, lists: tuple[str, ...], data: dict[str, str]
+) -> dict[str, str]:
+    """What the files of a trained network must say that they were made from.
+
+    recipe: raised when an architecture or the way of training changes: what was trained before is
+    then set aside.  lists: keys that say which networks there are, not what one of them is.  data:
+    digests of what it learns from.
+    """
+    config = system.config
+    keys = {k: v for k, v in telling(config, ("train",)).items() if k not in lists}
+    if recipe:
+        keys["recipe"] = recipe
+    text = digest(config) + json.dumps(keys, sort_keys=True)
+    return {"train_digest": hashlib.sha256(text.encode()).hexdigest(), **data}
+
+
+def finished(
+    stage: ModuleType, system: System, network_name: str, say: Callable[[str], None]
+) -> bool:
+    """Whether test.h5 of a network is there, sound, and of the present data and settings, as
+    stage.belonging(system) says.  Another one is moved aside.
+    """
+    return sound(system.training(network_name) / "test.h5", stage.belonging(system), say)
+
+
+def device_name(device: str) -> str:
+    """The product's name of a device of torch."""
+    import torch
+
+    return cpu_model() if device == "cpu" else torch.cuda.get_device_name(device)
 
 
 def sound(path: Path, belongs: dict[str, str], say: Callable[[str], None]) -> bool:

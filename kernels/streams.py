@@ -7,9 +7,11 @@ result, so never reuse one.
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from kernels.arguments import seed_of
 
-__all__ = ["STREAMS", "Draws", "seed_words"]
+__all__ = ["STREAMS", "Draws", "generator", "seed_words"]
 
 STREAMS = {
     "evolve": 0,  # ising: trajectories asked for by hand
@@ -36,6 +38,15 @@ def seed_words(seed: int) -> dict[str, int]:
     """
     seed = seed_of(seed)
     return {"seed_low": seed & 0xFFFFFFFF, "seed_high": seed >> 32}
+
+
+def generator(seed: int, stream: str | int, number: int = 0) -> np.random.Generator:
+    """NumPy's own, of a seed, a stream (its name in STREAMS) and a number below 2^32 such as a
+    unit's.  ValueError for another seed.
+    """
+    of_stream = STREAMS[stream] if isinstance(stream, str) else stream
+    key = np.array([seed_of(seed), of_stream << 32 | number], np.uint64)
+    return np.random.Generator(np.random.Philox(key=key))
 
 
 @dataclass(frozen=True)

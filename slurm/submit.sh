@@ -66,12 +66,14 @@ submit() {   # STAGE [sbatch options]: after the one before it
 }
 cores=(${PARTITION:+--partition="$PARTITION"})
 gpu=(${GPU_PARTITION:+--partition="$GPU_PARTITION"} ${GPU:+$GPU})
-last=predict
-[ "$study" = coarsening ] && last=rollout
 submit generate "$(array "$units" "$GENERATE_TASKS")" "${gpu[@]}"
 submit collect "${cores[@]}"
-submit train "$(array "$networks" "$TRAIN_TASKS")" "${gpu[@]}"
-submit "$last" "${gpu[@]}"
+if [ "$networks" -gt 0 ]; then   # of a study that learns
+  submit train "$(array "$networks" "$TRAIN_TASKS")" "${gpu[@]}"
+  for last in predict rollout; do
+    [ ! -e "$here/${study}_$last.sh" ] || submit "$last" "${gpu[@]}"
+  done
+fi
 submit analysis "${cores[@]}"
 [ -n "$dry" ] || printf '%s\n' "${chain[@]}"
 [ -n "$dry" ] || echo "how far it is: $PYTHON -m jobs status $run    figures then: $run/report.md"

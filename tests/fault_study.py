@@ -24,6 +24,7 @@ from pathlib import Path
 import h5py
 
 from jobs import shards, signals
+from jobs.study import of
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = {
@@ -61,8 +62,9 @@ rollout:
   costs: {frames: 2, repeats: 1}
 """,
 }
-STAGES = {study: ("generate", "collect", "train", "predict") for study in CONFIGS} | {
-    "coarsening": ("generate", "collect", "train", "rollout")
+STAGES = {
+    study: tuple(stage for stage in of(study).stages if stage not in of(study).apart)
+    for study in CONFIGS
 }
 
 EARLIEST = 0.3  # seconds: before, Python itself may be starting, and it dies of the signal

@@ -12,7 +12,7 @@ from jobs import UserError, config, yaml12
 from jobs.coarsening.config import Coarsening
 from jobs.flocking.config import Flocking
 from jobs.nucleation import generate as nucleation_generate
-from jobs.nucleation.config import Nucleation
+from jobs.nucleation.config import Nucleation, System
 from jobs.options import parsed
 from jobs.segregation.config import Segregation
 from kernels.device import select
@@ -507,3 +507,26 @@ def test_a_long_sweep_is_read_in_seconds():
 def test_more_units_than_a_run_can_have_are_refused(model, generate, key):
     with pytest.raises(UserError, match=rf"^x: generate\.{key} = .* at most 100000 are one run$"):
         config.systems({"generate": generate}, model, "x")
+
+
+def test_a_key_that_came_later_changes_no_digest_at_its_neutral_value():
+    """Of units, data sets and networks alike."""
+
+    class Later(System):
+        colour: str = config.value("grey", unit="", about="of the spins", neutral="grey")
+
+    class WithIt(Nucleation):
+        system: Later = config.value(default_factory=Later, unit="", about="as before")
+
+    def of(model, **system):
+        return model.model_validate(
+            yaml12.load(Path("jobs/nucleation/demo.yaml").read_text())
+            | {"study": "nucleation"}
+            | {"system": {"size": 12, "field": 0.5, **system}}
+        )
+
+    sections = ("system", "train")
+    before, neutral, other = of(Nucleation), of(WithIt), of(WithIt, colour="red")
+    assert config.digest(before) == config.digest(neutral) != config.digest(other)
+    assert config.telling(before, sections) == config.telling(neutral, sections)
+    assert config.telling(other, sections)["system.colour"] == "red"

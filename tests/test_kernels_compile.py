@@ -70,12 +70,12 @@ SYSTEMS = {
         dict(SIZE=32, REAL="double", ORDER=1, ADAPTIVE=0, DEGREE=4),
     ],
     "active_ising.cu": [
-        {**Layout(size, particles, counter_bits, H200).defines, "CONTINUOUS": continuous}
+        Layout(size, particles, counter_bits, continuous, H200).defines
         for size, particles, counter_bits, continuous in [
-            (81, 19683, 6, 0),
-            (81, 19683, 6, 1),
-            (81, 52488, 8, 1),
-            (300, 270000, 6, 1),
+            (81, 19683, 6, False),
+            (81, 19683, 6, True),
+            (81, 52488, 8, True),
+            (300, 270000, 6, True),
         ]
     ],
     **{

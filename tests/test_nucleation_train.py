@@ -282,7 +282,7 @@ BAD = {
     ),
     "text": (lambda path: path.write_text("words"), "truncated or not HDF5; run collect again"),
     "flipped": (flipped, "do not match their checksum; run collect again"),
-    "another L": (of_another_length, "configurations of L = 12, and system.size is 8"),
+    "another L": (of_another_length, "made with another config than"),
     "another study": (of_another_study, "not a nucleation data set (study = flocking, it holds "),
     "another config": (of_another_config, "made with another config than"),
     "test.h5": (of_a_network, "not a nucleation data set (study = nucleation, it holds "),

@@ -10,20 +10,25 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
+import analysis
 import jobs
+from analysis.__main__ import main as draw
 from jobs import study as studies
 from jobs.study import Collect, Generate, Last, Train
 
 
 @pytest.fixture
 def xy(monkeypatch):
-    """tests/example_study/xy as jobs.xy, registered."""
-    monkeypatch.setattr(jobs, "__path__", [*jobs.__path__, str(ROOT / "tests/example_study")])
+    """tests/example_study's packages as jobs.xy and analysis.xy, registered."""
+    for package in (jobs, analysis):
+        folder = ROOT / "tests/example_study" / package.__name__
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
     monkeypatch.setattr(studies, "NAMES", (*studies.NAMES, "xy"))
     yield
-    for name in [name for name in sys.modules if name == "jobs.xy" or name.startswith("jobs.xy.")]:
+    for name in [name for name in sys.modules if name.split(".")[1:2] == ["xy"]]:
         del sys.modules[name]
-    vars(jobs).pop("xy", None)
+    for package in (jobs, analysis):
+        vars(package).pop("xy", None)
 
 
 def parameters(function) -> list[str]:
@@ -55,7 +60,13 @@ def test_no_shared_module_names_a_study():
         if path.name != "study.py" and f"jobs.{name}" in path.read_text()
     ]
     assert not named
-    assert not any(name in (ROOT / "slurm/body.sh").read_text() for name in studies.NAMES)
+    assert not any(
+        name in line
+        for script in ("body.sh", "submit.sh", "site.sh")
+        for line in (ROOT / "slurm" / script).read_text().splitlines()
+        for name in studies.NAMES
+        if not line.startswith("#")
+    )
 
 
 def test_a_study_of_ones_own(xy, quench, tmp_path):
@@ -76,6 +87,13 @@ def test_a_study_of_ones_own(xy, quench, tmp_path):
     lines = quench("status", run)[1]
     assert any("2 of 2 done, dataset.h5 is there" in line for line in lines)
     assert quench("plan", "xy", config)[1] == ["2 0"]
+    assert draw(["xy", str(run)]) == 0
+    text = (run / "report.md").read_text()
+    assert "8 quenches of the XY model" in text
+    assert "figures/vortices.png" in text
+    assert (run / "figures/vortices.pdf").exists()
+    assert draw(["xy", str(run / "record.h5"), "--out", str(tmp_path / "page")]) == 0
+    assert (tmp_path / "page/report.md").read_text() == text
     code, lines = quench("xy", "all", config, "--run", run, "--set", "system.size=2")
     assert code == 2
     assert "system.size = 2: expected a whole number at least 4" in lines[-1]

@@ -12,6 +12,7 @@ from analysis.coarsening import (
 )
 from analysis.coarsening.claims import claims
 from analysis.coarsening.definitions import DEFINITIONS, HOW_JUDGED
+from analysis.coarsening.figures_large_box import draw as draw_file
 from analysis.coarsening.findings import between, findings, sentence
 from analysis.coarsening.measure import Numbers, measure
 from analysis.coarsening.tables import tables
@@ -30,6 +31,7 @@ __all__ = [
     "Numbers",
     "between",
     "claims",
+    "draw_file",
     "findings",
     "left_out",
     "measure",

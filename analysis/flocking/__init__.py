@@ -17,6 +17,7 @@ from analysis.flocking.claims import claims
 from analysis.flocking.definitions import DEFINITIONS, HOW_JUDGED
 from analysis.flocking.findings import findings, sentence
 from analysis.flocking.measure import Numbers, measure
+from analysis.flocking.prediction import draw as draw_file
 from analysis.flocking.tables import tables
 from analysis.page import Picture
 from analysis.record import Record
@@ -64,6 +65,7 @@ __all__ = [
     "Numbers",
     "between",
     "claims",
+    "draw_file",
     "findings",
     "left_out",
     "measure",

@@ -16,6 +16,7 @@ from analysis.nucleation.claims import between_systems, of_record
 from analysis.nucleation.definitions import DEFINITIONS, HOW_JUDGED
 from analysis.nucleation.findings import findings, sentence
 from analysis.nucleation.measure import NAME, Numbers, measure
+from analysis.nucleation.prediction import draw as draw_file
 from analysis.nucleation.tables import tables as tables_of
 from analysis.page import Picture
 from analysis.record import Record
@@ -31,6 +32,7 @@ __all__ = [
     "Numbers",
     "between",
     "claims",
+    "draw_file",
     "findings",
     "left_out",
     "measure",

@@ -19,6 +19,7 @@ from analysis.segregation.claims import all_claims as claims
 from analysis.segregation.definitions import DEFINITIONS, HOW_JUDGED
 from analysis.segregation.findings import findings, left_out, sentence
 from analysis.segregation.measure import Numbers, measure
+from analysis.segregation.prediction import draw as draw_file
 from analysis.segregation.tables import tables
 from analysis.sheet import Sheet, sheets
 
@@ -47,6 +48,7 @@ __all__ = [
     "Numbers",
     "between",
     "claims",
+    "draw_file",
     "findings",
     "left_out",
     "measure",

@@ -5,35 +5,26 @@ An epoch's order and turns are a function of (seed, network, epoch), so a traini
 goes on, from the last epoch's checkpoint, exactly as if it had not been.
 """
 
-import hashlib
-import json
-from collections.abc import Callable
+import functools
+import sys
 
 import numpy as np
 import torch
 
-from jobs import UserError, distributed, provenance, shards, training
+from jobs import UserError, distributed, provenance, shards
 from jobs.coarsening import fields
 from jobs.coarsening.epochs import Training, baselines, epoch_seed
 from jobs.coarsening.networks import build, parsed
-from jobs.config import digest, flat
+from jobs.config import digest
 from jobs.rundir import System
 from jobs.shards import Data
-from jobs.training import Report
+from jobs.training import Report, check_dataset, finished, made_of
 from kernels.device import select
 
 # to be raised when the network or the way of training changes: what was trained before is then set
 # aside
 RECIPE = 0
-
-
-def train_digest(config) -> str:
-    """What a trained network depends on beside the data set and its own name."""
-    lists = ("train.models", "train.seeds")
-    keys = {k: v for k, v in flat(config).items() if k.startswith("train.") and k not in lists}
-    if RECIPE:
-        keys["recipe"] = RECIPE
-    return hashlib.sha256((digest(config) + json.dumps(keys, sort_keys=True)).encode()).hexdigest()
+LISTS = ("train.models", "train.seeds")  # which networks there are, not what one of them is
 
 
 def check(system: System) -> None:
@@ -55,22 +46,13 @@ def check_data(system: System) -> None:
     """
     if problem := system.config.untrainable():
         raise UserError(problem)
-    training.check_dataset(system)
+    check_dataset(system)
 
 
 def belonging(system: System) -> dict[str, str]:
     """What the files of a trained network must say that they were made from."""
-    return {
-        "train_digest": train_digest(system.config),
-        "dataset_digest": shards.check(system.folder / "dataset.h5"),
-    }
-
-
-def finished(system: System, network_name: str, say: Callable[[str], None]) -> bool:
-    """Whether test.h5 of a network is there, sound, and of the present data set and settings.
-    Another one is moved aside.
-    """
-    return training.sound(system.training(network_name) / "test.h5", belonging(system), say)
+    data = {"dataset_digest": shards.check(system.folder / "dataset.h5")}
+    return made_of(system, RECIPE, LISTS, data)
 
 
 def fit(system: System, network_name: str, device: str, report: Report) -> str:
@@ -90,7 +72,8 @@ def fit(system: System, network_name: str, device: str, report: Report) -> str:
             "say",
             f"{run.backpropagation.memory / 2**30:.2g} GiB of memory for {run.together} sequences at a time",
         )
-    if not run.to_the_end(folder, belongs, lambda say: finished(system, network_name, say), report):
+    ready = functools.partial(finished, sys.modules[__name__], system, network_name)
+    if not run.to_the_end(folder, belongs, ready, report):
         return "trained by another process meanwhile"
     loss, drift = run.errors(sets["test"].all)
     if distributed.rank():

@@ -4,7 +4,7 @@ field on.
 
 from collections.abc import Callable
 
-from jobs import UserError, checkpoint
+from jobs import UserError, checkpoint, training
 from jobs.coarsening import train
 from jobs.coarsening.networks import Parameters, build
 from jobs.rundir import System
@@ -14,7 +14,7 @@ from kernels.conv_gru import ConvGRU
 def names(system: System, say: Callable[[str], None] = lambda line: None) -> list[str]:
     """Of the networks that are trained, in order, such as staggered/seed-0."""
     there = sorted("/".join(path.parts[-3:-1]) for path in system.training("").glob("*/*/test.h5"))
-    return [name for name in there if train.finished(system, name, say)]
+    return [name for name in there if training.finished(train, system, name, say)]
 
 
 def load(

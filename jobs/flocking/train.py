@@ -7,9 +7,7 @@ had not been.
 """
 
 import functools
-import hashlib
-import json
-from collections.abc import Callable
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,20 +16,24 @@ import torch
 from torch import Tensor
 
 from jobs import UserError, provenance, shards
-from jobs.config import digest, flat
+from jobs.config import digest
 from jobs.flocking import networks
 from jobs.flocking.config import Flocking
 from jobs.flocking.epochs import Training, epoch_seed, packed, parsed, scores_of
 from jobs.flocking.phases import PHASES
 from jobs.rundir import System
 from jobs.shards import Data
-from jobs.training import Report, sound
-from kernels.device import cpu_model
+from jobs.training import Report, device_name, finished, made_of
 from kernels.streams import STREAMS
 
 # to be raised when an architecture or the way of training changes: what was trained before is then
 # set aside
 RECIPE = 0
+LISTS = (
+    "train.sets",
+    "train.regularization",
+    "train.seeds",
+)  # which networks there are, not what one of them is
 DEAL = (
     0,
     1,
@@ -40,15 +42,6 @@ DEAL = (
     0,
 )  # of every five replicas three train, one stops the training, one tests: 60/20/20
 PARTS = ("training", "validation", "test")
-
-
-def train_digest(config: Flocking) -> str:
-    """What a trained network depends on beside the data set, its phases and its own name."""
-    lists = ("train.sets", "train.regularization", "train.seeds")
-    keys = {k: v for k, v in flat(config).items() if k.startswith("train.") and k not in lists}
-    if RECIPE:
-        keys["recipe"] = RECIPE
-    return hashlib.sha256((digest(config) + json.dumps(keys, sort_keys=True)).encode()).hexdigest()
 
 
 # ---- the data
@@ -180,18 +173,9 @@ def split(data: Dataset, which: str, seed: int, config: Flocking) -> list[np.nda
 
 def belonging(system: System) -> dict[str, str]:
     """What the files of a trained network must say that they were made from."""
-    found = dataset_of(system).digests
-    return {
-        "train_digest": train_digest(system.config),
-        **{name: found[name] for name in ("dataset_digest", "phases_digest")},
-    }
-
-
-def finished(system: System, network_name: str, say: Callable[[str], None]) -> bool:
-    """Whether test.h5 of a network is there, sound, and of the present data, phases and settings.
-    Another one is moved aside.
-    """
-    return sound(system.training(network_name) / "test.h5", belonging(system), say)
+    digests = dataset_of(system).digests
+    data = {k: digests[k] for k in ("dataset_digest", "phases_digest")}
+    return made_of(system, RECIPE, LISTS, data)
 
 
 def fit(system: System, network_name: str, device: str, report: Report) -> str:
@@ -205,7 +189,8 @@ def fit(system: System, network_name: str, device: str, report: Report) -> str:
     torch.manual_seed(epoch_seed(config, network_name, 0))
     network = networks.PhaseNetwork(config.system.size)
     run = Training(config, network_name, network, data, training, validation, device)
-    if not run.to_the_end(folder, belongs, lambda say: finished(system, network_name, say), report):
+    ready = functools.partial(finished, sys.modules[__name__], system, network_name)
+    if not run.to_the_end(folder, belongs, ready, report):
         return "trained by another process meanwhile"
     probabilities = torch.softmax(
         scores_of(network, run.maps, torch.from_numpy(test).to(device)), 1
@@ -230,9 +215,7 @@ def fit(system: System, network_name: str, device: str, report: Report) -> str:
         ),
     }
     attributes = {
-        **provenance.block(
-            config, torch.cuda.get_device_name(device) if device != "cpu" else cpu_model()
-        ),
+        **provenance.block(config, device_name(device)),
         **belongs,
         "config_digest": digest(config),
         "study": "flocking",

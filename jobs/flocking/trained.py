@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jobs import predicting
+from jobs import predicting, training
 from jobs.flocking import epochs, train
 from jobs.flocking.networks import PhaseNetwork
 from jobs.rundir import System
@@ -25,7 +25,7 @@ def trained(system: System, sets: list[str] | None, say: Callable[[str], None]) 
     there = sorted(
         (name for name in found if sets is None or found[name][0] in sets), key=found.get
     )
-    return [name for name in there if train.finished(system, name, say)]
+    return [name for name in there if training.finished(train, system, name, say)]
 
 
 def network_of(

@@ -4,13 +4,10 @@ cluster.
 Balancing and centring follow section II.B of the paper, with the authors' number of bins, 33.
 """
 
-import hashlib
-from pathlib import Path
-
 import numpy as np
 
-from jobs import UserError, provenance, shards
-from jobs.config import digest, flat
+from jobs import UserError, collecting, shards
+from jobs.config import digest
 from jobs.nucleation.config import Nucleation
 from jobs.nucleation.generate import build
 from jobs.progress import Progress
@@ -29,61 +26,25 @@ def run(system: System, device, progress: Progress) -> None:
     Raises UserError where bins stay empty, so that balancing would leave nothing.
     """
     target, config = system.folder / "dataset.h5", system.config
-    parts, labels, revisions = [], [], set()
-    for unit in range(config.generate.units):
-        arrays, attributes = shards.read(
-            system.shard(unit), config_digest=digest(config), unit_index=unit
-        )
-        parts.append(
-            reduce(
-                arrays, unit, config, keep=max(0, KEPT_HISTORIES - unit * config.generate.events)
-            )
-        )
-        labels.append(attributes["content_digest"])
-        revisions.add(str(attributes["git_revision"]))
-    sections = ("study", "seed", "system", "generate", "collect")
-    wanted = sorted(item for item in flat(config).items() if item[0].split(".")[0] in sections)
-    made_from = hashlib.sha256(" ".join([*labels, str(wanted)]).encode()).hexdigest()
-    if len(revisions) > 1:
-        progress.say(
-            f"warning: {system.folder}: units come from different revisions of the code: {', '.join(sorted(revisions))}"
-        )
-    try:
-        shards.check(target, made_from=made_from)
+    made_from, revisions = collecting.survey(system, progress, (*collecting.SECTIONS, "collect"))
+    if collecting.present([(target, shards.check)], made_from, progress):
         progress.say(f"{target}: made from the same units before, kept")
         return
-    except FileNotFoundError:
-        pass
-    except shards.BadFileError as error:
-        if not made_by_us(target):
-            progress.say(f"{target}: {error}; moved aside to {shards.set_aside(target).name}")
+    parts = []
+    for unit in range(config.generate.units):
+        arrays, _ = shards.read(system.shard(unit), config_digest=digest(config), unit_index=unit)
+        keep = max(0, KEPT_HISTORIES - unit * config.generate.events)
+        parts.append(reduce(arrays, unit, config, keep))
     raw = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     chosen = balance(
         raw["nucleated"], raw["copies"], config.collect.bins, config.seed, f"{system.folder}: "
     )
     data = dataset(raw, chosen, config, device)
-    attributes = {
-        **provenance.block(config, device.name),
-        "config_digest": digest(config),
-        "made_from": made_from,
-        "study": "nucleation",
-        "generate_revisions": " ".join(sorted(revisions)),
-    }
-    shards.write(target, data, attributes)
+    shards.write(target, data, collecting.attributes(system, device, made_from, revisions))
     progress.say(
         f"{target}: {len(chosen)} balanced configurations out of {len(raw['event'])}, "
         f"{len(raw['lifetime'])} events, mean lifetime {raw['lifetime'].mean():.0f} MCS"
     )
-
-
-def made_by_us(path: Path) -> bool:
-    """Whether a data set is whole and of this program, only made from other units: then it is
-    replaced.
-    """
-    try:
-        return shards.read(path)[1].get("study") == "nucleation"
-    except shards.BadFileError:
-        return False
 
 
 def reduce(

@@ -60,7 +60,7 @@ def work(
         )
         return
     data, dataset_digest = train.dataset_of(system)
-    made_from = f"{dataset_digest} {train.train_digest(config)} {config.predict.split} {sorted(found)} {asked.model_dump()}"
+    made_from = f"{dataset_digest} {train.belonging(system)['train_digest']} {config.predict.split} {sorted(found)} {asked.model_dump()}"
     try:
         shards.check(path, made_from=made_from)
         progress.say(f"{path}: made from the same networks before, kept")

@@ -7,17 +7,15 @@ a training that was killed goes on, from the last epoch's checkpoint, exactly as
 """
 
 import functools
-import hashlib
-import json
-from collections.abc import Callable
+import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 import torch
 
-from jobs import UserError, provenance, shards
-from jobs.config import digest, flat
+from jobs import UserError, provenance
+from jobs.config import digest
 from jobs.nucleation import networks
 from jobs.nucleation.config import Nucleation
 from jobs.nucleation.epochs import Inputs, Training, epoch_seed, parsed, predict
@@ -25,21 +23,16 @@ from jobs.nucleation.features import NAMES
 from jobs.nucleation.folds import split
 from jobs.rundir import System
 from jobs.shards import Data
-from jobs.training import Report, sound
-from kernels.device import cpu_model
+from jobs.training import Report, check_dataset, device_name, finished, made_of
 
 # to be raised when an architecture or the way of training changes: what was trained before is then
 # set aside
 RECIPE = 0
-
-
-def train_digest(config: Nucleation) -> str:
-    """What a trained network depends on beside the data set and its own name."""
-    lists = ("train.models", "train.splits", "train.folds")
-    keys = {k: v for k, v in flat(config).items() if k.startswith("train.") and k not in lists}
-    if RECIPE:
-        keys["recipe"] = RECIPE
-    return hashlib.sha256((digest(config) + json.dumps(keys, sort_keys=True)).encode()).hexdigest()
+LISTS = (
+    "train.models",
+    "train.splits",
+    "train.folds",
+)  # which networks there are, not what one of them is
 
 
 # ---- the data
@@ -50,27 +43,7 @@ def check(system: System) -> None:
     enough for the folds.
     """
     path, t = system.folder / "dataset.h5", system.config.train
-    try:
-        arrays, attributes = shards.read(path)
-    except FileNotFoundError:
-        raise UserError(f"{path} is not there: run generate and collect first") from None
-    except shards.BadFileError as error:
-        raise UserError(f"{path}: {error}; run collect again") from None
-    if attributes.get("study") != "nucleation" or not {"spins", "p_nuc", "event", "time"} <= set(
-        arrays
-    ):
-        raise UserError(
-            f"{path}: not a nucleation data set (study = {attributes.get('study')}, it holds {', '.join(sorted(arrays)[:5])})"
-        )
-    size = arrays["spins"].shape[-1]
-    if size != system.config.system.size:
-        raise UserError(
-            f"{path}: configurations of L = {size}, and system.size is {system.config.system.size}"
-        )
-    if attributes.get("config_digest") != digest(system.config):
-        raise UserError(
-            f"{path}: made with another config than {system.folder / 'config.yaml'}; run collect again"
-        )
+    arrays = check_dataset(system, ("spins", "p_nuc", "event", "time"))
     for by in t.splits:
         for fold in range(t.folds):
             try:
@@ -107,17 +80,10 @@ def dataset_of(system: System) -> tuple[dict[str, np.ndarray], str]:
 # ---- one unit
 
 
-def finished(system: System, network_name: str, say: Callable[[str], None]) -> bool:
-    """Whether test.h5 of a unit is there, sound, and of the present data set and settings.  Another
-    one is moved aside.
-    """
-    return sound(
-        system.training(network_name) / "test.h5", belonging(system, dataset_of(system)[1]), say
-    )
-
-
-def belonging(system: System, dataset_digest: str) -> dict[str, str]:
-    return {"train_digest": train_digest(system.config), "dataset_digest": dataset_digest}
+def belonging(system: System) -> dict[str, str]:
+    """What the files of a trained network must say that they were made from."""
+    data = {"dataset_digest": dataset_of(system)[1]}
+    return made_of(system, RECIPE, LISTS, data)
 
 
 def fit(system: System, network_name: str, device: str, report: Report) -> str:
@@ -126,7 +92,7 @@ def fit(system: System, network_name: str, device: str, report: Report) -> str:
     """
     config, folder = system.config, system.training(network_name)
     by, model, fold = parsed(network_name)
-    data, dataset_digest = dataset_of(system)
+    data, _ = dataset_of(system)
     test, validation, training = rows(data["event"], by, fold, config)
     inputs = Inputs(model, data["spins"], config.generate.window - data["time"], device)
     labels = torch.from_numpy(data["p_nuc"]).to(device)
@@ -136,8 +102,9 @@ def fit(system: System, network_name: str, device: str, report: Report) -> str:
         network.standardise(inputs.rows[training].cpu())
     network.to(device)
     run = Training(config, network_name, network, inputs, labels, training, validation)
-    belongs = belonging(system, dataset_digest)
-    if not run.to_the_end(folder, belongs, lambda say: finished(system, network_name, say), report):
+    belongs = belonging(system)
+    ready = functools.partial(finished, sys.modules[__name__], system, network_name)
+    if not run.to_the_end(folder, belongs, ready, report):
         return "trained by another process meanwhile"
     predicted = predict(network, inputs, test)
     columns = {
@@ -153,9 +120,7 @@ def fit(system: System, network_name: str, device: str, report: Report) -> str:
             weights, "", "feature", f"of the standardised features {', '.join(NAMES)}"
         )
     attributes = {
-        **provenance.block(
-            config, torch.cuda.get_device_name(device) if device != "cpu" else cpu_model()
-        ),
+        **provenance.block(config, device_name(device)),
         **belongs,
         "config_digest": digest(config),
         "study": "nucleation",

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import torch
 
-from jobs import predicting, shards
+from jobs import predicting, shards, training
 from jobs.nucleation import epochs, networks, train
 from jobs.rundir import System
 
@@ -25,7 +25,7 @@ def networks_of(
     found = {}
     for folder in system.training(f"{split}/{model}").glob("fold-*"):
         name = f"{split}/{model}/{folder.name}"
-        if train.finished(system, name, say):
+        if training.finished(train, system, name, say):
             found[epochs.parsed(name)[2]] = shards.read(folder / "test.h5")[0]
     return dict(sorted(found.items())[:folds])
 
@@ -37,7 +37,7 @@ def network_of(
     without a sound checkpoint.
     """
     network = networks.build(model, system.config.system.size, system.config.train.kernel)
-    belongs = train.belonging(system, train.dataset_of(system)[1])
+    belongs = train.belonging(system)
     return predicting.restored(
         network, system.training(f"{split}/{model}/fold-{fold}"), "best", belongs, device, say
     )

@@ -69,6 +69,8 @@ class Training:
     training: (given, wanted) of `partners`, or of a network that goes in steps `course`.
     """
 
+    columns = HISTORY
+
     def __init__(
         self,
         config,
@@ -108,6 +110,11 @@ class Training:
     @property
     def line(self) -> str:
         return f"epoch {self.epochs} of {self.config.train.epochs}, validation L1 {self.history[-1][5]:.5f}"
+
+    def record(self) -> dict:
+        """What is kept of it at its end."""
+        kept = {"generator": self.generator.state_dict(), "history": self.history}
+        return {"epoch": self.epochs, **kept}
 
     def epoch(self, report: Report) -> None:
         """Once through the training set, then the validation set.  Says every few seconds that it

@@ -8,34 +8,26 @@ augmentation leaves little to learn by heart, and the smallest L1 on the validat
 metrics.csv has for every epoch, would prefer blurred answers to the GAN's sharp ones.
 """
 
-import hashlib
-import json
-from collections.abc import Callable
+import functools
+import sys
 
 import numpy as np
 import torch
 
-from jobs import UserError, checkpoint, distributed, provenance, shards, signals
-from jobs.config import digest, flat
+from jobs import UserError, checkpoint, distributed, provenance, shards
+from jobs.config import digest
+from jobs.epochs import history_of, to_the_end
 from jobs.rundir import System
 from jobs.segregation import fields, networks
-from jobs.segregation.epochs import HISTORY, Training, course, epoch_seed, partners, predict
+from jobs.segregation.epochs import Training, course, epoch_seed, partners, predict
 from jobs.segregation.steps import Steps
 from jobs.shards import Data
-from jobs.training import Report, check_dataset, sound, write_metrics
-from kernels.device import cpu_model
+from jobs.training import Report, check_dataset, device_name, finished, made_of
 
 # to be raised when an architecture or the way of training changes: what was trained before is then
 # set aside
 RECIPE = 2  # spectral norm in the discriminator; upsampling and convolution in the generator
-
-
-def train_digest(config) -> str:
-    """What a trained network depends on beside the data set and its own name."""
-    keys = {k: v for k, v in flat(config).items() if k.startswith("train.") and k != "train.models"}
-    if RECIPE:
-        keys["recipe"] = RECIPE
-    return hashlib.sha256((digest(config) + json.dumps(keys, sort_keys=True)).encode()).hexdigest()
+LISTS = ("train.models",)  # which networks there are, not what one of them is
 
 
 def check(system: System) -> None:
@@ -49,17 +41,8 @@ def check(system: System) -> None:
 
 def belonging(system: System) -> dict[str, str]:
     """What the files of a trained network must say that they were made from."""
-    return {
-        "train_digest": train_digest(system.config),
-        "dataset_digest": shards.check(system.folder / "dataset.h5"),
-    }
-
-
-def finished(system: System, network_name: str, say: Callable[[str], None]) -> bool:
-    """Whether test.h5 of a network is there, sound, and of the present data set and settings.
-    Another one is moved aside.
-    """
-    return sound(system.training(network_name) / "test.h5", belonging(system), say)
+    data = {"dataset_digest": shards.check(system.folder / "dataset.h5")}
+    return made_of(system, RECIPE, LISTS, data)
 
 
 def spread(mean: np.ndarray, count: int | None) -> np.ndarray:
@@ -95,7 +78,6 @@ def fit(system: System, network_name: str, device: str, report: Report) -> str:
     Where several ranks train it, all call this; the first one reads and writes the files.
     """
     config, folder, belongs = system.config, system.training(network_name), belonging(system)
-    writes = distributed.rank() == 0
     found = fields.read(system.folder, "train")
     chosen = spread(found.mean_concentration, config.train.samples)
     torch.manual_seed(epoch_seed(config, network_name, 0))
@@ -110,40 +92,11 @@ def fit(system: System, network_name: str, device: str, report: Report) -> str:
         partners(network_name, fields.read(system.folder, "valid")),
         device,
     )
-    state = distributed.of_the_first(
-        lambda: checkpoint.load(
-            folder / "checkpoint.pt", lambda line: report("say", line), **belongs
-        )
-    )
-    if state is not None:
-        run.restore(state)
-    while not run.ended:
-        if distributed.of_the_first(
-            lambda: (
-                (folder / "test.h5").exists()
-                and finished(system, network_name, lambda line: report("say", line))
-            )
-        ):
-            return "trained by another process meanwhile"
-        run.epoch(report)
-        if writes:
-            checkpoint.save(folder / "checkpoint.pt", {**run.state(), **belongs})
-            write_metrics(folder / "metrics.csv", HISTORY, run.history)
-            report("epoch", (run.share, run.line))
-        if not run.ended and distributed.asked_to_stop():
-            raise signals.Stopped(f"{network_name} after epoch {run.epochs}")
-    if not writes:
+    ready = functools.partial(finished, sys.modules[__name__], system, network_name)
+    if not to_the_end(run, folder, belongs, ready, report):
+        return "trained by another process meanwhile"
+    if distributed.rank():
         return ""
-    checkpoint.save(
-        folder / "checkpoint.pt",
-        {
-            "epoch": run.epochs,
-            "finished": True,
-            "generator": generator.state_dict(),
-            "history": run.history,
-            **belongs,
-        },
-    )
     given, wanted = partners(network_name, fields.read(system.folder, "test"))
     error = (predict(generator, given.to(device)) - wanted).abs().mean((1, 2)).numpy()
     columns = {
@@ -153,15 +106,8 @@ def fit(system: System, network_name: str, device: str, report: Report) -> str:
         "l1": Data(error, "", "tested", "mean |prediction - truth| over the field, without noise"),
         "training": Data(chosen.astype(np.int32), "", "trained", "rows of the train split"),
     }
-    for i, what in enumerate(HISTORY):
-        if what != "seconds":  # no result; metrics.csv has them
-            columns[f"history/{what}"] = Data(
-                np.array([line[i] for line in run.history]), "", "epoch", what.replace("_", " ")
-            )
     attributes = {
-        **provenance.block(
-            config, torch.cuda.get_device_name(device) if device != "cpu" else cpu_model()
-        ),
+        **provenance.block(config, device_name(device)),
         **belongs,
         "config_digest": digest(config),
         "study": "segregation",
@@ -171,6 +117,6 @@ def fit(system: System, network_name: str, device: str, report: Report) -> str:
         "epochs": run.epochs,
         "seconds": sum(line[1] for line in run.history),
     }
-    shards.write(folder / "test.h5", columns, attributes)
+    shards.write(folder / "test.h5", {**columns, **history_of(run)}, attributes)
     checkpoint.previous(folder / "checkpoint.pt").unlink(missing_ok=True)
     return f"test L1 {error.mean():.5f} after {run.epochs} epochs, {networks.parameters(generator)} parameters"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from jobs import predicting
+from jobs import predicting, training
 from jobs.rundir import System
 from jobs.segregation import epochs, train
 from jobs.segregation.networks import Generator
@@ -18,7 +18,9 @@ def trained(system: System, models: list[str] | None, say: Callable[[str], None]
     """Names of the networks that are trained, of `models` or (None) of all there are."""
     there = sorted(path.parent.name for path in system.training("").glob("*/test.h5"))
     return [
-        name for name in (there if models is None else models) if train.finished(system, name, say)
+        name
+        for name in (there if models is None else models)
+        if training.finished(train, system, name, say)
     ]
 
 

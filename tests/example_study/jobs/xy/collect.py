@@ -3,6 +3,7 @@
 import numpy as np
 
 from jobs import collecting, shards
+from jobs.config import digest
 from jobs.rundir import System
 from jobs.shards import Data
 
@@ -12,7 +13,11 @@ def run(system: System, device, progress) -> None:
     made_from, revisions = collecting.survey(system, progress)
     if collecting.present([(target, shards.check)], made_from, progress):
         return
-    units = [shards.read(system.shard(unit))[0] for unit in range(system.config.generate.units)]
+    wanted = {"config_digest": digest(system.config)}
+    units = [
+        shards.read(system.shard(unit), unit_index=unit, **wanted)[0]
+        for unit in range(system.config.generate.units)
+    ]
     data = {
         "time": Data(units[0]["time"], "time", "time", "since the quench"),
         "vortices": Data(
@@ -22,5 +27,6 @@ def run(system: System, device, progress) -> None:
             "of either sign",
         ),
     }
-    shards.write(target, data, collecting.attributes(system, device, made_from, revisions))
+    about = collecting.attributes(system, device, made_from, revisions)
+    shards.write(target, data, about | {"size": system.config.system.size})
     progress.say(f"{target}: {len(data['vortices'].values)} quenches")
