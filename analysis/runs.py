@@ -60,7 +60,7 @@ def expand(run: Path) -> tuple[list[Path], list[Path]]:
     ready = [path for path in below if (path / "dataset.h5").exists()]
     if not ready:
         raise BadInput(
-            f"no dataset.h5 in {run}: `python -m jobs STUDY collect CONFIG.yaml --run {run}` writes it"
+            f"no dataset.h5 in {run}: the study's collect stage writes it, `python -m jobs STUDY collect --run {run}`"
         )
     return ready, [path for path in below if path not in ready]
 

@@ -47,8 +47,11 @@ SNIPPETS = [
 @pytest.mark.parametrize("text", SNIPPETS)
 def test_snippets_run_as_they_stand(text, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
+    before = set(ROOT.glob("*.png"))
     exec(compile(text, "snippet", "exec"), {"__name__": "snippet"})
     assert capsys.readouterr().out
+    for picture in set(ROOT.glob("*.png")) - before:
+        picture.unlink()
 
 
 def commands(path) -> list[str]:

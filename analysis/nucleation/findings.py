@@ -21,10 +21,10 @@ def sentence(records: list[Record]) -> str:
     systems = "; ".join(r.origin.system for r in records)
     trained = sum(len(r.numbers.folds) for r in records)
     folds = (
-        f"{kinds(trained, 'model')} trained on them, one a kind and fold (a division of the configurations into a "
+        f"there are {kinds(trained, 'model')} trained on them, one a kind and fold (a division of the configurations into a "
         "training and a test set)"
         if trained
-        else "no model trained on them"
+        else "no model was trained on them"
     )
     return (
         f"Run: {systems} (R: range of the interaction, 1 for nearest neighbours, L: side of the square lattice, "
@@ -32,7 +32,7 @@ def sentence(records: list[Record]) -> str:
         "and the metastable state decays by nucleation of a droplet: "
         f"{sum(m.events for m in made)} such events. p_nuc of a configuration is the share of its copies that nucleate within a "
         f"time limit; {sum(m.configurations for m in made)} configurations, chosen so that p_nuc is uniform between 0 and 1, "
-        f"make the data, and there are {folds}. Times are in MCS, Monte Carlo steps per spin."
+        f"make the data, and {folds}. Times are in MCS, Monte Carlo steps per spin."
     )
 
 
@@ -199,9 +199,13 @@ def lifetime(records: list[Record]) -> list[str]:
     ][:COMPARED]
     if not found:
         return []
-    return [
-        f"The metastable state lives {'; '.join(found)} on average; the paper states about 10 000."
-    ]
+    theirs = "; the paper states about 10 000" if any(map(known, records)) else ""
+    return [f"The metastable state lives {'; '.join(found)} on average{theirs}."]
+
+
+def known(record: Record) -> bool:
+    """Whether the paper has the system."""
+    return paper.find(record.numbers.system) is not None
 
 
 def droplet(records: list[Record]) -> list[str]:
