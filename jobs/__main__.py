@@ -85,15 +85,16 @@ def plan(options: argparse.Namespace) -> str:
     study = studies.of(options.study)
     raw, systems = wanted(options, options.study, trains=True)
     if options.run is not None:
-        rundir.prepare(options.run, raw, study, str(options.config))
-    networks = [len(each.train.networks) for each in systems if "train" in study.stages]
-    return f"{sum(each.generate.units for each in systems)} {sum(networks)}"
+        rundir.claim(options.run, raw, systems, study)
+    every = systems.values()
+    networks = [len(each.train.networks) for each in every if "train" in study.stages]
+    return f"{sum(each.generate.units for each in every)} {sum(networks)}"
 
 
-def wanted(options: argparse.Namespace, study: str, trains: bool) -> tuple[dict, list]:
-    """What CONFIG (RUN's own, where none is given) and --set say, plain and as systems.  UserError
-    for mistakes, for another study's config, and, if networks are to be trained, for systems on
-    which they cannot be.
+def wanted(options: argparse.Namespace, study: str, trains: bool) -> tuple[dict, dict[str, Any]]:
+    """What CONFIG (RUN's own, where none is given) and --set say, plain and as systems by name.
+    UserError for mistakes, for another study's config, and, if networks are to be trained, for
+    systems on which they cannot be.
     """
     if options.config is None:
         options.config = options.run / "config.yaml"
@@ -101,15 +102,16 @@ def wanted(options: argparse.Namespace, study: str, trains: bool) -> tuple[dict,
             raise UserError(f"{options.run}: no config.yaml there yet: give CONFIG.yaml as well")
     model, source = studies.of(study).config, str(options.config)
     raw = config.read(options.config, options.settings, study)
+    raw = revision.resolved(raw, model, options.run)
     try:
-        systems = list(config.systems(raw, model, source).values())
+        systems = config.systems(raw, model, source)
     except UserError as error:
         others = studies.models() if "unknown key" in str(error) else {}
         for other in sorted(others.keys() - {study}):
             if raw["study"] in (study, other) and fits(raw | {"study": other}, others[other]):
                 raise UserError(f"{source}: this is a {other} config, not {study}'s") from None
         raise
-    problems = [system.untrainable() for system in systems] if trains else []
+    problems = [system.untrainable() for system in systems.values()] if trains else []
     if any(problems):
         raise UserError("\n".join(f"{source}: {p}" for p in dict.fromkeys(problems) if p))
     return raw, systems
@@ -248,7 +250,7 @@ def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir
     if given and options.input is None:
         raise UserError(f"{', '.join(given)}: only with --input FILE")
     trains = options.stage in ("all", "train")
-    raw, _ = wanted(options, options.study, trains)  # its mistakes come before the device's
+    raw, systems = wanted(options, options.study, trains)  # mistakes come before the device's
     try:
         device = select(options.device, options.workers or share)
     except DeviceError as error:
@@ -256,7 +258,7 @@ def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir
         raise UserError(
             f"--device {options.device}{f' on node {node}' if node else ''}: {error}"
         ) from None
-    return rundir.prepare(options.run, raw, study, str(options.config)), device
+    return rundir.claim(options.run, raw, systems, study), device
 
 
 def train(
