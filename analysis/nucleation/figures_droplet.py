@@ -18,7 +18,13 @@ from analysis.page import Picture
 from analysis.record import Record
 
 COLOURS = "cividis"
-CIRCLE = "circle: mean radius of gyration Rg of the largest cluster in the same configurations; white rim: no patch is centred there"
+CIRCLE = "circle: mean radius of gyration Rg of the largest cluster in the same configurations"
+
+
+def _marks(chosen: list[Maps]) -> str:
+    """What is drawn beside the colours."""
+    rim = any(maps.of.size > n * maps.of.pixel for maps in chosen for n in maps.picture().shape)
+    return CIRCLE + ("; white rim: no patch is centred there" if rim else "")
 
 
 def _panel(ax, maps: Maps, title: str, largest: float | None = None):
@@ -72,6 +78,7 @@ def occlusion_maps(records: list[Record], folder: Path) -> Picture | None:
             rows.append((record, [first, ours] if both else [first]))
     if not rows:
         return None
+    every = [maps for _, pair in rows for maps in pair]
     columns = max(len(pair) for _, pair in rows)
     fig = style.figure(style.COLUMN if columns == 1 else style.PAGE, 2.75 * len(rows))
     axes = fig.subplots(len(rows), columns, squeeze=False)
@@ -85,7 +92,7 @@ def occlusion_maps(records: list[Record], folder: Path) -> Picture | None:
     return Picture(
         style.save(fig, folder, "figure-7-occlusion"),
         "How much the predicted p_nuc changes when a patch centred at (x, y) is hidden, averaged over "
-        f"the test sets ({_how([m for _, pair in rows for m in pair])}); {CIRCLE}. The paper shows R = 10, L = 200, "
+        f"the test sets ({_how(every)}); {_marks(every)}. The paper shows R = 10, L = 200, "
         "with Rg = 19.42.",
         "7",
     )
@@ -112,7 +119,7 @@ def near_spinodal_maps(records: list[Record], folder: Path) -> Picture | None:
     return Picture(
         style.save(fig, folder, "figure-8-occlusion-near-the-spinodal"),
         f"Occlusion maps towards the spinodal ({models}; {_how([m for _, m in chosen])}), all on "
-        f"one colour scale; {CIRCLE}.",
+        f"one colour scale; {_marks([maps for _, maps in chosen])}.",
         "8",
     )
 
@@ -184,7 +191,7 @@ def sensitivity_against_density(records: list[Record], folder: Path) -> Picture 
         other.set_ylim(0, None)
     return Picture(
         style.save(fig, folder, "figure-9b-sensitivity-and-density"),
-        "(b) Density of stable spins (blue, left) and occlusion sensitivity (red, right) against the "
+        "(b) Density of stable spins (blue, left) and occlusion sensitivity (orange, right) against the "
         f"distance from the droplet's centre, ring averages one stride wide ({_how([m for _, m in chosen])}); dashed: "
         "mean radius of gyration. Correlation: Pearson's, over rings weighted by their number of patch positions; errors: "
         "jackknife over blocks of events and spread of the folds, the larger. A patch averages over its own width, so the "

@@ -131,7 +131,7 @@ def strip(record: Record, folder: Path) -> Picture | None:
     else:
         around = "sites" if film.size <= SMALL else "half the peak of its smoothed density"
         what = (
-            f"blue: the largest cluster ({film.bonds.replace('_', '-')} bonds), red: its "
+            f"blue: the largest cluster ({film.bonds.replace('_', '-')} bonds), orange: its "
             f"outline ({around}), dashed: its radius of gyration"
         )
     return Picture(

@@ -49,6 +49,15 @@ def splits_of(records: list[Record]) -> list[str]:
     return [split for split in SPLITS if models_of(records, split)]
 
 
+def markers(records: list[Record]) -> str:
+    """What they mean, of the splits that are drawn."""
+    meanings = {
+        EVENT: "filled markers and solid lines: training and test sets share no event",
+        CONFIGURATION: "open markers and dashed lines: split by configuration, as in the paper",
+    }
+    return "; ".join(meanings[split] for split in splits_of(records))
+
+
 def splits_shown(records: list[Record], models: list[str]) -> str:
     """How the folds that Numbers.shown(model) gives were split, in words."""
     found = {split for r in records for m in models if (split := r.numbers.shown(m)[0])}
@@ -98,9 +107,8 @@ def errors(records: list[Record], folder: Path) -> Picture | None:
     _legend(fig, records, others, 5 if with_spins else 2)
     return Picture(
         style.save(fig, folder, "figure-3-mse"),
-        "Mean square error (MSE) of p_nuc on the test sets, mean over folds; filled markers and solid "
-        "lines: training and test sets share no event; open markers and dashed lines: split by "
-        f"configuration, as in the paper; grey: what the labels' noise leaves; dotted: predicting the mean; {ERRORS}. "
+        f"Mean square error (MSE) of p_nuc on the test sets, mean over folds; {markers(records)}; "
+        f"grey: what the labels' noise leaves; dotted: predicting the mean; {ERRORS}. "
         "Lines only guide the eye.",
         "3",
     )
@@ -248,7 +256,7 @@ def towards_spinodal(records: list[Record], folder: Path) -> Picture | None:
     return Picture(
         style.save(fig, folder, "figure-5-towards-the-spinodal"),
         "Mean square error towards the spinodal (right: h = h_s), L = 200; crosses: the paper's "
-        f"0.0052 and 0.0174, for 7 000 training configurations; open markers: split by configuration; {ERRORS}.",
+        f"0.0052 and 0.0174, for 7 000 training configurations; {markers(records)}; {ERRORS}.",
         "5",
     )
 
@@ -306,8 +314,10 @@ def learning(record: Record, folder: Path) -> Picture | None:
             kept = {"marker": "o", "ls": "", "ms": 2.5, "color": "black"}
             ax.plot(epoch[best], losses[1][best], **kept, label="epoch kept" if i == 0 else None)
         for name, color in (("training", style.BLUE), ("validation", style.VERMILION)):
-            entropy = np.mean([getattr(f, f"{name}_entropy") for f in folds])
-            ax.axhline(entropy, color=color, ls=":", lw=1, label=f"entropy of the {name} labels")
+            for i, fold in enumerate(folds):
+                note = f"entropy of the {name} labels" if i == 0 else None
+                least = getattr(fold, f"{name}_entropy")
+                ax.axhline(least, color=color, ls=":", lw=0.8, label=note)
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.set(xlabel="epoch", ylabel="cross entropy (nat)", title=label(model))
     handles, names = axes[0].get_legend_handles_labels()
