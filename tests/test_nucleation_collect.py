@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 
 from jobs import UserError
+from jobs.config import read, systems
 from jobs.nucleation import collect
+from jobs.nucleation.config import Nucleation
+from jobs.nucleation.generate import build
+from kernels.device import select
+from kernels.percolation import bond_probability
 
 
 def test_bins_are_exact():
@@ -167,3 +172,36 @@ def test_nothing_to_balance_is_one_line(quench, small, tmp_path):
     assert "generate.units" in lines[-1]
     assert (tmp_path / "run/generate/unit-00000.h5").exists()
     assert not (tmp_path / "run/dataset.h5").exists()
+
+
+def test_bond_strength_scales_the_exponent(quench, small, tmp_path):
+    """Of the bonds' probability, and so the clusters; everything else stays as it was."""
+    found = {}
+    for strength in (1.0, 0.05, 20.0):
+        run, setting = tmp_path / f"{strength}", f"collect.bond_strength={strength}"
+        for stage in ("generate", "collect"):
+            assert quench("nucleation", stage, small, "--run", run, "--set", setting)[0] == 0
+        with h5py.File(run / "dataset.h5") as file:
+            sizes = {name: file[name][...] for name in ("p_nuc", "cluster_size", "magnetization")}
+            found[strength] = sizes
+    usual, weak, strong = (found[strength] for strength in (1.0, 0.05, 20.0))
+    for name in ("p_nuc", "magnetization"):
+        assert np.array_equal(weak[name], usual[name])
+        assert np.array_equal(strong[name], usual[name])
+    assert (weak["cluster_size"] <= usual["cluster_size"]).all()
+    assert (usual["cluster_size"] <= strong["cluster_size"]).all()
+    assert (
+        weak["cluster_size"].mean() < usual["cluster_size"].mean() < strong["cluster_size"].mean()
+    )
+
+
+def test_bonds_of_a_strength_have_the_probability_of_that_coupling(small):
+    config = systems(read(small, ["collect.bond_strength=0.5"], "nucleation"), Nucleation, "small")[
+        ""
+    ]
+    model = build(config, select("cpu", workers=1))
+    bonds = collect.bonds_of(config, model)
+    p = bond_probability(bonds["coupling_table"], bonds["temperature"], 0.1, bonds["bonds"])
+    whole = bond_probability(model.coupling_table(), model.temperature, 0.1, bonds["bonds"])
+    assert np.allclose((1 - p) ** 2, 1 - whole)
+    assert p.max() > 0

@@ -243,6 +243,9 @@ def system_name(run: Run) -> str:
     usual = "coniglio_klein" if run.system.interaction == "nearest" else "density_corrected"
     if run.default_bonds != usual:
         name += f", {run.default_bonds.replace('_', ' ')} bonds"
+    strength = (run.config.get("collect") or {}).get("bond_strength", 1.0)
+    if strength != 1:
+        name += f", bond strength {strength:g}"
     return name
 
 

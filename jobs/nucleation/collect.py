@@ -119,6 +119,17 @@ def identities(event: np.ndarray, time: np.ndarray, history: int) -> np.ndarray:
     return event.astype(np.uint64) * np.uint64(history + 1) + (history + time).astype(np.uint64)
 
 
+def bonds_of(config: Nucleation, model) -> dict:
+    """What percolation.clusters is to know of the bonds; the exponent of their probability is
+    proportional to the coupling.
+    """
+    return {
+        "coupling_table": config.collect.bond_strength * model.coupling_table(),
+        "temperature": model.temperature,
+        "bonds": config.collect.bonds,
+    }
+
+
 def largest_clusters(raw: dict[str, np.ndarray], config: Nucleation, model) -> np.ndarray:
     """Sites of the largest cluster in every frame of the kept histories, packed as these are: the
     same bonds as in the data set.
@@ -128,9 +139,7 @@ def largest_clusters(raw: dict[str, np.ndarray], config: Nucleation, model) -> n
     time = np.arange(1 - frames, 1)
     found = percolation.clusters(
         history.reshape(-1, width),
-        coupling_table=model.coupling_table(),
-        temperature=model.temperature,
-        bonds=config.collect.bonds,
+        **bonds_of(config, model),
         seed=config.seed,
         index=identities(raw["history_event"][:, None], time, frames - 1).ravel(),
         device=model.device,
@@ -152,9 +161,7 @@ def dataset(
     identity = identities(raw["event"][chosen], raw["time"][chosen], g.history)
     cluster = percolation.clusters(
         packed,
-        coupling_table=model.coupling_table(),
-        temperature=model.temperature,
-        bonds=config.collect.bonds,
+        **bonds_of(config, model),
         seed=config.seed,
         index=identity,
         device=device,

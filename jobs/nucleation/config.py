@@ -148,6 +148,14 @@ class Collect(Section):
         unit="",
         about="bond rule of the clusters; coniglio_klein for nearest, else density_corrected",
     )
+    bond_strength: float = value(
+        1.0,
+        unit="",
+        gt=0,
+        le=100,
+        neutral=1.0,
+        about="s of the bonds' probability 1 - exp(-s x) where the rule has 1 - exp(-x)",
+    )
 
 
 Model = Literal[

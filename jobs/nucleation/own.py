@@ -11,7 +11,7 @@ import torch
 from jobs import UserError, provenance, shards, squares
 from jobs.config import digest
 from jobs.nucleation import epochs, occlusion, train
-from jobs.nucleation.collect import centred
+from jobs.nucleation.collect import bonds_of, centred
 from jobs.nucleation.config import Nucleation
 from jobs.nucleation.generate import build
 from jobs.nucleation.trained import held_out_error, network_of, networks_of
@@ -40,9 +40,7 @@ def on_their_clusters(spins: np.ndarray, config: Nucleation, device) -> np.ndarr
     model = build(config, device)
     found = percolation.clusters(
         model.pack(spins),
-        coupling_table=model.coupling_table(),
-        temperature=model.temperature,
-        bonds=config.collect.bonds,
+        **bonds_of(config, model),
         seed=config.seed,
         index=np.arange(len(spins), dtype=np.uint64),
         device=device,
