@@ -155,6 +155,7 @@ def planted(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_borders_are_found_with_their_errors():
     """In 60 data sets: as right as they say, neither much better nor worse."""
     found, errors = [], []
