@@ -38,6 +38,20 @@ class Parameter:
     dtype: np.dtype | None
 
 
+def kernels(source: str) -> list[str]:
+    """Names of all kernels in a source text, those that macros make included."""
+    lines = re.sub(r"//[^\n]*", "", source.replace("\\\n", " "))
+    macros = dict(re.findall(r"^#define (\w+)\((\w+)", lines, re.M))
+    makers = [
+        macro
+        for macro, first in macros.items()
+        if re.search(rf"^#define {macro}\(.*__global__ void {first}\(", lines, re.M)
+    ]
+    plain = re.sub(r"^#define.*$", "", lines, flags=re.M)
+    found = re.findall(START.format(name=r"(\w+)").replace('|extern "C"', ""), plain)
+    return found + [n for macro in makers for n in re.findall(rf"\b{macro}\(\s*(\w+)", plain)]
+
+
 @functools.lru_cache(maxsize=256)
 def signature(source: str, defines: tuple, kernel: str) -> tuple[Parameter, ...]:
     """Of a kernel in a source text, its #includes resolved; defines: ((name, value), ...).  Raises
@@ -70,7 +84,7 @@ START = (  # of {name}
 
 def parameter(text: str, words: dict[str, str]) -> Parameter:
     """Of `const REAL* __restrict__ u`."""
-    bare = re.sub(r"\b(const|__restrict__|volatile)\b", " ", text)
+    bare = re.sub(r"\b(const|__restrict__|__restrict|volatile)\b", " ", text)
     pointer = "*" in bare
     *kind, name = bare.replace("*", " ").split()
     given = known = " ".join(kind)

@@ -1,8 +1,11 @@
-// Runs a kernel's GPU branch on a CPU, one real thread for each CUDA thread, one block: slow, but the same indices, barriers
-// and shared memory. For tests on machines without a GPU. Blocks come one after another (emulate_block). extern __shared__ arrays are defined by the test.
+// Runs a kernel's GPU branch on a CPU, one real thread for each CUDA thread: slow, but the same indices, barriers and shared
+// memory. For tests on machines without a GPU. Blocks come one after another. Dynamic shared memory is as long as the launch says, and
+// holds garbage at first (tests/reference/emulation.py puts emulated_shared in the place of extern __shared__ arrays).
 #pragma once
 #include <barrier>
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -26,7 +29,8 @@ struct CudaIndex { int x; };
 static thread_local CudaIndex threadIdx, blockIdx;
 static int emulated_block = 0;
 extern "C" void emulate_block(int block) { emulated_block = block; }
-static CudaIndex blockDim;
+static CudaIndex blockDim, gridDim;
+static char* emulated_shared = nullptr;
 static std::unique_ptr<std::barrier<>> block_barrier;
 static std::vector<std::unique_ptr<std::barrier<>>> warp_barriers, team_barriers;  // of 32 threads, of 8
 
@@ -51,6 +55,16 @@ static unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)((unsigned l
 static unsigned __funnelshift_l(unsigned low, unsigned high, int k) { return high << k | low >> (32 - k); }
 static int __float_as_int(float value) { int bits; __builtin_memcpy(&bits, &value, sizeof bits); return bits; }
 static float __int_as_float(int bits) { float value; __builtin_memcpy(&value, &bits, sizeof value); return value; }
+static int __popc(unsigned bits) { return __builtin_popcount(bits); }
+static int __reduce_min_sync(unsigned, int value) {
+  static int box[1024];
+  box[threadIdx.x] = value;
+  __syncwarp();
+  int least = value;
+  for (int lane = 0, first = threadIdx.x / 32 * 32; lane < 32; ++lane) least = box[first + lane] < least ? box[first + lane] : least;
+  __syncwarp();
+  return least;
+}
 static int __ffs(unsigned bits) { return __builtin_ffs(bits); }
 
 // body() as each of `threads` threads of one block
@@ -69,4 +83,16 @@ template <class Body> static void run_block(int threads, const Body& body) {
       body();
     });
   for (std::thread& thread : all) thread.join();
+}
+
+// body() as each thread of a grid
+template <class Body> static void run_grid(int blocks, int threads, int shared_bytes, const Body& body) {
+  gridDim.x = blocks;
+  for (int block = 0; block < blocks; ++block) {
+    emulated_shared = (char*)std::aligned_alloc(16, (shared_bytes + 15) / 16 * 16 + 16);
+    std::memset(emulated_shared, 0xa5, shared_bytes);
+    emulate_block(block);
+    run_block(threads, body);
+    std::free(emulated_shared);
+  }
 }
