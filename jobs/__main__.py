@@ -101,14 +101,14 @@ def wanted(options: argparse.Namespace, study: str, trains: bool) -> tuple[dict,
         if not options.config.is_file():
             raise UserError(f"{options.run}: no config.yaml there yet: give CONFIG.yaml as well")
     model, source = studies.of(study).config, str(options.config)
-    raw = config.read(options.config, options.settings, study)
-    raw = revision.resolved(raw, model, options.run)
+    plain = config.read(options.config, options.settings, study)
+    raw = revision.resolved(plain, model, options.run)
     try:
         systems = config.systems(raw, model, source)
     except UserError as error:
         others = studies.models() if "unknown key" in str(error) else {}
         for other in sorted(others.keys() - {study}):
-            if raw["study"] in (study, other) and fits(raw | {"study": other}, others[other]):
+            if plain["study"] in (study, other) and fits(plain | {"study": other}, others[other]):
                 raise UserError(f"{source}: this is a {other} config, not {study}'s") from None
         raise
     problems = [system.untrainable() for system in systems.values()] if trains else []

@@ -47,11 +47,13 @@ def attributes(system: System, device, made_from: str, revisions: set[str]) -> d
     }
 
 
-def present(files: Iterable[tuple[Path, Callable]], made_from: str, progress: Progress) -> bool:
+def present(
+    files: Iterable[tuple[Path, Callable]], made_from: str, study: str, progress: Progress
+) -> bool:
     """Whether all files, each with its check (shards.check or well.check), are there, sound, and
     made from these units.
 
-    A damaged one is moved aside.
+    A damaged one, or one of another study, is moved aside.
     """
     whole = True
     for path, check in files:
@@ -61,9 +63,15 @@ def present(files: Iterable[tuple[Path, Callable]], made_from: str, progress: Pr
             whole = False
         except shards.BadFileError as error:
             whole = False
-            if "made from another" not in str(error):
+            if "made from another" not in str(error) or study_of(path) != study:
                 progress.say(f"{path}: {error}; moved aside to {shards.set_aside(path).name}")
     return whole
+
+
+def study_of(path: Path) -> str | None:
+    """What a sound file says."""
+    with h5py.File(path, "r", locking=False) as file:
+        return file.attrs.get("study")
 
 
 def read(

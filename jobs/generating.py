@@ -25,7 +25,7 @@ class UnitError(Exception):
 
 def missing(system: System, units: list[int], progress: Progress) -> list[int]:
     """Those of `units` whose shard is not there, by names alone: what carries its final name was
-    whole when it got it, and collect looks at the content.
+    whole when it got it, and collect looks at the content of what it makes a data set of.
 
     The first is looked at; if it is of another config or damaged, all are, as `damaged` does.
     """

@@ -68,12 +68,6 @@ class System:
         return self.folder / "log" / f"train-{network_name.replace('/', '-')}.failed"
 
 
-def prepare(run: Path, raw: dict, study: Study, source: str) -> list[System]:
-    """RUN for a plain config, as `claim`.  UserError for mistakes in it as well."""
-    raw = revision.resolved(raw, study.config, run)
-    return claim(run, raw, config.systems(raw, study.config, source), study)
-
-
 def claim(run: Path, raw: dict, wanted: dict[str, config.Section], study: Study) -> list[System]:
     """Create RUN, or find it made for the same config; the systems in it.  UserError if it cannot
     be used.

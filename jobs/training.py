@@ -115,9 +115,9 @@ def train(
     for system in systems:
         stage.check(system)
     everything = [
-        Unit(system, device_kind)
+        Unit(system, network_name)
         for system in systems
-        for device_kind in system.config.train.networks
+        for network_name in system.config.train.networks
     ]
     together = rank.together
     if together and not study.together:
@@ -370,7 +370,7 @@ def _end_with_parent() -> None:
 
 
 def epoch_seed(seed: int, stream: int, network_name: str, epoch: int) -> int:
-    """Of torch's generators in an epoch of the network `name`; epoch 0: of the first weights.
+    """Of torch's generators in an epoch of a network; epoch 0: of the first weights.
     stream: see kernels.streams.
     """
     bits = np.random.Philox(

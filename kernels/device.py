@@ -225,7 +225,7 @@ def as_ctypes(argument):
         return ctypes.c_void_p(None)
     if isinstance(argument, np.ndarray):
         return ctypes.c_void_p(argument.ctypes.data)
-    return {"i": ctypes.c_int, "u": ctypes.c_uint}[np.dtype(type(argument)).kind](int(argument))
+    return np.ctypeslib.as_ctypes_type(type(argument))(argument.item())
 
 
 def local_rank() -> int:

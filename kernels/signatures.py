@@ -101,26 +101,23 @@ class Launches:
 
     def __init__(self, file: str, source: str, defines: tuple):
         self.file, self.source, self.defines = file, source, defines
-        self.checked: dict[str, tuple[Parameter, ...]] = {}
+        self.known: dict[str, tuple[Parameter, ...]] = {}
 
     def in_order(self, kernel: str, arguments: dict) -> list:
         """The named arguments in the order in which the kernel takes them: arrays, None for a
         pointer to nothing, NumPy scalars of its types.
 
-        Raises TypeError, one line, where a name is missing or not the kernel's or, at the first
-        launch of each kernel, an array has another type or is not contiguous; OverflowError where
-        a number does not fit.
+        Raises TypeError, one line, where a name is missing or not the kernel's, or an array has
+        another type or is not contiguous; OverflowError where a number does not fit.
         """
-        first = kernel not in self.checked
-        if first:
-            self.checked[kernel] = signature(self.source, self.defines, kernel)
-        wanted = self.checked[kernel]
+        if kernel not in self.known:
+            self.known[kernel] = signature(self.source, self.defines, kernel)
+        wanted = self.known[kernel]
         if arguments.keys() != {each.name for each in wanted}:
             raise TypeError(f"{self.file}, {kernel}: {difference(wanted, arguments)}")
         try:
-            return [given(each, arguments[each.name], first) for each in wanted]
+            return [given(each, arguments[each.name]) for each in wanted]
         except (TypeError, OverflowError) as error:
-            del self.checked[kernel]
             raise type(error)(f"{self.file}, {kernel}: {error}") from None
 
 
@@ -133,16 +130,14 @@ def difference(wanted: tuple[Parameter, ...], arguments: dict) -> str:
     return f"{'; '.join(parts)}; it takes {', '.join(names)}"
 
 
-def given(wanted: Parameter, value, first: bool):
-    """One argument; an array is looked at the first time.  TypeError, OverflowError where it does
-    not fit.
-    """
+def given(wanted: Parameter, value):
+    """One argument.  TypeError, OverflowError where it does not fit."""
     what = f"{wanted.name} ({wanted.type})"
     if not wanted.pointer:
         return number(wanted.dtype, value, what)
-    if value is None or not first:
+    if value is None:
         return value
-    if not hasattr(value, "flags"):
+    if isinstance(value, np.generic) or not hasattr(value, "flags"):
         raise TypeError(f"{what} expected an array, got {type(value).__name__}")
     if wanted.dtype is not None and value.dtype != wanted.dtype:
         raise TypeError(f"{what} expected {wanted.dtype}, got {value.dtype}")
@@ -153,7 +148,11 @@ def given(wanted: Parameter, value, first: bool):
 
 def number(dtype: np.dtype, value, what: str):
     try:
-        return dtype.type(float(value) if dtype.kind == "f" else operator.index(value))
+        if dtype.kind != "f":
+            return dtype.type(int(value) if isinstance(value, np.bool_) else operator.index(value))
+        if np.isfinite(float(value)) and abs(float(value)) > np.finfo(dtype).max:
+            raise OverflowError
+        return dtype.type(float(value))
     except TypeError:
         raise TypeError(f"{what} expected a number, got {type(value).__name__}") from None
     except OverflowError:

@@ -38,6 +38,10 @@ read -r units networks <<<"$(PYTHONPATH=$QUENCH${PYTHONPATH:+:$PYTHONPATH} "$PYT
 [ "$units" != failed ] || exit 2    # one line has said why
 [ -n "$dry" ] || mkdir -p "$run/log"
 
+last=predict
+[ -e "$here/${study}_$last.sh" ] || last=rollout
+[ "$networks" = 0 ] || [ -e "$here/${study}_$last.sh" ] || fail "slurm/${study}_predict.sh is not there"
+
 array() { echo "--array=0-$(($1 < $2 ? $1 - 1 : $2 - 1))"; }
 
 previous= submitted=() chain=()
@@ -68,11 +72,9 @@ cores=(${PARTITION:+--partition="$PARTITION"})
 gpu=(${GPU_PARTITION:+--partition="$GPU_PARTITION"} ${GPU:+$GPU})
 submit generate "$(array "$units" "$GENERATE_TASKS")" "${gpu[@]}"
 submit collect "${cores[@]}"
-if [ "$networks" -gt 0 ]; then   # of a study that learns
+if [ "$networks" -gt 0 ]; then
   submit train "$(array "$networks" "$TRAIN_TASKS")" "${gpu[@]}"
-  for last in predict rollout; do
-    [ ! -e "$here/${study}_$last.sh" ] || submit "$last" "${gpu[@]}"
-  done
+  submit "$last" "${gpu[@]}"
 fi
 submit analysis "${cores[@]}"
 [ -n "$dry" ] || printf '%s\n' "${chain[@]}"

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from slurm_cluster import cluster  # noqa: F401  a fixture
 
-from jobs import shards
+from jobs import config, revision, rundir, shards
 from jobs.__main__ import main
+from jobs.study import of
 from kernels.device import gpu_problem, select
 
 ROOT = Path(__file__).parent.parent
@@ -94,6 +95,13 @@ def generated_and_collected(folder: Path, study: str, text: str, *more) -> Path:
         words = [study, stage, folder / "small.yaml", "--run", run, "--device", "cpu", *more]
         assert main([*map(str, words), "--workers", "1"]) == 0
     return run
+
+
+def prepared(run: Path, raw: dict, name: str) -> list[rundir.System]:
+    """A run directory for a plain config of a study, made or found."""
+    study = of(name)
+    raw = revision.resolved(raw, study.config, run)
+    return rundir.claim(run, raw, config.systems(raw, study.config, "a test"), study)
 
 
 def same_from_any_task(quench, study: str, config: Path, folder: Path, units: int) -> None:

@@ -12,10 +12,11 @@ import pytest
 import torch
 import training_parts
 import yaml
+from conftest import prepared
 from resealed import with_attributes
 from test_flocking_phases import poisson
 
-from jobs import UserError, checkpoint, rundir, shards, study
+from jobs import UserError, checkpoint, shards
 from jobs.config import digest
 from jobs.flocking import epochs, train
 from jobs.flocking.networks import PhaseNetwork
@@ -70,7 +71,7 @@ def planted(
         "train": {"batch": 16, "seeds": 1, "max_epochs": 6, **settings},
     }
     Path(f"{run}.yaml").write_text(yaml.safe_dump(raw))
-    made = rundir.prepare(run, raw, study.of("flocking"), "planted")[0]
+    made = prepared(run, raw, "flocking")[0]
     replica = np.arange(count) // samples if replica is None else replica
     density = np.full(count, 3.0) if density is None else density
     columns = {

@@ -1,20 +1,23 @@
 """Configs: what is accepted, what a mistake is answered with, what a list means."""
 
 import difflib
+import itertools
 import re
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from jobs import UserError, config, yaml12
+from jobs import UserError, config, training, yaml12
 from jobs.coarsening.config import Coarsening
 from jobs.flocking.config import Flocking
 from jobs.nucleation import generate as nucleation_generate
 from jobs.nucleation.config import Nucleation, System
 from jobs.options import parsed
 from jobs.segregation.config import Segregation
+from jobs.study import NAMES
 from kernels.device import select
 
 ROOT = Path(__file__).parent.parent
@@ -379,12 +382,12 @@ def test_a_grid_too_small_for_the_network():
     assert "needs 3 cells a side" in found.model_copy(update={"system": small}).untrainable()
 
 
-@pytest.mark.parametrize("study", ["segregation", "flocking", "coarsening"])
-def test_another_studys_config_is_named(quench, tmp_path, study):
-    words = ("nucleation", "generate", ROOT / f"jobs/{study}/demo.yaml", "--run", tmp_path / "run")
+@pytest.mark.parametrize(("asked", "study"), [*itertools.permutations(NAMES, 2)])
+def test_another_studys_config_is_named(quench, tmp_path, asked, study):
+    words = (asked, "generate", ROOT / f"jobs/{study}/demo.yaml", "--run", tmp_path / "run")
     code, lines = quench(*words)
     assert (code, len(lines)) == (2, 1), lines
-    assert f"this is a {study} config, not nucleation's" in lines[0]
+    assert f"this is a {study} config, not {asked}'s" in lines[0]
 
 
 def test_run_alone_goes_on(quench, small, tmp_path):
@@ -510,7 +513,7 @@ def test_more_units_than_a_run_can_have_are_refused(model, generate, key):
 
 
 def test_a_key_that_came_later_changes_no_digest_at_its_neutral_value():
-    """Of units, data sets and networks alike."""
+    """Of units, data sets (whose digest is of `telling`) and networks."""
 
     class Later(System):
         colour: str = config.value("grey", unit="", about="of the spins", neutral="grey")
@@ -530,3 +533,7 @@ def test_a_key_that_came_later_changes_no_digest_at_its_neutral_value():
     assert config.digest(before) == config.digest(neutral) != config.digest(other)
     assert config.telling(before, sections) == config.telling(neutral, sections)
     assert config.telling(other, sections)["system.colour"] == "red"
+    digests = [
+        training.made_of(SimpleNamespace(config=each), 0, (), {}) for each in (before, neutral)
+    ]
+    assert digests[0] == digests[1]

@@ -13,11 +13,11 @@ from pathlib import Path
 import h5py
 import pytest
 import yaml
-from conftest import PROVENANCE, command
+from conftest import PROVENANCE, command, prepared
 from resealed import with_attributes
 
 from jobs import __main__ as main
-from jobs import generating, rundir, shards, status, study
+from jobs import generating, rundir, shards, status
 from jobs.nucleation import generate
 from jobs.options import parser
 from jobs.progress import Progress
@@ -518,8 +518,8 @@ def test_beyond_the_spinodal_is_a_warning(quench, small, tmp_path):
 def test_many_processes_may_create_the_same_run(small, tmp_path):
     raw = rundir.config.read(small, [], "nucleation")
     run = tmp_path / "run"
-    here = rundir.prepare(run, raw, study.of("nucleation"), "small")
-    again = rundir.prepare(run, raw, study.of("nucleation"), "small")
+    here = prepared(run, raw, "nucleation")
+    again = prepared(run, raw, "nucleation")
     assert [s.config for s in here] == [s.config for s in again]
     assert sorted(p.name for p in run.iterdir()) == ["config.yaml", "generate", "log"]
 

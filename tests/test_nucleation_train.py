@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from conftest import prepared
 from resealed import with_attributes
 from torch.nn.functional import binary_cross_entropy
 
-from jobs import UserError, rundir, shards, study
+from jobs import UserError, rundir, shards
 from jobs.config import digest
 from jobs.nucleation import epochs, train
 from jobs.nucleation.trained import network_of
@@ -47,7 +48,7 @@ def planted(
         "predict": predict or {},
     }
     Path(f"{run}.yaml").write_text(yaml.safe_dump(raw))
-    system = rundir.prepare(run, raw, study.of("nucleation"), "planted")[0]
+    system = prepared(run, raw, "nucleation")[0]
     columns = {
         "spins": np.asarray(spins, np.int8),
         "p_nuc": np.asarray(p, np.float32),

@@ -10,11 +10,11 @@ import h5py
 import numpy as np
 import pytest
 import yaml
-from conftest import PROVENANCE, generated_and_collected
+from conftest import PROVENANCE, generated_and_collected, prepared
 from the_well.data import WellDataset
 from the_well.data.normalization import ZScoreNormalization
 
-from jobs import UserError, fates, revision, rundir, shards, study, well
+from jobs import UserError, fates, revision, rundir, shards, well
 from jobs.config import digest, flat
 from jobs.segregation import collect, fields
 from kernels.cahn_hilliard import CahnHilliard
@@ -412,5 +412,5 @@ def test_a_run_from_before_the_revision_is_of_the_first(run, made):
     keys.pop("generate.units", None)
     before = hashlib.sha256(json.dumps(keys, sort_keys=True).encode()).hexdigest()
     assert digest(system.config) == before  # so that its shards are its own
-    [again] = rundir.prepare(run, yaml.safe_load(SMALL), study.of("segregation"), "small.yaml")
+    [again] = prepared(run, yaml.safe_load(SMALL), "segregation")
     assert again.config.generate.solver_revision == 1

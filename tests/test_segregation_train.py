@@ -14,9 +14,9 @@ import pytest
 import torch
 import training_parts
 import yaml
-from conftest import ROOT, TWO_RANKS
+from conftest import ROOT, TWO_RANKS, prepared
 
-from jobs import UserError, checkpoint, rundir, shards, study
+from jobs import UserError, checkpoint, shards
 from jobs.config import digest
 from jobs.rundir import System
 from jobs.segregation import epochs, fields, train
@@ -76,7 +76,7 @@ def planted(run: Path, first, last, *, splits=(0.8, 0.1), seed=5, **settings) ->
         "train": {"width": 8, "batch": 8, "models": MODELS, **settings},
     }
     Path(f"{run}.yaml").write_text(yaml.safe_dump(raw))
-    system = rundir.prepare(run, raw, study.of("segregation"), "planted")[0]
+    system = prepared(run, raw, "segregation")[0]
     place = np.random.default_rng(9).permutation(count) / count
     split = np.digitize(place, np.cumsum(splits)).astype(np.int8)
     mean, both = first.mean((1, 2), dtype=np.float64), np.stack([first, last], 1)

@@ -5,7 +5,6 @@ one density.
 from collections.abc import Iterator
 from pathlib import Path
 
-from analysis.claim import Claim
 from analysis.flocking import (
     figures_components,
     figures_diagram,
@@ -63,7 +62,6 @@ __all__ = [
     "PAPER",
     "TITLE",
     "Numbers",
-    "between",
     "claims",
     "draw_file",
     "findings",
@@ -80,11 +78,6 @@ def pictures(records: list[Record], folder: Path) -> Iterator[Picture | None]:
     for sheet in sheets(records, folder):
         for draw in DRAWN:
             yield draw(sheet)
-
-
-def between(records: list[Record]) -> list[Claim]:
-    """The paper compares densities, which are in one record, not systems."""
-    return []
 
 
 def left_out(record: Record) -> list[str]:

@@ -24,6 +24,7 @@ DEFINITIONS = """\
 - **Radius of gyration**: of the largest cluster of stable spins, on the torus; sites spread evenly would give 0.41 L.
 - **Bonds** of the clusters: Coniglio and Klein's for R = 1. For R > 1 these, 1 - exp(-2 J/T), join almost nothing before
   m = 0; the density-corrected ones, 1 - exp(-4 J (1 - rho)/T) with rho the density of stable spins, are used there.
+  *Bond strength*: a factor on these exponents, 1 unless a system says another.
 - **Noise of the labels** (floor): mean of p(1-p)/(n-1), the MSE that binomial noise of n copies leaves to a perfect
   predictor. **Excess**: MSE minus floor. **Explained**: 1 - (MSE - floor)/(var(p) - floor).
 - **torus network, window** is also told how long the copies of a configuration had, which no model of the paper is: the

@@ -5,7 +5,6 @@ analysis.page.Study has it.
 from collections.abc import Iterator
 from pathlib import Path
 
-from analysis.claim import Claim
 from analysis.page import Picture
 from analysis.record import Record
 from analysis.segregation import (
@@ -46,7 +45,6 @@ __all__ = [
     "PAPER",
     "TITLE",
     "Numbers",
-    "between",
     "claims",
     "draw_file",
     "findings",
@@ -71,8 +69,3 @@ def pictures(records: list[Record], folder: Path) -> Iterator[Picture | None]:
         yield from figures_physics.draw(sheet)
         yield from figures_networks.draw(sheet)
         yield figures_predictability.against_age(sheet)
-
-
-def between(records: list[Record]) -> list[Claim]:
-    """No claim of the paper compares systems."""
-    return []

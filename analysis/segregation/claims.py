@@ -1,4 +1,4 @@
-"""Every claim of the paper : its value, ours with an error, what no network reaches, and a
+"""Every claim of the paper: its value, ours with an error, what no network reaches, and a
 verdict by a fixed rule.
 """
 

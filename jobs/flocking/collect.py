@@ -31,7 +31,7 @@ def run(system: System, device, progress: Progress) -> None:
     """
     target = system.folder / "dataset.h5"
     made_from, revisions = collecting.survey(system, progress)
-    if collecting.present([(target, shards.check)], made_from, progress):
+    if collecting.present([(target, shards.check)], made_from, "flocking", progress):
         progress.say(f"{target}: made from the same units before, kept")
     else:
         data = dataset(system, progress)

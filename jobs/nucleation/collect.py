@@ -27,7 +27,7 @@ def run(system: System, device, progress: Progress) -> None:
     """
     target, config = system.folder / "dataset.h5", system.config
     made_from, revisions = collecting.survey(system, progress, (*collecting.SECTIONS, "collect"))
-    if collecting.present([(target, shards.check)], made_from, progress):
+    if collecting.present([(target, shards.check)], made_from, "nucleation", progress):
         progress.say(f"{target}: made from the same units before, kept")
         return
     parts = []

@@ -33,7 +33,10 @@ def put_together(system: System, device, progress: Progress) -> None:
     config, folder, target = system.config, system.folder, system.folder / "dataset.h5"
     made_from, revisions = collecting.survey(system, progress)
     files = [(target, shards.check), *((data_file(folder, split), well.check) for split in SPLITS)]
-    if collecting.present(files, made_from, progress) and (folder / "stats.yaml").exists():
+    if (
+        collecting.present(files, made_from, "segregation", progress)
+        and (folder / "stats.yaml").exists()
+    ):
         progress.say(f"{target}: made from the same units before, kept")
         return
     steady = latest(system)

@@ -69,7 +69,6 @@ class EmulatedGpu:
         self.shared_bytes_of_processor = shared_bytes + 1024
         self.cupy = Cupy(self)
         self.captured: list[Callable] | None = None  # launches of a graph in the making
-        self.launched: list[str] = []
 
     def module(self, file: str, defines: dict) -> "EmulatedModule":
         source, constants = source_of(file), tuple(sorted(defines.items()))
@@ -108,7 +107,6 @@ class EmulatedModule:
             sizes = map(ctypes.c_int, (blocks, threads, shared_bytes))
             getattr(self.library, f"emulate_{kernel}")(*sizes, *map(as_ctypes, values))
 
-        self.device.launched.append(kernel)
         if self.device.captured is None:
             run()
         else:
