@@ -20,6 +20,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import weakref
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from pathlib import Path
@@ -41,6 +42,7 @@ FLAGS = (
     "-Wno-unknown-pragmas",
     "-Wno-attributes",
 )
+MOST_ADDRESSES = 256  # of arrays, kept by a module
 HUGE_PAGE = 2 << 20
 # a launch lasts about this long, so that progress shows and a desktop GPU's watchdog stays quiet
 LAUNCH_SECONDS = 0.5
@@ -187,12 +189,24 @@ class CpuModule:
     def __init__(self, device: Cpu, library: ctypes.CDLL, launches: Launches):
         self.device, self.library, self.launches = device, library, launches
         self.interruptible = hasattr(library, "interruptible")
+        self.addresses: dict[int, tuple] = {}  # of arrays by identity; NumPy takes long to tell
+
+    def _as_ctypes(self, argument):
+        known = self.addresses.get(id(argument))
+        if known is not None and known[0]() is argument:
+            return known[1]
+        value = as_ctypes(argument)
+        if isinstance(argument, np.ndarray):
+            if len(self.addresses) >= MOST_ADDRESSES:
+                self.addresses.clear()
+            self.addresses[id(argument)] = weakref.ref(argument), value
+        return value
 
     def launch(
         self, kernel: str, blocks: int, /, *, threads: int = 1, shared_bytes: int = 0, **arguments
     ) -> None:
         """Arguments by the names that the kernel's source gives them (Launches.in_order)."""
-        values = [as_ctypes(a) for a in self.launches.in_order(kernel, arguments)]
+        values = [self._as_ctypes(a) for a in self.launches.in_order(kernel, arguments)]
         function = getattr(self.library, kernel)
         remaining, stop = iter(range(blocks)), ctypes.c_int(0)
 
@@ -220,12 +234,17 @@ class CpuModule:
             raise
 
 
+CTYPES = {  # looked up at each launch, where numpy.ctypeslib takes microseconds
+    np.dtype(code).type: np.ctypeslib.as_ctypes_type(code) for code in "bBhHiIqQfd"
+}
+
+
 def as_ctypes(argument):
     if argument is None:
         return ctypes.c_void_p(None)
     if isinstance(argument, np.ndarray):
         return ctypes.c_void_p(argument.ctypes.data)
-    return np.ctypeslib.as_ctypes_type(type(argument))(argument.item())
+    return CTYPES[type(argument)](argument.item())
 
 
 def local_rank() -> int:

@@ -5,6 +5,7 @@ nor cupy knows, and neither counts them or looks at their types.
 import functools
 import operator
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,14 @@ class Parameter:
     type: str
     pointer: bool
     dtype: np.dtype | None
+
+    low: int = 1  # of whole numbers of its type; 1 to 0 where there are none
+    high: int = 0
+    make: Callable = int  # of a whole number
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} ({self.type})"
 
 
 def kernels(source: str) -> list[str]:
@@ -90,8 +99,12 @@ def parameter(text: str, words: dict[str, str]) -> Parameter:
     given = known = " ".join(kind)
     while known in words and words[known] != known:
         known = words[known]
-    dtype = KINDS.get(known)
-    return Parameter(name, given + "*" * pointer, pointer, np.dtype(dtype) if dtype else None)
+    dtype = np.dtype(KINDS[known]) if known in KINDS else None
+    title = given + "*" * pointer
+    if pointer or dtype is None or dtype.kind not in "iu":
+        return Parameter(name, title, pointer, dtype)
+    limits = np.iinfo(dtype)
+    return Parameter(name, title, pointer, dtype, limits.min, limits.max, dtype.type)
 
 
 class Launches:
@@ -101,24 +114,39 @@ class Launches:
 
     def __init__(self, file: str, source: str, defines: tuple):
         self.file, self.source, self.defines = file, source, defines
-        self.known: dict[str, tuple[Parameter, ...]] = {}
+        # {kernel: its parameters, and the identities of the arrays that were looked at last}
+        self.known: dict[str, tuple[tuple[Parameter, ...], dict[str, int]]] = {}
 
     def in_order(self, kernel: str, arguments: dict) -> list:
         """The named arguments in the order in which the kernel takes them: arrays, None for a
         pointer to nothing, NumPy scalars of its types.
 
-        Raises TypeError, one line, where a name is missing or not the kernel's, or an array has
-        another type or is not contiguous; OverflowError where a number does not fit.
+        Raises TypeError, one line, where a name is missing or not the kernel's, or an array, if it
+        is another than at the last launch, has another type or is not contiguous; OverflowError
+        where a number does not fit.
         """
         if kernel not in self.known:
-            self.known[kernel] = signature(self.source, self.defines, kernel)
-        wanted = self.known[kernel]
-        if arguments.keys() != {each.name for each in wanted}:
-            raise TypeError(f"{self.file}, {kernel}: {difference(wanted, arguments)}")
+            self.known[kernel] = signature(self.source, self.defines, kernel), {}
+        (wanted, seen), values = self.known[kernel], []
         try:
-            return [given(each, arguments[each.name]) for each in wanted]
+            for each in wanted:
+                value = arguments[each.name]
+                if each.pointer:
+                    if seen.get(each.name) != id(value):
+                        array(each, value)
+                        seen[each.name] = id(value)
+                elif type(value) is int and each.low <= value <= each.high:
+                    value = each.make(value)
+                else:
+                    value = number(each, value)
+                values.append(value)
         except (TypeError, OverflowError) as error:
             raise type(error)(f"{self.file}, {kernel}: {error}") from None
+        except KeyError:
+            pass
+        if len(values) != len(arguments) or len(values) != len(wanted):
+            raise TypeError(f"{self.file}, {kernel}: {difference(wanted, arguments)}")
+        return values
 
 
 def difference(wanted: tuple[Parameter, ...], arguments: dict) -> str:
@@ -130,23 +158,21 @@ def difference(wanted: tuple[Parameter, ...], arguments: dict) -> str:
     return f"{'; '.join(parts)}; it takes {', '.join(names)}"
 
 
-def given(wanted: Parameter, value):
-    """One argument.  TypeError, OverflowError where it does not fit."""
-    what = f"{wanted.name} ({wanted.type})"
-    if not wanted.pointer:
-        return number(wanted.dtype, value, what)
+def array(wanted: Parameter, value) -> None:
+    """TypeError where it is not one for this pointer; None is."""
     if value is None:
-        return value
+        return
     if isinstance(value, np.generic) or not hasattr(value, "flags"):
-        raise TypeError(f"{what} expected an array, got {type(value).__name__}")
+        raise TypeError(f"{wanted.title} expected an array, got {type(value).__name__}")
     if wanted.dtype is not None and value.dtype != wanted.dtype:
-        raise TypeError(f"{what} expected {wanted.dtype}, got {value.dtype}")
+        raise TypeError(f"{wanted.title} expected {wanted.dtype}, got {value.dtype}")
     if not value.flags.c_contiguous:
-        raise TypeError(f"{what} expected a contiguous array")
-    return value
+        raise TypeError(f"{wanted.title} expected a contiguous array")
 
 
-def number(dtype: np.dtype, value, what: str):
+def number(wanted: Parameter, value):
+    """A NumPy scalar of this type.  TypeError, OverflowError where it is none."""
+    dtype = wanted.dtype
     try:
         if dtype.kind != "f":
             return dtype.type(int(value) if isinstance(value, np.bool_) else operator.index(value))
@@ -154,6 +180,6 @@ def number(dtype: np.dtype, value, what: str):
             raise OverflowError
         return dtype.type(float(value))
     except TypeError:
-        raise TypeError(f"{what} expected a number, got {type(value).__name__}") from None
+        raise TypeError(f"{wanted.title} expected a number, got {type(value).__name__}") from None
     except OverflowError:
-        raise OverflowError(f"{what} is {value}, beyond {dtype}") from None
+        raise OverflowError(f"{wanted.title} is {value}, beyond {dtype}") from None
