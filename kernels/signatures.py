@@ -100,11 +100,11 @@ def parameter(text: str, words: dict[str, str]) -> Parameter:
     while known in words and words[known] != known:
         known = words[known]
     dtype = np.dtype(KINDS[known]) if known in KINDS else None
-    title = given + "*" * pointer
+    written = given + "*" * pointer
     if pointer or dtype is None or dtype.kind not in "iu":
-        return Parameter(name, title, pointer, dtype)
+        return Parameter(name, written, pointer, dtype)
     limits = np.iinfo(dtype)
-    return Parameter(name, title, pointer, dtype, limits.min, limits.max, dtype.type)
+    return Parameter(name, written, pointer, dtype, limits.min, limits.max, dtype.type)
 
 
 class Launches:
@@ -114,27 +114,23 @@ class Launches:
 
     def __init__(self, file: str, source: str, defines: tuple):
         self.file, self.source, self.defines = file, source, defines
-        # {kernel: its parameters, and the identities of the arrays that were looked at last}
-        self.known: dict[str, tuple[tuple[Parameter, ...], dict[str, int]]] = {}
+        self.known: dict[str, tuple[Parameter, ...]] = {}
 
     def in_order(self, kernel: str, arguments: dict) -> list:
         """The named arguments in the order in which the kernel takes them: arrays, None for a
         pointer to nothing, NumPy scalars of its types.
 
-        Raises TypeError, one line, where a name is missing or not the kernel's, or an array, if it
-        is another than at the last launch, has another type or is not contiguous; OverflowError
-        where a number does not fit.
+        Raises TypeError, one line, where a name is missing or not the kernel's, or an array has
+        another type or is not contiguous; OverflowError where a number does not fit.
         """
         if kernel not in self.known:
-            self.known[kernel] = signature(self.source, self.defines, kernel), {}
-        (wanted, seen), values = self.known[kernel], []
+            self.known[kernel] = signature(self.source, self.defines, kernel)
+        wanted, values = self.known[kernel], []
         try:
             for each in wanted:
                 value = arguments[each.name]
                 if each.pointer:
-                    if seen.get(each.name) != id(value):
-                        array(each, value)
-                        seen[each.name] = id(value)
+                    array(each, value)
                 elif type(value) is int and each.low <= value <= each.high:
                     value = each.make(value)
                 else:

@@ -151,3 +151,12 @@ def test_a_launch_is_checked_before_it_runs(device):
         TypeError, match=r"perlin.cu, draw_gradients: gradient, seed_low, .* missing"
     ):
         module.launch("draw_gradients", 1, identity=device.zeros(4, np.uint32))
+
+
+def test_an_array_is_looked_at_where_a_freed_one_lay():
+    """Temporary arrays often get the identity of the last one."""
+    checked = launches()
+    for _ in range(20):
+        checked.in_order("fill", good())
+        with pytest.raises(TypeError, match="expected uint16, got float32"):
+            checked.in_order("fill", good() | {"to": np.zeros(3, np.float32)})

@@ -23,7 +23,7 @@ from jobs.flocking.transitions import boundaries
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.shards import Data
-from kernels.streams import STREAMS
+from kernels.streams import STREAMS, generator
 
 PHASES = ("G", "L+G", "L")
 GROUPS = 5  # G, and L and L+G of either sign
@@ -261,9 +261,7 @@ def embed_and_cluster(
     """
     from umap import UMAP  # half a minute of compilation
 
-    random = np.random.Generator(
-        np.random.Philox(key=np.array([seed, STREAMS["flocking"] << 32 | number], np.uint64))
-    )
+    random = generator(seed, "flocking", number)
     found, k = strongest_modes(maps, settings.modes)
     shift = random.integers(maps.shape[1], size=(settings.copies, len(maps), 2))
     shift = np.concatenate([np.zeros((1, len(maps), 2), int), shift])

@@ -24,7 +24,7 @@ from jobs.flocking.phases import PHASES
 from jobs.rundir import System
 from jobs.shards import Data
 from jobs.training import Report, device_name, finished, made_of
-from kernels.streams import STREAMS
+from kernels.streams import generator
 
 # to be raised when an architecture or the way of training changes: what was trained before is then
 # set aside
@@ -142,9 +142,8 @@ def split(data: Dataset, which: str, seed: int, config: Flocking) -> list[np.nda
     first, which so has the same split in both sets.  `seed`, the network's, deals anew.  Raises
     UserError where a part stays empty.
     """
-    key = np.array([config.seed, STREAMS["flocking"] << 32 | 1 << 30 | seed], np.uint64)
     replicas, at = np.unique(data.replica, return_index=True)
-    order = np.random.Generator(np.random.Philox(key=key)).permutation(len(replicas))
+    order = generator(config.seed, "flocking", 1 << 30 | seed).permutation(len(replicas))
     order = order[np.argsort(data.unit[at][order], kind="stable")]
     part = np.empty(len(replicas), np.int8)
     part[order] = np.array(DEAL)[np.arange(len(replicas)) % len(DEAL)]

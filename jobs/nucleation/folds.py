@@ -9,7 +9,7 @@ folds x test, and fold k is the same however many folds there are.
 import numpy as np
 
 from jobs import UserError
-from kernels.streams import STREAMS
+from kernels.streams import generator
 
 
 def split(
@@ -31,8 +31,7 @@ def split(
     """
     group = event if by == "event" else np.arange(len(event))
     groups, member = np.unique(group, return_inverse=True)
-    key = np.array([seed, STREAMS["folds"] << 32 | (by == "event")], np.uint64)
-    place = np.random.Generator(np.random.Philox(key=key)).permutation(len(groups))
+    place = generator(seed, "folds", by == "event").permutation(len(groups))
     ring = np.argsort(place[member], kind="stable")  # rows, an event's side by side
     here = member[ring]
     wanted = test + validation + (training or 1)

@@ -16,7 +16,7 @@ from jobs.nucleation.config import Generate, Nucleation
 from jobs.shards import Data
 from kernels.device import DeviceError
 from kernels.ising import Ising
-from kernels.streams import STREAMS
+from kernels.streams import generator
 
 # packed configurations in one call of `intervene`: a constant, for results depend on the cut
 CALL_BYTES = 256 << 20
@@ -269,8 +269,5 @@ def worth_copies(
     near = np.zeros(len(event), bool)
     for shift in range(-a.margin, a.margin + 1):
         near |= undecided[event, column + shift]
-    key = [config.seed, STREAMS["pilot"] << 32 | unit]
-    random = np.random.Generator(np.random.Philox(key=np.array(key, np.uint64))).random(
-        (config.generate.events, history)
-    )
+    random = generator(config.seed, "pilot", unit).random((config.generate.events, history))
     return near | (random[event, time + history] < a.extremes)

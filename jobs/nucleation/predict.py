@@ -18,7 +18,7 @@ from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.shards import Data
 from jobs.units import Rank
-from kernels.streams import STREAMS
+from kernels.streams import generator
 
 BLOCKS = 5  # of events in a fold's test set, for error bars
 
@@ -128,8 +128,7 @@ def some_of(index: np.ndarray, count: int, seed: int, fold: int) -> np.ndarray:
     """Sorted rows: `count` of a test set's, or all, chosen by the seed alone so that all models see
     the same.
     """
-    key = np.array([seed, STREAMS["occlusion"] << 32 | fold], np.uint64)
-    return np.sort(np.random.Generator(np.random.Philox(key=key)).permutation(index)[:count])
+    return np.sort(generator(seed, "occlusion", fold).permutation(index)[:count])
 
 
 def covered(network, spins, time, config, fold: int, device: str, report) -> np.ndarray:
@@ -148,8 +147,7 @@ def covered(network, spins, time, config, fold: int, device: str, report) -> np.
             fill=asked.fill,
             report=report,
         )
-    key = np.array([config.seed, STREAMS["occlusion"] << 32 | 1 << 31 | fold], np.uint64)
-    random = np.random.Generator(np.random.Philox(key=key))
+    random = generator(config.seed, "occlusion", 1 << 31 | fold)
     places = at[random.integers(len(at), size=(len(spins), asked.places, 2))]
     found = occlusion.random_changes(
         network, tensor, windows, places, patch=asked.patch, fill=asked.fill
