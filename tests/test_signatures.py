@@ -154,9 +154,15 @@ def test_a_launch_is_checked_before_it_runs(device):
 
 
 def test_an_array_is_looked_at_where_a_freed_one_lay():
-    """Temporary arrays often get the identity of the last one."""
-    checked = launches()
-    for _ in range(20):
-        checked.in_order("fill", good())
-        with pytest.raises(TypeError, match="expected uint16, got float32"):
-            checked.in_order("fill", good() | {"to": np.zeros(3, np.float32)})
+    """A temporary array often gets the identity of the last one."""
+    checked, mine, kept = launches(), np.zeros(3, np.uint16), []
+    checked.in_order("fill", good() | {"to": mine})
+    before = id(mine)
+    del mine
+    for _ in range(1000):
+        other = np.zeros(3, np.float32)
+        kept.append(other)
+        if id(other) == before:
+            break
+    with pytest.raises(TypeError, match="expected uint16, got float32"):
+        checked.in_order("fill", good() | {"to": other})
