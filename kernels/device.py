@@ -42,6 +42,7 @@ FLAGS = (
     "-Wno-unknown-pragmas",
     "-Wno-attributes",
 )
+NULL = np.uintp(0)  # a pointer to nothing, as cupy passes it
 MOST_ADDRESSES = 256  # of arrays, kept by a module
 HUGE_PAGE = 2 << 20
 # a launch lasts about this long, so that progress shows and a desktop GPU's watchdog stays quiet
@@ -303,22 +304,26 @@ class Gpu:
 
 
 class GpuModule:
+    """A .cu file for a GPU, compiled at its first launch."""
+
     def __init__(self, device: Gpu, module, launches: Launches):
         self.device, self.module, self.launches = device, module, launches
+        self.functions: dict = {}  # (kernel, bytes of shared memory): cupy finds one anew each time
 
     def launch(
         self, kernel: str, blocks: int, /, *, threads: int = 1, shared_bytes: int = 0, **arguments
     ) -> None:
         """Arguments by the names that the kernel's source gives them (Launches.in_order)."""
         values = self.launches.in_order(kernel, arguments)
-        function = self.module.get_function(kernel)
-        if shared_bytes:
-            function.max_dynamic_shared_size_bytes = shared_bytes
-        null = np.uintp(0)
+        function = self.functions.get((kernel, shared_bytes))
+        if function is None:
+            function = self.functions[kernel, shared_bytes] = self.module.get_function(kernel)
+            if shared_bytes:
+                function.max_dynamic_shared_size_bytes = shared_bytes
         function(
             (blocks,),
             (threads,),
-            tuple(null if a is None else a for a in values),
+            tuple(NULL if a is None else a for a in values),
             shared_mem=shared_bytes,
         )
 

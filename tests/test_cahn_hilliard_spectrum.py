@@ -2,33 +2,18 @@
 branch, thread by thread, against the CPU's wide thread.
 """
 
-import ctypes
-
 import numpy as np
 import pytest
 
+from kernels import cahn_hilliard_spectrum
 from kernels.cahn_hilliard import CahnHilliard
 from kernels.cahn_hilliard_clock import CLOCK, media, rule
-from kernels.cahn_hilliard_lines import compiled_for
 from kernels.cahn_hilliard_spectrum import SpectrumStep
-from kernels.device import select, source_of
-from tests.reference import emulation
+from kernels.device import select
+from tests.reference.emulation import emulated_gpu
 
 SHAPE, ROWS = (8, 12, 22), range(0, 3)
 STEPS = (0.7, 0.5, 0.8)  # this one, the last, the one before
-ENTRY = """
-extern "C" void emulate(int threads, REAL* u0, REAL* u1, REAL* u2, const REAL* n0, const REAL* n1, const REAL* n2, const REAL* kx,
-                        const REAL* kyz, const REAL* weight, const REAL* numbers, double* sums, int planes, int line) {
-  for (int block = 0; block < planes; ++block) {
-    emulate_block(block);
-    run_block(threads, [=] { advance_coefficients(u0, u1, u2, n0, n1, n2, kx, kyz, weight, numbers, sums, planes, planes, line, planes); });
-  }
-}
-extern "C" void emulate_begin(int threads, const double* rule, const double* media, const double* clocks, const double* asked,
-                              double* lengths, REAL* numbers, int fields) {
-  run_block(threads, [=] { begin_steps(rule, media, clocks, asked, lengths, numbers, fields); });
-}
-"""
 ORDERS = [
     (order, p, 2e-6 if p == "float32" else 1e-14)
     for order in (1, 2, 3)
@@ -65,9 +50,11 @@ def stepper(model, rows, order):
 
 def stepped(model, rows, order):
     """(what comes later, sums) by the kernel."""
-    u, nonlinear = spectra(rows, model.precision)
-    sums = stepper(model, rows, order).advance(u[:order], nonlinear[:order])
-    return u[order - 1], sums[0]
+    u, nonlinear = (
+        [model.device.asarray(a) for a in part[:order]] for part in spectra(rows, model.precision)
+    )
+    sums = stepper(model, rows, order).advance(u, nonlinear)
+    return model.device.to_host(u[order - 1]), sums[0]
 
 
 @pytest.mark.parametrize(("order", "precision", "bound"), ORDERS)
@@ -140,26 +127,11 @@ def test_stiffness():
 
 
 @pytest.mark.parametrize(("order", "precision", "bound"), ORDERS)
-def test_gpu_branch(tmp_path, order, precision, bound):
-    model, threads = model_of(precision, workers=1), 32
-    source = source_of("cahn_hilliard_spectrum.cu") + ENTRY
-    library = emulation.built(tmp_path, source, compiled_for(model, order, True))
-    expected, expected_sums = stepped(model, ROWS, order)
-    (u, nonlinear), step = spectra(ROWS, precision), stepper(model, ROWS, order)
-
-    def pointers(arrays):
-        return [ctypes.c_void_p(None if a is None else a.ctypes.data) for a in arrays]
-
-    numbers, lengths = np.zeros_like(step.numbers), np.zeros(1)
-    library.emulate_begin(
-        threads,
-        *pointers([step.rule, step.media, step.clock, step.asked, lengths, numbers]),
-        1,
-    )
-    assert np.array_equal(numbers, step.numbers)
-    sums, missing = np.zeros((SHAPE[0], threads, 4)), [None] * (3 - order)
-    arrays = [*u[:order], *missing, *nonlinear[:order], *missing]
-    arrays += [step.kx, step.kyz, step.weight, numbers, sums]
-    library.emulate(threads, *pointers(arrays), step.planes, step.line)
-    assert np.abs(u[order - 1] - expected).max() < 10 * bound
-    assert sums.sum((0, 1)) == pytest.approx(expected_sums, rel=10 * bound)
+def test_gpu_branch(tmp_path, monkeypatch, order, precision, bound):
+    """Thread by thread on a CPU, some rows of a field."""
+    monkeypatch.setattr(cahn_hilliard_spectrum, "THREADS", 32)
+    expected, expected_sums = stepped(model_of(precision, workers=1), ROWS, order)
+    gpu = CahnHilliard(SHAPE, epsilon=1.2, precision=precision, device=emulated_gpu(tmp_path))
+    found, sums = stepped(gpu, ROWS, order)
+    assert np.abs(found - expected).max() < 10 * bound
+    assert sums == pytest.approx(expected_sums, rel=10 * bound)

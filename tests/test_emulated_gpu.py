@@ -2,19 +2,31 @@
 small: integer models give the CPU's bytes, fields and networks the same to round-off.
 """
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
-from kernels import cahn_hilliard_paths
+from kernels import (
+    active_ising_batch,
+    cahn_hilliard_paths,
+    cahn_hilliard_spectrum,
+    conv_gru,
+    conv_gru_training,
+)
+from kernels.active_ising import ActiveIsing
 from kernels.cahn_hilliard import CahnHilliard, mixtures
 from kernels.cahn_hilliard_explicit import explicit
 from kernels.cahn_hilliard_fft import by_fft
 from kernels.cahn_hilliard_fused import fused
-from kernels.device import select
+from kernels.conv_gru import ConvGRU, random_parameters
+from kernels.conv_gru_training import Backpropagation
+from kernels.device import FOLDER, select, source_of
 from kernels.ising import Ising
 from kernels.percolation import clusters
 from kernels.perlin import perlin_noise
-from tests.reference.emulation import EmulatedGpu
+from kernels.signatures import kernels
+from tests.reference.emulation import LAUNCHED, emulated_gpu
 
 CPU = select("cpu", workers=1)
 
@@ -40,7 +52,7 @@ def test_lattices(name, tmp_path):
     spins = np.packbits(random.random((count, sites)) < 0.8, axis=1)
     duration = np.sort(np.arange(count) % steps + 1)
     found = []
-    for device in (CPU, EmulatedGpu(tmp_path, shared_bytes)):
+    for device in (CPU, emulated_gpu(tmp_path, shared_bytes)):
         model = Ising(device=device, **system)
         end = model.evolve(spins, steps, seed=5)
         passage = model.intervene(seed=5, unit=1, spins=spins, duration=duration, copies=2)
@@ -51,7 +63,7 @@ def test_lattices(name, tmp_path):
         )
         found.append((end, passage, born))
     (end, passage, born), (gpu_end, gpu_passage, gpu_born) = found
-    assert np.array_equal(end, gpu_end)
+    assert np.array_equal(end, gpu_end), "configurations differ"
     assert not np.array_equal(end, spins)
     assert np.array_equal(passage, gpu_passage)
     assert 0 < (passage > 0).mean() < 1
@@ -76,7 +88,7 @@ def test_clusters(tmp_path):
             labels=True,
             **bonds,
         )
-        for device in (CPU, EmulatedGpu(tmp_path))
+        for device in (CPU, emulated_gpu(tmp_path))
     )
     assert np.array_equal(one.labels, other.labels)
     assert np.array_equal(one.size, other.size)
@@ -88,14 +100,23 @@ def test_noise(size, points, tmp_path):
     seed, index = 2**33 + 1, [5, 2**40 + 3]
     one, other = (
         perlin_noise((size,) * 3, [points] * 2, seed, index, device=device)
-        for device in (CPU, EmulatedGpu(tmp_path))
+        for device in (CPU, emulated_gpu(tmp_path))
     )
     assert np.array_equal(one, other)
 
 
 # shape, scheme, step, times, and the path that is meant
+STEPS = {
+    "first_order": (0.1, [0.5, 2.0]),
+    "second_order": (0.1, [0.2, 1.0]),
+    "adaptive": (None, [0.002, 0.004]),
+}
 FIELDS = {
-    "fused squares": ((32, 32), "adaptive", None, [0.002, 0.004], fused),
+    **{
+        f"fused, {size}, {scheme}": ((size, size), scheme, *steps, fused)
+        for size in (32, 64)
+        for scheme, steps in STEPS.items()
+    },
     "plain FFTs": ((10, 8), "second_order", 0.1, [0.2, 0.5], by_fft),
     "plain FFTs in a box": ((8, 8, 10), "adaptive", None, [0.001], by_fft),
     "explicit": ((10, 8, 12), "explicit", 1e-4, [0.001], explicit),
@@ -103,11 +124,13 @@ FIELDS = {
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_fields(name, tmp_path):
+def test_fields(name, tmp_path, monkeypatch):
+    """Three fields, one after the other, at their looks."""
+    monkeypatch.setattr(cahn_hilliard_spectrum, "THREADS", 64)
     shape, scheme, step, times, path = FIELDS[name]
     start = mixtures([0.3, 0.5, 0.6], 0.1, shape, seed=1)
     found = []
-    for device in (CPU, EmulatedGpu(tmp_path)):
+    for device in (CPU, emulated_gpu(tmp_path)):
         laplacian = "finite_difference" if scheme == "explicit" else "spectral"
         model = CahnHilliard(shape, device=device, laplacian=laplacian)
         if device is not CPU:
@@ -117,3 +140,107 @@ def test_fields(name, tmp_path):
     assert np.array_equal(one.steps, other.steps)
     assert np.abs(one.fields - other.fields).max() < 2e-6
     assert np.abs(one.fields[:, -1] - start).max() > 1e-3
+
+
+FLOCKS = {
+    "standard": (dict(size=12, algorithm="standard"), [0.95, 0.5], [3, 1.5], [0, 1], 65536),
+    "standard, dense": (
+        dict(size=4, algorithm="standard"),
+        [0.7],
+        [9],
+        [0],
+        65536,
+    ),  # a conflict in almost every batch
+    "continuous time": (
+        dict(size=12, algorithm="continuous_time"),
+        [0.3, 0.8],
+        [3, 2],
+        [1, 0],
+        65536,
+    ),
+    "continuous time, dense": (dict(size=4, algorithm="continuous_time"), [0.5], [12], [0], 0),
+    "wide counters": (
+        dict(size=3, algorithm="continuous_time"),
+        [0.6],
+        [39],
+        [1],
+        65536,
+    ),  # some site holds 64 of a spin soon
+    "wide codes": (dict(size=130, algorithm="continuous_time"), [0.4], [0.05], [0], 0),
+}
+
+
+@pytest.mark.parametrize("name", FLOCKS)
+def test_flocks(tmp_path, monkeypatch, name):
+    """Attempts evaluated side by side, the first conflict found, what precedes it carried out."""
+    system, temperature, density, start, shared_bytes = FLOCKS[name]
+    monkeypatch.setattr(
+        active_ising_batch, "FIRST_LAUNCH", 777
+    )  # several launches, which end within a batch
+    times = [0, 0.07, 0.3]
+    cpu = ActiveIsing(**system, device=select("cpu", workers=1)).run(
+        temperature, density, start, times, seed=2**35 + 3
+    )
+    gpu = ActiveIsing(**system, device=emulated_gpu(tmp_path, shared_bytes)).run(
+        temperature, density, start, times, seed=2**35 + 3
+    )
+    for field in fields(cpu):
+        assert np.array_equal(getattr(cpu, field.name), getattr(gpu, field.name)), field.name
+    maps = (cpu.magnetization_map[:, -1], cpu.density_map[:, -1])  # and on from there
+    on = [
+        ActiveIsing(**system, device=device).run(temperature, None, maps, times, seed=5)
+        for device in (
+            select("cpu", workers=1),
+            emulated_gpu(tmp_path, shared_bytes),
+        )
+    ]
+    for field in fields(cpu):
+        assert np.array_equal(*(getattr(each, field.name) for each in on)), field.name
+    assert (cpu.attempts > 256).all()
+    assert np.any(cpu.magnetization_map[:, 0] != cpu.magnetization_map[:, -1])
+
+
+@pytest.mark.parametrize(("output", "hidden"), [("staggered", 4), ("sigmoid", 3)])
+def test_networks(tmp_path, monkeypatch, output, hidden):
+    """A rollout by a graph, and the gradient: tiles of 32 cells, one cell a thread, a task of a
+    parameter's gradient a block, sums over its threads through shared memory.
+    """
+    shape, count, frames = (3, 4, 5), 2, 3
+    monkeypatch.setattr(conv_gru, "GPU_THREADS", 32)
+    monkeypatch.setattr(conv_gru_training, "GPU_THREADS", 32)
+    monkeypatch.setattr(conv_gru_training, "GPU_PORTIONS", 2)
+    parameters, truth = (
+        random_parameters(1, hidden, output),
+        np.random.default_rng(1).random((count, frames, *shape), np.float32),
+    )
+    found = []
+    for device in (select("cpu", 1), emulated_gpu(tmp_path)):
+        network = ConvGRU(parameters, shape, count, output, device)
+        network.start(truth[:, 0])
+        network.advance(7)  # the first two by themselves, pairs as a graph, one more
+        training = Backpropagation(network, frames)
+        training.load(np.concatenate([value.ravel() for value in parameters.values()]))
+        loss, gradient = training.gradient(truth, 1, 0.5)
+        found.append((network.fields(), network.hidden_states(), loss, device.to_host(gradient)))
+    (phi, states, loss, gradient), (gpu_phi, gpu_states, gpu_loss, gpu_gradient) = found
+    assert np.abs(phi - gpu_phi).max() < 4e-6, "fields differ"
+    assert np.abs(states - gpu_states).max() < 1e-6
+    assert loss == pytest.approx(gpu_loss, rel=1e-6)
+    assert (
+        np.abs(gradient - gpu_gradient).max() < 1e-4 * np.abs(gradient).max()
+    )  # sums over cells, in another order
+
+
+def test_every_kernel_was_launched(request):
+    """By the tests above."""
+    if request.config.getoption("keyword") or any("::" in each for each in request.config.args):
+        pytest.skip("some of the tests above were left out")
+    there = {
+        (source_of(path.name), kernel, path.name)
+        for path in FOLDER.glob("*.cu")
+        for kernel in kernels(source_of(path.name))
+    }
+    never = sorted(
+        f"{file}: {kernel}" for code, kernel, file in there if (code, kernel) not in LAUNCHED
+    )
+    assert not never

@@ -1,37 +1,53 @@
-"""A GPU made of CPU threads: kernels.device.Gpu's face, each CUDA thread a thread of its own
-(cuda_threads.h), cupy's a stand-in of NumPy's.
+"""A GPU made of CPU threads: kernels.device.Gpu on a stand-in for cupy (cupy_stand_in.py), whose
+kernels are compiled for this CPU, each CUDA thread by itself (cuda_threads.h).
 
 For tests on machines without a GPU: the kernels' GPU branch and the Python around it run as they
 are, on systems made small.
 """
 
 import ctypes
+import os
 import re
 import subprocess
-from collections.abc import Callable
+import sys
+from functools import cache
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 
-from kernels.device import as_ctypes, compiler, source_of
-from kernels.signatures import Launches, kernels, signature
+from kernels.device import Gpu, as_ctypes, compiler
+from kernels.signatures import kernels, signature
 
 OPTIONS = ("-std=c++20", "-O1", "-w", "-shared", "-fPIC", "-pthread")
+# of a sanitizer that the process runs under: threads are the system's then
+SANITIZER = next(
+    (
+        name
+        for name, library in (("thread", "libtsan"), ("address", "libasan"))
+        if library in os.environ.get("LD_PRELOAD", "")
+    ),
+    None,
+)
+LAUNCHED: set[tuple[str, str]] = set()  # (source text, kernel), in this process
 LARGEST_BLOCK = 1024  # threads
+STATIC_SHARED = 48 << 10  # bytes of a launch's shared memory that need not be asked for
 
 
-def built(folder: Path, source: str, defines: dict, *options: str) -> ctypes.CDLL:
+def built(folder: Path, source: str, defines: dict) -> ctypes.CDLL:
     """The library of a source text, its #includes resolved.  Skips the test where the compiler has
-    no <barrier>.
+    no <barrier> but needs it.
     """
     name = f"gpu-{len(list(folder.glob('*.so')))}"
     text, library = folder / f"{name}.cpp", folder / f"{name}.so"
     text.write_text('#include "cuda_threads.h"\n' + source)
     constants = [f"-D{key}={value}" for key, value in defines.items()]
-    headers = f"-I{Path(__file__).parent}"
-    command = [*compiler()[0], *OPTIONS, *options, headers, *constants, str(text)]
-    ran = subprocess.run([*command, "-o", str(library)], capture_output=True, text=True)
+    if SANITIZER:
+        constants += ["-DOS_THREADS", "-g", f"-fsanitize={SANITIZER}"]
+    command = [*compiler()[0], *OPTIONS, f"-I{Path(__file__).parent}", *constants, str(text)]
+    alone = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
+    ran = subprocess.run([*command, "-o", str(library)], capture_output=True, text=True, env=alone)
     if "barrier" in ran.stderr and "No such file" in ran.stderr:
         pytest.skip("the C++ compiler has no <barrier>")
     assert ran.returncode == 0, ran.stderr[-2000:]
@@ -40,7 +56,7 @@ def built(folder: Path, source: str, defines: dict, *options: str) -> ctypes.CDL
 
 def with_entries(source: str, defines: tuple) -> str:
     """A source with emulate_KERNEL(blocks, threads, shared bytes, arguments ...) for each
-    kernel.
+    kernel; it returns what went wrong, or null.
     """
     pointed = re.sub(
         r"extern __shared__ (\w+) (\w+)\[\];", r"#define \2 ((\1*)emulated_shared)\n", source
@@ -51,112 +67,82 @@ def with_entries(source: str, defines: tuple) -> str:
         declared = "".join(f", {each.type} {each.name}" for each in wanted)
         names = ", ".join(each.name for each in wanted)
         entries.append(
-            f'extern "C" void emulate_{kernel}(int blocks_, int threads_, int shared_{declared}) {{\n'
-            f"  run_grid(blocks_, threads_, shared_, [=] {{ {kernel}({names}); }});\n}}"
+            f'extern "C" const char* emulate_{kernel}(int blocks_, int threads_, int shared_{declared}) {{\n'
+            f"  return run_grid(blocks_, threads_, shared_, [=] {{ {kernel}({names}); }});\n}}"
         )
     return "\n".join([pointed, *entries])
 
 
-class EmulatedGpu:
-    """shared_bytes: that a block may have; processors: how many work at once, which decides how
-    many blocks are launched.
+@cache
+def library_of(folder: Path, source: str, defines: tuple) -> ctypes.CDLL:
+    """Of a source with entries, built once for a folder."""
+    return built(folder, with_entries(source, defines), dict(defines))
+
+
+class EmulationError(AssertionError):
+    """A GPU would have refused this, or given something else each time."""
+
+
+def emulated_gpu(folder: Path, shared_bytes: int = 232_448, processors: int = 2) -> Gpu:
+    """The GPU; folder: of its compiled kernels.
+
+    shared_bytes: that a block may have; processors: how many work at once, which decides how many
+    blocks are launched.
+    """
+    from tests.reference.cupy_stand_in import Cupy
+
+    with mock.patch.dict(sys.modules, cupy=Cupy(folder, shared_bytes, processors)):
+        return Gpu()
+
+
+class RawFunction:
+    """One kernel of a module; its launches are checked when they are made, and run when their
+    stream does.
     """
 
-    kind, name, index, lanes, float_lanes, workers = "gpu", "emulated", 0, 1, 1, 1
+    def __init__(self, cupy, code: str, defines: tuple, name: str):
+        self.cupy, self.code, self.name = cupy, code, name
+        self.wanted = signature(code, defines, name)
+        library = library_of(cupy.folder, code, defines)
+        self.entry = getattr(library, f"emulate_{name}")
+        self.entry.restype = ctypes.c_char_p
+        self.max_dynamic_shared_size_bytes = STATIC_SHARED
 
-    def __init__(self, folder: Path, shared_bytes: int = 232_448, processors: int = 2):
-        self.folder, self.processors, self.shared_bytes = folder, processors, shared_bytes
-        self.shared_bytes_of_processor = shared_bytes + 1024
-        self.cupy = Cupy(self)
-        self.captured: list[Callable] | None = None  # launches of a graph in the making
+    def __call__(self, grid: tuple, block: tuple, arguments: tuple, shared_mem: int = 0) -> None:
+        most = min(self.max_dynamic_shared_size_bytes, self.cupy.shared_bytes)
+        self.refuse(len(grid) != 1 or len(block) != 1, "a grid of more than one dimension")
+        self.refuse(grid[0] < 1, f"{grid[0]} blocks")
+        self.refuse(not 1 <= block[0] <= LARGEST_BLOCK, f"{block[0]} threads a block")
+        self.refuse(shared_mem > most, f"{shared_mem} bytes of shared memory, of {most}")
+        self.refuse(len(arguments) != len(self.wanted), f"{len(arguments)} arguments")
+        pairs = list(zip(self.wanted, arguments, strict=True))
+        for wanted, value in pairs:
+            self.check(wanted, value)
+        memories = [value.memory for _, value in pairs if hasattr(value, "memory")]
 
-    def module(self, file: str, defines: dict) -> "EmulatedModule":
-        source, constants = source_of(file), tuple(sorted(defines.items()))
-        library = built(self.folder, with_entries(source, constants), defines)
-        return EmulatedModule(self, library, Launches(file, source, constants))
+        def run() -> None:
+            sizes = map(ctypes.c_int, (grid[0], block[0], shared_mem))
+            LAUNCHED.add((self.code, self.name))
+            failure = self.entry(*sizes, *(self.c_value(value) for value in arguments))
+            self.refuse(failure is not None, (failure or b"").decode())
+            self.refuse(any(not m.is_whole() for m in memories), "written beyond an array")
 
-    def zeros(self, shape, dtype) -> np.ndarray:
-        assert self.captured is None, "memory is allocated while a graph is captured"
-        return np.zeros(shape, dtype)
+        self.cupy.current_stream.add(run)
 
-    def asarray(self, values, dtype=None) -> np.ndarray:
-        assert self.captured is None, "memory is allocated while a graph is captured"
-        return np.array(values, dtype, order="C")  # never the host's own
+    def refuse(self, condition: bool, why: str) -> None:
+        if condition:
+            raise EmulationError(f"{self.name}: {why}")
 
-    def to_host(self, array) -> np.ndarray:
-        return np.array(array)
-
-    def synchronize(self) -> None:
-        assert self.captured is None, "a graph in the making cannot be waited for"
-
-
-class EmulatedModule:
-    """Launches run at once, one block after another, or are kept by a graph."""
-
-    def __init__(self, device: EmulatedGpu, library: ctypes.CDLL, launches: Launches):
-        self.device, self.library, self.launches = device, library, launches
-
-    def launch(
-        self, kernel: str, blocks: int, /, *, threads: int = 1, shared_bytes: int = 0, **arguments
-    ) -> None:
-        assert 1 <= threads <= LARGEST_BLOCK, threads
-        assert 0 <= shared_bytes <= self.device.shared_bytes, shared_bytes
-        values = self.launches.in_order(kernel, arguments)
-
-        def run():
-            sizes = map(ctypes.c_int, (blocks, threads, shared_bytes))
-            getattr(self.library, f"emulate_{kernel}")(*sizes, *map(as_ctypes, values))
-
-        if self.device.captured is None:
-            run()
+    def check(self, wanted, value) -> None:
+        """A pointer is a device array's or null; a scalar has the bytes that the kernel reads."""
+        if wanted.pointer:
+            fits = hasattr(value, "memory") or (isinstance(value, np.uintp) and value == 0)
         else:
-            self.device.captured.append(run)
-
-
-class Cupy:
-    """As much of cupy as the kernels' Python takes, of NumPy's; arrays are NumPy's."""
-
-    def __init__(self, device: EmulatedGpu):
-        self.device, self.fft, self.cuda = device, np.fft, Cuda(device)
-
-    def __getattr__(self, name: str):
-        return getattr(np, name)
+            fits = isinstance(value, np.generic) and value.dtype == wanted.dtype
+        self.refuse(not fits, f"{wanted.title} is {type(value).__name__}")
 
     @staticmethod
-    def asnumpy(array) -> np.ndarray:
-        return np.array(array)
-
-
-class Cuda:
-    """Streams, which run everything at once, and graphs."""
-
-    def __init__(self, device: EmulatedGpu):
-        self.Stream = lambda non_blocking=False: Stream(device)
-        self.get_current_stream = lambda: Stream(device)
-
-
-class Stream:
-    def __init__(self, device: EmulatedGpu):
-        self.device = device
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_) -> None: ...
-    def record(self) -> None: ...
-    def wait_event(self, event) -> None: ...
-    def begin_capture(self) -> None:
-        self.device.captured = []
-
-    def end_capture(self) -> "Graph":
-        graph, self.device.captured = Graph(self.device.captured), None
-        return graph
-
-
-class Graph:
-    def __init__(self, launches: list[Callable]):
-        self.launches = launches
-
-    def launch(self, stream: Stream) -> None:
-        for launch in self.launches:
-            launch()
+    def c_value(value):
+        if hasattr(value, "memory"):
+            return as_ctypes(value.values)
+        return ctypes.c_void_p(None) if isinstance(value, np.uintp) else as_ctypes(value)
