@@ -36,7 +36,10 @@ __device__ int run_batch(Replica& r, unsigned choice, unsigned fate, int first, 
     if (mine && (alone || tag[from] < slot || tag[to] < slot)) atomicMin(&conflict, slot);
     __syncthreads();
     const int stop = conflict;
-    if (acts) tag[from] = tag[to] = 0x7fffffff;
+    if (acts) {  // several threads may write it, the same number
+      ((volatile int*)tag)[from] = 0x7fffffff;
+      ((volatile int*)tag)[to] = 0x7fffffff;
+    }
     if (acts && slot < stop) {  // no other of these touches its sites
       r.count[m.code >> 1] -= r.rates->weight[m.code & 1];
       r.count[m.next >> 1] += r.rates->weight[m.next & 1];

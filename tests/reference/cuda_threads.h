@@ -2,8 +2,7 @@
 // on machines without a GPU (tests/reference/emulation.py).
 //
 // A thread is a fiber, which runs until it waits for others; which one runs next is drawn at random, always in the same way, so that a
-// barrier that is missing shows, and shows again. With OS_THREADS threads are those of the system, for the sanitizers. Blocks come one after
-// another, in an order drawn at random. Dynamic shared memory is as long as the launch says, and holds garbage at first.
+// barrier that is missing shows, and shows again. Blocks come one after another, in an order drawn at random. Dynamic shared memory is as long as the launch says, and holds garbage at first.
 // What a GPU would not do ends the launch with a line: emulate_KERNEL returns it.
 #pragma once
 #include <cmath>
@@ -11,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <ucontext.h>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -40,94 +40,100 @@ static int drawn(int below) {  // xorshift32
   return (int)((unsigned long long)dice * below >> 32);
 }
 
-#ifdef OS_THREADS
-#include <barrier>
-#include <thread>
-#define EMULATED_INDEX static thread_local CudaIndex
+static CudaIndex threadIdx, blockIdx;
+
+// Under a sanitizer each fiber is one of its threads, and what meets at a barrier is ordered by that barrier alone.
+#ifdef __SANITIZE_THREAD__
+extern "C" {
+void* __tsan_get_current_fiber();
+void* __tsan_create_fiber(unsigned);
+void __tsan_switch_to_fiber(void*, unsigned);
+void __tsan_acquire(void*);
+void __tsan_release(void*);
+void __tsan_volatile_read4(void*) {}  // volatile says that others may write meanwhile, and that it does no harm
+void __tsan_volatile_write4(void*) {}
+void AnnotateBenignRaceSized(const char*, int, void*, size_t, const char*);
+}
+#define UNWATCHED __attribute__((no_sanitize("thread")))  // the emulation's own words
+#define CREATE_FIBER() __tsan_create_fiber(0)
+#define SWITCH_TO(fiber) __tsan_switch_to_fiber(fiber, 1)  // 1: that orders nothing
+#define ACQUIRE(place) __tsan_acquire(place)
+#define RELEASE(place) __tsan_release(place)
 #else
-#include <ucontext.h>
-#define EMULATED_INDEX static CudaIndex
+#define UNWATCHED
+#define CREATE_FIBER() nullptr
+#define SWITCH_TO(fiber)
+#define ACQUIRE(place)
+#define RELEASE(place)
 #endif
-EMULATED_INDEX threadIdx, blockIdx;
-
-#ifdef OS_THREADS
-typedef std::barrier<> Barrier;
-static std::unique_ptr<Barrier> block_barrier;
-static std::vector<std::unique_ptr<Barrier>> warp_barriers, team_barriers;  // of 32 threads, of 8
-
-static void fail(const char* why) {
-  fprintf(stderr, "%s\n", why);
-  abort();
+#ifdef __SANITIZE_ADDRESS__
+extern "C" {
+void __sanitizer_start_switch_fiber(void**, const void*, size_t);
+void __sanitizer_finish_switch_fiber(void*, const void**, size_t*);
 }
-static Barrier* barrier_of(unsigned mask) {
-  const int first = threadIdx.x % 32 / 8 * 8;
-  if (mask == 0xffu << first) return team_barriers[threadIdx.x / 8].get();
-  if (mask != ~0u) fail("a mask that is neither a warp's nor that of eight neighbours");
-  return warp_barriers[threadIdx.x / 32].get();
-}
-static void __syncthreads() { block_barrier->arrive_and_wait(); }
-static void wait_for_lanes(unsigned mask) { barrier_of(mask)->arrive_and_wait(); }
-
-// body() as each of `threads` threads of one block
-template <class Body> static void run_block(int block, int threads, const Body& body) {
-  const auto barriers = [&](int of) {
-    std::vector<std::unique_ptr<Barrier>> made;
-    for (int first = 0; first < threads; first += of) made.push_back(std::make_unique<Barrier>(threads - first < of ? threads - first : of));
-    return made;
-  };
-  block_barrier = std::make_unique<Barrier>(threads);
-  warp_barriers = barriers(32);
-  team_barriers = barriers(8);
-  std::vector<std::thread> all;
-  for (int thread = 0; thread < threads; ++thread)
-    all.emplace_back([&body, thread, block] {
-      threadIdx.x = thread;
-      blockIdx.x = block;
-      body();
-      block_barrier->arrive_and_drop();  // nobody waits for threads that have ended
-      warp_barriers[thread / 32]->arrive_and_drop();
-      team_barriers[thread / 8]->arrive_and_drop();
-    });
-  for (std::thread& thread : all) thread.join();
-}
-
+#define LEAVE(kept, stack, size) __sanitizer_start_switch_fiber(kept, stack, size)
+#define ARRIVE(kept, stack, size) __sanitizer_finish_switch_fiber(kept, stack, size)
 #else
+#define LEAVE(kept, stack, size)
+#define ARRIVE(kept, stack, size)
+#endif
+
 constexpr size_t STACK = 1 << 18;
 enum State { READY, AT_BLOCK, AT_LANES, ENDED };
 struct Fiber {
   ucontext_t context;
   std::unique_ptr<char[]> stack{new char[STACK]};
+  void *sanitizers = CREATE_FIBER(), *fake_stack = nullptr;
   State state;
-  unsigned mask;  // that it waits for
+  unsigned mask;      // that it waits for
+  int passed[34];     // times, through barriers: of some lanes, by their first one, of the warp, of the block
 };
-static std::vector<Fiber> fibers;
+static Fiber* fibers = nullptr;  // of the largest block so far
+static int fiber_count = 0;
 static ucontext_t scheduler;
+static void *schedulers = nullptr, *schedulers_fake_stack = nullptr;  // the sanitizer's
+static const void* schedulers_stack = nullptr;
+static size_t schedulers_stack_size = 0;
 static void (*run_body)(const void*);
 static const void* body_to_run;
+static char begun, ended, block_places[2], lane_places[32][33][2];  // addresses that stand for barriers, in turns
 
-static void back_to_scheduler() { swapcontext(&fibers[threadIdx.x].context, &scheduler); }
-static void fail(const char* why) {
+UNWATCHED static void back_to_scheduler() {
+  Fiber& self = fibers[threadIdx.x];
+  LEAVE(self.state == ENDED ? nullptr : &self.fake_stack, schedulers_stack, schedulers_stack_size);
+  SWITCH_TO(schedulers);
+  swapcontext(&self.context, &scheduler);
+  ARRIVE(self.fake_stack, &schedulers_stack, &schedulers_stack_size);
+}
+UNWATCHED static void fail(const char* why) {
   failure = why;
   back_to_scheduler();
 }
-static void __syncthreads() {
-  fibers[threadIdx.x].state = AT_BLOCK;
+UNWATCHED static void wait_at(State state, char (&places)[2], int& passed) {
+  char* place = places + passed++ % 2;
+  fibers[threadIdx.x].state = state;
+  RELEASE(place);
   back_to_scheduler();
+  ACQUIRE(place);
 }
-static void wait_for_lanes(unsigned mask) {
+static void __syncthreads() { wait_at(AT_BLOCK, block_places, fibers[threadIdx.x].passed[33]); }
+UNWATCHED static void wait_for_lanes(unsigned mask) {
   if (!(mask >> threadIdx.x % 32 & 1)) fail("a thread waits for lanes with a mask that leaves it out");
-  fibers[threadIdx.x].state = AT_LANES;
+  const int which = mask == ~0u ? 32 : __builtin_ctz(mask);
   fibers[threadIdx.x].mask = mask;
-  back_to_scheduler();
+  wait_at(AT_LANES, lane_places[threadIdx.x / 32][which], fibers[threadIdx.x].passed[which]);
 }
-static void begin_fiber() {
+UNWATCHED static void begin_fiber() {
+  ARRIVE(nullptr, &schedulers_stack, &schedulers_stack_size);
+  ACQUIRE(&begun);
   run_body(body_to_run);
   fibers[threadIdx.x].state = ENDED;
+  RELEASE(&ended);
   back_to_scheduler();
 }
 
 // Those of `count` threads from `first` on that wait in `state` (for `mask`) go on if nobody is missing; threads that have ended never are.
-static void release(int first, int count, State state, unsigned mask, std::vector<int>& ready) {
+UNWATCHED static void release(int first, int count, State state, unsigned mask, std::vector<int>& ready) {
   const auto meant = [&](int i) { return state == AT_BLOCK || mask >> i & 1; };
   for (int i = 0; i < count; ++i) {
     const Fiber& one = fibers[first + i];
@@ -140,8 +146,11 @@ static void release(int first, int count, State state, unsigned mask, std::vecto
     }
 }
 
-template <class Body> static void run_block(int block, int threads, const Body& body) {
-  if ((int)fibers.size() < threads) fibers = std::vector<Fiber>(threads);
+template <class Body> UNWATCHED static void run_block(int block, int threads, const Body& body) {
+  if (fiber_count < threads) {
+    delete[] fibers;
+    fibers = new Fiber[fiber_count = threads];
+  }
   run_body = [](const void* what) { (*(const Body*)what)(); };
   body_to_run = &body;
   blockIdx.x = block;
@@ -155,14 +164,23 @@ template <class Body> static void run_block(int block, int threads, const Body& 
     one.context.uc_link = nullptr;
     makecontext(&one.context, begin_fiber, 0);
     one.state = READY;
+    std::memset(one.passed, 0, sizeof one.passed);
   }
+#ifdef __SANITIZE_THREAD__
+  schedulers = __tsan_get_current_fiber();
+  AnnotateBenignRaceSized(__FILE__, __LINE__, &threadIdx, sizeof threadIdx, "of the fiber that runs");
+#endif
+  RELEASE(&begun);
   int live = threads, at_block = 0;
   while (!ready.empty() && !failure) {
     const int place = drawn(ready.size()), now = ready[place];
     ready[place] = ready.back();
     ready.pop_back();
     threadIdx.x = now;
+    LEAVE(&schedulers_fake_stack, fibers[now].stack.get(), STACK);
+    SWITCH_TO(fibers[now].sanitizers);
     swapcontext(&scheduler, &fibers[now].context);
+    ARRIVE(schedulers_fake_stack, nullptr, nullptr);
     const Fiber& one = fibers[now];
     const int warp = now / 32 * 32, lanes = threads - warp < 32 ? threads - warp : 32;
     live -= one.state == ENDED;
@@ -176,9 +194,9 @@ template <class Body> static void run_block(int block, int threads, const Body& 
       at_block = 0;
     }
   }
+  ACQUIRE(&ended);
   if (live && !failure) failure = "threads wait for one another at different barriers";
 }
-#endif
 
 // ---- what threads of a warp do together
 
@@ -226,7 +244,7 @@ template <class Body> static const char* run_grid(int blocks, int threads, int s
   std::vector<int> order(blocks);
   std::iota(order.begin(), order.end(), 0);
   for (int i = blocks; i > 1; --i) std::swap(order[i - 1], order[drawn(i)]);
-#ifdef OS_THREADS
+#ifdef __SANITIZE_ADDRESS__
   const int guard = 0;  // the sanitizer's own
 #else
   const int guard = GUARD;
