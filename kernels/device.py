@@ -281,6 +281,8 @@ class Gpu:
         self.processors = self.properties["multiProcessorCount"]
         self.shared_bytes = self.properties["sharedMemPerBlockOptin"]
         self.shared_bytes_of_processor = self.properties["sharedMemPerMultiprocessor"]
+        self.cache_bytes = self.properties["l2CacheSize"]
+        self.memory_bytes = self.properties["totalGlobalMem"]
 
     def module(self, file: str, defines: dict) -> "GpuModule":
         # cupy keeps compiled code by source and options; the headers are in the source, so a

@@ -6,7 +6,8 @@
 //             short ranges, ising_sublattice.h for long ones
 // Source      D. Heermann, W. Klein, D. Stauffer, Phys. Rev. Lett. 49, 1262 (1982); the paper in README.md
 //
-// Compiled for one system: SIZE (L), RANGE (R), NEAREST, RANDOM_SITE, TILED, SLOTS, THREADS, SHARED_LATTICE come from ising.py.
+// Compiled for one system: SIZE (L), RANGE (R), NEAREST, RANDOM_SITE, TILED, SLOTS, THREADS, SHARED_LATTICE and the words of a
+// lattice and its scratch, which ising.py counts too, come from there.
 #ifndef __CUDACC__
 #include "cpu.h"
 #endif
@@ -20,6 +21,7 @@
 #include "ising_sublattice.h"
 #endif
 
+static_assert(LATTICE_WORDS == COUNTED_LATTICE && SCRATCH_WORDS == COUNTED_SCRATCH, "ising.py counts the words otherwise");
 constexpr int N = SIZE * SIZE, BYTES = (N + 7) / 8, COUNT_BITS = bit_length(N);
 constexpr int GROUP_WORDS = 16;  // words of 32 replicas that share the order of the sites
 constexpr int NEVER = 0x7fffffff;
@@ -29,7 +31,7 @@ constexpr int NEVER = 0x7fffffff;
 #if defined(__CUDACC__) && !RANDOM_SITE
 // every thread gets the sum of all threads' numbers
 __device__ __forceinline__ void sum_over_team(word* number) {
-  __shared__ word partial[SLOTS / 32][COUNT_BITS];
+  __shared__ word partial[THREADS / 32][COUNT_BITS];
   for (int distance = 16; distance; distance /= 2) {
     word other[COUNT_BITS];
 #pragma unroll
@@ -40,7 +42,7 @@ __device__ __forceinline__ void sum_over_team(word* number) {
     for (int k = 0; k < COUNT_BITS; ++k) partial[threadIdx.x / 32][k] = number[k];
   __syncthreads();
   for (int k = 0; k < COUNT_BITS; ++k) number[k] = partial[0][k];
-  for (int warp = 1; warp < SLOTS / 32; ++warp) add<COUNT_BITS, COUNT_BITS, COUNT_BITS>(number, partial[warp], 0, number);
+  for (int warp = 1; warp < THREADS / 32; ++warp) add<COUNT_BITS, COUNT_BITS, COUNT_BITS>(number, partial[warp], 0, number);
   __syncthreads();
 }
 
@@ -106,11 +108,6 @@ extern __shared__ word shared_memory[];
 #endif
 
 // ---- kernels; word arrays [vectors][N] hold LANES words of replicas a vector, 32 LANES replicas ----
-
-extern "C" __global__ void sizes(int* words) {
-  words[0] = LATTICE_WORDS;
-  words[1] = SCRATCH_WORDS;
-}
 
 // Trajectories from given configurations. Task t is copy first_copy + t / vectors of vector t % vectors; each replica runs
 // for its own `duration` (MCS), or to its own m <= 0 where `passage` asks for the time of that.

@@ -31,7 +31,7 @@ import numpy as np
 
 from kernels import ising_fft
 from kernels.arguments import number, one_of, seed_of, spins_of, whole, wholes
-from kernels.device import next_launch, select
+from kernels.device import DeviceError, next_launch, select
 from kernels.ising_events import NucleationEvents, check_lifetimes
 from kernels.streams import STREAMS, Draws, seed_words
 
@@ -46,6 +46,11 @@ GROUP = 512  # replicas that share the order of the sites (GROUP_WORDS in ising.
 # Up to this range sites are attempted in random order; beyond it the sublattice's lifetimes agree
 # (tests/lifetime_study.py).
 RANDOM_SITE_RANGE = 5
+GPU_IDLES_TO = RANDOM_SITE_RANGE  # events of longer ranges are a GPU's
+LARGEST_BLOCK = 512  # threads of a GPU
+STATIC_BYTES = (
+    1024  # of a GPU's shared memory: what a block takes besides its lattice, and the system's
+)
 # From this range on a CPU keeps 4 x 4 tiles counted (ising_sublattice.h); a GPU's shared memory is
 # better spent on spins.
 TILED_RANGE = 12
@@ -80,8 +85,21 @@ class Ising:
         self.device = device or select()
         if self.interaction in ("nearest", "square"):
             self.lattices = BitSlicedLattices(self)
+            self.nucleating = self._nucleating()
         else:
-            self.lattices = ising_fft.ConvolutionLattices(self)
+            self.lattices = self.nucleating = ising_fft.ConvolutionLattices(self)
+
+    def _nucleating(self) -> "BitSlicedLattices":
+        """The lattices of nucleate, on this machine's cores where they are faster than its GPU: up
+        to R = 5 a thread has a whole lattice of 32 replicas, and a unit too few of them to fill a
+        GPU. Bytes are the same.
+        """
+        if self.device.kind == "cpu" or self.range > GPU_IDLES_TO:
+            return self.lattices
+        try:
+            return BitSlicedLattices(self, select("cpu"))
+        except DeviceError:  # no compiler
+            return self.lattices
 
     @property
     def sites(self) -> int:
@@ -196,7 +214,7 @@ class Ising:
             max_lifetime = whole("max_lifetime", max_lifetime, 1, units="MCS")
         if not len(numbers):
             return []
-        return self.lattices.nucleate(
+        return self.nucleating.nucleate(
             seed, numbers.tolist(), events, history, equilibration, max_lifetime, progress
         )
 
@@ -369,54 +387,65 @@ def acceptance_table(model: Ising, field: float) -> tuple[np.ndarray, int]:
 range_ = range  # `range` is a field's name here
 
 
+def words_of(model: Ising, tiled: bool, gpu: bool) -> tuple[int, int]:
+    """32-bit words of a lattice and of its scratch, for each lane, as ising_random_site.h and
+    ising_sublattice.h lay them out.
+    """
+    size, reach = model.size, model.range
+    if reach <= RANDOM_SITE_RANGE:
+        pitch = size if model.interaction == "nearest" else size + 2 * reach
+        return pitch**2, 1
+    pitch, sites = size + reach, size // (reach + 1)
+    tiles = (pitch // 4 + 1) ** 2 * 5
+    block, strip = (n.bit_length() | int(gpu) for n in (reach**2, reach * (2 * reach + 1)))
+    return pitch**2 + tiled * tiles, (sites + 1) ** 2 * block + (sites + 1) * sites * strip
+
+
 class BitSlicedLattices:
     """Replicas of nearest-neighbour or square-range lattices, one bit each (ising.cu)."""
 
-    def __init__(self, model: Ising):
-        self.model, self.device = model, model.device
-        random_site = model.range <= RANDOM_SITE_RANGE
-        blocks = (
-            model.size // (model.range + 1) + 1
-        ) ** 2  # to count in a substep, the most that its threads share
-        slots = 2 if random_site else min(128, 32 * math.ceil(blocks / 32))
-        self.threads = 32 if random_site else slots  # of a GPU block
+    def __init__(self, model: Ising, device=None):
+        self.model, self.device = model, device or model.device
+        gpu, random_site = self.device.kind == "gpu", model.range <= RANDOM_SITE_RANGE
+        # to count in a substep, the most that threads share
+        blocks = (model.size // (model.range + 1) + 1) ** 2
+        self.slots = 2 if random_site else min(128, 32 * math.ceil(blocks / 32))
+        # of a GPU's block: a lattice each, or a lattice together
+        self.threads = 32 if random_site else min(LARGEST_BLOCK, 32 * math.ceil(blocks / 32))
+        self.teams_of_block = self.threads if gpu and random_site else 1
+        tiled = not gpu and model.range >= TILED_RANGE and model.size % 4 == 0
+        self.lattice_words, self.scratch_words = words_of(model, tiled, gpu)
+        self.shared_bytes = 4 * (self.lattice_words + self.scratch_words)
+        if random_site or not gpu or self.shared_bytes + STATIC_BYTES > self.device.shared_bytes:
+            self.shared_bytes = 0
         defines = dict(
             SIZE=model.size,
             RANGE=model.range,
             NEAREST=int(model.interaction == "nearest"),
             RANDOM_SITE=int(random_site),
-            TILED=int(
-                self.device.kind == "cpu" and model.range >= TILED_RANGE and model.size % 4 == 0
-            ),
-            SLOTS=slots,
+            TILED=int(tiled),
+            SLOTS=self.slots,
             THREADS=self.threads,
+            COUNTED_LATTICE=self.lattice_words,
+            COUNTED_SCRATCH=self.scratch_words,
         )
-        self.slots, self.shared_bytes, self.teams_of_block = slots, 0, 1
-        if self.device.kind == "gpu":
-            self.teams_of_block = self.threads if random_site else 1
-            # a sublattice's scratch is at most 26% of its lattice; `sizes` says exactly
-            fits = (
-                not random_site
-                and 4 * (model.size + model.range) ** 2 * 1.27 < self.device.shared_bytes
-            )
-            defines["SHARED_LATTICE"] = int(fits)
+        if gpu:
+            defines["SHARED_LATTICE"] = int(self.shared_bytes > 0)
         self.module = self.device.module("ising.cu", defines)
-        words = self.device.zeros(2, np.int32)
-        self.module.launch("sizes", 1, words=words)
-        self.lattice_words, self.scratch_words = (int(n) for n in self.device.to_host(words))
-        if self.device.kind == "gpu" and defines["SHARED_LATTICE"]:
-            self.shared_bytes = 4 * (self.lattice_words + self.scratch_words)
 
     def _teams(self, tasks: int) -> int:
-        """Teams that run at once when there are `tasks` of them to do."""
+        """Teams that run at once when there are `tasks` of them to do: on a GPU as many as find
+        place for their lattices, in shared memory or else in its cache.
+        """
         if self.device.kind == "cpu":
             return min(self.device.workers, tasks)
+        processors = self.device.processors
         if self.shared_bytes:
-            blocks = self.device.processors * max(
-                1, self.device.shared_bytes_of_processor // (self.shared_bytes + 1024)
-            )
+            each = self.device.shared_bytes_of_processor // (self.shared_bytes + STATIC_BYTES)
+            blocks = processors * max(1, each)
         else:
-            blocks = self.device.processors * 8
+            block = 4 * (self.lattice_words + self.scratch_words) * self.teams_of_block
+            blocks = max(processors, min(8 * processors, self.device.cache_bytes // block))
         return min(blocks * self.teams_of_block, tasks)
 
     def _words(self, count: int, *shape) -> np.ndarray:

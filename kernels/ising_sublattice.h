@@ -17,16 +17,22 @@
 // counted, in five planes: that halves the words to read and add, and a flip changes one tile.
 #pragma once
 
-// A block's threads share the sites of one word of lattices.
+// A block's threads share the sites of one word of lattices; the first SLOTS of them attempt flips.
 #define MEMBER (int)threadIdx.x
 #define MEMBERS (int)blockDim.x
 #define TEAM (int)blockIdx.x
 #define STRIDE 1
 #define team_sync() __syncthreads()
 #ifdef __CUDACC__
-constexpr int GENERATORS = 1;  // a thread's; on a GPU blockDim is SLOTS
+constexpr int GENERATORS = 1;  // a thread's
+#define ATTEMPTERS SLOTS
+#define GENERATOR_OF(site) 0   // known to the compiler, which keeps it in registers
+constexpr int ODD = 1;         // words of a number in the scratch: an odd pitch, lest threads meet in a bank of shared memory
 #else
 constexpr int GENERATORS = SLOTS;
+#define ATTEMPTERS 1
+#define GENERATOR_OF(site) (site) % SLOTS
+constexpr int ODD = 0;
 #endif
 
 constexpr int SPACING = RANGE + 1, SITES = SIZE / SPACING;  // n
@@ -35,8 +41,9 @@ constexpr int PITCH = SIZE + RANGE;                         // the first rows an
                                                             // so that no R consecutive spins ever wrap
 constexpr int BLOCK_BITS = bit_length(RANGE * RANGE);
 constexpr int STRIP_BITS = bit_length(RANGE * (2 * RANGE + 1));
-constexpr int STRIP_OFFSET = GAPS * GAPS * BLOCK_BITS;
-constexpr int SCRATCH_WORDS = STRIP_OFFSET + GAPS * SITES * STRIP_BITS;
+constexpr int BLOCK_PITCH = BLOCK_BITS | ODD, STRIP_PITCH = STRIP_BITS | ODD;
+constexpr int STRIP_OFFSET = GAPS * GAPS * BLOCK_PITCH;
+constexpr int SCRATCH_WORDS = STRIP_OFFSET + GAPS * SITES * STRIP_PITCH;
 constexpr int TILE = 4, TILE_BITS = 5, TILE_PITCH = PITCH / TILE + 1;
 constexpr int TILES_OFFSET = PITCH * PITCH, LATTICE_WORDS = TILES_OFFSET + TILED * TILE_PITCH * TILE_PITCH * TILE_BITS;
 
@@ -200,36 +207,36 @@ __device__ __forceinline__ void substep(word* spins, word* scratch, Generator* g
     word sum[BLOCK_BITS];
     count_block(spins, x, y, sum);
 #pragma unroll
-    for (int k = 0; k < BLOCK_BITS; ++k) block[i * BLOCK_BITS + k] = sum[k];
+    for (int k = 0; k < BLOCK_BITS; ++k) block[i * BLOCK_PITCH + k] = sum[k];
   }
   team_sync();
 
   for (int i = MEMBER; i < GAPS * SITES; i += MEMBERS) {
     int gap = i / SITES, site = i % SITES;
     const word* line = spins + at(wrap(offset_x + gap_start(gap)), wrap(offset_y + site * SPACING));
-    const word* below = block + (gap * GAPS + site) * BLOCK_BITS;
+    const word* below = block + (gap * GAPS + site) * BLOCK_PITCH;
     word blocks[STRIP_BITS], between[bit_length(RANGE)];
-    add<BLOCK_BITS, BLOCK_BITS, STRIP_BITS>(below, below + BLOCK_BITS, splat(0), blocks);
+    add<BLOCK_BITS, BLOCK_BITS, STRIP_BITS>(below, below + BLOCK_PITCH, splat(0), blocks);
     count<0, RANGE>([&](int r) { return line[r * PITCH]; }, between);
     add<STRIP_BITS, bit_length(RANGE), STRIP_BITS>(blocks, between, splat(0), blocks);
 #pragma unroll
-    for (int k = 0; k < STRIP_BITS; ++k) strip[i * STRIP_BITS + k] = blocks[k];
+    for (int k = 0; k < STRIP_BITS; ++k) strip[i * STRIP_PITCH + k] = blocks[k];
   }
   team_sync();
 
-  for (int i = MEMBER; i < SITES * SITES; i += MEMBERS) {
+  for (int i = MEMBER; i < SITES * SITES && MEMBER < ATTEMPTERS; i += ATTEMPTERS) {
     int a = i / SITES, b = i % SITES;
     int x = wrap(offset_x + a * SPACING), y = wrap(offset_y + b * SPACING);
     const word* lower = spins + at(x, wrap(y - RANGE));
     const word* upper = spins + at(x, wrap(y + 1));
-    const word* left = strip + (a * SITES + b) * STRIP_BITS;
+    const word* left = strip + (a * SITES + b) * STRIP_PITCH;
     word up[FIELD_BITS], column[bit_length(2 * RANGE)];
     count<0, 2 * RANGE>([&](int r) { return r < RANGE ? lower[r] : upper[r - RANGE]; }, column);
-    add<STRIP_BITS, STRIP_BITS, FIELD_BITS>(left, left + SITES * STRIP_BITS, splat(0), up);
+    add<STRIP_BITS, STRIP_BITS, FIELD_BITS>(left, left + SITES * STRIP_PITCH, splat(0), up);
     add<FIELD_BITS, bit_length(2 * RANGE), FIELD_BITS>(up, column, splat(0), up);
 
     word spin = spins[at(x, y)];
-    word flip = accept(up, spin, metropolis, generators[i % SLOTS / MEMBERS]);
+    word flip = accept(up, spin, metropolis, generators[GENERATOR_OF(i)]);
     flip_spin(spins, x, y, spin, flip);
   }
   team_sync();

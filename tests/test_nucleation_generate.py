@@ -260,13 +260,11 @@ def test_a_gpu_batch_counts_whole_words():
     """33 events take the frames of 64 replicas; beyond 512 events only the records grow."""
 
     class Gpu:
-        kind = "gpu"
+        kind, memory_bytes = "gpu", 10 << 30
 
     frame = 11 * 8  # bytes: history 10, L = 8
     for events, replicas in ((1, 32), (33, 64), (512, 512), (700, 700)):
-        assert generate.batch(configured(events=events), Gpu()) == generate.HISTORY_BYTES // (
-            replicas * frame
-        )
+        assert generate.batch(configured(events=events), Gpu()) == (1 << 30) // (replicas * frame)
 
 
 def test_an_event_that_takes_too_long_fails_its_unit(quench, small, tmp_path):

@@ -23,7 +23,7 @@ CALL_BYTES = 256 << 20
 # the c-th call numbers its copies from c times this, so that no two calls share randomness
 CALL_COPIES = 1 << 17
 CALLS = 1 << 7  # the kernels number copies with 24 bits
-HISTORY_BYTES = 1 << 30  # histories in one call of `nucleate` on a GPU
+HISTORY_SHARE = 10  # of a GPU's memory: histories in one call of `nucleate`
 TYPICAL_LIFETIME = 1e4  # MCS; only weighs the two halves of a unit in the progress bar
 
 Report = Callable[[float], None]
@@ -67,7 +67,9 @@ def batch(config: Nucleation, device) -> int:
     replicas = max(
         generate.events, 32 * min(16, -(-generate.events // 32))
     )  # of the records, of whole words
-    return max(1, HISTORY_BYTES // (replicas * (generate.history + 1) * bytes_each))
+    return max(
+        1, device.memory_bytes // HISTORY_SHARE // (replicas * (generate.history + 1) * bytes_each)
+    )
 
 
 def simulate(

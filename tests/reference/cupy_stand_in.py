@@ -222,6 +222,8 @@ class Runtime:
             "multiProcessorCount": self.cupy.processors,
             "sharedMemPerBlockOptin": self.cupy.shared_bytes,
             "sharedMemPerMultiprocessor": self.cupy.shared_bytes + 1024,
+            "l2CacheSize": 50 << 20,
+            "totalGlobalMem": 80 << 30,
         }
 
 
