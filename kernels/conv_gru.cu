@@ -14,11 +14,11 @@ template <int N> __device__ __forceinline__ void keep(float* field, const Place&
   if (field) UNROLL for (int r = 0; r < ROWS; ++r) UNROLL for (int o = 0; o < N; ++o) write_tiled(field, at, N, o, r, v[r][o]);
 }
 
-// tanh conv3: BLOCKS x HIDDEN channels; weights [BLOCKS][27 IN HIDDEN], then [BLOCKS HIDDEN] biases; returns what is behind them
+// tanh conv3: BLOCKS x HIDDEN channels; weights of BLOCKS convolutions, then [BLOCKS HIDDEN] biases; returns what is behind them
 template <int IN, int BLOCKS>
 __device__ __forceinline__ const float* first_half(vec (&out)[ROWS][BLOCKS * HIDDEN], const float* field, const Grid& grid, const Place& at,
                                                    const float* weights) {
-  constexpr int WEIGHTS = 27 * IN * HIDDEN;
+  constexpr int WEIGHTS = of_convolution(IN, HIDDEN);
   UNROLL for (int block = 0; block < BLOCKS; ++block) {
     vec sum[ROWS][HIDDEN];
     begin(sum, weights + BLOCKS * WEIGHTS + block * HIDDEN);
@@ -26,7 +26,7 @@ __device__ __forceinline__ const float* first_half(vec (&out)[ROWS][BLOCKS * HID
     squash(sum);
     UNROLL for (int r = 0; r < ROWS; ++r) UNROLL for (int o = 0; o < HIDDEN; ++o) out[r][block * HIDDEN + o] = sum[r][o];
   }
-  return weights + BLOCKS * (WEIGHTS + HIDDEN);
+  return weights + BLOCKS * WEIGHTS + padded(BLOCKS * HIDDEN);
 }
 
 // u, i_n and r H of a cell.  1^3 weights: [3][3 HIDDEN][HIDDEN], biases; [2][2 HIDDEN][HIDDEN], biases
@@ -37,15 +37,16 @@ __device__ __forceinline__ void gates(const float* x, const float* state, const 
     vec of_input[ROWS][3 * HIDDEN], of_state[ROWS][2 * HIDDEN], sum[ROWS][HIDDEN];
     const float* w = first_half<IN, 3>(of_input, x, grid, at, weights);
     const float* mix_x = first_half<HIDDEN, 2>(of_state, state, grid, at, w);
-    const float* bias_x = mix_x + 9 * HIDDEN * HIDDEN;
-    const float* mix_state = bias_x + 3 * HIDDEN;
-    const float* bias_state = mix_state + 4 * HIDDEN * HIDDEN;
+    constexpr int MIX_X = of_mixing(3 * HIDDEN, HIDDEN), MIX_STATE = of_mixing(2 * HIDDEN, HIDDEN);
+    const float* bias_x = mix_x + 3 * MIX_X;
+    const float* mix_state = bias_x + padded(3 * HIDDEN);
+    const float* bias_state = mix_state + 2 * MIX_STATE;
     keep(from_input, at, of_input);
     keep(from_state, at, of_state);
     for (int gate = 0; gate < 2; ++gate) {
       begin(sum, bias_x + gate * HIDDEN);
-      mix<3 * HIDDEN, HIDDEN>(sum, of_input, mix_x + gate * 3 * HIDDEN * HIDDEN);
-      mix<2 * HIDDEN, HIDDEN>(sum, of_state, mix_state + gate * 2 * HIDDEN * HIDDEN);
+      mix<3 * HIDDEN, HIDDEN>(sum, of_input, mix_x + gate * MIX_X);
+      mix<2 * HIDDEN, HIDDEN>(sum, of_state, mix_state + gate * MIX_STATE);
       UNROLL for (int r = 0; r < ROWS; ++r) UNROLL for (int o = 0; o < HIDDEN; ++o) {
         const vec value = sigmoid(sum[r][o] + bias_state[gate * HIDDEN + o]);
         if (gate == 0) {
@@ -57,7 +58,7 @@ __device__ __forceinline__ void gates(const float* x, const float* state, const 
       }
     }
     begin(sum, bias_x + 2 * HIDDEN);
-    mix<3 * HIDDEN, HIDDEN>(sum, of_input, mix_x + 6 * HIDDEN * HIDDEN);
+    mix<3 * HIDDEN, HIDDEN>(sum, of_input, mix_x + 2 * MIX_X);
     keep(input, at, sum);
   });
 }
@@ -76,14 +77,14 @@ extern "C" __global__ void new_state(const float* reset_state, const float* stat
                                      float* next_state, float* from_reset_state, float* candidate, float* head, float* head_first, int samples, int nx,
                                      int ny, int nz, int blocks) {
   const Grid grid{samples, nx, ny, nz};
-  constexpr int MIX = HIDDEN * HIDDEN;
+  constexpr int MIX = of_mixing(HIDDEN, HIDDEN), MIX_AND_BIAS = MIX + padded(HIDDEN);
   each_place(grid, blocks, [&](const Place& at) ALWAYS_INLINE {
     vec value[ROWS][HIDDEN], sum[ROWS][HIDDEN];
     const float* w = first_half<HIDDEN, 1>(value, reset_state, grid, at, weights);
     keep(from_reset_state, at, value);
     begin(sum, w + MIX);
     mix<HIDDEN, HIDDEN>(sum, value, w);
-    w += MIX + HIDDEN;
+    w += MIX_AND_BIAS;
     UNROLL for (int r = 0; r < ROWS; ++r) UNROLL for (int o = 0; o < HIDDEN; ++o) {
       const vec n = hyperbolic_tangent(sum[r][o] + read_tiled(input, at, HIDDEN, o, r));
       if (candidate) write_tiled(candidate, at, HIDDEN, o, r, n);
@@ -95,8 +96,8 @@ extern "C" __global__ void new_state(const float* reset_state, const float* stat
     mix<HIDDEN, HIDDEN>(sum, value, w);
     squash(sum);
     keep(head_first, at, sum);
-    begin(value, w + 2 * MIX + HIDDEN);
-    mix<HIDDEN, HIDDEN>(value, sum, w + MIX + HIDDEN);
+    begin(value, w + MIX_AND_BIAS + MIX);
+    mix<HIDDEN, HIDDEN>(value, sum, w + MIX_AND_BIAS);
     squash(value);
     UNROLL for (int r = 0; r < ROWS; ++r) UNROLL for (int o = 0; o < HIDDEN; ++o) write(head, at, HIDDEN, o, r, value[r][o]);
   });
@@ -109,7 +110,7 @@ extern "C" __global__ void flux(const float* head, const float* weights, float* 
   const Grid grid{samples, nx, ny, nz};
   each_place(grid, blocks, [&](const Place& at) ALWAYS_INLINE {
     vec sum[ROWS][FLUXES];
-    begin(sum, weights + 27 * HIDDEN * FLUXES);
+    begin(sum, weights + of_convolution(HIDDEN, FLUXES));
     convolve<HIDDEN, FLUXES>(sum, head, grid, at, weights);
     UNROLL for (int r = 0; r < ROWS; ++r) UNROLL for (int o = 0; o < FLUXES; ++o)
       write(fluxes, at, FLUXES, o, r, OUTPUT == 2 ? sigmoid(sum[r][o]) : sum[r][o]);

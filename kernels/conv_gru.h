@@ -52,6 +52,31 @@ static __forceinline__ vec reciprocal(vec v) {
 }
 #endif
 
+// Weights lie in groups, the N that one input has for all outputs of a sum (times 3, of a stencil's dz). On a GPU a group is padded to whole
+// float4s, which are loaded at once: its load unit takes as long for one number as for four.
+#ifdef __CUDACC__
+constexpr __device__ int padded(int n) { return (n + 3) / 4 * 4; }
+template <int N> struct Weights {
+  float values[padded(N)];
+  __device__ __forceinline__ explicit Weights(const float* from) {
+    UNROLL for (int k = 0; k < padded(N); k += 4) {
+      const float4 four = *(const float4*)(from + k);
+      values[k] = four.x, values[k + 1] = four.y, values[k + 2] = four.z, values[k + 3] = four.w;
+    }
+  }
+  __device__ __forceinline__ float operator[](int k) const { return values[k]; }
+};
+#else
+constexpr int padded(int n) { return n; }
+template <int N> struct Weights {
+  const float* values;
+  __forceinline__ explicit Weights(const float* from) : values(from) {}
+  __forceinline__ float operator[](int k) const { return values[k]; }
+};
+#endif
+constexpr __device__ int of_convolution(int in, int out) { return 9 * in * padded(3 * out); }  // numbers that its weights take
+constexpr __device__ int of_mixing(int in, int out) { return in * padded(out); }
+
 constexpr __device__ int divisor(int n, int most) { return n % most == 0 ? most : divisor(n, most - 1); }  // the largest of n, at most `most`
 
 __device__ __forceinline__ vec sigmoid(vec v) {  // 1 / (1 + exp(-v)) to 2e-7
@@ -149,7 +174,7 @@ template <int OUT> __device__ __forceinline__ void begin(vec (&sum)[ROWS][OUT], 
   UNROLL for (int r = 0; r < ROWS; ++r) UNROLL for (int o = 0; o < OUT; ++o) sum[r][o] = same(bias ? bias[o] : 0.0f);
 }
 
-// sum[r][o] += 3^3 convolution of the field's IN channels; weights [dx][dy][IN][dz][OUT]
+// sum[r][o] += 3^3 convolution of the field's IN channels; weights [dx][dy][IN][dz][OUT], the last two padded
 template <int IN, int OUT>
 __device__ __forceinline__ void convolve(vec (&sum)[ROWS][OUT], const float* field, const Grid& grid, const Place& at, const float* __restrict__ weights) {
   const float* start = channel_of(field, grid, at.sample, IN, 0);
@@ -158,25 +183,29 @@ __device__ __forceinline__ void convolve(vec (&sum)[ROWS][OUT], const float* fie
       const float* from[ROWS];
       UNROLL for (int r = 0; r < ROWS; ++r) from[r] = start + cell(grid, at.x + dx - 1, at.y[r] + dy - 1, at.z) - 1;
       for (int c = 0; c < IN; ++c) {
+        const Weights<3 * OUT> of(weights);
         UNROLL for (int dz = 0; dz < 3; ++dz) {
           vec value[ROWS];
           UNROLL for (int r = 0; r < ROWS; ++r) value[r] = load(from[r] + dz);
           UNROLL for (int o = 0; o < OUT; ++o) {
-            const vec weight = same(weights[dz * OUT + o]);
+            const vec weight = same(of[dz * OUT + o]);
             UNROLL for (int r = 0; r < ROWS; ++r) sum[r][o] += value[r] * weight;
           }
         }
-        weights += 3 * OUT;
+        weights += padded(3 * OUT);
         UNROLL for (int r = 0; r < ROWS; ++r) from[r] += grid.channel();
       }
     }
 }
 
-// sum[r][o] += 1^3 convolution; weights [IN][OUT]
+// sum[r][o] += 1^3 convolution; weights [IN][OUT], padded
 template <int IN, int OUT>
 __device__ __forceinline__ void mix(vec (&sum)[ROWS][OUT], const vec (&value)[ROWS][IN], const float* __restrict__ weights) {
-  UNROLL for (int c = 0; c < IN; ++c) UNROLL for (int o = 0; o < OUT; ++o) {
-    const vec weight = same(weights[c * OUT + o]);
-    UNROLL for (int r = 0; r < ROWS; ++r) sum[r][o] += value[r][c] * weight;
+  UNROLL for (int c = 0; c < IN; ++c) {
+    const Weights<OUT> of(weights + c * padded(OUT));
+    UNROLL for (int o = 0; o < OUT; ++o) {
+      const vec weight = same(of[o]);
+      UNROLL for (int r = 0; r < ROWS; ++r) sum[r][o] += value[r][c] * weight;
+    }
   }
 }

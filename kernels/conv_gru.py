@@ -41,6 +41,7 @@ SMALLEST_SIDE = 3  # cells: a stencil meets no cell twice
 GPU_THREADS = 128
 SPARE = 64  # numbers behind a convolved field, for the last vector of its last row
 GPU_TILE = 32  # cells, as in conv_gru.h
+GPU_GROUP = 4  # weights that are loaded at once, as in conv_gru.h
 CPU_ROWS = 2  # of HIDDEN <= 12 sums each in a CPU's 32 vector registers
 
 
@@ -94,43 +95,54 @@ def random_parameters(
 class Packing:
     """Where the kernels find the parameters: arrays of indices into the flat vector, each the
     weights of one launch.
+
+    multiple: numbers that a group of weights is padded to (conv_gru.h, Weights); what pads it is
+    never used.
     """
 
-    def __init__(self, hidden: int, output: str):
+    def __init__(self, hidden: int, output: str, multiple: int = 1):
         shapes = parameter_shapes(hidden, output)
         ends = np.cumsum([math.prod(shape) for shape in shapes.values()])
-        self.count, self.hidden = int(ends[-1]), hidden
+        self.count, self.hidden, self.multiple = int(ends[-1]), hidden, multiple
         self.index = {
             name: np.arange(end - math.prod(shape), end).reshape(shape)
             for (name, shape), end in zip(shapes.items(), ends, strict=True)
         }
 
+    def padded(self, groups: np.ndarray) -> np.ndarray:
+        """Groups (n, weights of one) behind one another."""
+        return np.pad(groups, ((0, 0), (0, -groups.shape[1] % self.multiple))).ravel()
+
     def spatial(self, name: str) -> np.ndarray:
         """Of a 3^3 convolution: [block of outputs][dx][dy][in][dz][output]."""
         weights = self.index[f"{name}.weight"]
-        block = len(weights) if name == "head.flux" else self.hidden
-        return weights.reshape(-1, block, *weights.shape[1:]).transpose(0, 3, 4, 2, 5, 1).ravel()
+        return self._spatial(weights, len(weights) if name == "head.flux" else self.hidden)
+
+    def _spatial(self, weights: np.ndarray, block: int) -> np.ndarray:
+        groups = weights.reshape(-1, block, *weights.shape[1:]).transpose(0, 3, 4, 2, 5, 1)
+        return self.padded(groups.reshape(-1, 3 * block))
 
     def mixing(self, name: str) -> np.ndarray:
         """Of a 1^3 convolution: [block of outputs][in][output]."""
         weights = self.index[f"{name}.weight"]
-        return weights.reshape(-1, self.hidden, weights.shape[1]).transpose(0, 2, 1).ravel()
+        groups = weights.reshape(-1, self.hidden, weights.shape[1]).transpose(0, 2, 1)
+        return self.padded(groups.reshape(-1, self.hidden))
 
     def bias(self, name: str) -> np.ndarray:
-        return self.index[f"{name}.bias"]
+        return self.padded(self.index[f"{name}.bias"][None])
 
     def spatial_transposed(self, name: str) -> np.ndarray:
         """Of the 3^3 convolution that takes gradients back: mirrored, outputs for inputs, in the
         order of `spatial`.
         """
         weights = self.index[f"{name}.weight"][:, :, ::-1, ::-1, ::-1].swapaxes(0, 1)
-        block = min(self.hidden, len(weights))
-        return weights.reshape(-1, block, *weights.shape[1:]).transpose(0, 3, 4, 2, 5, 1).ravel()
+        return self._spatial(weights, min(self.hidden, len(weights)))
 
     def mixing_transposed(self, name: str) -> np.ndarray:
         """Of the 1^3 convolution that takes gradients back, in the order of `mixing`."""
         weights = self.index[f"{name}.weight"]
-        return weights.reshape(len(weights), -1, self.hidden).transpose(1, 0, 2).ravel()
+        groups = weights.reshape(len(weights), -1, self.hidden).transpose(1, 0, 2)
+        return self.padded(groups.reshape(-1, self.hidden))
 
     def backward(self) -> dict[str, np.ndarray]:
         """Of each launch of the way back, conv_gru_backward.cu."""
@@ -212,10 +224,15 @@ class ConvGRU:
         if self.device.kind == "cpu":
             self.defines["LANES"] = self.device.float_lanes
         self.module = self.device.module("conv_gru.cu", self.defines)
-        self.packing = Packing(self.hidden, output)
+        multiple = 1 if self.device.kind == "cpu" else GPU_GROUP
+        self.packing = Packing(self.hidden, output, multiple)
         self.packed = {
             name: self.device.asarray(index) for name, index in self.packing.forward().items()
         }
+        self.weights = {
+            name: self.device.zeros(len(index), np.float32) for name, index in self.packed.items()
+        }
+        self.graphs: dict = {}
         self.load(
             np.concatenate(
                 [np.asarray(parameters[name], np.float32).ravel() for name in self.packing.index]
@@ -242,10 +259,8 @@ class ConvGRU:
     def load(self, flat) -> None:
         """Take parameters as one vector, on this device or the host."""
         flat = self.device.asarray(flat, np.float32)
-        self.weights = {
-            name: self.device.asarray(flat[index]) for name, index in self.packed.items()
-        }
-        self.graphs = {}  # they hold the addresses of the weights
+        for name, index in self.packed.items():  # in place: graphs hold the weights' addresses
+            self.weights[name][...] = flat[index]
 
     def empty(self, channels: int):
         """A zeroed field that is convolved (conv_gru.h)."""
@@ -344,22 +359,18 @@ class ConvGRU:
         """Steps in pairs, each one launch of a graph, since on a GPU a launch costs more than a
         small field's arithmetic; those left.
         """
-        cupy = self.device.cupy
         there, back = (self.phi, self.states), (self.next_phi, self.next_states)
         if id(self.phi) not in self.graphs:  # phi lies in the one buffer or the other
-            self.advance(
-                2
-            )  # modules are loaded before the capture; two steps leave the fields where they were
+            self.advance(2)  # leaves the fields where they were
             steps -= 2
-            stream = cupy.cuda.Stream(non_blocking=True)
-            stream.wait_event(cupy.cuda.get_current_stream().record())
-            with stream:
-                stream.begin_capture()
+
+            def two_steps() -> None:
                 self.step(*there, *back)
                 self.step(*back, *there)
-                self.graphs[id(self.phi)] = stream.end_capture()
+
+            self.graphs[id(self.phi)] = self.device.graph(two_steps)
         for _ in range(steps // 2):
-            self.graphs[id(self.phi)].launch(cupy.cuda.get_current_stream())
+            self.device.replay(self.graphs[id(self.phi)])
         return steps % 2
 
     def step(self, phi, states, next_phi, next_states, kept: Mapping | None = None) -> None:

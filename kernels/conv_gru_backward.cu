@@ -48,14 +48,14 @@ extern "C" __global__ void head_backward(const float* flux_gradient, const float
     begin(second, (const float*)nullptr);
     convolve<FLUXES, HIDDEN>(second, flux_gradient, grid, at, weights);
     EACH(r, o, HIDDEN) second[r][o] *= slope(read(head, at, HIDDEN, o, r));
-    const float* w = weights + 27 * FLUXES * HIDDEN;
+    const float* w = weights + of_convolution(FLUXES, HIDDEN);
     begin(first, (const float*)nullptr);
     mix<HIDDEN, HIDDEN>(first, second, w);
     EACH(r, o, HIDDEN) write_tiled(second_gradient, at, HIDDEN, o, r, second[r][o]);
     EACH(r, o, HIDDEN) first[r][o] *= slope(read_tiled(head_first, at, HIDDEN, o, r));
     EACH(r, o, HIDDEN) write_tiled(first_gradient, at, HIDDEN, o, r, first[r][o]);
     EACH(r, o, HIDDEN) second[r][o] = read_tiled(state_gradient, at, HIDDEN, o, r);
-    mix<HIDDEN, HIDDEN>(second, first, w + HIDDEN * HIDDEN);
+    mix<HIDDEN, HIDDEN>(second, first, w + of_mixing(HIDDEN, HIDDEN));
     EACH(r, o, HIDDEN) write_tiled(state_gradient, at, HIDDEN, o, r, second[r][o]);
   });
 }
@@ -101,8 +101,8 @@ extern "C" __global__ void gates_backward(const float* z, const float* reset, co
       gates[r][o] = part[r][o] = read_tiled(gate_gradient, at, 3 * HIDDEN, o, r);
       gates[r][2 * HIDDEN + o] = read_tiled(gate_gradient, at, 3 * HIDDEN, 2 * HIDDEN + o, r);
     }
-    const float* w = weights + 27 * HIDDEN * HIDDEN;
-    for (int block = 0; block < 3; ++block, w += 3 * HIDDEN * HIDDEN) {
+    const float* w = weights + of_convolution(HIDDEN, HIDDEN);
+    for (int block = 0; block < 3; ++block, w += of_mixing(3 * HIDDEN, HIDDEN)) {
       begin(sum, (const float*)nullptr);
       mix<3 * HIDDEN, HIDDEN>(sum, gates, w);
       EACH(r, o, HIDDEN) {
@@ -110,7 +110,7 @@ extern "C" __global__ void gates_backward(const float* z, const float* reset, co
         write_both(z_input, input_tiled, at, 3 * HIDDEN, c, r, sum[r][o] * slope(read_tiled(from_input, at, 3 * HIDDEN, c, r)));
       }
     }
-    for (int block = 0; block < 2; ++block, w += 2 * HIDDEN * HIDDEN) {
+    for (int block = 0; block < 2; ++block, w += of_mixing(2 * HIDDEN, HIDDEN)) {
       begin(sum, (const float*)nullptr);
       mix<2 * HIDDEN, HIDDEN>(sum, part, w);
       EACH(r, o, HIDDEN) {
@@ -163,29 +163,45 @@ __device__ __forceinline__ vec load_cells(const float* from, int left) {  // not
 #endif
 }
 
-// to[k][..] += value[k] where there is a to[k], by all threads of a block; a GPU's each bring their own sum
-template <int N> __device__ __forceinline__ void add_up(float* const* to, const vec* value) {
+// to(k)[..] += value[k] where there is a to(k), by all threads of a block; a GPU's each bring their own sum
+template <int N, class To> __device__ __forceinline__ void add_up(const To& to, const vec* value) {
 #ifdef __CUDACC__
-  __shared__ float brought[N][129];  // 128 threads at most (conv_gru.py); an odd stride: no two threads share a bank
+  constexpr int MOST = 128, PARTS = MOST / N;  // threads, at most (conv_gru.py); so many add up one number
+  __shared__ float brought[N][MOST + 1], part[PARTS][N];  // an odd stride: no two threads share a bank
   __syncthreads();
-  for (int k = 0; k < N; ++k) brought[k][threadIdx.x] = value[k];
+  UNROLL for (int k = 0; k < N; ++k) brought[k][threadIdx.x] = value[k];
+  __syncthreads();
+  for (int item = threadIdx.x; item < N * PARTS; item += blockDim.x) {
+    float sum = 0;
+    for (int t = item / N; t < blockDim.x; t += PARTS) sum += brought[item % N][t];
+    part[item / N][item % N] = sum;
+  }
   __syncthreads();
   for (int k = threadIdx.x; k < N; k += blockDim.x) {
     float sum = 0;
-    for (int t = 0; t < blockDim.x; ++t) sum += brought[k][t];
-    if (to[k]) *to[k] += sum;
+    UNROLL for (int p = 0; p < PARTS; ++p) sum += part[p][k];
+    if (float* place = to(k)) *place += sum;
   }
 #else
   for (int k = 0; k < N; ++k) {
-    if (!to[k]) continue;
-    vec sum = load(to[k]) + value[k];
-    memcpy(to[k], &sum, sizeof sum);
+    float* place = to(k);
+    if (!place) continue;
+    vec sum = load(place) + value[k];
+    memcpy(place, &sum, sizeof sum);
   }
 #endif
 }
 
-// Calls with(place among the tiled cells, first number of the same cells moved by dx and dy in a channel, sample, cells left in the row) for the
-// vectors of rows first .. last - 1, thread by thread. Where the divisions are would decide the speed: there are none on the way.
+// A task has the multiply-adds of so many outputs and inputs (and moves in y: all three, or one): on a GPU 19 numbers are loaded for 90 of them,
+// on a CPU 15 sums stay in registers.
+#ifdef __CUDACC__
+constexpr int OUTPUTS_OF_TASK = 10, INPUTS_OF_TASK = 6, MOVES = 3;
+#else
+constexpr int OUTPUTS_OF_TASK = 5, INPUTS_OF_TASK = 3, MOVES = 1;
+#endif
+
+// Calls with(place among the tiled cells, first numbers of the same cells moved by dx and dy, dy + 1, ... in a channel, sample, cells left in the
+// row) for the vectors of rows first .. last - 1, thread by thread. Where the divisions are would decide the speed: there are none on the way.
 template <class With> __device__ __forceinline__ void each_vector(const Grid& grid, int first, int last, int dx, int dy, const With& with) {
   const int across = (grid.nz + LANES - 1) / LANES;
 #ifdef __CUDACC__
@@ -193,7 +209,13 @@ template <class With> __device__ __forceinline__ void each_vector(const Grid& gr
   int row = first + threadIdx.x / across, z = threadIdx.x % across, plane = row / grid.ny, y = row % grid.ny;
   int sample = plane / grid.nx, x = plane % grid.nx;
   while (row < last) {
-    with((size_t)row * across + z, cell(grid, x + dx, y + dy, z), sample, 1);
+    size_t moved[MOVES];
+    const size_t plane_begins = cell(grid, x + dx, 0, z);
+    UNROLL for (int m = 0; m < MOVES; ++m) {
+      const int to = y + dy + m;
+      moved[m] = plane_begins + (unsigned)((to < 0 ? to + grid.ny : to >= grid.ny ? to - grid.ny : to) * grid.row());
+    }
+    with((unsigned)row * across + z, moved, sample, 1);
     z += step_z;
     const int over = z >= across;
     z -= over ? across : 0;
@@ -210,7 +232,10 @@ template <class With> __device__ __forceinline__ void each_vector(const Grid& gr
     const int run = smaller(last - row, smaller(grid.ny - y, grid.ny - moved)), sample = plane / grid.nx;
     size_t from = cell(grid, plane % grid.nx + dx, moved, 0), place = (size_t)row * across;
     for (int k = 0; k < run; ++k, from += grid.row())
-      for (int chunk = 0; chunk < across; ++chunk, ++place) with(place * LANES, from + chunk * LANES, sample, grid.nz - chunk * LANES);
+      for (int chunk = 0; chunk < across; ++chunk, ++place) {
+        const size_t moved_vector[MOVES] = {from + chunk * LANES};
+        with(place * LANES, moved_vector, sample, grid.nz - chunk * LANES);
+      }
     row += run;
   }
 #endif
@@ -219,13 +244,14 @@ template <class With> __device__ __forceinline__ void each_vector(const Grid& gr
 constexpr int PIECE = 32;  // vectors of cells: so many of z, five channels of them, stay in a CPU's first cache
 
 // partial[portion][IN SIDE^3 OUT weights, then OUT biases][LANES] += sums over the portion's rows.  A task is a block of z's channels
-// with the three dz of one channel, dx and dy of x (SIDE 3), or with a block of x's channels (SIDE 1), or with 1 (the biases).
+// with the three dz of one channel, dx and MOVES dy of x (SIDE 3), or with a block of x's channels (SIDE 1), or with 1 (the biases).
 // On a GPU a block has one task, on a CPU all of them, piece by piece.  z: tiled, z_channels of which those from z_first on count;
 // x: tiled or, for SIDE 3, convolved.
 template <int IN, int OUT, int SIDE, bool X_TILED>
 __device__ __forceinline__ void weight_gradient(const float* z, const float* x, float* partial, int z_channels, int z_first, const Grid& grid, int portions) {
-  constexpr int OB = divisor(OUT, 5), XB = SIDE == 3 ? 3 : divisor(IN, 3), SHIFTS = SIDE * SIDE, GROUPS = SIDE == 3 ? IN * SHIFTS : IN / XB;
-  constexpr int WEIGHTS = IN * SIDE * SHIFTS * OUT, TASKS = (GROUPS + 1) * (OUT / OB);
+  constexpr int OB = divisor(OUT, OUTPUTS_OF_TASK), XB = SIDE == 3 ? 3 * MOVES : divisor(IN, INPUTS_OF_TASK);
+  constexpr int SHIFTS = 9 / MOVES, GROUPS = SIDE == 3 ? IN * SHIFTS : IN / XB;
+  constexpr int WEIGHTS = IN * SIDE * SIDE * SIDE * OUT, TASKS = (GROUPS + 1) * (OUT / OB);
   const int portion = blockIdx.x % portions, rows = grid.samples * grid.nx * grid.ny;
   const int first = (int)((long long)rows * portion / portions), last = (int)((long long)rows * (portion + 1) / portions);
   float* mine = partial + (size_t)portion * (WEIGHTS + OUT) * LANES;
@@ -238,32 +264,31 @@ __device__ __forceinline__ void weight_gradient(const float* z, const float* x, 
   for (int begin = first; begin < last; begin += together)
     for (int task = task_first; task < task_last; ++task) {
       const int o = task / (GROUPS + 1) * OB, group = task % (GROUPS + 1), c = SIDE == 3 ? group / SHIFTS : group * XB;
-      const int dx = SIDE == 3 ? group % SHIFTS / 3 - 1 : 0, dy = SIDE == 3 ? group % 3 - 1 : 0, end = smaller(begin + together, last);
+      const int dx = SIDE == 3 ? group % SHIFTS / (3 / MOVES) - 1 : 0, dy = SIDE == 3 ? group % (3 / MOVES) - 1 : 0, end = smaller(begin + together, last);
       const float* from_z = z + (z_first + o) * TILE;
       const float* of_x = X_TILED ? x + c * TILE : x + c * grid.channel() - (SIDE == 3);
       const bool biases = group == GROUPS;
       vec sum[OB * XB];
       UNROLL for (int k = 0; k < OB * XB; ++k) sum[k] = same(0.0f);
-      auto add = [&](size_t place, size_t moved, int sample, int left) ALWAYS_INLINE {
+      auto add = [&](unsigned place, const size_t (&moved)[MOVES], int sample, int left) ALWAYS_INLINE {
         vec values[OB];
-        const size_t at = place / TILE * TILE, lane = place % TILE;
-        UNROLL for (int b = 0; b < OB; ++b) values[b] = load_cells(from_z + at * z_channels + lane + b * TILE, left);
+        const unsigned at = place / TILE * TILE, lane = place % TILE;
+        UNROLL for (int b = 0; b < OB; ++b) values[b] = load_cells(from_z + (size_t)at * z_channels + lane + b * TILE, left);
         if (biases) {
           UNROLL for (int b = 0; b < OB; ++b) sum[b * XB] += values[b];
           return;
         }
-        const float* from_x = of_x + (X_TILED ? at * IN + lane : sample * IN * x_stride + moved);
+        const float* from_x = of_x + (X_TILED ? (size_t)at * IN + lane : sample * IN * x_stride + (SIDE == 3 ? 0 : moved[0]));
         UNROLL for (int k = 0; k < XB; ++k) {
-          const vec with = load(SIDE == 3 ? from_x + k : from_x + k * x_stride);
+          const vec with = load(SIDE == 3 ? from_x + moved[k / 3] + k % 3 : from_x + k * x_stride);
           UNROLL for (int b = 0; b < OB; ++b) sum[b * XB + k] += values[b] * with;
         }
       };
       each_vector(grid, begin, end, dx, dy, add);
-      float* to[OB * XB];
-      UNROLL for (int b = 0; b < OB; ++b) UNROLL for (int k = 0; k < XB; ++k) {
-        const int row = SIDE == 3 ? group * 3 + k : c + k;
-        to[b * XB + k] = biases && k ? nullptr : mine + (size_t)(biases ? WEIGHTS + o + b : row * OUT + o + b) * LANES;
-      }
+      const auto to = [&](int which) -> float* {
+        const int b = which / XB, k = which % XB, row = SIDE == 3 ? group * XB + k : c + k;
+        return biases && k ? nullptr : mine + (size_t)(biases ? WEIGHTS + o + b : row * OUT + o + b) * LANES;
+      };
       add_up<OB * XB>(to, sum);
     }
 }

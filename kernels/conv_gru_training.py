@@ -14,6 +14,9 @@ for the way back, its states, phi and the truth
     gradient: flat, on the device
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from kernels.conv_gru import GPU_THREADS, ConvGRU
@@ -33,6 +36,7 @@ KEPT_CONVOLVED = ("reset_state",)
 SPECIAL = {"cells.0.input.spatial": "phi_spatial", "head.flux": "flux_spatial"} | {
     f"head.{k}": f"{k}_mixing" for k in ("first", "second")
 }
+GPU_OUTPUTS, GPU_INPUTS, GPU_SHIFTS = 10, 6, 3  # of a task, as in conv_gru_backward.cu
 GPU_PORTIONS = 16  # of the planes, for one parameter's gradient
 
 
@@ -55,6 +59,10 @@ class Backpropagation:
         self.packed = {
             name: device.asarray(index) for name, index in network.packing.backward().items()
         }
+        self.weights = {
+            name: device.zeros(len(index), np.float32) for name, index in self.packed.items()
+        }
+        self.graphs: dict = {}  # of launches, by what they do
         steps, new = frames - 1, network.empty
         self.phi, self.truth = [new(1) for _ in range(frames)], [new(1) for _ in range(frames)]
         self.states = [[new(h), new(h)] for _ in range(frames)]
@@ -109,16 +117,16 @@ class Backpropagation:
             outputs, inputs, side = index[f"{name}.weight"].shape[:3]
             kernel = SPECIAL.get(name) or "_".join(name.split(".")[-2:])
             groups = (
-                9 * inputs if side == 3 else inputs // divisor(inputs, 3)
-            )  # tasks, as in conv_gru_backward.cu
+                GPU_SHIFTS * inputs if side == 3 else inputs // divisor(inputs, GPU_INPUTS)
+            )  # tasks of a GPU, as in conv_gru_backward.cu
             places = np.concatenate(
                 [index[f"{name}.weight"].transpose(1, 2, 3, 4, 0).ravel(), index[f"{name}.bias"]]
             )
-            partial = self.network.device.zeros((self.portions, len(places), lanes), np.float32)
+            sums = self.network.device.zeros((self.portions, len(places), lanes), np.float32)
             found[name] = (
                 kernel,
-                (groups + 1) * (outputs // divisor(outputs, 5)),
-                partial,
+                (groups + 1) * (outputs // divisor(outputs, GPU_OUTPUTS)),
+                sums,
                 self.network.device.asarray(places),
             )
         return found
@@ -134,18 +142,33 @@ class Backpropagation:
             raise ValueError(
                 f"truth has the shape {tuple(truth.shape)}, given is {given}; expected {expected}, and 1 to {self.frames - 1}"
             )
-        self.weights = {name: self.flat[index] for name, index in self.packed.items()}
+        for name, index in self.packed.items():
+            self.weights[name][...] = self.flat[index]
         truth = network.device.asarray(truth, np.float32)
         for t, field in enumerate(self.truth):
             network.put(field, truth[:, t][:, None])
         for state in self.states[0]:
             state[:] = 0
+        self._run(("there", given), lambda: self._there(given))
+        return self._back(given, mass_penalty)
+
+    def _run(self, key: tuple, work: Callable[[], None]) -> None:
+        """work(), whose launches are the same each time; on a GPU as one graph, from its second
+        time on.
+        """
+        if key in self.graphs:
+            self.network.device.replay(self.graphs[key])
+            return
+        work()
+        if self.network.device.kind == "gpu":
+            self.graphs[key] = self.network.device.graph(work)
+
+    def _there(self, given: int) -> None:
         for t in range(self.frames - 1):
             predicted = self.phi[t + 1] if t + 1 >= given else None
-            network.step(
+            self.network.step(
                 self.input(t, given), self.states[t], predicted, self.states[t + 1], self.kept[t]
             )
-        return self._back(given, mass_penalty)
 
     def load(self, flat) -> None:
         """Take the network's parameters as one vector, for both ways."""
@@ -161,8 +184,8 @@ class Backpropagation:
         cells, predicted = network.count * np.prod(network.shape), self.frames - given
         scale = np.float32(2 / (cells * predicted))
         loss = 0.0
-        for _, _, partial, _ in self.sums.values():
-            partial[...] = 0
+        for _, _, sums, _ in self.sums.values():
+            sums[...] = 0
         for field in (*self.state_gradient, self.phi_gradient):
             field[:] = 0
         for t in reversed(range(self.frames - 1)):
@@ -176,12 +199,16 @@ class Backpropagation:
                     loss += mass_penalty * (mean**2).sum() / (network.count * predicted)
                     rows = network.rows_of(self.phi_gradient)
                     rows += (mass_penalty * float(scale) * mean).astype(np.float32)
-                self._head(t)
-            self._cell(1, t, self.states[t + 1][0], self.state_gradient[0])
+                self._run(("head", t), partial(self._head, t))
+            self._run(
+                ("second", t),
+                partial(self._cell, 1, t, self.states[t + 1][0], self.state_gradient[0]),
+            )
             own = t >= given  # the network's own frame, through which the gradient goes on
             if not own or network.output == "sigmoid":
                 self.phi_gradient[:] = 0
-            self._cell(0, t, self.input(t, given), self.phi_gradient if own else None)
+            gradient = self.phi_gradient if own else None
+            self._run(("first", t, own), partial(self._cell, 0, t, self.input(t, given), gradient))
         return float(loss), self._collected()
 
     def _head(self, t: int) -> None:
@@ -285,7 +312,7 @@ class Backpropagation:
         """Add to the gradient of a convolution: z, the channels from `first` on of `channels`
         (default: its outputs), and x, its input.
         """
-        kernel, tasks, partial, _ = self.sums[name]
+        kernel, tasks, sums, _ = self.sums[name]
         (nx, ny, nz), cpu = self.network.shape, self.network.device.kind == "cpu"
         channels = channels or len(self.network.packing.index[f"{name}.bias"])
         blocks, threads = (self.portions, 1) if cpu else (self.portions * tasks, GPU_THREADS)
@@ -295,7 +322,7 @@ class Backpropagation:
             threads=threads,
             z=z,
             x=x,
-            partial=partial,
+            partial=sums,
             z_channels=channels,
             z_first=first,
             samples=self.network.count,
@@ -307,6 +334,6 @@ class Backpropagation:
 
     def _collected(self):
         gradient = self.network.device.zeros(self.network.packing.count, np.float32)
-        for _, _, partial, places in self.sums.values():
-            gradient[places] = partial.sum((0, 2))
+        for _, _, sums, places in self.sums.values():
+            gradient[places] = sums.sum((0, 2))
         return gradient

@@ -21,6 +21,7 @@ import stat
 import subprocess
 import tempfile
 import weakref
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from pathlib import Path
@@ -179,6 +180,9 @@ class Cpu:
     def synchronize(self) -> None:
         pass
 
+    def free(self) -> None:
+        pass
+
 
 class CpuModule:
     """A built .cu file; `launch` spreads the blocks over the workers.
@@ -303,6 +307,25 @@ class Gpu:
 
     def synchronize(self) -> None:
         self.cupy.cuda.get_current_stream().synchronize()
+
+    def graph(self, work: Callable[[], None]):
+        """The launches of work(), which has run before, so that its modules are loaded; they run
+        whenever replay() is called. work allocates no memory and waits for nothing.
+        """
+        stream = self.cupy.cuda.Stream(non_blocking=True)
+        stream.wait_event(self.cupy.cuda.get_current_stream().record())
+        with stream:
+            stream.begin_capture()
+            work()
+            return stream.end_capture()
+
+    def replay(self, graph) -> None:
+        """In one launch, where many cost more than a small field's arithmetic."""
+        graph.launch(self.cupy.cuda.get_current_stream())
+
+    def free(self) -> None:
+        """Give back the memory that no array holds any more, which others on this GPU may need."""
+        self.cupy.get_default_memory_pool().free_all_blocks()
 
 
 class GpuModule:

@@ -54,10 +54,10 @@ FAULTS = {
         *(Fft, "inverse"),
     ),
     "a synchronisation is missing": Fault(
-        ".launch(cupy.cuda.get_current_stream())",
-        ".launch(cupy.cuda.Stream(non_blocking=True))",
+        "graph.launch(self.cupy.cuda.get_current_stream())",
+        "graph.launch(self.cupy.cuda.Stream(non_blocking=True))",
         *("test_networks", dict(output="staggered", hidden=4), "fields differ"),
-        *(conv_gru.ConvGRU, "_replay"),
+        *(device.Gpu, "replay"),
     ),
     "an argument too few": Fault(
         "fade=device.asarray(fade(offset), np.float32),",

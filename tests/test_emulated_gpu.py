@@ -222,8 +222,10 @@ def test_networks(tmp_path, monkeypatch, output, hidden):
         network.start(truth[:, 0])
         network.advance(7)  # the first two by themselves, pairs as a graph, one more
         training = Backpropagation(network, frames)
-        training.load(np.concatenate([value.ravel() for value in parameters.values()]))
-        loss, gradient = training.gradient(truth, 1, 0.5)
+        flat = np.concatenate([value.ravel() for value in parameters.values()])
+        for scale in (1, 0.9):  # once by single launches, then by graphs, with other weights
+            training.load(np.float32(scale) * flat)
+            loss, gradient = training.gradient(truth, 1, 0.5)
         found.append((network.fields(), network.hidden_states(), loss, device.to_host(gradient)))
     (phi, states, loss, gradient), (gpu_phi, gpu_states, gpu_loss, gpu_gradient) = found
     assert np.abs(phi - gpu_phi).max() < 4e-6, "fields differ"

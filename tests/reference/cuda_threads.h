@@ -31,6 +31,7 @@ using std::fminf;
 using std::sqrt;
 
 struct CudaIndex { int x; };
+struct alignas(16) float4 { float x, y, z, w; };
 static CudaIndex blockDim, gridDim;
 static char* emulated_shared = nullptr;
 static const char* failure = nullptr;

@@ -90,7 +90,12 @@ def emulated_gpu(folder: Path, shared_bytes: int = 232_448, processors: int = 2)
     """
     from tests.reference.cupy_stand_in import Cupy
 
-    with mock.patch.dict(sys.modules, cupy=Cupy(folder, shared_bytes, processors)):
+    return gpu_on(Cupy(folder, shared_bytes, processors))
+
+
+def gpu_on(cupy) -> Gpu:
+    """The GPU that a stand-in for cupy has."""
+    with mock.patch.dict(sys.modules, cupy=cupy):
         return Gpu()
 
 
