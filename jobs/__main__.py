@@ -152,6 +152,7 @@ def run(options: argparse.Namespace, rank: units.Rank) -> int:
                 f"an array's tasks do not wait for one another: run train and {study.last} when all are through"
             )
         trains = "train" in study.stages and options.stage in ("train", "all")
+        device.free()  # torch's processes need a GPU's memory now
         if trains and goes_on and not problems and not failed:
             failed, problems = agreed(
                 rank, lambda: train(options, systems, rank, device, progress), 0

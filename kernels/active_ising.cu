@@ -122,8 +122,10 @@ extern "C" __global__ void __launch_bounds__(SLOTS)
   COUNT* home_count = r.count;
   if (SHARED_STATE) {
     r.count = (COUNT*)(shared + SIZE * SIZE);
-    r.particle = (CODE*)(r.count + CELLS);
     for (int i = threadIdx.x; i < CELLS; i += SLOTS) r.count[i] = home_count[i];
+  }
+  if (SHARED_PARTICLES) {
+    r.particle = (CODE*)(r.count + CELLS);
     for (int i = threadIdx.x; i < r.particles; i += SLOTS) r.particle[i] = home[i];
   }
   if (threadIdx.x == 0) one = r;
@@ -194,10 +196,10 @@ extern "C" __global__ void __launch_bounds__(SLOTS)
   generators[SLOTS + threadIdx.x] = start.b;
   generators[2 * SLOTS + threadIdx.x] = start.c;
   generators[3 * SLOTS + threadIdx.x] = start.d;
-  if (SHARED_STATE) {
+  if (SHARED_STATE)
     for (int i = threadIdx.x; i < CELLS; i += SLOTS) home_count[i] = one.count[i];
+  if (SHARED_PARTICLES)
     for (int i = threadIdx.x; i < one.particles; i += SLOTS) home[i] = one.particle[i];
-  }
 #else
   memcpy(generators, start, sizeof start);
 #endif

@@ -13,6 +13,12 @@ from kernels.streams import STREAMS, seed_words
 
 SLOTS, BINS = 128, 65  # as in active_ising_attempt.h
 DONE, LOOK, EXCESS_ATTEMPTS, IS_FULL, STATE = 0, 1, 3, 6, 7  # as in active_ising_attempt.h
+STATIC_BYTES = (
+    1024  # of a GPU's shared memory: what a block takes besides its replica, and the system's
+)
+ENOUGH_BLOCKS = (
+    4  # of a GPU's processor, which hide one another's barriers: worth more than near particles
+)
 FIRST_LAUNCH, SHORTEST_LAUNCH = 1 << 18, 1 << 12  # attempts of particles a replica
 C_TYPES = {np.uint16: "unsigned short", np.uint32: "unsigned"}
 
@@ -37,14 +43,18 @@ class Layout:
         self.code = np.uint16 if self.bits == 7 else np.uint32
         self.cell = np.uint16 if self.cells <= 1 << 16 else np.uint32
         self.order = np.uint16 if self.stride <= 1 << 16 else np.uint32
-        self.shared_bytes = (
-            4 * size**2
-            + np.dtype(self.count).itemsize * self.cells
-            + np.dtype(self.code).itemsize * self.stride
-        )
-        self.in_shared_memory = (
-            device.kind == "gpu" and self.shared_bytes < device.shared_bytes - 1024
-        )
+        self.shared_bytes, particles_too = 0, False  # of a GPU's block
+        if device.kind == "gpu":
+            sites = 4 * size**2 + np.dtype(self.count).itemsize * self.cells
+            everything = sites + np.dtype(self.code).itemsize * self.stride
+
+            def blocks(size: int) -> int:
+                """At once on one processor."""
+                fits = size < device.shared_bytes - STATIC_BYTES
+                return fits * device.shared_bytes_of_processor // (size + STATIC_BYTES)
+
+            particles_too = 0 < min(ENOUGH_BLOCKS, blocks(sites)) <= blocks(everything)
+            self.shared_bytes = everything if particles_too else sites if blocks(sites) else 0
         self.defines = dict(
             SIZE=size,
             BITS=self.bits,
@@ -54,7 +64,8 @@ class Layout:
             CODE=C_TYPES[self.code],
             INDEX=C_TYPES[self.order],
             CELL=C_TYPES[self.cell],
-            SHARED_STATE=int(self.in_shared_memory),
+            SHARED_STATE=int(self.shared_bytes > 0),
+            SHARED_PARTICLES=int(particles_too),
         )
 
 
@@ -101,7 +112,7 @@ def run_batch(
     places = device.asarray(np.where(kept, np.cumsum(kept) - 1, -1), np.int32)
     tags = (
         device.zeros((count, size**2), np.int32)
-        if device.kind == "gpu" and not layout.in_shared_memory
+        if device.kind == "gpu" and not layout.shared_bytes
         else None
     )
     recorded = dict(
@@ -117,7 +128,7 @@ def run_batch(
             "run_replicas",
             count,
             threads=SLOTS,
-            shared_bytes=layout.shared_bytes if layout.in_shared_memory else 0,
+            shared_bytes=layout.shared_bytes,
             **memory,
             **constants,
             looks=looks,

@@ -33,8 +33,8 @@ def explicit(model: System, plan: Plan, progress: Callable[[float], None]) -> Re
     )
     recorded = Recorded.empty(plan)
     count, axes = len(plan.v), tuple(range(1, 1 + dimensions))
-    planes = count * nx
-    blocks = min(device.workers, planes) if device.kind == "cpu" else planes
+    rows = count * nx * ny
+    blocks = min(device.workers, rows) if device.kind == "cpu" else rows
     v, slopes = device.asarray(plan.v), device.asarray(plan.media[:, 3:], dtype)
     mu = device.zeros(v.shape, dtype)
     watch, fft = SpectrumStep(model, plan.rule, plan.media, 1, False), Fft(model)
@@ -43,7 +43,7 @@ def explicit(model: System, plan: Plan, progress: Callable[[float], None]) -> Re
         numbers = device.asarray(
             [model.squared_width / model.spacing**2, dt / model.spacing**2], dtype
         )
-        arrays = dict(u=v, mu=mu, numbers=numbers, planes=planes, blocks=blocks)
+        arrays = dict(u=v, mu=mu, numbers=numbers, rows=rows, blocks=blocks)
         for _ in range(number):
             module.launch(
                 "chemical_potential",

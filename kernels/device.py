@@ -43,6 +43,7 @@ FLAGS = (
     "-Wno-unknown-pragmas",
     "-Wno-attributes",
 )
+EXCLUSIVE_PROCESS = 3  # cudaComputeModeExclusiveProcess
 NULL = np.uintp(0)  # a pointer to nothing, as cupy passes it
 MOST_ADDRESSES = 256  # of arrays, kept by a module
 HUGE_PAGE = 2 << 20
@@ -113,6 +114,8 @@ def gpu_problem() -> str | None:
         import cupy
     except ImportError:
         return "cupy is not installed (pip install 'quench[cuda12]' or 'quench[cuda13]')"
+    if cupy.cuda.runtime.is_hip:  # its warps are of 64 threads, and its compiler another
+        return "this cupy is for AMD's GPUs, which the kernels were not written for: NVIDIA's are needed"
     try:
         if cupy.cuda.runtime.getDeviceCount() == 0:
             return "cupy sees no CUDA device"
@@ -129,7 +132,7 @@ def gpu_problem() -> str | None:
 class Cpu:
     """This machine's cores. Arrays are NumPy arrays on 64-byte boundaries."""
 
-    kind = "cpu"
+    kind, exclusive = "cpu", False
 
     def __init__(self, workers: int, lanes: int):
         self.workers, self.lanes = workers, lanes
@@ -287,6 +290,8 @@ class Gpu:
         self.shared_bytes_of_processor = self.properties["sharedMemPerMultiprocessor"]
         self.cache_bytes = self.properties["l2CacheSize"]
         self.memory_bytes = self.properties["totalGlobalMem"]
+        # whether it serves one process at a time (nvidia-smi -c EXCLUSIVE_PROCESS): this one, now
+        self.exclusive = self.properties["computeMode"] == EXCLUSIVE_PROCESS
 
     def module(self, file: str, defines: dict) -> "GpuModule":
         # cupy keeps compiled code by source and options; the headers are in the source, so a

@@ -147,6 +147,13 @@ def test_fields(name, tmp_path, monkeypatch):
 
 FLOCKS = {
     "standard": (dict(size=12, algorithm="standard"), [0.95, 0.5], [3, 1.5], [0, 1], 65536),
+    "standard, particles in global memory": (
+        dict(size=12, algorithm="standard"),
+        [0.95],
+        [3],
+        [0],
+        20_000,
+    ),
     "standard, dense": (
         dict(size=4, algorithm="standard"),
         [0.7],

@@ -133,6 +133,7 @@ class Cupy:
             get_current_stream=lambda: self.current_stream,
         )
         self.fft = Fft(self)
+        self.get_default_memory_pool = lambda: SimpleNamespace(free_all_blocks=lambda: None)
         self.RawModule = functools.partial(RawModule, self)
 
     def __getattr__(self, name: str):
@@ -208,7 +209,7 @@ class Fft:
 
 
 class Runtime:
-    CUDARuntimeError = RuntimeError
+    CUDARuntimeError, is_hip = RuntimeError, False
 
     def __init__(self, cupy: Cupy):
         self.cupy = cupy
@@ -224,6 +225,7 @@ class Runtime:
             "sharedMemPerMultiprocessor": self.cupy.shared_bytes + 1024,
             "l2CacheSize": 50 << 20,
             "totalGlobalMem": 80 << 30,
+            "computeMode": 0,
         }
 
 
