@@ -2,6 +2,7 @@
 # make test                      format, lint and the test suite
 # make check                     types, and the tests that take long, with their coverage: whole chains, a real Slurm, faults, trainings
 # make bench                     attempts per second beside the peers'
+# make gpu                       on a machine with an NVIDIA GPU: tests, rates and a page to send, in half an hour
 # Each makes .venv and installs the pinned packages if they are missing. On a machine with an NVIDIA GPU the cupy that
 # fits its driver is installed too; CUDA= (empty) leaves it out, CUDA=cuda12 or cuda13 chooses it.
 
@@ -14,7 +15,7 @@ CUDA ?= $(if $(CUDA_MAJOR),$(if $(filter 12,$(CUDA_MAJOR)),cuda12,cuda13))
 INSTALL = .venv/bin/pip install --quiet --constraint constraints.txt --editable
 PACKAGES = setup.cfg pyproject.toml constraints.txt
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench gpu clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -32,6 +33,9 @@ check: .venv/installed-test
 
 bench: .venv/installed-test
 	.venv/bin/python -m tests.bench
+
+gpu: .venv/installed-test
+	.venv/bin/python -m tests.gpu
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Quench needs Python 3.11 or newer; set PYTHON=..."; exit 1; }

@@ -159,6 +159,31 @@ def row_text(r: dict) -> str:
     )
 
 
+def gpu(device, models: list[str], rounds: int, seconds: float) -> dict[str, list[dict]]:
+    """{model: rows} of a GPU, beside the limits."""
+    found: dict[str, list[dict]] = {}
+    for model in models:
+        if model == "cahn_hilliard":
+            found[model] = bench_cahn_hilliard.gpu(device, seconds)
+        elif model == "active_ising":
+            found[model] = bench_active_ising.gpu(device, seconds)
+        elif model == "conv_gru":
+            found[model] = bench_conv_gru.gpu(device, seconds, rounds)
+        else:
+            found[model] = [lattices_on_gpu(*each[:3], device, rounds, seconds) for each in SYSTEMS]
+    return found
+
+
+def lattices_on_gpu(
+    range_: int, size: int, field: float, device, rounds: int, seconds: float
+) -> dict:
+    ours = Ours(range_, size, field, device)
+    rate = statistics.median(ours.attempts_per_second(seconds) for _ in range(rounds))
+    limit = gpu_limit(range_, size, rate, device)
+    print(f"R={range_:<3} L={size:<4} {limit}", flush=True)
+    return {"range": range_, "size": size, "attempts_per_second": rate, "limit": limit}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -206,33 +231,7 @@ def main() -> None:
     name = cpu_model()
     if device.kind == "gpu":
         name = device.name
-        result["gpu"] = {
-            "device": device.name,
-            "ising": [],
-            "cahn_hilliard": [],
-            "active_ising": [],
-            "conv_gru": [],
-        }
-        if "cahn_hilliard" in models:
-            result["gpu"]["cahn_hilliard"] = bench_cahn_hilliard.gpu(device, options.seconds)
-        if "active_ising" in models:
-            result["gpu"]["active_ising"] = bench_active_ising.gpu(device, options.seconds)
-        if "conv_gru" in models:
-            result["gpu"]["conv_gru"] = bench_conv_gru.gpu(device, options.seconds, options.rounds)
-        for range_, size, field, _ in SYSTEMS if "ising" in models else []:
-            rate = statistics.median(
-                Ours(range_, size, field, device).attempts_per_second(options.seconds)
-                for _ in range(options.rounds)
-            )
-            result["gpu"]["ising"].append(
-                {
-                    "range": range_,
-                    "size": size,
-                    "attempts_per_second": rate,
-                    "limit": gpu_limit(range_, size, rate, device),
-                }
-            )
-            print(f"R={range_:<3} L={size:<4} {result['gpu']['ising'][-1]['limit']}", flush=True)
+        result["gpu"] = {"device": name, **gpu(device, models, options.rounds, options.seconds)}
     options.out.mkdir(parents=True, exist_ok=True)
     file = options.out / (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") + ".json")
     file.write_text(json.dumps(result, indent=1) + "\n")

@@ -175,6 +175,9 @@ def rates(rounds: int, seconds: float) -> list[dict]:
     return rows
 
 
+GPU_SYSTEMS = [((64, 64), 0), ((64,) * 3, 64), ((128,) * 3, 8)]  # fields; 0: four a processor
+
+
 def gpu(device, seconds: float) -> list[dict]:
     """Cell-steps per second of second-order steps on a GPU and the share of what its memories could
     do, counted by hand.
@@ -187,11 +190,9 @@ def gpu(device, seconds: float) -> list[dict]:
     rows = []
     shared = device.processors * 128 * device.clock / 64
     memory = device.memory_rate / 76
-    for shape, count, what, limit in [
-        ((64, 64), 4 * device.processors, "shared memory", shared),
-        ((64,) * 3, 64, "global memory", memory),
-        ((128,) * 3, 8, "global memory", memory),
-    ]:
+    for shape, count in GPU_SYSTEMS:
+        what, limit = ("global memory", memory) if count else ("shared memory", shared)
+        count = count or 4 * device.processors
         model, start, steps, elapsed = (
             CahnHilliard(shape, device=device),
             start_of(shape, count),

@@ -31,6 +31,7 @@ CPU_SYSTEMS = [
     ("training", 16, 4, 10),
     ("training", 32, 1, 10),
 ]
+PEERS_GPU = "cuda"
 GPU_SYSTEMS = [
     ("rollout", 32, 1, 1, 2.0),
     ("rollout", 64, 1, 1, 2.0),
@@ -138,8 +139,8 @@ def gpu(device, seconds: float, rounds: int = 5) -> list[dict]:
     for kind, size, count, frames, goal in GPU_SYSTEMS:
         runs = {
             "ours": Ours(kind, size, count, frames, device),
-            "torch": Torch(kind, size, count, frames, False, "cuda"),
-            "torch bfloat16": Torch(kind, size, count, frames, True, "cuda"),
+            "torch": Torch(kind, size, count, frames, False, PEERS_GPU),
+            "torch bfloat16": Torch(kind, size, count, frames, True, PEERS_GPU),
         }
         samples = interleaved(runs, rounds, seconds)
         rows += compared(kind, size, count, samples, goal)

@@ -13,6 +13,7 @@ from slurm_cluster import cluster  # noqa: F401  a fixture
 from jobs import config, revision, rundir, shards
 from jobs.__main__ import main
 from jobs.study import of
+from kernels import ising
 from kernels.device import gpu_problem, select
 
 ROOT = Path(__file__).parent.parent
@@ -42,7 +43,9 @@ def pytest_runtest_setup(item):
 
 @pytest.fixture(params=["cpu", pytest.param("gpu", marks=pytest.mark.gpu)])
 def device(request):
-    """The device, once the CPU with one worker and once the GPU."""
+    """The device, once the CPU with one worker and once the GPU, which then does all by itself."""
+    if request.param == "gpu":
+        request.getfixturevalue("monkeypatch").setattr(ising, "GPU_IDLES_TO", 0)
     return select(request.param, workers=1)
 
 

@@ -190,9 +190,8 @@ def network(device) -> None:
     training.gradient(np.zeros((4, 3, 16, 16, 16), np.float32))
 
 
-def launches(arch: str) -> list[Launch]:
-    """Of all systems, as they are on this architecture's card."""
-    card = CARDS[arch]
+def launches(card: Card) -> list[Launch]:
+    """Of all systems, as they are on this card."""
     cupy = Recorder(card)
     device = gpu_on(cupy)
     device.cache_bytes = card.cache_bytes
@@ -343,7 +342,7 @@ def row(launch: Launch, arch: str) -> dict:
 
 def table(arch: str) -> dict[str, dict]:
     """{launch: row} of an architecture."""
-    return {launch.name: row(launch, arch) for launch in launches(arch)}
+    return {launch.name: row(launch, arch) for launch in launches(CARDS[arch])}
 
 
 def kept() -> dict[str, dict[str, dict]]:
