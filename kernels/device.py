@@ -82,17 +82,18 @@ def source_of(name: str) -> str:
     return text(name)
 
 
-def select(name: str = "auto", workers: int | None = None, lanes: int = 16) -> "Cpu | Gpu":
+def select(name: str = "auto", workers: int | None = None, lanes: int | None = None) -> "Cpu | Gpu":
     """The device to run on.
 
     name: `auto` takes a GPU where cupy finds one, else the CPU; `cpu`; `gpu`.
     workers: CPU threads (default: all cores this process may use).
-    lanes: 32-bit words a CPU vector holds, 1 to 16; changes the speed, never a result.
+    lanes: 32-bit words a CPU vector holds, 1 to 16 (default: as many as its registers); changes the
+    speed, never a result.
     Raises DeviceError: no GPU, or no C++ compiler.
     """
     if name not in ("auto", "cpu", "gpu"):
         raise DeviceError(f"device is {name!r}; it must be auto, cpu or gpu")
-    if lanes not in (1, 2, 4, 8, 16):
+    if lanes not in (None, 1, 2, 4, 8, 16):
         raise DeviceError(f"lanes is {lanes}; it must be 1, 2, 4, 8 or 16")
     if name != "cpu":
         problem = gpu_problem()
@@ -100,7 +101,7 @@ def select(name: str = "auto", workers: int | None = None, lanes: int = 16) -> "
             return Gpu()
         if name == "gpu":
             raise DeviceError(f"no GPU to run on: {problem}")
-    return Cpu(workers or available_cores(), lanes)
+    return Cpu(workers or available_cores(), lanes or register_lanes())
 
 
 def available_cores() -> int:
@@ -129,6 +130,14 @@ def gpu_problem() -> str | None:
         return f"cupy sees no CUDA device ({error})"
 
 
+def register_lanes() -> int:
+    """32-bit words of a vector register. Of wider vectors, two registers each, compilers spill
+    nearly everything: sums of spins and transforms then take three to five times as long.
+    """
+    features = cpu_features().split()
+    return 16 if "avx512f" in features else 8 if "avx2" in features else 4
+
+
 class Cpu:
     """This machine's cores. Arrays are NumPy arrays on 64-byte boundaries."""
 
@@ -136,9 +145,7 @@ class Cpu:
 
     def __init__(self, workers: int, lanes: int):
         self.workers, self.lanes = workers, lanes
-        # of a vector register: compilers spill the long sums of transforms over wider ones, which
-        # then take five times as long
-        self.float_lanes = min(lanes, 16 if "avx512f" in cpu_features().split() else 8)
+        self.float_lanes = min(lanes, register_lanes())
         self.name = f"{cpu_model()}, {workers} thread{'s' if workers > 1 else ''}"
         self._pool, self._process = None, None
 
