@@ -263,7 +263,8 @@ def figures_table(study: ModuleType, page: Page) -> list[str]:
 
 def claims_text(study: ModuleType, page: Page) -> list[str]:
     lines = ["## Claims", ""]
-    absent = [c for c in page.claims if c.agrees == NOT_RUN]
+    judged = {c.text for c in page.claims if c.agrees != NOT_RUN}
+    absent = [c for c in page.claims if c.text not in judged]
     several = len({c.system for c in page.claims}) > 1
     head = [
         "fig.",

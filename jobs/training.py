@@ -137,7 +137,7 @@ def train(
     threads = max(system.config.train.threads for system in systems)
     slots = (
         1
-        if together or device.exclusive  # other processes could not use it
+        if together or (device.exclusive and device_kind != "cpu")  # others could not use it
         else min(
             len(missing),
             slots or (1 if device_kind == "gpu" else default_slots(device, device_kind, threads)),

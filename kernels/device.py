@@ -86,7 +86,8 @@ def select(name: str = "auto", workers: int | None = None, lanes: int | None = N
     """The device to run on.
 
     name: `auto` takes a GPU where cupy finds one, else the CPU; `cpu`; `gpu`.
-    workers: CPU threads (default: all cores this process may use).
+    workers: CPU threads (default: all cores this process may use); beside a GPU those for what is
+    faster there.
     lanes: 32-bit words a CPU vector holds, 1 to 16 (default: as many as its registers); changes the
     speed, never a result.
     Raises DeviceError: no GPU, or no C++ compiler.
@@ -98,7 +99,7 @@ def select(name: str = "auto", workers: int | None = None, lanes: int | None = N
     if name != "cpu":
         problem = gpu_problem()
         if problem is None:
-            return Gpu()
+            return Gpu(workers)
         if name == "gpu":
             raise DeviceError(f"no GPU to run on: {problem}")
     return Cpu(workers or available_cores(), lanes or register_lanes())
@@ -279,10 +280,10 @@ class Gpu:
 
     kind, lanes, float_lanes, workers = "gpu", 1, 1, 1
 
-    def __init__(self):
+    def __init__(self, host_workers: int | None = None):
         import cupy
 
-        self.cupy = cupy
+        self.cupy, self.host_workers = cupy, host_workers or available_cores()
         self.index = local_rank() % cupy.cuda.runtime.getDeviceCount()
         cupy.cuda.Device(self.index).use()
         self.properties = cupy.cuda.runtime.getDeviceProperties(self.index)
@@ -336,7 +337,10 @@ class Gpu:
         graph.launch(self.cupy.cuda.get_current_stream())
 
     def free(self) -> None:
-        """Give back the memory that no array holds any more, which others on this GPU may need."""
+        """Give back the memory that no array holds any more, which others on this GPU may need, and
+        the work areas of transforms.
+        """
+        self.cupy.fft.config.get_plan_cache().clear()
         self.cupy.get_default_memory_pool().free_all_blocks()
 
 

@@ -26,6 +26,7 @@ Source       S. Huang, W. Klein, H. Gould, arXiv:2004.09575
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -85,20 +86,19 @@ class Ising:
         self.device = device or select()
         if self.interaction in ("nearest", "square"):
             self.lattices = BitSlicedLattices(self)
-            self.nucleating = self._nucleating()
         else:
-            self.lattices = self.nucleating = ising_fft.ConvolutionLattices(self)
+            self.lattices = ising_fft.ConvolutionLattices(self)
 
-    def _nucleating(self) -> "BitSlicedLattices":
-        """The lattices of nucleate, on this machine's cores where they are faster than its GPU: up
-        to R = 5 a thread has a whole lattice of 32 replicas, and a unit too few of them to fill a
-        GPU. Bytes are the same.
+    @cached_property
+    def nucleating(self):
+        """The lattices of nucleate: the cores' where leaves_the_gpu() says so and there is a
+        compiler. Bytes are the same.
         """
-        if self.device.kind == "cpu" or self.range > GPU_IDLES_TO:
+        if not leaves_the_gpu(self.interaction, self.range, self.device):
             return self.lattices
         try:
-            return BitSlicedLattices(self, select("cpu"))
-        except DeviceError:  # no compiler
+            return BitSlicedLattices(self, select("cpu", self.device.host_workers))
+        except DeviceError:
             return self.lattices
 
     @property
@@ -307,6 +307,14 @@ class Ising:
         field = number("field", field, units="energy")
         check_field(self.interaction, field)
         return field
+
+
+def leaves_the_gpu(interaction: str | None, range: int, device) -> bool:
+    """Whether nucleate runs on the cores beside a GPU: up to R = 5 a GPU's thread has lattices of
+    its own, 32 replicas, and a unit of 512 keeps sixteen threads busy. Counted, not timed.
+    """
+    of_bits = interaction in (None, "nearest", "square")
+    return device.kind == "gpu" and of_bits and range <= GPU_IDLES_TO
 
 
 def critical_temperature(interaction: str) -> float:

@@ -12,7 +12,10 @@ import argparse
 import contextlib
 import io
 import json
+import os
 import platform
+import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -90,10 +93,17 @@ SMALL_TESTS = "disk or power_law or perlin"
 
 @dataclass
 class Task:
-    """What a part is told: small: on the emulated GPU; folder: for its files."""
+    """What a part is told: small: on the emulated GPU; folder: for its files; answer: of what it
+    found so far, should its time run out.
+    """
 
     small: bool
     folder: Path
+    answer: Path | None = None
+
+    def keep(self, found: dict) -> None:
+        if self.answer:
+            self.answer.write_text(json.dumps({"result": found}, indent=1))
 
 
 # ---- the parts: each returns what is kept, with its `problems`, and prints what people read
@@ -134,7 +144,7 @@ def compile_all(task: Task) -> dict:
     from kernels.device import select
     from tests import gpu_resources
 
-    device, found = select("gpu"), {}
+    device, found, problems = select("gpu"), {}, []
     card = gpu_resources.Card(
         device.name, device.processors, device.shared_bytes, 64, 32, device.cache_bytes, 0.0, 0.0
     )
@@ -142,18 +152,25 @@ def compile_all(task: Task) -> dict:
     for launch in launches[: 3 if task.small else None]:
         options = ("-std=c++17", *(f"-D{key}={value}" for key, value in launch.defines))
         begun = time.monotonic()
-        kernel = cupy.RawModule(code=launch.code, options=options).get_function(launch.kernel)
-        found[launch.name] = {
+        try:
+            kernel = cupy.RawModule(code=launch.code, options=options).get_function(launch.kernel)
+        except Exception as error:
+            problems.append(f"{launch.name}: {type(error).__name__}: {error}"[:1000])
+            continue
+        found[launch.name] = row = {
             "registers": getattr(kernel, "num_regs", None),
             "local_bytes": getattr(kernel, "local_size_bytes", None),
             "threads": launch.threads,
             "most_threads": getattr(kernel, "max_threads_per_block", None),
             "seconds": round(time.monotonic() - begun, 2),
         }
+        if row["threads"] > (row["most_threads"] or row["threads"]):
+            problems.append(f"{launch.name}: {row['threads']} threads, of {row['most_threads']}")
+        task.keep(found | {"problems": problems})
     print("| kernel | registers | local bytes | threads |\n|---|---|---|---|")
     for name, row in found.items():
         print(f"| {name} | {row['registers']} | {row['local_bytes']} | {row['threads']} |")
-    return found
+    return found | {"problems": problems}
 
 
 def digests(task: Task) -> dict:
@@ -167,6 +184,7 @@ def tests(task: Task) -> dict:
 def pytest(task: Task, files, prefix: tuple[str, ...] = ()) -> dict:
     """The tests marked gpu in these files: {passed, failed: {test: message}}."""
     report = task.folder / "tests.xml"
+    report.unlink(missing_ok=True)
     arguments = ["-m", "gpu and not slow", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
     arguments += ["-k", SMALL_TESTS] if task.small else []
     arguments += [str(ROOT / "tests" / file) for file in files]
@@ -199,14 +217,18 @@ def sanitizers(task: Task) -> dict:
     if tool is None:
         print("compute-sanitizer is not installed (it comes with the CUDA toolkit): left out")
         return {"installed": False}
-    found: dict = {"installed": True}
+    found: dict = {"installed": True, "problems": []}
     for name in ("memcheck", "synccheck", "racecheck"):
         log = task.folder / f"{name}.txt"
         prefix = (tool, f"--tool={name}", f"--log-file={log}")
         tests = pytest(Task(True, task.folder), ["test_digests.py"], prefix)
-        text = log.read_text() if log.exists() else ""
-        found[name] = {"summary": text.strip().splitlines()[-1:], "tests": tests}
-        print(f"{name}: {' '.join(found[name]['summary'])}")
+        said = log.read_text().strip().splitlines()[-1:] if log.exists() else []
+        found[name] = {"summary": said, "tests": tests}
+        found["problems"] += [f"{name}: {problem}" for problem in tests["problems"]]
+        if not said or not re.search(r"\b0 (errors|hazards)", said[0]):
+            found["problems"].append(f"{name}: {said[0] if said else 'no summary'}")
+        print(f"{name}: {' '.join(said)}")
+        task.keep(found)
     return found
 
 
@@ -229,6 +251,7 @@ def bench(task: Task) -> dict:
         except Exception:
             found[model] = {"failed": traceback.format_exc()}
             print(f"{model} failed:\n{traceback.format_exc()}")
+        task.keep(found)
     return found | {"problems": [f"{model} failed" for model in found if "failed" in found[model]]}
 
 
@@ -254,6 +277,7 @@ def studies(task: Task) -> dict:
         seconds = time.monotonic() - begun
         found[study] = {"status": code, "seconds": round(seconds, 1)}
         print(f"- {study}: status {code} after {seconds:.0f} s")
+        task.keep(found)
         if code:
             found[study]["said"] = said.getvalue()[-TAIL:]
             print(found[study]["said"])
@@ -357,27 +381,27 @@ def outcome(name: str, small: bool, folder: Path) -> dict:
     """Of a part, run in a process of its own: result or failed, its output, and its seconds."""
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         answer = Path(temporary) / "answer.json"
-        command = [sys.executable, "-m", "tests.gpu", name, "--answer", str(answer)]
+        command = [sys.executable, "-u", "-m", "tests.gpu", name, "--answer", str(answer)]
         command += ["--emulated"] if small else []
-        begun, minutes = time.monotonic(), PARTS[name][1]
-        try:
-            ran = subprocess.run(
-                command,
-                cwd=ROOT,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=60 * minutes,
-                check=False,
+        begun, minutes, late = time.monotonic(), PARTS[name][1], False
+        with open(Path(temporary) / "said.txt", "w+") as said:
+            child = subprocess.Popen(
+                command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
             )
-            said, problem = ran.stdout, f"ended with status {ran.returncode}"
-        except subprocess.TimeoutExpired as late:
-            said = (late.stdout or b"").decode(errors="replace")
-            problem = f"not done after {minutes:g} minutes"
-        seconds = round(time.monotonic() - begun, 1)
+            try:
+                child.wait(60 * minutes)
+            except subprocess.TimeoutExpired:
+                late = True
+                os.killpg(child.pid, signal.SIGKILL)  # and what it started
+                child.wait()
+            said.seek(0)
+            text = said.read()
+        problem = f"not done after {minutes:g} minutes" if late else f"status {child.returncode}"
         found = json.loads(answer.read_text()) if answer.exists() else {"failed": problem}
     problems = [found["failed"]] if "failed" in found else found["result"].get("problems", [])
-    return {**found, "problems": problems, "said": said[-TAIL:], "seconds": seconds}
+    problems = [*problems, *[problem] * ((late or child.returncode != 0) and "failed" not in found)]
+    seconds = round(time.monotonic() - begun, 1)
+    return {**found, "problems": problems, "said": text[-TAIL:], "seconds": seconds}
 
 
 def verdict(part: dict) -> str:
@@ -417,7 +441,7 @@ def main() -> int:
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"{', '.join(sorted(unknown))}: not a part; they are {', '.join(PARTS)}")
     if options.answer:
-        task = Task(options.emulated, options.answer.parent)
+        task = Task(options.emulated, options.answer.parent, options.answer)
         run_part(options.parts[0], task, options.answer)
         return 0
     if not options.emulated:

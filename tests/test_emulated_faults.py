@@ -91,6 +91,12 @@ FAULTS = {
         ),
         *(conv_gru.ConvGRU, "step"),
     ),
+    "a graph outlives its arrays": Fault(
+        "self.weights[name][...] = flat[index]",
+        "self.weights[name] = flat[index]",
+        *("test_networks", dict(output="staggered", hidden=4), "a graph's array was freed"),
+        *(conv_gru.ConvGRU, "load"),
+    ),
     "an array of the host's": Fault(
         "self.cupy.ascontiguousarray(self.cupy.asarray(values, dtype))",
         "np.asarray(values, dtype)",

@@ -30,6 +30,8 @@ def test_as_lean_as_before(arch):
     found = [text for name in now for text in gpu_resources.worse(name, before[name], now[name])]
     assert not found, "\n".join(found)
     assert {name for name, row in now.items() if row["stack"]} <= set(SPILLS)
+    card = gpu_resources.CARDS[arch]
+    assert all(row["blocks"] >= 1 and row["shared"] <= card.shared_bytes for row in now.values())
 
 
 def test_every_kernel_is_in_the_table():
@@ -42,7 +44,14 @@ def test_every_kernel_is_in_the_table():
 
 
 def test_a_kernel_that_gets_worse_is_seen():
-    row = {"registers": 40, "stack": 0, "shared": 1000, "cycles": 10.0, "blocks": 12}
+    row = {
+        "registers": 40,
+        "stack": 0,
+        "shared": 1000,
+        "cycles": 10.0,
+        "blocks": 12,
+        "loop": {"float": 30},
+    }
     assert not gpu_resources.worse("k", row, row | {"registers": 43, "shared": 900})
     for change in ({"registers": 45}, {"stack": 8}, {"cycles": 11.5}, {"blocks": 10}):
         assert len(gpu_resources.worse("k", row, row | change)) == 1

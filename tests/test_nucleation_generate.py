@@ -8,6 +8,7 @@ import yaml
 from jobs import config, shards
 from jobs.nucleation import generate
 from jobs.nucleation.config import Nucleation
+from kernels import ising
 from kernels.device import select
 
 GENERATE = {
@@ -231,7 +232,8 @@ def test_every_interaction_runs_the_whole_pipeline(quench, tmp_path, interaction
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("adaptive", [False, True])
-def test_a_gpu_gives_the_same_bytes(quench, small, tmp_path, adaptive):
+def test_a_gpu_gives_the_same_bytes(quench, small, tmp_path, monkeypatch, adaptive):
+    monkeypatch.setattr(ising, "GPU_IDLES_TO", 0)
     digests = []
     for device in ("cpu", "gpu"):
         settings = [
@@ -256,12 +258,14 @@ def test_any_number_of_events(events):
     assert set(data[1]["configuration/event"]) == set(range(events))
 
 
-def test_a_gpu_batch_counts_whole_words():
+def test_a_gpu_batch_counts_whole_words(monkeypatch):
     """33 events take the frames of 64 replicas; beyond 512 events only the records grow."""
 
     class Gpu:
-        kind, memory_bytes = "gpu", 10 << 30
+        kind, memory_bytes, host_workers = "gpu", 10 << 30, 3
 
+    assert generate.batch(configured(), Gpu()) == 3  # of short ranges, which the cores take
+    monkeypatch.setattr(ising, "GPU_IDLES_TO", 0)
     frame = 11 * 8  # bytes: history 10, L = 8
     for events, replicas in ((1, 32), (33, 64), (512, 512), (700, 700)):
         assert generate.batch(configured(events=events), Gpu()) == (1 << 30) // (replicas * frame)

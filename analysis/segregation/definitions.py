@@ -16,7 +16,9 @@ DEFINITIONS = """\
 - **Forward**: from the mixed field to the steady state; **reverse**: back. **L1**: mean |answer - truth| over the cells, what a
   network learns to lower. **GAN**: a second network, the discriminator, learns to tell answers from true fields; **lambda** weighs
   its verdict beside L1. **Conserving**: the answer's mean equals the input's by construction. **Epoch**: once through the training
-  samples. **Width**: channels of the first layer, 64 in the paper's network.
+  samples. **Width**: channels of the first layer, 64 in the paper's network. **Stepping (ours)**: linear theory while fluctuations
+  are small, then one U-Net again and again, each time to the next of the ages at which fields were kept, the last time to the steady
+  state; conserving, L1 alone, on a grid as coarse as interfaces allow.
 - **Segregated**: the variance over the cells is at least a quarter of m (1 - m), which pure phases with sharp interfaces have
   at a mean m; a few dots or tiles on a uniform answer do not count. Mixtures whose mean lies outside the
   **spinodal**, 0.2113 to 0.7887, stay **uniform**; a constant predicts them, so counting them flatters every accuracy.
@@ -31,7 +33,7 @@ DEFINITIONS = """\
 - **Quantities**: area where c > 1/2; perimeter of the line c = 1/2; chemical energy: integral of a c^2 (1 - c)^2; surface energy:
   integral of epsilon^2/2 |grad c|^2; free energy: both.
 - **Structure factor** S(k): |c_k|^2 / L^2 (times the cell's area), mean over shells of k of width 2 pi / L. **Finest structures**:
-  the fewest shells at large k that together hold a tenth of the truth's power.
+  the shells at large k that together hold at most a tenth of the truth's power; of one domain in the box these are its outline.
 - **Position of the transition**: where the share of segregated samples passes 1/2, linear between mean concentrations, after a
   monotone fit.
 - **Reverse networks** cannot give back the mixed state that a steady state came from, since many lead to it: they are judged by

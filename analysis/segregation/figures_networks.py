@@ -63,11 +63,15 @@ def learning(sheet: Sheet) -> Picture | None:
     return sheet.save(
         fig,
         "learning",
-        "Losses by epoch. Above: L1 of training and validation set; below: cross entropies of the game between generator and "
-        "discriminator, dotted ln 2, where the discriminator cannot tell. With a GAN the L1 need not fall, nor a loss say how good "
-        "a picture is."
-        + STEPPING
-        * any(model_of(name) == STEPS for name in sheet.numbers.histories),
+        "Losses by epoch"
+        + (
+            ". Above: L1 of training and validation set; below: cross entropies of the game between generator and "
+            "discriminator, dotted ln 2, where the discriminator cannot tell. With a GAN the L1 need not fall, nor a loss say how "
+            "good a picture is."
+            if gan
+            else ": L1 of training and validation set."
+        )
+        + STEPPING * any(model_of(name) == STEPS for name in sheet.numbers.histories),
     )
 
 

@@ -10,7 +10,7 @@ from analysis.estimates import wilson
 from analysis.page import Picture
 from analysis.segregation.claims import STEP
 from analysis.segregation.labels import TRUTH, look, ordered, title
-from analysis.segregation.measure import Forward, Reverse
+from analysis.segregation.measure import Forward, Reverse, Setting
 from analysis.segregation.physics import Physics
 from analysis.sheet import Sheet
 from jobs.segregation.config import SPINODAL
@@ -42,7 +42,7 @@ def forward_structure(sheet: Sheet) -> Picture | None:
         fig,
         "structure-factor-forward",
         "Structure factor of samples that segregate, truth and predictions: the power of waves of wave number k; below over the truth's "
-        "(errors: bootstrap over samples). Grey: the truth's finest structures, which hold at least a tenth of its power; "
+        "(errors: bootstrap over samples). Grey: the truth's finest structures, which hold at most a tenth of its power; "
         f"power there over the truth's: {numbers}.",
         "2",
     )
@@ -128,6 +128,7 @@ def phase_transition(sheet: Sheet) -> Picture:
             ax.axhline(0.5, color=style.GREY, lw=0.5, ls=":", zorder=-1)
             ax.locator_params(axis="x", nbins=4)
             ax.set_title(f"near the {('lower', 'upper')[side]} spinodal")
+        box_spinodals(ax, sheet.numbers.setting)
     axes[0].set_ylabel("share of samples that segregate")
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
     return sheet.save(
@@ -135,7 +136,7 @@ def phase_transition(sheet: Sheet) -> Picture:
         "phase-transition",
         f"Share of {source} that segregate, against their mean concentration, with 68% Wilson intervals. Dashed: the "
         f"spinodals {SPINODAL[0]:.4f} and {SPINODAL[1]:.4f}, between which a uniform mixture "
-        "is unstable. Right: near them, markers (not lines) moved apart sideways.",
+        f"without bounds is unstable{in_the_box(sheet.numbers.setting)}. Right: near them, markers (not lines) moved apart sideways.",
         "abstract",
     )
 
@@ -168,6 +169,30 @@ def shares(ax, curves: list[tuple], apart: float) -> None:
 def spinodals(ax) -> None:
     for at in SPINODAL:
         ax.axvline(at, color=style.GREY, ls="--", lw=0.8, zorder=-1)
+
+
+def box_spinodals(ax, setting: Setting) -> None:
+    for at in box_spinodal(setting) or ():
+        ax.axvline(at, color=style.GREY, ls=":", lw=0.8, zorder=-1)
+
+
+def in_the_box(setting: Setting) -> str:
+    found = box_spinodal(setting)
+    if found is None:
+        return ""
+    return f"; dotted: {found[0]:.3f} and {found[1]:.3f}, between which the longest wave of this box grows"
+
+
+def box_spinodal(setting: Setting) -> tuple[float, float] | None:
+    """Mean concentrations between which the longest wave of the box grows, k = 2 pi / L: f''(c) +
+    epsilon^2 k^2 < 0 (Cahn 1961), f'' = a (2 - 12 c (1 - c)); None where it never does.
+    """
+    k = 2 * np.pi / (setting.size * setting.spacing)
+    product = (2 + (setting.epsilon * k) ** 2 / setting.well_depth) / 12  # c (1 - c)
+    if product >= 0.25:
+        return None
+    half = np.sqrt(0.25 - product)
+    return 0.5 - half, 0.5 + half
 
 
 def conservation(sheet: Sheet) -> Picture | None:

@@ -12,7 +12,7 @@ from analysis.sheet import Sheet
 SHADES = ("black", "#555555", "#999999", "#BBBBBB")
 CAPTION = (
     "{what}, of mixtures that segregate; mean and standard error over them. Black and grey: the solver, from the input with "
-    "noise of that rms: what it cannot tell no network can. Linear theory: every wave grown at its own rate, nothing else. "
+    "noise of that rms (networks are shown it without). Linear theory: every wave grown at its own rate, nothing else. "
     "{networks}Correlation: cell by cell; overlap: area in the rarer phase of both over that of either; coherence: of the "
     "phases of the two longest waves."
 )

@@ -61,12 +61,16 @@ def of_record(r: Record, several: bool) -> str:
     text = f"**{r.origin.system}.** " if several else ""
     text += (
         f"{count} mixtures of two components on {s.size} x {s.size} cells, with {s.means} mean concentrations from "
-        f"{s.first_mean:g} to {s.last_mean:g} and noise of {s.noise:g}, were run to their steady states by the Cahn-Hilliard equation "
+        f"{s.first_mean:g} to {s.last_mean:g} and noise up to {s.noise:g} (uniform), were run to their "
+        "steady states by the Cahn-Hilliard equation "
         f"with epsilon = {s.epsilon:g}, the coefficient of the energy of gradients"
     )
     if np.isfinite(s.segregated):
-        text += f"; {100 * s.segregated:.0f}% of the test samples segregate into two phases, the others stay uniform"
+        text += f"; {100 * s.segregated:.0f}% of the test samples segregate into two phases"
+        text += ", the others stay uniform" if s.segregated < 1 else ""
     networks = [look(key).title for key in (*ordered(n.forward), *ordered(n.reverse))]
+    if not networks and n.predictability is not None:
+        return text + ". They say how far ahead one can see."
     if not networks:
         return text + ". No network has made predictions yet."
     text += (

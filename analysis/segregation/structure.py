@@ -10,7 +10,7 @@ from analysis.estimates import UNDETERMINED, Estimate, ratio, resamples
 from kernels.structure import waves
 
 BATCH = 512  # fields looked at together
-FINEST = 0.1  # share of the truth's power that "the finest structures" hold
+FINEST = 0.1  # share of the truth's power that "the finest structures" hold at most
 LONGEST = (
     1.5  # of wave numbers in units of 2 pi / L: the box holds no longer waves than these eight
 )
@@ -56,12 +56,14 @@ def modes(spectra: np.ndarray) -> np.ndarray:
 
 
 def finest(truth: np.ndarray) -> int:
-    """First shell (0-based) of those at large k that together hold FINEST of the power of S (n,
-    L/2), at least.
+    """First shell (0-based) of those at large k that together hold at most FINEST of the power of S
+    (n, L/2); the last shell where it alone holds more. Never the first: where one domain fills the
+    box, it holds nearly all.
     """
     power = truth.mean(axis=0) * modes(truth)
     tail = np.cumsum(power[::-1])[::-1]
-    return int(np.flatnonzero(tail >= FINEST * tail[0])[-1]) if tail[0] > 0 else 0
+    few = np.flatnonzero(tail <= FINEST * tail[0])
+    return int(few[0]) if tail[0] > 0 and len(few) else len(tail) - 1
 
 
 def power(spectra: np.ndarray, first: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from jobs import UserError, signals
 from jobs.nucleation.config import Generate, Nucleation
 from jobs.shards import Data
 from kernels.device import DeviceError
-from kernels.ising import Ising
+from kernels.ising import Ising, leaves_the_gpu
 from kernels.streams import generator
 
 # packed configurations in one call of `intervene`: a constant, for results depend on the cut
@@ -23,7 +23,7 @@ CALL_BYTES = 256 << 20
 # the c-th call numbers its copies from c times this, so that no two calls share randomness
 CALL_COPIES = 1 << 17
 CALLS = 1 << 7  # the kernels number copies with 24 bits
-HISTORY_SHARE = 10  # of a GPU's memory: histories in one call of `nucleate`
+HISTORY_BYTES, HISTORY_SHARE = 2 << 30, 10  # histories in one call on a GPU; of its memory
 TYPICAL_LIFETIME = 1e4  # MCS; only weighs the two halves of a unit in the progress bar
 
 Report = Callable[[float], None]
@@ -63,13 +63,14 @@ def batch(config: Nucleation, device) -> int:
     """
     if device.kind == "cpu":
         return device.workers
+    if leaves_the_gpu(config.system.interaction, config.system.range, device):
+        return device.host_workers
     generate, bytes_each = config.generate, (config.system.size**2 + 7) // 8
     replicas = max(
         generate.events, 32 * min(16, -(-generate.events // 32))
     )  # of the records, of whole words
-    return max(
-        1, device.memory_bytes // HISTORY_SHARE // (replicas * (generate.history + 1) * bytes_each)
-    )
+    most = min(HISTORY_BYTES, device.memory_bytes // HISTORY_SHARE)
+    return max(1, most // (replicas * (generate.history + 1) * bytes_each))
 
 
 def simulate(

@@ -3,7 +3,7 @@
 //
 // A thread is a fiber, which runs until it waits for others; which one runs next is drawn at random, always in the same way, so that a
 // barrier that is missing shows, and shows again. Blocks come one after another, in an order drawn at random. Dynamic shared memory is as long as the launch says, and holds garbage at first.
-// What a GPU would not do ends the launch with a line: emulate_KERNEL returns it.
+// Masks, shuffles and barriers that a GPU would hang at or leave undefined end the launch with a line: emulate_KERNEL returns it.
 #pragma once
 #include <cmath>
 #include <cstdio>

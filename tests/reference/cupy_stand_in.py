@@ -203,6 +203,7 @@ class Fft:
 
     def __init__(self, cupy: Cupy):
         self.cupy = cupy
+        self.config = SimpleNamespace(get_plan_cache=lambda: {})
 
     def __getattr__(self, name: str):
         return functools.partial(self.cupy.apply, getattr(np.fft, name), None)

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import weakref
 from functools import cache
 from pathlib import Path
 from unittest import mock
@@ -122,16 +123,21 @@ class RawFunction:
         pairs = list(zip(self.wanted, arguments, strict=True))
         for wanted, value in pairs:
             self.check(wanted, value)
+        stream = self.cupy.current_stream
         memories = [value.memory for _, value in pairs if hasattr(value, "memory")]
+        in_graph = stream.captured is not None  # which knows addresses, and keeps no array alive
+        held = [weakref.ref(m) if in_graph else (lambda m=m: m) for m in memories]
+        sizes = [ctypes.c_int(number) for number in (grid[0], block[0], shared_mem)]
+        values = [self.c_value(value) for value in arguments]
 
         def run() -> None:
-            sizes = map(ctypes.c_int, (grid[0], block[0], shared_mem))
+            self.refuse(any(of() is None for of in held), "a graph's array was freed")
             LAUNCHED.add((self.code, self.name))
-            failure = self.entry(*sizes, *(self.c_value(value) for value in arguments))
+            failure = self.entry(*sizes, *values)
             self.refuse(failure is not None, (failure or b"").decode())
-            self.refuse(any(not m.is_whole() for m in memories), "written beyond an array")
+            self.refuse(any(not of().is_whole() for of in held), "written beyond an array")
 
-        self.cupy.current_stream.add(run)
+        stream.add(run)
 
     def refuse(self, condition: bool, why: str) -> None:
         if condition:
