@@ -21,6 +21,7 @@ from kernels.device import Gpu, as_ctypes, compiler
 from kernels.signatures import kernels, signature
 
 OPTIONS = ("-std=c++17", "-O1", "-w", "-shared", "-fPIC")
+APART = "-fno-gnu-unique"  # for g++: arrays of one name in two libraries are two arrays
 # that this process runs under
 SANITIZER = next(
     (
@@ -45,6 +46,7 @@ def built(folder: Path, source: str, defines: dict) -> ctypes.CDLL:
     text, library = folder / f"{name}.cpp", folder / f"{name}.so"
     text.write_text('#include "cuda_threads.h"\n' + source)
     constants = [f"-D{key}={value}" for key, value in defines.items()]
+    constants += [] if "clang" in compiler()[1] else [APART]
     if SANITIZER:
         constants += ["-g", f"-fsanitize={SANITIZER}", *SANITIZER_OPTIONS[SANITIZER]]
     command = [*compiler()[0], *OPTIONS, f"-I{Path(__file__).parent}", *constants, str(text)]
