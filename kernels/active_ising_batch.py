@@ -13,12 +13,8 @@ from kernels.streams import STREAMS, seed_words
 
 SLOTS, BINS = 128, 65  # as in active_ising_attempt.h
 DONE, LOOK, EXCESS_ATTEMPTS, IS_FULL, STATE = 0, 1, 3, 6, 7  # as in active_ising_attempt.h
-STATIC_BYTES = (
-    1024  # of a GPU's shared memory: what a block takes besides its replica, and the system's
-)
-ENOUGH_BLOCKS = (
-    4  # of a GPU's processor, which hide one another's barriers: worth more than near particles
-)
+# blocks of a GPU's processor, which hide one another's barriers: worth more than near particles
+ENOUGH_BLOCKS = 4
 FIRST_LAUNCH, SHORTEST_LAUNCH = 1 << 18, 1 << 12  # attempts of particles a replica
 C_TYPES = {np.uint16: "unsigned short", np.uint32: "unsigned"}
 
@@ -47,14 +43,9 @@ class Layout:
         if device.kind == "gpu":
             sites = 4 * size**2 + np.dtype(self.count).itemsize * self.cells
             everything = sites + np.dtype(self.code).itemsize * self.stride
-
-            def blocks(size: int) -> int:
-                """At once on one processor."""
-                fits = size < device.shared_bytes - STATIC_BYTES
-                return fits * device.shared_bytes_of_processor // (size + STATIC_BYTES)
-
-            particles_too = 0 < min(ENOUGH_BLOCKS, blocks(sites)) <= blocks(everything)
-            self.shared_bytes = everything if particles_too else sites if blocks(sites) else 0
+            few, many = (device.blocks_at_once(size) for size in (everything, sites))
+            particles_too = 0 < min(ENOUGH_BLOCKS, many) <= few
+            self.shared_bytes = everything if particles_too else sites if many else 0
         self.defines = dict(
             SIZE=size,
             BITS=self.bits,

@@ -44,6 +44,8 @@ FLAGS = (
     "-Wno-attributes",
 )
 EXCLUSIVE_PROCESS = 3  # cudaComputeModeExclusiveProcess
+# of a GPU block's shared memory: what kernels declare, at most, and what the system takes
+STATIC_BYTES, SYSTEM_BYTES = 1280, 1024
 NULL = np.uintp(0)  # a pointer to nothing, as cupy passes it
 MOST_ADDRESSES = 256  # of arrays, kept by a module
 HUGE_PAGE = 2 << 20
@@ -300,6 +302,12 @@ class Gpu:
         self.memory_bytes = self.properties["totalGlobalMem"]
         # whether it serves one process at a time (nvidia-smi -c EXCLUSIVE_PROCESS): this one, now
         self.exclusive = self.properties["computeMode"] == EXCLUSIVE_PROCESS
+
+    def blocks_at_once(self, shared_bytes: int) -> int:
+        """Blocks with so much dynamic shared memory that one processor holds; 0 where none fits."""
+        if shared_bytes + STATIC_BYTES > self.shared_bytes:
+            return 0
+        return self.shared_bytes_of_processor // (shared_bytes + STATIC_BYTES + SYSTEM_BYTES)
 
     def module(self, file: str, defines: dict) -> "GpuModule":
         # cupy keeps compiled code by source and options; the headers are in the source, so a

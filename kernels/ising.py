@@ -49,9 +49,6 @@ GROUP = 512  # replicas that share the order of the sites (GROUP_WORDS in ising.
 RANDOM_SITE_RANGE = 5
 GPU_IDLES_TO = RANDOM_SITE_RANGE  # events of longer ranges are a GPU's
 LARGEST_BLOCK = 512  # threads of a GPU
-STATIC_BYTES = (
-    1024  # of a GPU's shared memory: what a block takes besides its lattice, and the system's
-)
 # From this range on a CPU keeps 4 x 4 tiles counted (ising_sublattice.h); a GPU's shared memory is
 # better spent on spins.
 TILED_RANGE = 12
@@ -424,7 +421,7 @@ class BitSlicedLattices:
         tiled = not gpu and model.range >= TILED_RANGE and model.size % 4 == 0
         self.lattice_words, self.scratch_words = words_of(model, tiled, gpu)
         self.shared_bytes = 4 * (self.lattice_words + self.scratch_words)
-        if random_site or not gpu or self.shared_bytes + STATIC_BYTES > self.device.shared_bytes:
+        if random_site or not gpu or not self.device.blocks_at_once(self.shared_bytes):
             self.shared_bytes = 0
         defines = dict(
             SIZE=model.size,
@@ -449,8 +446,7 @@ class BitSlicedLattices:
             return min(self.device.workers, tasks)
         processors = self.device.processors
         if self.shared_bytes:
-            each = self.device.shared_bytes_of_processor // (self.shared_bytes + STATIC_BYTES)
-            blocks = processors * max(1, each)
+            blocks = processors * self.device.blocks_at_once(self.shared_bytes)
         else:
             block = 4 * (self.lattice_words + self.scratch_words) * self.teams_of_block
             blocks = max(processors, min(8 * processors, self.device.cache_bytes // block))

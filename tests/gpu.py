@@ -146,7 +146,7 @@ def compile_all(task: Task) -> dict:
 
     device, found, problems = select("gpu"), {}, []
     card = gpu_resources.Card(
-        device.name, device.processors, device.shared_bytes, 64, 32, device.cache_bytes, 0.0, 0.0
+        device.name, device.processors, device.shared_bytes, 64, 32, device.cache_bytes
     )
     launches = gpu_resources.launches(card)
     for launch in launches[: 3 if task.small else None]:
@@ -174,14 +174,14 @@ def compile_all(task: Task) -> dict:
 
 
 def digests(task: Task) -> dict:
-    return pytest(task, ["test_digests.py"])
+    return run_tests(task, ["test_digests.py"])
 
 
 def tests(task: Task) -> dict:
-    return pytest(task, ["test_perlin.py"] if task.small else TESTS)
+    return run_tests(task, ["test_perlin.py"] if task.small else TESTS)
 
 
-def pytest(task: Task, files, prefix: tuple[str, ...] = ()) -> dict:
+def run_tests(task: Task, files, prefix: tuple[str, ...] = ()) -> dict:
     """The tests marked gpu in these files: {passed, failed: {test: message}}."""
     report = task.folder / "tests.xml"
     report.unlink(missing_ok=True)
@@ -221,7 +221,7 @@ def sanitizers(task: Task) -> dict:
     for name in ("memcheck", "synccheck", "racecheck"):
         log = task.folder / f"{name}.txt"
         prefix = (tool, f"--tool={name}", f"--log-file={log}")
-        tests = pytest(Task(True, task.folder), ["test_digests.py"], prefix)
+        tests = run_tests(Task(True, task.folder), ["test_digests.py"], prefix)
         said = log.read_text().strip().splitlines()[-1:] if log.exists() else []
         found[name] = {"summary": said, "tests": tests}
         found["problems"] += [f"{name}: {problem}" for problem in tests["problems"]]
@@ -458,9 +458,7 @@ def main() -> int:
         print(f"{name}: {verdict(part)}, {part['seconds']:.0f} s", flush=True)
         (options.out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
         (options.out / "report.md").write_text(page(report))
-    print(
-        f"{options.out}/report.md and report.json: please send them to the authors (CITATION.cff)"
-    )
+    print(f"{options.out}/report.md and report.json: please send them to the authors")
     return int(any(part["problems"] for part in report["parts"].values()))
 
 

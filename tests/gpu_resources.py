@@ -43,8 +43,8 @@ WORSE = 1.1  # what fails: a tenth more registers, shared memory or cycles
 
 @dataclass(frozen=True)
 class Card:
-    """One of an architecture, by its data sheet.  Bytes, 1 / s, bytes / s; warps and blocks: the
-    most at once on one of its processors.
+    """One of an architecture, by its data sheet; warps and blocks: the most at once on one of its
+    processors.
     """
 
     name: str
@@ -53,8 +53,6 @@ class Card:
     warps: int
     blocks: int
     cache_bytes: int
-    clock: float
-    memory_rate: float
 
     @property
     def shared_bytes_of_processor(self) -> int:
@@ -62,10 +60,10 @@ class Card:
 
 
 CARDS = {
-    "sm_80": Card("A100", 108, 166_912, 64, 32, 40 << 20, 1.41e9, 2.0e12),
-    "sm_86": Card("RTX A6000", 84, 101_376, 48, 16, 6 << 20, 1.80e9, 0.77e12),
-    "sm_90": Card("H100", 132, 232_448, 64, 32, 50 << 20, 1.98e9, 3.35e12),
-    "sm_100": Card("B200", 148, 232_448, 64, 32, 126 << 20, 1.96e9, 8.0e12),
+    "sm_80": Card("A100", 108, 166_912, 64, 32, 40 << 20),
+    "sm_86": Card("RTX A6000", 84, 101_376, 48, 16, 6 << 20),
+    "sm_90": Card("H100", 132, 232_448, 64, 32, 50 << 20),
+    "sm_100": Card("B200", 148, 232_448, 64, 32, 126 << 20),
 }
 
 
@@ -109,18 +107,16 @@ class RecordedModule(cupy_stand_in.RawModule):
     def get_function(self, name: str) -> Callable:
         cupy = self.cupy
 
-        class Function:
-            def __call__(self, grid, block, arguments, shared_mem=0):
-                found = Launch(cupy.system, self.code, self.defines, name, block[0], shared_mem)
-                if name in cupy.wanted:
-                    cupy.wanted.remove(name)
-                    cupy.launches.append(found)
-                if not cupy.wanted:
-                    raise Enough
+        def record(grid, block, arguments, shared_mem=0) -> None:
+            if name in cupy.wanted:
+                cupy.wanted.remove(name)
+                cupy.launches.append(
+                    Launch(cupy.system, self.code, self.defines, name, block[0], shared_mem)
+                )
+            if not cupy.wanted:
+                raise Enough
 
-        function = Function()
-        function.code, function.defines = self.code, self.defines
-        return function
+        return record
 
 
 def systems() -> Iterator[tuple[str, tuple[str, ...], Callable[[Gpu], None]]]:

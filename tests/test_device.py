@@ -16,6 +16,8 @@ from kernels import device, ising, percolation
 from kernels import device as device_module
 from kernels.device import DeviceError, select
 from tests.conftest import ROOT
+from tests.reference.cupy_stand_in import Cupy
+from tests.reference.emulation import emulated_gpu
 
 # counter, key, answer of Philox4x32-10: kat_vectors of Random123 (Salmon et al., SC 2011)
 RANDOM123 = [
@@ -522,3 +524,28 @@ def test_processes_that_build_at_once(tmp_path):
         assert (process.returncode, out) == (0, "16\n"), problem
     (library,) = (tmp_path / "cache").iterdir()
     assert library.suffix == ".so"
+
+
+@pytest.mark.parametrize(
+    ("features", "lanes"), [("avx2 avx512f", 16), ("avx2", 8), ("sse2", 4), ("asimd", 4)]
+)
+def test_vectors_are_as_wide_as_registers(monkeypatch, features, lanes):
+    monkeypatch.setattr(device, "cpu_features", lambda: features)
+    found = select("cpu", workers=1)
+    assert (found.lanes, found.float_lanes) == (lanes, lanes)
+    assert select("cpu", workers=1, lanes=16).lanes == 16
+
+
+def test_amds_gpus_are_refused_by_name(monkeypatch, tmp_path):
+    cupy = Cupy(tmp_path, 1000, 1)
+    cupy.cuda.runtime.is_hip = True
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    with pytest.raises(DeviceError, match="AMD"):
+        select("gpu")
+
+
+def test_blocks_at_once_count_what_kernels_and_system_take(tmp_path):
+    gpu = emulated_gpu(tmp_path, 100_000)
+    assert gpu.blocks_at_once(98_720) == 1
+    assert gpu.blocks_at_once(98_721) == 0
+    assert gpu.blocks_at_once(22_000) == 4

@@ -41,5 +41,5 @@ def test_a_part_that_fails_keeps_its_traceback(tmp_path, monkeypatch):
 
 def test_tests_that_did_not_run_are_a_problem(tmp_path, monkeypatch):
     monkeypatch.setattr(gpu, "SMALL_TESTS", "nothing_is_called_so")
-    found = gpu.pytest(gpu.Task(True, tmp_path), ["test_perlin.py"])
+    found = gpu.run_tests(gpu.Task(True, tmp_path), ["test_perlin.py"])
     assert found["problems"] == ["no test ran"]

@@ -28,12 +28,15 @@ from analysis.segregation import (
     transition,
 )
 from analysis.segregation.claims import all_claims, checks, smaller
+from analysis.segregation.figures_physics import box_spinodal
 from analysis.segregation.labels import SIX
 from analysis.segregation.measure import Numbers, thinned
 from jobs import shards
 from jobs.segregation.fields import measure
 from jobs.shards import Data
 from kernels.cahn_hilliard import CahnHilliard, mixtures
+from kernels.cahn_hilliard_clock import largest_growth
+from kernels.device import select
 from kernels.structure import wave_numbers, waves
 
 SIZE, NOISE, EACH = (
@@ -719,3 +722,18 @@ def test_other_studies_and_bare_files_are_refused(run, capsys):
         with_attributes(run / "dataset.h5", **{"study": "segregation", **change})
         assert main(["segregation", str(run)]) == 2
         assert expected in capsys.readouterr().err
+
+
+def test_finest_structures_are_never_all():
+    """Of one domain that fills the box the first shell holds nearly everything."""
+    spectrum = np.full((3, 32), 1e-9)
+    spectrum[:, :3] = 70, 2, 1
+    assert structure.finest(spectrum) == 1
+
+
+def test_the_boxs_spinodal_is_where_the_kernels_waves_begin_to_grow(run):
+    setting = replace(numbers_of(run).setting, size=64, epsilon=3.0, spacing=1.0, well_depth=1.0)
+    low, high = box_spinodal(setting)
+    model = CahnHilliard((64, 64), epsilon=3.0, device=select("cpu", 1))
+    c = np.array([low - 1e-4, low + 1e-4, high - 1e-4, high + 1e-4])
+    assert ((largest_growth(model, 2 * c - 1) > 0) == [False, True, True, False]).all()
