@@ -56,12 +56,12 @@ template <int k> static __forceinline__ word rotate_left(word a) { return (word)
 #else
 static __forceinline__ word where_any(word condition, word yes, word no) { return (condition != 0) ? yes : no; }
 template <int k> static __forceinline__ word rotate_left(word a) { return (a << k) | (a >> (32 - k)); }
-#if defined(__AVX2__) && LANES == 16
+#if defined(__AVX2__) && LANES % 8 == 0
 static __forceinline__ bool any(word a) {
-  __m256i half[2];
-  memcpy(half, &a, sizeof a);
-  __m256i both = _mm256_or_si256(half[0], half[1]);
-  return !_mm256_testz_si256(both, both);
+  __m256i part[LANES / 8];
+  memcpy(part, &a, sizeof a);
+  for (int i = 1; i < LANES / 8; ++i) part[0] = _mm256_or_si256(part[0], part[i]);
+  return !_mm256_testz_si256(part[0], part[0]);
 }
 #else
 static __forceinline__ bool any(word a) {

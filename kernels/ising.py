@@ -32,7 +32,7 @@ import numpy as np
 
 from kernels import ising_fft
 from kernels.arguments import number, one_of, seed_of, spins_of, whole, wholes
-from kernels.device import DeviceError, next_launch, select
+from kernels.device import DeviceError, core_cache, next_launch, select
 from kernels.ising_events import NucleationEvents, check_lifetimes
 from kernels.streams import STREAMS, Draws, seed_words
 
@@ -52,6 +52,9 @@ LARGEST_BLOCK = 512  # threads of a GPU
 # From this range on a CPU keeps 4 x 4 tiles counted (ising_sublattice.h); a GPU's shared memory is
 # better spent on spins.
 TILED_RANGE = 12
+# Substeps whose neighbours are counted in one pass over lattices that a core's own cache cannot
+# hold (ising_sublattice.h).
+SUBSTEPS_TOGETHER = 4
 
 
 class Ising:
@@ -392,7 +395,7 @@ def acceptance_table(model: Ising, field: float) -> tuple[np.ndarray, int]:
 range_ = range  # `range` is a field's name here
 
 
-def words_of(model: Ising, tiled: bool, gpu: bool) -> tuple[int, int]:
+def words_of(model: Ising, tiled: bool, gpu: bool, together: int) -> tuple[int, int]:
     """32-bit words of a lattice and of its scratch, for each lane, as ising_random_site.h and
     ising_sublattice.h lay them out.
     """
@@ -403,7 +406,10 @@ def words_of(model: Ising, tiled: bool, gpu: bool) -> tuple[int, int]:
     pitch, sites = size + reach, size // (reach + 1)
     tiles = (pitch // 4 + 1) ** 2 * 5
     block, strip = (n.bit_length() | int(gpu) for n in (reach**2, reach * (2 * reach + 1)))
-    return pitch**2 + tiled * tiles, (sites + 1) ** 2 * block + (sites + 1) * sites * strip
+    blocks = (sites + 1) * (1 if together > 1 else sites + 1) * block
+    flips = 2 * (sites**2 + 1) if together > 1 else 0
+    scratch = blocks + together * ((sites + 1) * sites * strip + flips)
+    return pitch**2 + tiled * tiles, scratch
 
 
 class BitSlicedLattices:
@@ -419,7 +425,8 @@ class BitSlicedLattices:
         self.threads = 32 if random_site else min(LARGEST_BLOCK, 32 * math.ceil(blocks / 32))
         self.teams_of_block = self.threads if gpu and random_site else 1
         tiled = not gpu and model.range >= TILED_RANGE and model.size % 4 == 0
-        self.lattice_words, self.scratch_words = words_of(model, tiled, gpu)
+        together = self._substeps_together(tiled)
+        self.lattice_words, self.scratch_words = words_of(model, tiled, gpu, together)
         self.shared_bytes = 4 * (self.lattice_words + self.scratch_words)
         if random_site or not gpu or not self.device.blocks_at_once(self.shared_bytes):
             self.shared_bytes = 0
@@ -429,6 +436,7 @@ class BitSlicedLattices:
             NEAREST=int(model.interaction == "nearest"),
             RANDOM_SITE=int(random_site),
             TILED=int(tiled),
+            TOGETHER=together,
             SLOTS=self.slots,
             THREADS=self.threads,
             COUNTED_LATTICE=self.lattice_words,
@@ -437,6 +445,15 @@ class BitSlicedLattices:
         if gpu:
             defines["SHARED_LATTICE"] = int(self.shared_bytes > 0)
         self.module = self.device.module("ising.cu", defines)
+
+    def _substeps_together(self, tiled: bool) -> int:
+        """SUBSTEPS_TOGETHER where a core counts windows of lattices that its own cache cannot
+        hold, else 1. Bytes are the same.
+        """
+        if self.device.kind == "gpu" or self.model.range <= RANDOM_SITE_RANGE:
+            return 1
+        lattice, _ = words_of(self.model, tiled, gpu=False, together=1)
+        return SUBSTEPS_TOGETHER if 4 * self.device.lanes * lattice > core_cache() else 1
 
     def _teams(self, tasks: int) -> int:
         """Teams that run at once when there are `tasks` of them to do: on a GPU as many as find

@@ -14,7 +14,10 @@
 //                                                                        + the 2R spins above and below in its own column
 // About (R + 1)^2 full adders an attempt for all replicas of a word, each spin read once a substep: no table of local
 // sums is kept, nothing needs updating when a spin flips. At long range (TILED) the up spins of every 4 x 4 tile are kept
-// counted, in five planes: that halves the words to read and add, and a flip changes one tile.
+// counted, in five planes: that halves the words to read and add, and a flip changes one tile (ising_tiles.h).
+//
+// Each substep reads all lattices once more. Where a core's cache does not hold them (TOGETHER > 1), the strips of several substeps
+// are counted in one pass, before the first of them, and corrected for the flips since: a few additions an attempt.
 #pragma once
 
 // A block's threads share the sites of one word of lattices; the first SLOTS of them attempt flips.
@@ -42,8 +45,10 @@ constexpr int PITCH = SIZE + RANGE;                         // the first rows an
 constexpr int BLOCK_BITS = bit_length(RANGE * RANGE);
 constexpr int STRIP_BITS = bit_length(RANGE * (2 * RANGE + 1));
 constexpr int BLOCK_PITCH = BLOCK_BITS | ODD, STRIP_PITCH = STRIP_BITS | ODD;
-constexpr int STRIP_OFFSET = GAPS * GAPS * BLOCK_PITCH;
-constexpr int SCRATCH_WORDS = STRIP_OFFSET + GAPS * SITES * STRIP_PITCH;
+constexpr int STRIP_OFFSET = (TOGETHER > 1 ? 1 : GAPS) * GAPS * BLOCK_PITCH, STRIPS = GAPS * SITES * STRIP_PITCH;
+constexpr int FLIPS_OFFSET = STRIP_OFFSET + TOGETHER * STRIPS;
+constexpr int SCRATCH_WORDS = FLIPS_OFFSET + (TOGETHER > 1) * TOGETHER * 2 * (SITES * SITES + 1);
+constexpr int BAND = 4;  // rows whose gaps are counted together
 constexpr int TILE = 4, TILE_BITS = 5, TILE_PITCH = PITCH / TILE + 1;
 constexpr int TILES_OFFSET = PITCH * PITCH, LATTICE_WORDS = TILES_OFFSET + TILED * TILE_PITCH * TILE_PITCH * TILE_BITS;
 
@@ -66,104 +71,7 @@ __device__ __forceinline__ void set_spin(word* spins, int x, int y, word value) 
 }
 
 #if TILED
-__device__ __forceinline__ int tile_at(int x, int y) { return TILES_OFFSET + (x / TILE * TILE_PITCH + y / TILE) * TILE_BITS; }
-
-// writes the count of the tile around (x, y) and its copies behind the last row and column
-__device__ __forceinline__ void set_tile(word* spins, int x, int y, const word* number) {
-  bool again_x = x < RANGE, again_y = y < RANGE;
-  for (int copy = 0; copy < 4; ++copy) {
-    if ((copy & 1 && !again_x) || (copy & 2 && !again_y)) continue;
-    word* tile = spins + tile_at(copy & 1 ? x + SIZE : x, copy & 2 ? y + SIZE : y);
-#pragma unroll
-    for (int k = 0; k < TILE_BITS; ++k) tile[k] = number[k];
-  }
-}
-
-// after many spins were written
-__device__ __forceinline__ void spins_written(word* spins) {
-  team_sync();
-  for (int i = MEMBER; i < SIZE / TILE * (SIZE / TILE); i += MEMBERS) {
-    int x = i / (SIZE / TILE) * TILE, y = i % (SIZE / TILE) * TILE;
-    word number[TILE_BITS];
-    count<0, TILE * TILE>([&](int j) { return spins[at(x + j / TILE, y + j % TILE)]; }, number);
-    set_tile(spins, x, y, number);
-  }
-  team_sync();
-}
-
-__device__ __forceinline__ void flip_spin(word* spins, int x, int y, word spin, word flip) {
-  set_spin(spins, x, y, spin ^ flip);
-  word change[TILE_BITS], number[TILE_BITS];  // +1, or -1 (all planes) where an up spin turns down
-  change[0] = flip;
-#pragma unroll
-  for (int k = 1; k < TILE_BITS; ++k) change[k] = flip & spin;
-  add<TILE_BITS, TILE_BITS, TILE_BITS>(spins + tile_at(x, y), change, splat(0), number);
-  set_tile(spins, x, y, number);
-}
-
-// sum[bit_length(16 COUNT)] = sum of COUNT tiles side by side
-template <int COUNT> __device__ __forceinline__ void add_tiles(const word* tiles, word* sum) {
-  if constexpr (COUNT == 1) {
-#pragma unroll
-    for (int k = 0; k < TILE_BITS; ++k) sum[k] = tiles[k];
-  } else {
-    constexpr int A = COUNT / 2, B = COUNT - A, A_BITS = bit_length(16 * A), B_BITS = bit_length(16 * B);
-    word a[A_BITS], b[B_BITS];
-    add_tiles<A>(tiles, a);
-    add_tiles<B>(tiles + A * TILE_BITS, b);
-    add<A_BITS, B_BITS, bit_length(16 * COUNT)>(a, b, splat(0), sum);
-  }
-}
-
-// R consecutive spins hold R / 4 whole tiles, or one fewer (FEWER) where their first tile begins late; the others, SINGLES
-// of them, stand before the first tile and behind the last.
-template <bool FEWER> struct Covering {
-  static constexpr int TILES = RANGE / TILE - FEWER, SINGLES = RANGE - TILES * TILE;
-  __device__ static __forceinline__ int single(int i, int before) { return i < before ? i : i + TILES * TILE; }
-};
-
-template <bool FEWER_X, bool FEWER_Y> __device__ __forceinline__ void count_tiled(const word* spins, int x, int y, word* sum) {
-  typedef Covering<FEWER_X> X;
-  typedef Covering<FEWER_Y> Y;
-  const int before_x = -x & (TILE - 1), before_y = -y & (TILE - 1);
-  if constexpr (X::SINGLES > 0) {  // whole rows of spins
-    constexpr int ROWS = X::SINGLES, PART = bit_length(ROWS * RANGE);
-    const word* row[ROWS];
-#pragma unroll
-    for (int i = 0; i < ROWS; ++i) row[i] = spins + at(x + X::single(i, before_x), y);
-    count<0, ROWS * RANGE>([&](int i) { return row[i / RANGE][i % RANGE]; }, sum);
-#pragma unroll
-    for (int k = PART; k < BLOCK_BITS; ++k) sum[k] = splat(0);
-  } else {
-#pragma unroll
-    for (int k = 0; k < BLOCK_BITS; ++k) sum[k] = splat(0);
-  }
-#pragma unroll 1
-  for (int i = 0; i < X::TILES; ++i) {  // a row of tiles, and the spins before and behind it
-    constexpr int TILES_BITS = bit_length(16 * Y::TILES), SINGLES_BITS = bit_length(TILE * Y::SINGLES);
-    const int first = x + before_x + i * TILE;
-    word tiles[TILES_BITS];
-    add_tiles<Y::TILES>(spins + tile_at(first, y + before_y), tiles);
-    if constexpr (Y::SINGLES > 0) {
-      word singles[larger(1, SINGLES_BITS)];
-      const word* column[larger(1, Y::SINGLES)];
-#pragma unroll
-      for (int j = 0; j < Y::SINGLES; ++j) column[j] = spins + at(first, y + Y::single(j, before_y));
-      count<0, TILE * Y::SINGLES>([&](int j) { return column[j / TILE][j % TILE * PITCH]; }, singles);
-      add<BLOCK_BITS, SINGLES_BITS, BLOCK_BITS>(sum, singles, splat(0), sum);
-    }
-    add<BLOCK_BITS, TILES_BITS, BLOCK_BITS>(sum, tiles, splat(0), sum);
-  }
-}
-
-// number of up spins in the R x R spins from (x, y)
-__device__ __forceinline__ void count_block(const word* spins, int x, int y, word* sum) {
-  const bool fewer_x = (-x & (TILE - 1)) > RANGE % TILE, fewer_y = (-y & (TILE - 1)) > RANGE % TILE;
-  if (fewer_x && fewer_y) count_tiled<true, true>(spins, x, y, sum);
-  else if (fewer_x) count_tiled<true, false>(spins, x, y, sum);
-  else if (fewer_y) count_tiled<false, true>(spins, x, y, sum);
-  else count_tiled<false, false>(spins, x, y, sum);
-}
+#include "ising_tiles.h"
 #else
 __device__ __forceinline__ void spins_written(word*) { team_sync(); }
 
@@ -197,47 +105,117 @@ __device__ __forceinline__ void count_block(const word* spins, int x, int y, wor
 }
 #endif
 
-__device__ __forceinline__ void substep(word* spins, word* scratch, Generator* generators, const Metropolis& metropolis, int offset_x,
-                                        int offset_y) {
-  word* block = scratch;
-  word* strip = scratch + STRIP_OFFSET;
+struct Site { int x, y; };
 
-  for (int i = MEMBER; i < GAPS * GAPS; i += MEMBERS) {
-    int x = wrap(offset_x + gap_start(i / GAPS)), y = wrap(offset_y + gap_start(i % GAPS));
+#if TOGETHER > 1
+// Flips since the strips of substeps taken together were counted. Beside its own column of spins, which is read as it is, the window
+// of a site holds at most four sites of another grid: left or right, before or behind.
+struct Flips {
+  word* planes;     // [substep][site, and one that never flips][came up, stayed: did not go down]
+  Site first_site[TOGETHER];
+  int row[TOGETHER][SITES][2], column[TOGETHER][SITES][2];  // of an earlier grid: left and right, before and behind; -1: none
+
+  // the number of the grid's row or column that is one of `width` <= SPACING from `from` on, or -1
+  static int among(int first, int from, int width) {
+    const int beyond = wrap(from - first), next = (beyond + SPACING - 1) / SPACING;
+    const int distance = next < SITES ? next * SPACING - beyond : SIZE - beyond;
+    return distance >= width ? -1 : next < SITES ? next : 0;
+  }
+
+  void begin(int substep, Site first) {
+    first_site[substep] = first;
+    for (int s = 0; s < substep; ++s)
+      for (int i = 0; i < SITES; ++i) {
+        const int x = first.x + i * SPACING, y = first.y + i * SPACING;
+        row[s][i][0] = among(first_site[s].x, wrap(x - RANGE), RANGE);
+        row[s][i][1] = among(first_site[s].x, wrap(x + 1), RANGE);
+        column[s][i][0] = among(first_site[s].y, wrap(y - RANGE), RANGE);
+        column[s][i][1] = among(first_site[s].y, wrap(y), SPACING);
+      }
+    word* never = planes + 2 * (substep * (SITES * SITES + 1) + SITES * SITES);
+    never[0] = splat(0);
+    never[1] = splat(~0u);
+  }
+
+  // up += came + stayed of four sites of each earlier substep: EXCESS too many for each
+  static constexpr int EXCESS = 4;
+  void add_to(word* up, int a, int b, int substep) const {
+    for (int s = 0; s < substep; ++s) {
+      const word* of_substep = planes + 2 * s * (SITES * SITES + 1);
+      const word* site[4];
+      for (int i = 0; i < 4; ++i) {
+        const int r = row[s][a][i / 2], c = column[s][b][i % 2];
+        site[i] = of_substep + 2 * ((r | c) < 0 ? SITES * SITES : r * SITES + c);
+      }
+      word flips[4];
+      count<0, 8>([&](int i) { return site[i / 2][i % 2]; }, flips);
+      add<FIELD_BITS, 4, FIELD_BITS>(up, flips, splat(0), up);
+    }
+  }
+
+  void keep(int substep, int i, word spin, word flip) {
+    word* site = planes + 2 * (substep * (SITES * SITES + 1) + i);
+    site[0] = flip & ~spin;
+    site[1] = ~(flip & spin);
+  }
+};
+static_assert((2 * RANGE + 1) * (2 * RANGE + 1) - 1 + Flips::EXCESS * (TOGETHER - 1) < 1 << FIELD_BITS, "fewer substeps together");
+#else
+struct Flips {  // one substep at a time: its strips are counted anew
+  word* planes;
+  static constexpr int EXCESS = 0;
+  __device__ __forceinline__ void begin(int, Site) {}
+  __device__ __forceinline__ void add_to(word*, int, int, int) const {}
+  __device__ __forceinline__ void keep(int, int, word, word) {}
+};
+#endif
+
+// The strips beside the sites of the grid that begins at `first_site`, in `rows` rows of gaps from `gap` on; `block` holds the
+// blocks of as many rows.
+__device__ __forceinline__ void count_strips(const word* spins, word* block, word* strip, Site first_site, int gap, int rows) {
+  for (int i = MEMBER; i < rows * GAPS; i += MEMBERS) {
     word sum[BLOCK_BITS];
-    count_block(spins, x, y, sum);
+    count_block(spins, wrap(first_site.x + gap_start(gap + i / GAPS)), wrap(first_site.y + gap_start(i % GAPS)), sum);
 #pragma unroll
     for (int k = 0; k < BLOCK_BITS; ++k) block[i * BLOCK_PITCH + k] = sum[k];
   }
   team_sync();
 
-  for (int i = MEMBER; i < GAPS * SITES; i += MEMBERS) {
-    int gap = i / SITES, site = i % SITES;
-    const word* line = spins + at(wrap(offset_x + gap_start(gap)), wrap(offset_y + site * SPACING));
-    const word* below = block + (gap * GAPS + site) * BLOCK_PITCH;
+  for (int i = MEMBER; i < rows * SITES; i += MEMBERS) {
+    int row = i / SITES, site = i % SITES;
+    const word* line = spins + at(wrap(first_site.x + gap_start(gap + row)), wrap(first_site.y + site * SPACING));
+    const word* below = block + (row * GAPS + site) * BLOCK_PITCH;
     word blocks[STRIP_BITS], between[bit_length(RANGE)];
     add<BLOCK_BITS, BLOCK_BITS, STRIP_BITS>(below, below + BLOCK_PITCH, splat(0), blocks);
     count<0, RANGE>([&](int r) { return line[r * PITCH]; }, between);
     add<STRIP_BITS, bit_length(RANGE), STRIP_BITS>(blocks, between, splat(0), blocks);
 #pragma unroll
-    for (int k = 0; k < STRIP_BITS; ++k) strip[i * STRIP_PITCH + k] = blocks[k];
+    for (int k = 0; k < STRIP_BITS; ++k) strip[(gap * SITES + i) * STRIP_PITCH + k] = blocks[k];
   }
   team_sync();
+}
 
+// Attempts at all sites of the grid of a substep, the `substep`-th since its strips were counted.
+__device__ __forceinline__ void attempt_flips(word* spins, const word* strip, Generator* generators, Metropolis metropolis,
+                                              Site first_site, Flips& flips, int substep) {
+  flips.begin(substep, first_site);
+  metropolis.edge += Flips::EXCESS * substep;
   for (int i = MEMBER; i < SITES * SITES && MEMBER < ATTEMPTERS; i += ATTEMPTERS) {
     int a = i / SITES, b = i % SITES;
-    int x = wrap(offset_x + a * SPACING), y = wrap(offset_y + b * SPACING);
+    int x = wrap(first_site.x + a * SPACING), y = wrap(first_site.y + b * SPACING);
     const word* lower = spins + at(x, wrap(y - RANGE));
     const word* upper = spins + at(x, wrap(y + 1));
-    const word* left = strip + (a * SITES + b) * STRIP_PITCH;
+    const word* left = strip + i * STRIP_PITCH;
     word up[FIELD_BITS], column[bit_length(2 * RANGE)];
     count<0, 2 * RANGE>([&](int r) { return r < RANGE ? lower[r] : upper[r - RANGE]; }, column);
     add<STRIP_BITS, STRIP_BITS, FIELD_BITS>(left, left + SITES * STRIP_PITCH, splat(0), up);
     add<FIELD_BITS, bit_length(2 * RANGE), FIELD_BITS>(up, column, splat(0), up);
+    flips.add_to(up, a, b, substep);
 
     word spin = spins[at(x, y)];
     word flip = accept(up, spin, metropolis, generators[GENERATOR_OF(i)]);
     flip_spin(spins, x, y, spin, flip);
+    flips.keep(substep, i, spin, flip);
   }
   team_sync();
 }
@@ -246,8 +224,24 @@ __device__ __forceinline__ void substep(word* spins, word* scratch, Generator* g
 __device__ __forceinline__ void sweep(word* spins, word* scratch, Generator* generators, const Metropolis& metropolis, const Stream& stream,
                                       unsigned group, int time) {
   constexpr long long N = SIZE * SIZE, ATTEMPTS = SITES * SITES;
-  for (long long step = time * N / ATTEMPTS, end = (time + 1) * N / ATTEMPTS; step < end; ++step) {
-    Random4 r = draw(stream, 0, group, step);
-    substep(spins, scratch, generators, metropolis, __umulhi(r.x, SIZE), __umulhi(r.y, SIZE));
+  Flips flips{scratch + FLIPS_OFFSET};
+  for (long long step = time * N / ATTEMPTS, end = (time + 1) * N / ATTEMPTS; step < end; step += TOGETHER) {
+    const int substeps = TOGETHER == 1 || step + TOGETHER <= end ? TOGETHER : (int)(end - step);
+    Site first_site[TOGETHER];
+    for (int s = 0; s < substeps; ++s) {
+      Random4 r = draw(stream, 0, group, step + s);
+      first_site[s] = Site{(int)__umulhi(r.x, SIZE), (int)__umulhi(r.y, SIZE)};
+    }
+#if TOGETHER == 1
+    count_strips(spins, scratch, scratch + STRIP_OFFSET, first_site[0], 0, GAPS);
+#else  // a row of gaps at a time, those of all grids that read the same spins one after another
+    for (int band = 0; band < SIZE; band += BAND)
+      for (int s = 0; s < substeps; ++s)
+        for (int gap = 0; gap < GAPS; ++gap)
+          if (wrap(first_site[s].x + gap_start(gap)) / BAND * BAND == band)
+            count_strips(spins, scratch, scratch + STRIP_OFFSET + s * STRIPS, first_site[s], gap, 1);
+#endif
+    for (int s = 0; s < substeps; ++s)
+      attempt_flips(spins, scratch + STRIP_OFFSET + s * STRIPS, generators, metropolis, first_site[s], flips, s);
   }
 }

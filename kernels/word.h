@@ -18,7 +18,11 @@ __device__ __forceinline__ int lowest_bit(unsigned bits) { return __ffs(bits) - 
 
 #ifndef THREE_INPUT_LOGIC  // a GPU's compiler makes one instruction of each
 __device__ __forceinline__ word xor3(word a, word b, word c) { return a ^ b ^ c; }
-__device__ __forceinline__ word majority(word a, word b, word c) { return (a & b) | (c & (a | b)); }
+#ifdef __CUDACC__
+__device__ __forceinline__ word majority(word a, word b, word c) { return (a & b) | (c & (a | b)); }  // one instruction
+#else
+__device__ __forceinline__ word majority(word a, word b, word c) { return (a & b) | (c & (a ^ b)); }  // shares a ^ b with xor3
+#endif
 __device__ __forceinline__ word or_and(word a, word b, word c) { return a | (b & c); }
 __device__ __forceinline__ word choose(word a, word b, word c) { return (a & b) | (~a & c); }  // a ? b : c
 __device__ __forceinline__ word and_equal(word a, word b, word c) { return a & ~(b ^ c); }
