@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kernels.device import available_cores, cpu_model, select
+from kernels.device import available_cores, cpu_model, register_lanes, select
 from kernels.ising import RANDOM_SITE_RANGE, Ising
 from tests import bench_active_ising, bench_cahn_hilliard, bench_conv_gru
 from tests.reference import metropolis
@@ -184,6 +184,10 @@ def lattices_on_gpu(
     return {"range": range_, "size": size, "attempts_per_second": rate, "limit": limit}
 
 
+def file_name(machine: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", machine.lower()).strip("-") + ".json"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -203,8 +207,10 @@ def main() -> None:
         help="one model alone; the kept JSON keeps the others' last figures",
     )
     options = parser.parse_args()
+    # one model's name may stand for processors whose vectors differ
+    name = f"{cpu_model()}, vectors of {32 * register_lanes()} bits"
     result = {
-        "machine": cpu_model(),
+        "machine": name,
         "cores": available_cores(),
         "date": time.strftime("%Y-%m-%d"),
         "rounds": options.rounds,
@@ -215,7 +221,7 @@ def main() -> None:
         os.sched_setaffinity(
             0, {max(os.sched_getaffinity(0))}
         )  # one core for us and the peers alike
-    file = options.out / (re.sub(r"[^a-z0-9]+", "-", cpu_model().lower()).strip("-") + ".json")
+    file = options.out / file_name(name)
     if options.only and file.exists():
         result = {**json.loads(file.read_text()), **result}
     models = [options.only] if options.only else MODELS
@@ -228,12 +234,11 @@ def main() -> None:
     if "conv_gru" in models:
         result["conv_gru"] = bench_conv_gru.measure(options.rounds, options.seconds)
     device = select(options.device)
-    name = cpu_model()
     if device.kind == "gpu":
         name = device.name
         result["gpu"] = {"device": name, **gpu(device, models, options.rounds, options.seconds)}
     options.out.mkdir(parents=True, exist_ok=True)
-    file = options.out / (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") + ".json")
+    file = options.out / file_name(name)
     file.write_text(json.dumps(result, indent=1) + "\n")
     print(f"kept in {file}")
     rows = [*result.get("ising", []), *result.get("active_ising", [])]
