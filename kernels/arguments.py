@@ -161,13 +161,12 @@ def wholes(name: str, values, low: int, high: int, units: str = "") -> np.ndarra
     return found.astype(np.int64)
 
 
-def spins_of(spins, size: int) -> np.ndarray:
-    """Configurations as int8, (..., size, size).  ValueError if they are not +1 and -1."""
+def spins_of(spins, shape: tuple[int, ...]) -> np.ndarray:
+    """Configurations as int8, (..., *shape).  ValueError if they are not +1 and -1."""
     found = np.asarray(spins)
-    if found.ndim < 2 or found.shape[-2:] != (size, size):
-        raise ValueError(
-            f"spins have shape {found.shape}; configurations are (..., {size}, {size})"
-        )
+    if found.shape[-len(shape) :] != shape:
+        sides = ", ".join(map(str, shape))
+        raise ValueError(f"spins have shape {found.shape}; configurations are (..., {sides})")
     if found.dtype.kind not in "iuf" or not (np.abs(found) == 1).all():
         raise ValueError(
             "spins hold other values than +1 and -1 (spins of 0 and 1 are 2 * spins - 1)"

@@ -1,12 +1,12 @@
-// Ising model in two dimensions, many replicas in every word: trajectories that stop when the magnetization turns over.
+// Ising model, many replicas in every word: trajectories that stop when the magnetization turns over.
 //
-// Equation    H = -J sum_<ij> s_i s_j - h sum_i s_i, periodic L x L lattice
-// Neighbours  the nearest four (NEAREST), or the (2R+1)^2 - 1 spins of a square around each (RANGE R)
-// Rule        Metropolis; 1 MCS is N = L^2 attempts (metropolis.h); order of the sites: ising_random_site.h for
+// Equation    H = -J sum_<ij> s_i s_j - h sum_i s_i, periodic L x L or (NEAREST) L x L x L lattice
+// Neighbours  the nearest four or six (NEAREST), or the (2R+1)^2 - 1 spins of a square around each (RANGE R)
+// Rule        metropolis.h, or heat_bath.h (HEAT_BATH); 1 MCS is N attempts; order of the sites: ising_random_site.h for
 //             short ranges, ising_sublattice.h for long ones
 // Source      D. Heermann, W. Klein, D. Stauffer, Phys. Rev. Lett. 49, 1262 (1982); the paper in README.md
 //
-// Compiled for one system: SIZE (L), RANGE (R), NEAREST, RANDOM_SITE, TILED, SLOTS, THREADS, SHARED_LATTICE and the words of a
+// Compiled for one system: DIMENSIONS, SIZE (L), RANGE (R), NEAREST, HEAT_BATH, RANDOM_SITE, TILED, SLOTS, THREADS, SHARED_LATTICE and the words of a
 // lattice and its scratch, which ising.py counts too, come from there.
 #ifndef __CUDACC__
 #include "cpu.h"
@@ -14,7 +14,14 @@
 #include "word.h"
 #include "random.h"
 #include "block.h"
+
+constexpr int N = DIMENSIONS == 3 ? SIZE * SIZE * SIZE : SIZE * SIZE, ROWS = N / SIZE;
+
+#if HEAT_BATH
+#include "heat_bath.h"
+#else
 #include "metropolis.h"
+#endif
 #if RANDOM_SITE
 #include "ising_random_site.h"
 #else
@@ -22,7 +29,7 @@
 #endif
 
 static_assert(LATTICE_WORDS == COUNTED_LATTICE && SCRATCH_WORDS == COUNTED_SCRATCH, "ising.py counts the words otherwise");
-constexpr int N = SIZE * SIZE, BYTES = (N + 7) / 8, COUNT_BITS = bit_length(N);
+constexpr int BYTES = (N + 7) / 8, COUNT_BITS = bit_length(N);
 constexpr int GROUP_WORDS = 16;  // words of 32 replicas that share the order of the sites
 constexpr int NEVER = 0x7fffffff;
 
@@ -62,7 +69,7 @@ __device__ __forceinline__ word turned_over(const word* spins) {
   word up[COUNT_BITS], part[bit_length(PART)];
 #pragma unroll
   for (int k = 0; k < COUNT_BITS; ++k) up[k] = splat(0);
-  for (int x = MEMBER; x < SIZE; x += MEMBERS) {
+  for (int x = MEMBER; x < ROWS; x += MEMBERS) {
 #pragma unroll 1
     for (int y = 0; y + PART <= SIZE; y += PART) {
       count<0, PART>([&](int i) { return spins[at(x, y + i)]; }, part);
@@ -119,7 +126,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
            int last_task, int vectors, int first_copy, const unsigned* threshold, int edge, unsigned seed_low, unsigned seed_high,
            unsigned unit, unsigned stream_id) {
   word *spins = LATTICE, *scratch = SCRATCH;
-  const Metropolis metropolis{threshold, edge};
+  const Acceptance acceptance{threshold, edge};
   Generator generators[GENERATORS];
   for (int task = task_of_team(next_task); task < last_task; task = task_of_team(next_task)) {
     const int copy = task / vectors, vector = task % vectors, first_word = vector * LANES;
@@ -149,7 +156,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
       }
       if (!any(running)) break;
       if (asked_to_stop()) return;
-      sweep(spins, scratch, generators, metropolis, stream, first_word / GROUP_WORDS, time);
+      sweep(spins, scratch, generators, acceptance, stream, first_word / GROUP_WORDS, time);
       if (passage) {
         word over = turned_over(spins) & running;
         if (MEMBER == 0)
@@ -184,7 +191,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   if (vector >= vectors || !any(masks[2 * vector])) return;
   const int unit = vector / vectors_of_unit, first_word = vector % vectors_of_unit * LANES;
   const Stream stream{seed_low, seed_high, units[unit], stream_id << 24};
-  const Metropolis metropolis{threshold, edge};
+  const Acceptance acceptance{threshold, edge};
   word active = masks[2 * vector], equilibrating = masks[2 * vector + 1];
   int time = times[vector];
   event += vector * 32 * LANES;
@@ -205,7 +212,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   team_sync();
 
   for (int step = 0; step < steps && any(active) && !asked_to_stop(); ++step) {
-    sweep(spins, scratch, generators, metropolis, stream, first_word / GROUP_WORDS, time++);
+    sweep(spins, scratch, generators, acceptance, stream, first_word / GROUP_WORDS, time++);
     word* now = frame + (size_t)(time % frame_count) * N * STRIDE;
     for (int i = MEMBER; i < N; i += MEMBERS) now[i * STRIDE] = spins[at(i / SIZE, i % SIZE)];
     word over = turned_over(spins) & active & ~equilibrating;

@@ -1,8 +1,9 @@
-// Ising model in two dimensions with any coupling J(r): random-site Metropolis with the local fields of all sites at hand.
+// Ising model in two dimensions with any coupling J(r): random-site dynamics with the local fields of all sites at hand.
 //
 // Equation    H = -1/2 sum_{i != j} J(r_i - r_j) s_i s_j - h sum_i s_i, periodic L x L lattice
 // Fields      f_i = sum_j J(r_i - r_j) s_j, at first by FFT (ising_fft.py); a flip of site j then adds -2 s_j J(r_i - r_j)
-// Rule        Metropolis in true random-site order, exactly: accept with min(1, exp(-dE / T)), dE = 2 s_i (f_i + h)
+// Rule        random-site order, exactly: accept with min(1, exp(-dE / T)), or with HEAT_BATH 1 / (1 + exp(dE / T)),
+//             dE = 2 s_i (f_i + h)
 //
 // J, h and f are integers, multiples of one energy quantum, so that fields stay exact for ever and every machine agrees.
 // A block holds one replica. Its threads look at as many attempts ahead as there are threads; the first of them that flips
@@ -36,12 +37,17 @@ struct Acceptance {
 __device__ __forceinline__ unsigned times(unsigned a, unsigned b) { return (unsigned)((unsigned long long)a * b >> 31); }
 
 __device__ __forceinline__ bool accepts(int spin, int local_field, unsigned random, const Acceptance& acceptance) {
-  long long change = 2LL * spin * ((long long)local_field + acceptance.field);
-  if (change <= 0) return true;
+  const long long change = 2LL * spin * ((long long)local_field + acceptance.field);
+  const bool costly = change > 0;
+  if (!HEAT_BATH && !costly) return true;
   const unsigned* f = acceptance.factor;
-  unsigned energy = (unsigned)change;  // below 2^32 quanta = 64, since |f| <= 4 and |h| <= 16
-  unsigned p = times(times(f[energy & 255], f[256 + (energy >> 8 & 255)]), times(f[512 + (energy >> 16 & 255)], f[768 + (energy >> 24)]));
+  const unsigned energy = (unsigned)(costly ? change : -change);  // below 2^32 quanta = 64, since |f| <= 4 and |h| <= 16
+  const unsigned p = times(times(f[energy & 255], f[256 + (energy >> 8 & 255)]), times(f[512 + (energy >> 16 & 255)], f[768 + (energy >> 24)]));
+#if HEAT_BATH  // exp(-|dE| / T) = p: the dearer spin has p / (1 + p)
+  return ((unsigned long long)random * ((1ull << 31) + p) < (unsigned long long)p << 32) == costly;
+#else
   return random >> 1 < p;
+#endif
 }
 
 // local[i] += change * J(r_i - r_site)

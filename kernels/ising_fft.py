@@ -6,7 +6,8 @@ Symbols      local field f_i = sum_j J(r_ij) s_j, the convolution J * s, by FFT 
              scipy.fft on a CPU)
 Couplings    disk: equal within r <= R; kac: exp(-r / R); power_law: r^-exponent; all scaled to
              sum_r J(r) = 4
-Update rule  Metropolis in true random-site order, exact by construction: no two spins flip at once.
+Update rule  as in ising.py, in true random-site order, exact by construction: no two spins flip at
+             once.
              A flip adds -2 s J(r) to the fields of the sites in reach (ising_fft.cu), so a costly
              FFT is needed only at the start
 Exactness    J and h are rounded to multiples of QUANTUM = 2^-26 (1.5e-8 where sum J = 4): fields
@@ -38,34 +39,42 @@ def quanta(energy) -> np.ndarray:
 
 
 def local_fields(spins: np.ndarray, coupling_table: np.ndarray, device) -> np.ndarray:
-    """f_i = sum_j J(r_i - r_j) s_j by FFT. spins (..., L, L); coupling_table float64 (L, L), J by
-    displacement (energy).
+    """f_i = sum_j J(r_i - r_j) s_j by FFT. spins (..., *shape); coupling_table float64 (*shape), J
+    by displacement (energy).
 
-    Returns float64 (..., L, L), energy; exact multiples of QUANTUM for J rounded to it.
+    Returns float64 (..., *shape), energy; exact multiples of QUANTUM for J rounded to it.
     """
     return to_fields(device, spins, coupling_table) * QUANTUM
 
 
 def energy(spins: np.ndarray, coupling_table: np.ndarray, field: float, device) -> np.ndarray:
-    """H of configurations (..., L, L), energy, float64 (...): -1/2 sum_i s_i f_i - h sum_i s_i."""
-    fields = local_fields(spins, coupling_table, device)
-    return -0.5 * np.sum(fields * spins, axis=(-2, -1)) - field * np.sum(spins, axis=(-2, -1))
+    """H of configurations (..., *shape), energy, float64 (...): -1/2 sum_i s_i f_i - h sum_i
+    s_i.
+    """
+    fields, axes = local_fields(spins, coupling_table, device), axes_of(coupling_table)
+    return -0.5 * np.sum(fields * spins, axis=axes) - field * np.sum(spins, axis=axes)
+
+
+def axes_of(coupling_table: np.ndarray) -> tuple[int, ...]:
+    """Those of a lattice, its last ones."""
+    return tuple(range(-coupling_table.ndim, 0))
 
 
 def to_fields(device, spins: np.ndarray, coupling_table: np.ndarray) -> np.ndarray:
-    """Local fields in quanta, int64 (..., L, L), on the host."""
-    shape = spins.shape[-2:]
+    """Local fields in quanta, int64 (..., *shape), on the host."""
+    over = dict(axes=axes_of(coupling_table))
+    back = dict(s=coupling_table.shape, **over)
     table = quanta(coupling_table).astype(np.float64)
     if device.kind == "gpu":
         cupy = device.cupy
-        product = cupy.fft.rfft2(cupy.asarray(spins, np.float64)) * cupy.fft.rfft2(
-            cupy.asarray(table)
+        product = cupy.fft.rfftn(cupy.asarray(spins, np.float64), **over) * cupy.fft.rfftn(
+            cupy.asarray(table), **over
         )
-        return cupy.asnumpy(cupy.rint(cupy.fft.irfft2(product, s=shape))).astype(np.int64)
-    product = scipy.fft.rfft2(spins.astype(np.float64), workers=device.workers) * scipy.fft.rfft2(
-        table
-    )
-    return np.rint(scipy.fft.irfft2(product, s=shape, workers=device.workers)).astype(np.int64)
+        return cupy.asnumpy(cupy.rint(cupy.fft.irfftn(product, **back))).astype(np.int64)
+    product = scipy.fft.rfftn(
+        spins.astype(np.float64), workers=device.workers, **over
+    ) * scipy.fft.rfftn(table, **over)
+    return np.rint(scipy.fft.irfftn(product, workers=device.workers, **back)).astype(np.int64)
 
 
 class ConvolutionLattices:
@@ -77,7 +86,12 @@ class ConvolutionLattices:
         self.model, self.device = model, model.device
         self.threads = 128  # of a GPU block: the attempts it looks ahead
         self.module = self.device.module(
-            "ising_fft.cu", dict(SIZE=model.size, THREADS=self.threads)
+            "ising_fft.cu",
+            dict(
+                SIZE=model.size,
+                HEAT_BATH=int(model.dynamics == "heat_bath"),
+                THREADS=self.threads,
+            ),
         )
         self.table = model.coupling_table()
         table = quanta(self.table)

@@ -21,7 +21,7 @@
 constexpr int WINDOW = 2 * RANGE + 1;                         // rows and columns that a spin's neighbours span
 constexpr int PITCH = NEAREST ? SIZE : SIZE + WINDOW - 1;     // the first rows and columns stand again behind the last
                                                               // ones, so that a window never wraps
-constexpr int LATTICE_WORDS = PITCH * PITCH, SCRATCH_WORDS = 1;
+constexpr int LATTICE_WORDS = NEAREST ? N : PITCH * PITCH, SCRATCH_WORDS = 1;
 constexpr int GENERATORS = SLOTS;  // a thread's; they take turns, so that an attempt need not wait for the one before
 
 __device__ __forceinline__ size_t at(int x, int y) { return (x * PITCH + y) * STRIDE; }
@@ -36,9 +36,19 @@ __device__ __forceinline__ void set_spin(word* spins, int x, int y, word value) 
 
 __device__ __forceinline__ void spins_written(word*) {}
 
-// up[FIELD_BITS] = number of up neighbours
+// up[FIELD_BITS] = number of up neighbours of column y in row x; in three dimensions rows lie side by side in SIZE layers
 __device__ __forceinline__ void count_neighbours(const word* spins, int x, int y, word* up) {
-#if NEAREST
+#if NEAREST && DIMENSIONS == 3
+  const int row = x % SIZE, layer = x - row;
+  word left = spins[at(layer ? x - SIZE : x + ROWS - SIZE, y)], right = spins[at(layer + SIZE < ROWS ? x + SIZE : row, y)];
+  word front = spins[at(row ? x - 1 : x + SIZE - 1, y)], back = spins[at(row + 1 < SIZE ? x + 1 : layer, y)];
+  word below = spins[at(x, y ? y - 1 : SIZE - 1)], above = spins[at(x, y + 1 < SIZE ? y + 1 : 0)];
+  word odd = xor3(left, right, front), pair = majority(left, right, front);
+  word other_odd = xor3(back, below, above), other_pair = majority(back, below, above), both_odd = odd & other_odd;
+  up[0] = odd ^ other_odd;
+  up[1] = xor3(pair, other_pair, both_odd);
+  up[2] = majority(pair, other_pair, both_odd);
+#elif NEAREST
   word left = spins[at(x ? x - 1 : SIZE - 1, y)], right = spins[at(x + 1 < SIZE ? x + 1 : 0, y)];
   word below = spins[at(x, y ? y - 1 : SIZE - 1)], above = spins[at(x, y + 1 < SIZE ? y + 1 : 0)];
   word odd = xor3(left, right, below), pair = majority(left, right, below);
@@ -57,19 +67,19 @@ __device__ __forceinline__ void count_neighbours(const word* spins, int x, int y
 #endif
 }
 
-__device__ __forceinline__ void sweep(word* spins, word*, Generator* generators, const Metropolis& metropolis, const Stream& stream,
+__device__ __forceinline__ void sweep(word* spins, word*, Generator* generators, const Acceptance& acceptance, const Stream& stream,
                                       unsigned group, int time) {
   // one Philox call orders four attempts
-  for (int first = 0; first < SIZE * SIZE; first += 4) {
-    Random4 r = draw(stream, 0, group, time * ((SIZE * SIZE + 3ull) / 4) + first / 4);
-    unsigned site[4] = {__umulhi(r.x, SIZE * SIZE), __umulhi(r.y, SIZE * SIZE), __umulhi(r.z, SIZE * SIZE), __umulhi(r.w, SIZE * SIZE)};
+  for (int first = 0; first < N; first += 4) {
+    Random4 r = draw(stream, 0, group, time * ((N + 3ull) / 4) + first / 4);
+    unsigned site[4] = {__umulhi(r.x, N), __umulhi(r.y, N), __umulhi(r.z, N), __umulhi(r.w, N)};
 #pragma unroll
     for (int k = 0; k < 4; ++k) {
-      if (first + k == SIZE * SIZE) break;
+      if (first + k == N) break;
       int x = site[k] / SIZE, y = site[k] % SIZE;
       word up[FIELD_BITS], spin = spins[at(x, y)];
       count_neighbours(spins, x, y, up);
-      set_spin(spins, x, y, spin ^ accept(up, spin, metropolis, generators[k % GENERATORS]));
+      set_spin(spins, x, y, spin ^ accept(up, spin, acceptance, generators[k % GENERATORS]));
     }
   }
 }

@@ -196,10 +196,10 @@ __device__ __forceinline__ void count_strips(const word* spins, word* block, wor
 }
 
 // Attempts at all sites of the grid of a substep, the `substep`-th since its strips were counted.
-__device__ __forceinline__ void attempt_flips(word* spins, const word* strip, Generator* generators, Metropolis metropolis,
+__device__ __forceinline__ void attempt_flips(word* spins, const word* strip, Generator* generators, const Acceptance& acceptance,
                                               Site first_site, Flips& flips, int substep) {
   flips.begin(substep, first_site);
-  metropolis.edge += Flips::EXCESS * substep;
+  const Acceptance shifted = counted_in_excess(acceptance, Flips::EXCESS * substep);
   for (int i = MEMBER; i < SITES * SITES && MEMBER < ATTEMPTERS; i += ATTEMPTERS) {
     int a = i / SITES, b = i % SITES;
     int x = wrap(first_site.x + a * SPACING), y = wrap(first_site.y + b * SPACING);
@@ -213,7 +213,7 @@ __device__ __forceinline__ void attempt_flips(word* spins, const word* strip, Ge
     flips.add_to(up, a, b, substep);
 
     word spin = spins[at(x, y)];
-    word flip = accept(up, spin, metropolis, generators[GENERATOR_OF(i)]);
+    word flip = accept(up, spin, shifted, generators[GENERATOR_OF(i)]);
     flip_spin(spins, x, y, spin, flip);
     flips.keep(substep, i, spin, flip);
   }
@@ -221,7 +221,7 @@ __device__ __forceinline__ void attempt_flips(word* spins, const word* strip, Ge
 }
 
 // 1 MCS: as many substeps as bring the attempts since time 0 to the next multiple of N
-__device__ __forceinline__ void sweep(word* spins, word* scratch, Generator* generators, const Metropolis& metropolis, const Stream& stream,
+__device__ __forceinline__ void sweep(word* spins, word* scratch, Generator* generators, const Acceptance& acceptance, const Stream& stream,
                                       unsigned group, int time) {
   constexpr long long N = SIZE * SIZE, ATTEMPTS = SITES * SITES;
   Flips flips{scratch + FLIPS_OFFSET};
@@ -242,6 +242,6 @@ __device__ __forceinline__ void sweep(word* spins, word* scratch, Generator* gen
             count_strips(spins, scratch, scratch + STRIP_OFFSET + s * STRIPS, first_site[s], gap, 1);
 #endif
     for (int s = 0; s < substeps; ++s)
-      attempt_flips(spins, scratch + STRIP_OFFSET + s * STRIPS, generators, metropolis, first_site[s], flips, s);
+      attempt_flips(spins, scratch + STRIP_OFFSET + s * STRIPS, generators, acceptance, first_site[s], flips, s);
   }
 }

@@ -21,7 +21,7 @@ import numpy as np
 
 from kernels.arguments import brief, number, one_of, seed_of, wholes
 from kernels.device import select
-from kernels.ising import fixed_point
+from kernels.ising_bits import fixed_point
 from kernels.streams import STREAMS, seed_words
 
 __all__ = ["BONDS", "Clusters", "bond_probability", "clusters"]

@@ -24,7 +24,8 @@ from pathlib import Path
 import numpy as np
 
 from kernels.device import available_cores, cpu_model, register_lanes, select
-from kernels.ising import RANDOM_SITE_RANGE, Ising
+from kernels.ising import Ising
+from kernels.ising_bits import RANDOM_SITE_RANGE
 from tests import bench_active_ising, bench_cahn_hilliard, bench_conv_gru
 from tests.reference import metropolis
 

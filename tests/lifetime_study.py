@@ -18,9 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from kernels import ising
+from kernels import ising_bits
 from kernels.device import available_cores, cpu_model, select
-from kernels.ising import RANDOM_SITE_RANGE, Ising
+from kernels.ising import Ising
+from kernels.ising_bits import RANDOM_SITE_RANGE
 from tests.reference import metropolis
 
 # name: interaction, range, size, field, our units of `events`, events, reference runs
@@ -51,7 +52,7 @@ def study(name: str, before: dict) -> dict:
     """
     interaction, range_, size, field, units, events, runs = CASES[name]
     temperature = 4 / 9 * (2.269185314213022 if interaction == "nearest" else 4)
-    ising.RANDOM_SITE_RANGE = 1 if name.startswith("sublattice") else RANDOM_SITE_RANGE
+    ising_bits.RANDOM_SITE_RANGE = 1 if name.startswith("sublattice") else RANDOM_SITE_RANGE
     model = Ising(
         interaction=interaction,
         range=range_,

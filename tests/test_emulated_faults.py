@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from kernels import conv_gru, device, ising, perlin
+from kernels import conv_gru, device, ising_bits, perlin
 from kernels.cahn_hilliard_fft import Fft
 from tests import test_emulated_gpu
 from tests.reference import emulation
@@ -69,7 +69,7 @@ FAULTS = {
         "self.shared_bytes = 4 * (self.lattice_words + self.scratch_words)",
         "self.shared_bytes = 4 * (self.lattice_words + self.scratch_words) - 1",
         *("test_lattices", dict(name=SHARED), "written beyond the shared memory"),
-        *(ising.BitSlicedLattices, "__init__"),
+        *(ising_bits.BitSlicedLattices, "__init__"),
     ),
     "a stride is wrong": Fault(
         "((size_t)x * grid.ny + y) * grid.row()",

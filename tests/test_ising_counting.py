@@ -5,7 +5,7 @@ tiles that are kept counted, and for several substeps in one pass over the latti
 import numpy as np
 import pytest
 
-from kernels import ising
+from kernels import ising, ising_bits
 from kernels.device import select
 
 
@@ -24,9 +24,9 @@ def results(range_, size):
 )
 def test_tiles_change_nothing(monkeypatch, range_, size):
     """All remainders of R by 4, one and several sites a substep, blocks that wrap."""
-    monkeypatch.setattr(ising, "TILED_RANGE", range_)
+    monkeypatch.setattr(ising_bits, "TILED_RANGE", range_)
     tiled = results(range_, size)
-    monkeypatch.setattr(ising, "TILED_RANGE", range_ + 1)
+    monkeypatch.setattr(ising_bits, "TILED_RANGE", range_ + 1)
     for kept, counted in zip(tiled, results(range_, size), strict=True):
         assert np.array_equal(kept, counted)
 
@@ -37,6 +37,6 @@ def test_substeps_taken_together_change_nothing(monkeypatch, range_, size):
     tiled and plain; R = 22 counts up to 2024 of the 2047 that its planes hold.
     """
     one_by_one = results(range_, size)
-    monkeypatch.setattr(ising, "core_cache", lambda: 0)
+    monkeypatch.setattr(ising_bits, "core_cache", lambda: 0)
     for alone, shared in zip(one_by_one, results(range_, size), strict=True):
         assert np.array_equal(alone, shared)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kernels import device as device_module
-from kernels import ising
+from kernels import ising, ising_bits
 from kernels.device import select
 from tests.reference import exact
 from tests.reference import ising as reference
@@ -213,7 +213,7 @@ def probabilities(system, field):
     """Acceptance by the digits' trials as in metropolis.h: (2, q + 1), spins up and down by their
     number of up neighbours.
     """
-    table, edge = ising.acceptance_table(system, field)
+    table, edge = ising_bits.acceptance_table(system, field)
     assert set(np.unique(table)) <= {0, 0xFFFFFFFF}
     q = system.neighbours
     up = np.arange(q + 1)
@@ -251,6 +251,7 @@ def test_acceptance_is_metropolis(range, field, temperature):
         neighbours=q,
         coupling=4 / q,
         temperature=temperature,
+        dynamics="metropolis",
     )
     local_field = 4 / q * (2 * np.arange(q + 1) - q) + field
     for found, spin in zip(probabilities(system, field), (1, -1), strict=True):
@@ -267,10 +268,10 @@ def test_a_launch_has_a_task_for_each_team(monkeypatch):
         528,
     ]
     assert device_module.next_launch(1, 60.0) == 1
-    batches, launch = [], ising.BitSlicedLattices._launch
+    batches, launch = [], ising_bits.BitSlicedLattices._launch
     monkeypatch.setattr(device_module, "LAUNCH_SECONDS", 1e-9)  # every task outlasts it
     monkeypatch.setattr(
-        ising.BitSlicedLattices,
+        ising_bits.BitSlicedLattices,
         "_launch",
         lambda self, kernel, teams, **arguments: (
             batches.append(teams) or launch(self, kernel, teams, **arguments)
