@@ -40,24 +40,14 @@ static __forceinline__ word splat(unsigned value) { return word{} + value; }
 static __forceinline__ unsigned lane_of(word value, int lane) { return value[lane]; }
 static __forceinline__ void set_lane(word& value, int lane, unsigned bits) { value[lane] = bits; }
 
-// all ones in the lanes where a < b, as signed numbers
-typedef int signed_word __attribute__((vector_size(4 * LANES)));
-static __forceinline__ word less(word a, word b) { return (word)((signed_word)a < (signed_word)b); }
+// all ones in the lanes where it is so
+static __forceinline__ word less(word a, word b) { return (word)(a < b); }
+static __forceinline__ word same(word a, word b) { return (word)(a == b); }
 
 // table[index], lane by lane
 static __forceinline__ word look_up(const unsigned* table, word index) {
-#if defined(__AVX512F__) && LANES == 16
-  return (word)_mm512_i32gather_epi32((__m512i)index, table, 4);
-#elif defined(__AVX2__) && LANES % 8 == 0
-  __m256i part[LANES / 8];
-  memcpy(part, &index, sizeof index);
-  for (int i = 0; i < LANES / 8; ++i) part[i] = _mm256_i32gather_epi32((const int*)table, part[i], 4);
-  memcpy(&index, part, sizeof index);
-  return index;
-#else
   for (int lane = 0; lane < LANES; ++lane) index[lane] = table[index[lane]];
   return index;
-#endif
 }
 
 #if defined(__AVX512F__) && LANES == 16

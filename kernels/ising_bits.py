@@ -37,7 +37,7 @@ def acceptance_table(model, field: float) -> tuple[np.ndarray, int]:
     Masks, 0 or all ones, bits from the highest. nearest: [32 bits][number of up neighbours], of a
     flip that costs energy, or with heat_bath of a new spin that is up. square: [32][p_s q^n: s up,
     n = 0..3; s down], then for each higher base-4 digit [32][q^(n 4^digit), n = 1..3]. square with
-    heat_bath: the probability of up by the number of up neighbours, less 2^31.
+    heat_bath: heat_bath_table of the probabilities of up.
     """
     q, slope = model.neighbours, 4 * model.coupling / model.temperature  # lambda
     c0 = (q - field / model.coupling) / 2
@@ -46,7 +46,7 @@ def acceptance_table(model, field: float) -> tuple[np.ndarray, int]:
     if model.dynamics == "heat_bath":
         up = np.exp(-np.logaddexp(0, -slope * (number - c0)))
         if model.interaction == "square":
-            return fixed_point(up) ^ np.uint32(1 << 31), edge
+            return heat_bath_table(fixed_point(up)), 0
         cases = [up]
     elif model.interaction == "nearest":
         cases = [np.exp(-slope * np.abs(number - c0))]
@@ -61,6 +61,20 @@ def acceptance_table(model, field: float) -> tuple[np.ndarray, int]:
     bits = np.arange(31, -1, -1, dtype=np.uint32)[:, None]
     masks = [(fixed_point(p)[None, :] >> bits & 1) * np.uint32(0xFFFFFFFF) for p in cases]
     return np.concatenate([m.ravel() for m in masks]).astype(np.uint32), edge
+
+
+def heat_bath_table(probability: np.ndarray) -> np.ndarray:
+    """What heat_bath.h looks up, uint32: the `probability` of up, multiples of 2^-32 that increase
+    with the number of up neighbours; then, by the number's first seven bits, 128 bytes, the first
+    of the lowest of these probabilities, and 128 of the highest.
+    """
+    bits = (len(probability) - 1).bit_length()
+    table = np.full(1 << bits, probability[-1], np.uint32)  # numbers that do not occur
+    table[: len(probability)] = probability
+    first = (table >> np.uint32(24)).astype(np.uint8).reshape(1 << min(bits, 7), -1)
+    bounds = np.zeros((2, 128), np.uint8)
+    bounds[:, : len(first)] = first[:, [0, -1]].T
+    return np.concatenate([table, bounds.ravel().view("<u4")])
 
 
 def words_of(model, tiled: bool, gpu: bool, together: int) -> tuple[int, int]:

@@ -14,7 +14,8 @@ __device__ __forceinline__ bool any(word a) { return a != 0; }
 __device__ __forceinline__ word where_any(word condition, word yes, word no) { return condition ? yes : no; }
 template <int k> __device__ __forceinline__ word rotate_left(word a) { return __funnelshift_l(a, a, k); }
 __device__ __forceinline__ int lowest_bit(unsigned bits) { return __ffs(bits) - 1; }
-__device__ __forceinline__ word less(word a, word b) { return (int)a < (int)b ? ~0u : 0; }
+__device__ __forceinline__ word less(word a, word b) { return a < b ? ~0u : 0; }
+__device__ __forceinline__ word same(word a, word b) { return a == b ? ~0u : 0; }
 __device__ __forceinline__ word look_up(const unsigned* table, word index) { return table[index]; }
 #endif
 
