@@ -34,14 +34,23 @@ from functools import cached_property
 
 import numpy as np
 
-from kernels import ising_fft
+from kernels import ising_fft, ising_run
 from kernels.arguments import number, one_of, seed_of, spins_of, whole, wholes
 from kernels.device import DeviceError, select
 from kernels.ising_bits import RANDOM_SITE_RANGE, BitSlicedLattices
 from kernels.ising_events import NucleationEvents
+from kernels.ising_run import OBSERVABLES, IsingRun
 from kernels.streams import STREAMS, Draws
 
-__all__ = ["DYNAMICS", "INTERACTIONS", "Ising", "NucleationEvents", "critical_temperature"]
+__all__ = [
+    "DYNAMICS",
+    "INTERACTIONS",
+    "OBSERVABLES",
+    "Ising",
+    "IsingRun",
+    "NucleationEvents",
+    "critical_temperature",
+]
 
 INTERACTIONS = ("nearest", "square", "disk", "kac", "power_law")
 DYNAMICS = ("metropolis", "heat_bath")
@@ -58,8 +67,8 @@ class Ising:
 
     size: L > 2 `range`. range: R, 1 to 32 for `square`; the radius of `disk`, the decay length of
     `kac`, unused by `nearest` and `power_law`. temperature: T > 0, k_B = 1. field: h >= 0,
-    the strength of the field: +h before the quench, -h after. interaction: see INTERACTIONS; default
-    `nearest` for range 1, else `square`. exponent: J(r) ~ r^-exponent of `power_law`. dynamics: see
+    the strength of the field: +h before the quench, -h after. interaction: see INTERACTIONS;
+    default `nearest` for range 1, else `square`. exponent: J(r) ~ r^-exponent of `power_law`. dynamics: see
     DYNAMICS. dimensions: 2, or 3 for `nearest`. Raises ValueError with one line on a value out of
     range.
     """
@@ -268,6 +277,83 @@ class Ising:
         duration = np.broadcast_to(duration.astype(np.int32), len(spins))
         draws = Draws(seed, unit, stream, first_copy)
         return self.lattices.evolve(spins, duration, -self.field, draws, copies, progress)[0]
+
+    def run(
+        self,
+        spins: np.ndarray,
+        times,
+        *,
+        seed: int = 1,
+        unit: int = 0,
+        field: float | None = None,
+        observe: Sequence[str] = ("magnetization", "energy"),
+        snapshots: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> IsingRun:
+        """Trajectories of packed configurations, uint8 (n, ceil(N / 8)), and what is seen of them
+        at `times`, increasing MCS from 0 on, in a field of any sign (default -h).
+
+        observe: some of OBSERVABLES, counted on the device (an energy costs about as much as a
+        third of an MCS), clusters after the run. snapshots: whether configurations are kept too.
+        run.go_on(times) goes on from its end, with fresh random numbers; those of a run are a
+        function of (seed, unit). progress: called with replicas done. For `nearest` and `square`.
+        ValueError, one line, on what does not fit.
+        """
+        self._of_bits("run")
+        spins, seed, unit = self._packed(spins), seed_of(seed), whole("unit", unit, 0, LARGEST_UNIT)
+        if not len(spins):
+            raise ValueError("spins are none; there is nothing to run")
+        if self.dimensions == 3 and "largest_cluster" in observe:
+            raise ValueError(
+                "observe holds largest_cluster, which is counted in two dimensions alone"
+            )
+        return ising_run.run(
+            self, spins, times, seed, unit, self._field(field), observe, snapshots, progress
+        )
+
+    def shoot(
+        self,
+        configurations: np.ndarray,
+        parent: np.ndarray,
+        *,
+        low: int,
+        high: int,
+        seed: int,
+        unit: int = 0,
+        limit: int = 10**6,
+        field: float | None = None,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Trials in a field of any sign (default -h), each until, after an MCS, at most `low` spins
+        are up or at least `high`: the moves that rare events are made of (kernels.rare_events).
+
+        configurations: packed, uint8 (c, ceil(N / 8)). parent: int (t,), which of them each trial
+        starts from. limit: MCS after which a trial is given up. Returns duration int32 (t,), MCS,
+        negative where it ended at `high`, 0 where it was given up; the lowest number of up spins it
+        was seen with, int32 (t,); and where it ended, packed, uint8 (t, ceil(N / 8)). The random
+        numbers are those of (seed, unit), and of a further unit for every 4096 trials more.
+        """
+        self._of_bits("shoot")
+        configurations, seed = self._packed(configurations), seed_of(seed)
+        unit, limit = whole("unit", unit, 0, LARGEST_UNIT), whole("limit", limit, 1, LARGEST_COUNT)
+        low, high = whole("low", low, -1, self.sites), whole("high", high, 0, self.sites + 1)
+        parent = wholes("parent", parent, 0, len(configurations) - 1)
+        if parent.ndim != 1 or not len(parent):
+            raise ValueError("parent must be a list of one or more configurations' numbers")
+        return self.lattices.shoot(
+            configurations,
+            parent,
+            low,
+            high,
+            limit,
+            self._field(field),
+            Draws(seed, unit, "trials"),
+        )
+
+    def _of_bits(self, what: str) -> None:
+        if self.interaction not in ("nearest", "square"):
+            raise ValueError(
+                f"interaction is {self.interaction}; {what} is for nearest and square alone"
+            )
 
     def evolve(
         self, spins: np.ndarray, steps: int, *, seed: int, unit: int = 0, field: float | None = None

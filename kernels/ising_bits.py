@@ -6,6 +6,7 @@
 
 import math
 import time
+from functools import cached_property
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from kernels.ising_events import NucleationEvents, check_lifetimes
 from kernels.streams import STREAMS, Draws, seed_words
 
 GROUP = 512  # replicas that share the order of the sites (GROUP_WORDS in ising.cu)
+TRIALS_OF_GROUP = 8 * GROUP  # that share it in shoot: eight a replica, so that few idle at the end
 # Up to this range sites are attempted in random order; beyond it the sublattice's lifetimes agree
 # (tests/lifetime_study.py).
 RANDOM_SITE_RANGE = 5
@@ -127,7 +129,13 @@ class BitSlicedLattices:
         )
         if gpu:
             defines["SHARED_LATTICE"] = int(self.shared_bytes > 0)
+        self.defines = defines
         self.module = self.device.module("ising.cu", defines)
+
+    @cached_property
+    def paths(self):
+        """The kernels of ising_paths.cu, compiled when they are first asked for."""
+        return self.device.module("ising_paths.cu", self.defines)
 
     def _substeps_together(self, tiled: bool) -> int:
         """SUBSTEPS_TOGETHER where a core counts windows of lattices that its own cache cannot
@@ -155,8 +163,8 @@ class BitSlicedLattices:
     def _words(self, count: int, *shape) -> np.ndarray:
         return self.device.zeros((count, *shape, self.device.lanes), np.uint32)
 
-    def _launch(self, kernel: str, teams: int, **arguments) -> None:
-        self.module.launch(
+    def _launch(self, kernel: str, teams: int, module=None, **arguments) -> None:
+        (module or self.module).launch(
             kernel,
             -(-teams // self.teams_of_block),
             threads=self.threads,
@@ -289,6 +297,107 @@ class BitSlicedLattices:
             end = from_words(device.to_host(end), self.model.sites, count)
         return passage, end
 
+    def _task_launches(self, kernel: str, tasks: int, teams: int, done=None, **arguments) -> None:
+        """Kernels of ising_paths.cu whose teams take tasks; done: called with how many are."""
+        first, batch = 0, teams
+        while first < tasks:
+            last, began = min(first + batch, tasks), time.monotonic()
+            self._launch(
+                kernel,
+                min(teams, last - first),
+                self.paths,
+                **arguments,
+                next_task=self.device.asarray([first], np.int32),
+                last_task=last,
+            )
+            first, batch = last, next_launch(batch, time.monotonic() - began, teams)
+            if done:
+                done(last)
+
+    def follow(self, spins, looks, field, draws: Draws, with_pairs, with_seen, progress):
+        """Numbers of up spins and, if asked for, of ordered pairs of up neighbours, int64 (n, o),
+        and packed configurations (n, o, bytes) at `looks`, o increasing MCS; and the last
+        configurations, packed.
+        """
+        device, lanes, count, n = self.device, self.device.lanes, len(spins), self.model.sites
+        vectors = -(-count // (32 * lanes))
+        pair_bits = n.bit_length() + self.model.neighbours.bit_length()
+        table, edge = acceptance_table(self.model, field)
+        teams = self._teams(vectors)
+        allocated = self._allocated_teams(teams)
+        end = self._words(vectors, n)
+        up = self._words(len(looks), vectors, n.bit_length())
+        pairs = self._words(len(looks), vectors, pair_bits) if with_pairs else None
+        seen = self._words(len(looks), vectors, n) if with_seen else None
+        self._task_launches(
+            "follow",
+            vectors,
+            teams,
+            progress and (lambda done: progress(min(count, done * 32 * lanes))),
+            start=device.asarray(to_words(spins, n, vectors, lanes)),
+            end=end,
+            looks=device.asarray(looks, np.int32),
+            look_count=len(looks),
+            up=up,
+            pairs=pairs,
+            seen=seen,
+            lattices=self._words(allocated, self.lattice_words),
+            scratches=self._words(allocated, self.scratch_words),
+            vectors=vectors,
+            threshold=device.asarray(table),
+            edge=edge,
+            **draws.arguments(),
+        )
+        return (
+            numbers_of(device.to_host(up), count),
+            None if pairs is None else numbers_of(device.to_host(pairs), count),
+            None
+            if seen is None
+            else np.stack([from_words(words, n, count) for words in device.to_host(seen)], 1),
+            from_words(device.to_host(end), n, count),
+        )
+
+    def shoot(self, configurations, parent, low, high, limit, field, draws: Draws):
+        """Trials from packed configurations (c, bytes), trial i from parent[i], until at most `low`
+        spins are up or at least `high`: duration int32 (t,), MCS, negative where it ended at
+        `high`, 0 where it lasted `limit` MCS; the lowest number of up spins, int32 (t,), and the
+        last configuration, packed (t, bytes). Groups of trials take the units from draws.unit on.
+        """
+        device, trials = self.device, len(parent)
+        words = min(GROUP // 32, -(-trials // 32))
+        groups, vectors = -(-trials // TRIALS_OF_GROUP), -(-words // device.lanes)
+        table, edge = acceptance_table(self.model, field)
+        teams = self._teams(groups * vectors)
+        allocated = self._allocated_teams(teams)
+        duration, lowest = device.zeros(trials, np.int32), device.zeros(trials, np.int32)
+        reached = device.zeros((trials, self.model.bytes), np.uint8)
+        arguments = draws.arguments()
+        arguments.pop("first_copy")
+        self._task_launches(
+            "shoot",
+            groups * vectors,
+            teams,
+            configurations=device.asarray(configurations, np.uint8),
+            parent=device.asarray(parent, np.int32),
+            duration=duration,
+            lowest=lowest,
+            reached=reached,
+            trial=device.zeros((allocated, device.lanes, 32), np.int32),
+            since=device.zeros((allocated, device.lanes, 32), np.int32),
+            lattices=self._words(allocated, self.lattice_words),
+            scratches=self._words(allocated, self.scratch_words),
+            words_of_group=words,
+            trials_of_group=TRIALS_OF_GROUP,
+            trials=trials,
+            low=low,
+            high=high,
+            limit=limit,
+            threshold=device.asarray(table),
+            edge=edge,
+            **arguments,
+        )
+        return device.to_host(duration), device.to_host(lowest), device.to_host(reached)
+
 
 def to_words(packed: np.ndarray, sites: int, vectors: int, lanes: int) -> np.ndarray:
     """Packed configurations (n, bytes) as words (vectors, sites, lanes): replica 32 w + b is bit b
@@ -311,3 +420,16 @@ def from_words(words: np.ndarray, sites: int, count: int) -> np.ndarray:
         for r in rows
     ]
     return np.concatenate(packed)[:count]
+
+
+def numbers_of(planes: np.ndarray, count: int) -> np.ndarray:
+    """Numbers in planes, uint32 (o, vectors, bits, lanes), of `count` replicas: int64 (count,
+    o).
+    """
+    looks, _, bits, _ = planes.shape
+    lanes_last = np.ascontiguousarray(planes.transpose(2, 0, 1, 3), "<u4")
+    each = np.unpackbits(
+        lanes_last.view(np.uint8).reshape(bits, looks, -1), axis=2, bitorder="little"
+    )
+    weights = 1 << np.arange(bits, dtype=np.int64)
+    return np.tensordot(weights, each, 1).T[:count]

@@ -28,6 +28,8 @@ STREAMS = {
     "active_ising": 11,  # active_ising: first particles, and all attempts
     "flocking": 12,  # jobs: flocking, UMAP's seed, splits, first weights, and each epoch's order and augmentation
     "perlin": 13,  # perlin: gradients of the noise a coarsening trajectory starts from
+    "run": 15,  # ising: trajectories with observables; a copy for each time they go on
+    "trials": 16,  # ising: rare events, trials that run until they leave an interval
     "coarsening": 14,  # jobs: coarsening, means, feature sizes, start times, splits, first weights, each epoch's order and augmentation
 }
 

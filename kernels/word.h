@@ -85,3 +85,11 @@ template <int PLANES> __device__ __forceinline__ word at_most(const word* number
   }
   return ~greater;
 }
+
+// replicas whose number a is below b
+template <int PLANES> __device__ __forceinline__ word less_than(const word* a, const word* b) {
+  word below = splat(0);
+#pragma unroll
+  for (int k = 0; k < PLANES; ++k) below = choose(a[k] ^ b[k], b[k], below);
+  return below;
+}

@@ -125,6 +125,11 @@ def systems() -> Iterator[tuple[str, tuple[str, ...], Callable[[Gpu], None]]]:
     """
     for reach, size in ((1, 10), (3, 30), (5, 50), (10, 100), (10, 200), (20, 200)):
         yield f"R = {reach}, L = {size}", ("evolve", "nucleate"), lattices(range=reach, size=size)
+    for reach, size in ((3, 30), (10, 100)):
+        paths = lattices(range=reach, size=size)
+        yield f"R = {reach}, L = {size}, paths", ("follow", "shoot"), paths
+    heat_bath = lattices(range=10, size=100, dynamics="heat_bath")
+    yield "R = 10, L = 100, heat bath", ("evolve",), heat_bath
     yield "kac, L = 100", ("evolve", "nucleate"), lattices(range=5, size=100, interaction="kac")
     yield "L = 200", ("label_clusters",), clusters_of
     yield "64^3", ("draw_gradients", "interpolate"), noise
@@ -148,6 +153,9 @@ def lattices(**system) -> Callable:
         model.nucleating = model.lattices
         model.evolve(np.zeros((1, model.bytes), np.uint8), 1, seed=1)
         model.nucleate(seed=1, units=[0], events=1280)
+        packed = np.zeros((1, model.bytes), np.uint8)
+        model.run(packed, [1])
+        model.shoot(packed, np.zeros(1, int), low=1, high=model.sites, seed=1)
 
     return launch
 

@@ -39,6 +39,27 @@ LATTICES = {
     "sublattices in shared memory": (SUBLATTICES, 2, 40, 33, 232_448),
     "sublattices in global memory": (SUBLATTICES, 2, 40, 0, 1),
     "more threads than attempt flips": (SUBLATTICES | {"size": 77}, 1, 8, 0, 232_448),
+    "three dimensions": (
+        dict(size=4, dimensions=3, temperature=3.0, field=1.5),
+        *(4, 40, 40, 232_448),
+    ),
+    "heat bath": (dict(size=10, temperature=1.5, field=1.2, dynamics="heat_bath"), 4, 40, 40, 0),
+    "heat bath, random sites": (
+        dict(size=12, range=2, temperature=16 / 9, field=1.5, dynamics="heat_bath"),
+        *(4, 40, 40, 232_448),
+    ),
+    "heat bath, sublattices": (SUBLATTICES | {"dynamics": "heat_bath"}, 2, 40, 0, 232_448),
+    "heat bath, any coupling": (
+        dict(
+            size=7,
+            range=2,
+            temperature=16 / 9,
+            field=1.6,
+            interaction="kac",
+            dynamics="heat_bath",
+        ),
+        *(2, 6, 3, 232_448),
+    ),
     "any coupling": (
         dict(size=7, range=2, temperature=16 / 9, field=1.6, interaction="kac"),
         *(2, 6, 3, 232_448),
@@ -51,7 +72,8 @@ def test_lattices(name, tmp_path, monkeypatch):
     """Trajectories, first passages of several copies, and events."""
     monkeypatch.setattr(ising, "GPU_IDLES_TO", 0)
     system, steps, count, events, shared_bytes = LATTICES[name]
-    sites, random = system["size"] ** 2, np.random.default_rng(3)
+    sites = system["size"] ** system.get("dimensions", 2)
+    random = np.random.default_rng(3)
     spins = np.packbits(random.random((count, sites)) < 0.8, axis=1)
     duration = np.sort(np.arange(count) % steps + 1)
     found = []
@@ -75,6 +97,31 @@ def test_lattices(name, tmp_path, monkeypatch):
         assert np.array_equal(one.history, other.history)
     if events:
         assert np.ptp(born[0].lifetime) > 0
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        dict(size=5, temperature=2.0),
+        dict(size=4, dimensions=3, temperature=3.0),
+        dict(size=12, range=2, temperature=3.0, dynamics="heat_bath"),
+        SUBLATTICES | {"temperature": 3.0},
+    ],
+)
+def test_paths(system, tmp_path):
+    """Trajectories that are looked at, and trials between two magnetizations."""
+    found = []
+    for device in (CPU, emulated_gpu(tmp_path)):
+        model = Ising(device=device, **{"field": 0.6, **system})
+        spins = model.pack(np.random.default_rng(3).choice([-1, 1], (40, *model.shape)))
+        run = model.run(spins, [1, 3], snapshots=True)
+        trials = model.shoot(
+            spins, np.arange(60) % 40, low=model.sites // 2 - 4, high=model.sites // 2 + 4, seed=2
+        )
+        assert trials[0].all()
+        found.append([run.spins, run.magnetization, run.energy, run.snapshots, *trials])
+    for one, other in zip(*found, strict=True):
+        assert np.array_equal(one, other)
 
 
 def test_clusters(tmp_path):

@@ -158,3 +158,41 @@ def mean_field(temperature, field, critical_temperature=4.0):
         if residual(left) * residual(right) < 0:
             roots.append(brentq(residual, left, right, xtol=1e-14))
     return np.array(roots)
+
+
+def mean_first_passage(size, temperature, field):
+    """Mean MCS, N attempts at random sites, from all up to m <= 0 seen after an MCS, nearest
+    neighbours, Metropolis, in the signed `field`; exact, of all 2^N states by their orbits under
+    translations, rotations and reflections. For 3 x 3 and 4 x 4 sites.
+    """
+    sites = size * size
+    grid = np.arange(sites).reshape(size, size)
+    images = [
+        np.roll(turned, (dx, dy), (0, 1)).ravel()
+        for reflected in (grid, grid[::-1])
+        for turned in (np.rot90(reflected, k) for k in range(4))
+        for dx in range(size)
+        for dy in range(size)
+    ]
+    states = np.arange(1 << sites)
+    up = (states[:, None] >> np.arange(sites) & 1).astype(np.int64)
+    orbit = np.full(1 << sites, 1 << sites)
+    for image in images:
+        orbit = np.minimum(orbit, up[:, image] @ (1 << np.arange(sites)))
+    representative, orbit = np.unique(orbit, return_inverse=True)
+    spins = 2 * up[representative] - 1
+    table = np.zeros((sites, sites))
+    for axis in (0, 1):
+        for way in (-1, 1):
+            np.add.at(table, (grid.ravel(), np.roll(grid, way, axis).ravel()), 1)
+    change = 2 * spins * (spins @ table + field)
+    attempt = np.zeros((len(representative),) * 2)
+    for site in range(sites):
+        flip = np.exp(-np.maximum(change[:, site], 0) / temperature) / sites
+        rows = np.arange(len(representative))
+        np.add.at(attempt, (rows, orbit[representative ^ 1 << site]), flip)
+        attempt[rows, rows] += 1 / sites - flip
+    metastable = spins.sum(1) > 0
+    step = np.linalg.matrix_power(attempt, sites)[np.ix_(metastable, metastable)]
+    times = np.linalg.solve(np.eye(len(step)) - step, np.ones(len(step)))
+    return times[np.flatnonzero(np.flatnonzero(metastable) == orbit[-1])[0]]

@@ -1,0 +1,111 @@
+"""Lifetimes, committors and forward flux sampling against exact first passages."""
+
+import math
+
+import numpy as np
+import pytest
+
+from kernels.ising import Ising
+from kernels.rare_events import (
+    Estimate,
+    committor,
+    find_field,
+    forward_flux,
+    mean_lifetime,
+)
+from tests.reference import exact
+from tests.test_ising_dynamics import FIELD, METASTABLE, STATES, TEMPERATURE, one_step
+
+
+def test_the_reference_is_that_of_all_states():
+    """The orbits' chain on 3 x 3 sites against the 512 states themselves."""
+    step = one_step(-FIELD, "metropolis")[np.ix_(METASTABLE, METASTABLE)]
+    times = np.linalg.solve(np.eye(len(step)) - step, np.ones(len(step)))
+    assert exact.mean_first_passage(3, TEMPERATURE, -FIELD) == pytest.approx(times[-1], rel=1e-9)
+
+
+def test_mean_lifetime(device):
+    model = Ising(size=4, temperature=1.0, field=1.5, device=device)
+    found = mean_lifetime(model, events=4096, seed=2)
+    expected = exact.mean_first_passage(4, 1.0, -1.5)
+    assert abs(found.value - expected) < 4.5 * found.error
+    assert found.error < 0.03 * expected
+
+
+@pytest.mark.slow
+def test_forward_flux_beyond_brute_force(device):
+    """4 x 4 sites with a lifetime of 1.4e9 MCS to 10% or better, by fewer MCS than two events."""
+    model = Ising(size=4, temperature=0.6, field=0.45, device=device)
+    found = forward_flux(model, seed=4, repeats=16)
+    expected = exact.mean_first_passage(4, 0.6, -0.45)
+    assert expected > 1e9
+    # t of 15 degrees of freedom: beyond 5.3 once in 1e4
+    assert abs(found.rate.value - 1 / expected) < 5.3 * found.rate.error
+    assert found.rate.error < 0.1 * found.rate.value
+    assert found.mcs < 2 * expected
+
+
+def test_forward_flux_against_all_states(device):
+    """4 x 4 sites with a lifetime of 11 114 MCS."""
+    model = Ising(size=4, temperature=1.0, field=0.6, device=device)
+    found = forward_flux(model, seed=4, trials=4096)
+    expected = exact.mean_first_passage(4, 1.0, -0.6)
+    # t of 7 degrees of freedom: beyond 8 once in 1e4
+    assert abs(found.rate.value - 1 / expected) < 8 * found.rate.error < 0.6 / expected
+    assert found.rate.value == pytest.approx(1 / found.lifetime.value)
+    assert found.interfaces[-1] == 8
+    assert np.all(np.diff([found.back, *found.interfaces]) < 0)
+    paths = model.unpack(found.paths(20))
+    up = (paths > 0).sum((2, 3))
+    assert (up <= found.interfaces).all()
+    assert (np.diff(up, axis=1) <= 0).all()
+
+
+def test_forward_flux_where_lifetimes_are_short(device):
+    model = Ising(size=10, temperature=1.0, field=0.75, device=device)
+    slow = mean_lifetime(model, events=2048, seed=3)
+    fast = forward_flux(model, seed=3)
+    error = math.hypot(slow.error, fast.lifetime.error)
+    assert abs(slow.value - fast.lifetime.value) < 5 * error < 0.35 * slow.value
+
+
+def test_committor(device):
+    """3 x 3 sites: every state between all up and m <= 0, 4 096 trials each."""
+    model = Ising(size=3, temperature=TEMPERATURE, field=FIELD, device=device)
+    up = STATES.sum((1, 2))
+    inner = METASTABLE & (up < 9)
+    step = one_step(-FIELD, "metropolis")
+    expected = np.linalg.solve(
+        np.eye(inner.sum()) - step[np.ix_(inner, inner)],
+        step[np.ix_(inner, ~METASTABLE)].sum(1),
+    )
+    found, error = committor(model, model.pack(STATES[inner]), copies=4096, back=9, seed=5)
+    # replicas that share an order are alike, which adds to the binomial error
+    assert np.abs(found - expected).max() < 0.06
+    assert np.abs(found - expected).mean() < 3 * error.mean()
+
+
+def test_find_field(device):
+    system = dict(size=4, temperature=1.0, device=device)
+    found = find_field(200, events=1024, seed=6, **system)
+    assert 0 < found.error < 0.02
+    exactly = exact.mean_first_passage(4, 1.0, -found.value)
+    # ln(lifetime) between the two fields around it is not quite straight
+    assert exactly == pytest.approx(200, rel=0.15)
+    with pytest.raises(ValueError, match="leave it out"):
+        find_field(200, field=1.0, **system)
+
+
+def test_no_metastable_state_is_said():
+    with pytest.raises(RuntimeError, match="there is no metastable state to start from"):
+        forward_flux(Ising(size=10, temperature=1.0, field=3.9), seed=1)
+
+
+def test_interfaces_of_ones_own_are_looked_at():
+    model = Ising(size=4, temperature=1.0, field=0.6)
+    with pytest.raises(ValueError, match="to 8, half of the spins"):
+        forward_flux(model, interfaces=[14, 12, 9])
+
+
+def test_an_estimate_is_read():
+    assert str(Estimate(11342.0, 480.0)) == "1.13e+04 +- 5e+02"
