@@ -1,13 +1,12 @@
 """A claim of a paper: what it states, our number with its error, the verdict of a fixed rule."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from analysis.estimates import UNDETERMINED, Estimate, exact
+from analysis.estimates import UNDETERMINED, Estimate, exact, together
 from analysis.verdicts import NO, NOT_COMPARABLE, NOT_RUN, UNDECIDED, YES, Rule, judged, number
-
-ROUND_OFF = 1e-9  # of a number: an error that is smaller is none
 
 
 @dataclass(frozen=True)
@@ -17,8 +16,9 @@ class Claim:
     figure: of the paper, "5" or "3, 4"; "" for its text. system, network: what it was tested on.
     text: the statement, without numbers of ours. paper: its value there, in words. estimate: ours;
     None: not run. unit: of both. smaller: why it is not comparable with the paper, "" where it is.
-    baselines: {what needs no network: its number}. limits: {what no network can beat: its number}.
-    data: how much it rests on. note: what else is worth saying.
+    baselines: {what needs no network: its number}. limits: {what no network can beat: its number};
+    a bare number has no error. data: how much it rests on. note: what else is worth saying. runs:
+    how many have the number.
     """
 
     figure: str
@@ -30,10 +30,11 @@ class Claim:
     network: str = ""
     unit: str = ""
     smaller: str = ""
-    baselines: dict[str, float] = field(default_factory=dict)
-    limits: dict[str, float] = field(default_factory=dict)
+    baselines: Mapping[str, float | Estimate] = field(default_factory=dict)
+    limits: Mapping[str, float | Estimate] = field(default_factory=dict)
     data: str = ""
     note: str = ""
+    runs: int = 1
 
     @property
     def by_rule(self) -> str:
@@ -50,7 +51,8 @@ class Claim:
         """What needs no network and keeps the rule too: the claim then says little of a network."""
         if self.by_rule != YES:
             return []
-        return [what for what, x in self.baselines.items() if self.rule.judge(exact(x)) == YES]
+        known = self.known(self.baselines)
+        return [what for what, found in known.items() if self.rule.judge(found) == YES]
 
     @property
     def ours(self) -> str:
@@ -58,8 +60,10 @@ class Claim:
         return "" if self.estimate is None else str(self.estimate)
 
     @staticmethod
-    def known(numbers: dict[str, float]) -> dict[str, float]:
-        return {what: float(value) for what, value in numbers.items() if np.isfinite(value)}
+    def known(numbers: Mapping[str, float | Estimate]) -> dict[str, Estimate]:
+        """Those that are determined."""
+        found = {what: x if isinstance(x, Estimate) else exact(x) for what, x in numbers.items()}
+        return {what: x for what, x in found.items() if np.isfinite(x.value)}
 
     def as_row(self) -> dict:
         """For report.json."""
@@ -77,23 +81,19 @@ class Claim:
             "error": number(found.error),
             "unit": self.unit,
             "smaller": self.smaller,
-            "baselines": self.known(self.baselines),
-            "limits": self.known(self.limits),
+            "baselines": {what: x.value for what, x in self.known(self.baselines).items()},
+            "limits": {what: x.value for what, x in self.known(self.limits).items()},
             "also": self.also,
             "data": self.data,
             "note": self.note,
+            "runs": self.runs,
         }
 
 
 def pooled(groups: list[list[Claim]]) -> list[Claim]:
     """Claims of several records of one system, a list each, as one list: a number that several have
-    is their mean.
-
-    Where their errors explain how far the numbers are apart, it is weighted by 1 / error^2, and its
-    error is the smaller one of all together. Where they do not, as of trainings that differ by more
-    than their test samples tell, or where a number has no error, each run counts as one, and the
-    error is that of their scatter. Equal numbers without an error stay as they are. What one record
-    has for any network is not "not run" in the others.
+    is their mean (estimates.together), and so is what stands beside it. What one record has for any
+    network is not "not run" in the others.
     """
     order, found = [], {}
     for claims in groups:
@@ -101,40 +101,32 @@ def pooled(groups: list[list[Claim]]) -> list[Claim]:
             key = (claim.figure, claim.system, claim.network, claim.text)
             order += [] if key in found else [key]
             found.setdefault(key, []).append(claim)
-    together = [_together(found[key]) for key in order]
-    ran = {(c.figure, c.system, c.text) for c in together if c.estimate is not None}
-    return [c for c in together if c.estimate or (c.figure, c.system, c.text) not in ran]
+    of_all = [_one(found[key]) for key in order]
+    ran = {(c.figure, c.system, c.text) for c in of_all if c.estimate is not None}
+    return [c for c in of_all if c.estimate or (c.figure, c.system, c.text) not in ran]
 
 
-def _together(claims: list[Claim]) -> Claim:
+def _one(claims: list[Claim]) -> Claim:
     run = [c for c in claims if c.estimate is not None]
     first = (run or claims)[0]
-    known = [c.estimate for c in run if c.estimate and np.isfinite(c.estimate.value)]
+    known = [c for c in run if c.estimate and np.isfinite(c.estimate.value)]
     if len(known) < 2:
-        return next((c for c in run if c.estimate is known[0]), first) if known else first
-    value, error = (np.array([getattr(e, name) for e in known]) for name in ("value", "error"))
-    has = np.isfinite(error) & (error > ROUND_OFF * np.abs(value))
-    if not has.any() and np.ptp(value) == 0:
-        return first
-    found = weighted(value, error) if has.all() else None
-    if found is None:
-        own = error[has].mean() if has.any() else 0.0
-        apart = float(max(value.std(ddof=1), own) / np.sqrt(len(value)))
-        found = Estimate(float(value.mean()), apart)
-    smaller = "" if any(not c.smaller for c in run) else first.smaller
-    data = f"{len(known)} runs together" + (f"; {first.data}" if first.data else "")
-    return replace(first, estimate=found, smaller=smaller, data=data)
+        return known[0] if known else first
+    return replace(
+        first,
+        estimate=together([c.estimate for c in known if c.estimate]),
+        smaller="" if any(not c.smaller for c in run) else first.smaller,
+        baselines=_mean([c.known(c.baselines) for c in known]),
+        limits=_mean([c.known(c.limits) for c in known]),
+        data=f"{len(known)} runs together" + (f"; {first.data}" if first.data else ""),
+        runs=len(known),
+    )
 
 
-def weighted(value: np.ndarray, error: np.ndarray) -> Estimate | None:
-    """Mean of numbers (n,) by their errors; None where these do not explain how far apart they
-    are.
-    """
-    weight = error**-2.0
-    mean = float((weight * value).sum() / weight.sum())
-    if float((weight * (value - mean) ** 2).sum()) > len(value) - 1:
-        return None
-    return Estimate(mean, float(weight.sum() ** -0.5))
+def _mean(numbers: list[dict[str, Estimate]]) -> dict[str, Estimate]:
+    """What stands beside the numbers of several runs."""
+    names = dict.fromkeys(what for each in numbers for what in each)
+    return {what: together([each[what] for each in numbers if what in each]) for what in names}
 
 
 # what is said of a figure of the paper, and what it means: the legend of a page

@@ -10,6 +10,7 @@ import numpy as np
 
 RESAMPLES = 1000
 SMALL = 1e-5  # written with an exponent
+ROUND_OFF = 1e-9  # of a number: an error that is smaller is none
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,40 @@ UNDETERMINED = Estimate(np.nan, np.nan)
 def exact(value: float) -> Estimate:
     """A number without statistical error."""
     return Estimate(float(value), 0.0)
+
+
+def together(found: list[Estimate]) -> Estimate:
+    """One number that several runs have: the mean of those that know it.
+
+    Where their errors explain how far the numbers are apart, it is weighted by 1 / error^2, and its
+    error is the smaller one of all together. Where they do not, as of trainings that differ by more
+    than their test samples tell, or where a number has no error, each run counts as one, and the
+    error is that of their scatter. Equal numbers without an error stay as they are.
+    """
+    known = [e for e in found if np.isfinite(e.value)]
+    if len(known) < 2:
+        return known[0] if known else UNDETERMINED
+    value, error = (np.array([getattr(e, name) for e in known]) for name in ("value", "error"))
+    has = np.isfinite(error) & (error > ROUND_OFF * np.abs(value))
+    if not has.any() and np.ptp(value) == 0:
+        return known[0]
+    mean = weighted(value, error) if has.all() else None
+    if mean is not None:
+        return mean
+    own = error[has].mean() if has.any() else 0.0
+    apart = float(max(value.std(ddof=1), own) / np.sqrt(len(value)))
+    return Estimate(float(value.mean()), apart)
+
+
+def weighted(value: np.ndarray, error: np.ndarray) -> Estimate | None:
+    """Mean of numbers (n,) by their errors; None where these do not explain how far apart they
+    are.
+    """
+    weight = error**-2.0
+    mean = float((weight * value).sum() / weight.sum())
+    if float((weight * (value - mean) ** 2).sum()) > len(value) - 1:
+        return None
+    return Estimate(mean, float(weight.sum() ** -0.5))
 
 
 @lru_cache(maxsize=2)

@@ -3,11 +3,13 @@
 import io
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageColor
 
+from analysis import style
 from jobs import whole_file
 
 MOVIE_BYTES = 1_000_000
+MARKS = ("white", "black", *style.COLOURS)  # always there: paper, text, lines and marks
 
 
 def write(
@@ -20,7 +22,7 @@ def write(
     strip = Image.new("RGB", (3 * width, height))  # colours that the last frame lacks
     for i, frame in enumerate((frames[0], frames[len(frames) // 2], frames[-1])):
         strip.paste(frame, (i * width, 0))
-    palette = strip.quantize(colours)
+    palette = with_marks(strip.quantize(colours - len(MARKS)))
     step = 1
     while True:
         kept = frames[::-step][::-1]  # always ends on the last frame
@@ -38,3 +40,11 @@ def write(
         if drawn.tell() <= MOVIE_BYTES or len(kept) < 4:
             return whole_file.write(file, drawn.getvalue())
         step += 1
+
+
+def with_marks(found: Image.Image) -> Image.Image:
+    """A palette's image and MARKS, of which there may be too few pixels to be found."""
+    marks = [part for colour in MARKS for part in ImageColor.getrgb(colour)]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette((found.getpalette() or []) + marks)
+    return palette

@@ -19,7 +19,6 @@ import numpy as np
 from analysis import claim as claims_of
 from analysis import record
 from analysis.claim import Claim
-from analysis.estimates import exact
 from analysis.record import Record
 from analysis.tables import pictures_of, table
 from analysis.verdicts import NO, NOT_COMPARABLE, NOT_RUN, number
@@ -27,6 +26,10 @@ from jobs import whole_file
 
 FINDINGS = 5
 COLUMNS = 7  # of a table, at most
+SEVERAL = (
+    "*3 runs*: the mean of so many runs with other seeds, data and trainings, with its error. *1 run*: its error does not know what "
+    "another seed gives."
+)
 
 
 @dataclass(frozen=True)
@@ -112,10 +115,8 @@ def make(study: ModuleType, records: list[Record], out: Path, progress: Callable
             pictures.append(picture)
             progress(f"figures/{picture.file}")
     claims = []
-    for group, first in zip(groups, shown, strict=True):
-        # folds and networks of one data set are counted once, in the record that has them all
-        others = [r for r in group[1:] if r.origin.data != first.origin.data]
-        claims += claims_of.pooled([study.claims(r) for r in (first, *others)])
+    for first in shown:
+        claims += claims_of.pooled([study.claims(run) for run in first.runs])
     claims += part(study, "between")(shown)
     page = Page(
         study.sentence(shown),
@@ -124,8 +125,13 @@ def make(study: ModuleType, records: list[Record], out: Path, progress: Callable
         pictures,
         part(study, "tables")(shown),
         [
-            *superseded(groups),
-            *(f"{r.origin.run}: {line}" for r in shown for line in part(study, "left_out")(r)),
+            *superseded(shown),
+            *(
+                f"{run.origin.run}: {line}"
+                for first in shown
+                for run in first.runs
+                for line in part(study, "left_out")(run)
+            ),
         ],
     )
     for line in page.notes:
@@ -133,13 +139,13 @@ def make(study: ModuleType, records: list[Record], out: Path, progress: Callable
     return write(study, page, groups, out)
 
 
-def superseded(groups: list[list[Record]]) -> list[str]:
+def superseded(shown: list[Record]) -> list[str]:
     """What the pictures show where there are several runs of a system."""
     return [
-        f"{group[0].origin.system}: {len(group)} runs; pictures show the largest, the newest of equals, "
-        f"{group[0].origin.run} of {group[0].origin.date[:10]}; the claims' numbers are those of all together"
-        for group in groups
-        if len({r.origin.data for r in group}) > 1
+        f"{r.origin.system}: {len(r.runs)} runs; pictures show the largest, the newest of equals, "
+        f"{r.origin.run} of {r.origin.date[:10]}; the claims' numbers are those of all together"
+        for r in shown
+        if r.others
     ]
 
 
@@ -266,6 +272,8 @@ def claims_text(study: ModuleType, page: Page) -> list[str]:
     judged = {c.text for c in page.claims if c.agrees != NOT_RUN}
     absent = [c for c in page.claims if c.text not in judged]
     several = len({c.system for c in page.claims}) > 1
+    there = [c for c in page.claims if c.agrees != NOT_RUN]
+    name = record.told_apart(c.system for c in there)
     head = [
         "fig.",
         "system, network" if several else "network",
@@ -278,26 +286,33 @@ def claims_text(study: ModuleType, page: Page) -> list[str]:
     rows = [
         [
             c.figure,
-            ", ".join(filter(None, (c.system if several else "", c.network))),
+            ", ".join(filter(None, (name[c.system] if several else "", c.network, runs(c, there)))),
             c.text,
             c.paper,
             " ".join(filter(None, (c.ours, c.unit))) + without_network(c),
             c.rule.text,
             (f"({c.by_rule})" if c.agrees == NOT_COMPARABLE else f"**{c.agrees}**") + so_does(c),
         ]
-        for c in page.claims
-        if c.agrees != NOT_RUN
+        for c in there
     ]
+    lines += [SEVERAL, ""] if any(c.runs > 1 for c in there) else []
     lines += table(head, rows) if rows else []
     if absent:
         lines += ["Not run: " + "; ".join(dict.fromkeys(c.text for c in absent)) + ".", ""]
     return lines
 
 
+def runs(claim: Claim, claims: list[Claim]) -> str:
+    """Whose number it is, where a page has some of several runs."""
+    if all(c.runs == 1 for c in claims):
+        return ""
+    return f"{claim.runs} runs" if claim.runs > 1 else "1 run"
+
+
 def without_network(claim: Claim) -> str:
     """What needs no network, and what no network can beat, in brackets."""
     numbers = claim.known({**claim.baselines, **claim.limits})
-    known = [f"{what} {exact(value)}" for what, value in numbers.items()]
+    known = [f"{what} {found}" for what, found in numbers.items()]
     return f" ({'; '.join(known)})" if known else ""
 
 

@@ -15,6 +15,7 @@ import io
 import json
 import types
 import typing
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,10 +81,18 @@ def origin(
 
 @dataclass(frozen=True)
 class Record:
-    """origin, and numbers: the study's own dataclass."""
+    """origin, and numbers: the study's own dataclass.  others: further runs of the same system, of
+    other data, which `gathered` puts beside it; not in the file.
+    """
 
     origin: Origin
     numbers: object
+    others: tuple["Record", ...] = ()
+
+    @property
+    def runs(self) -> tuple["Record", ...]:
+        """All runs of the system."""
+        return (self, *self.others)
 
 
 def write(path: Path, record: Record) -> Path:
@@ -161,17 +170,19 @@ def whole(file: h5py.File) -> bool:
 
 
 def gathered(records: list[Record]) -> list[Record]:
-    """One record a system, in the order of their first: the largest, of equals the newest, together
-    with what the others of the same data set have besides (folds, networks, cases).
+    """One record a system, in the order of their first: the largest, of equals the newest, beside
+    it the others.  What records of the same data set have besides (folds, networks, cases) is one.
     """
     found = []
     for group in by_system(records):
-        first, *others = group
-        numbers = first.numbers
-        for other in others:
-            if other.origin.data == first.origin.data:
-                numbers = united(numbers, other.numbers)
-        found.append(Record(first.origin, numbers))
+        runs: dict[str, Record] = {}
+        for each in group:
+            mine = runs.setdefault(each.origin.data, each)
+            if mine is not each:
+                numbers = united(mine.numbers, each.numbers)
+                runs[each.origin.data] = dataclasses.replace(mine, numbers=numbers)
+        first, *others = runs.values()
+        found.append(dataclasses.replace(first, others=tuple(others)))
     return found
 
 
@@ -188,6 +199,14 @@ def by_system(records: list[Record]) -> list[list[Record]]:
 
 def _twice(record: Record, before: list[Record]) -> bool:
     return any(r.origin == record.origin and same(r.numbers, record.numbers) for r in before)
+
+
+def told_apart(systems: Iterable[str]) -> dict[str, str]:
+    """{system: what tells it from the others}: without the parts that all of them have."""
+    parts = {system: system.split(", ") for system in systems}
+    common = set.intersection(*map(set, parts.values())) if len(parts) > 1 else set()
+    short = {s: ", ".join(p for p in own if p not in common) for s, own in parts.items()}
+    return short if all(short.values()) else {system: system for system in parts}
 
 
 def united(first, second):

@@ -8,9 +8,14 @@ import io
 from pathlib import Path
 
 import matplotlib
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from jobs import whole_file
 
@@ -50,7 +55,7 @@ RC = {
     "axes.spines.right": False,
     "legend.frameon": False,
     "figure.dpi": 100,
-    "savefig.dpi": 250,
+    "savefig.dpi": 200,
     "figure.constrained_layout.use": True,
     "pdf.fonttype": 42,
 }
@@ -68,6 +73,39 @@ def line(index: int) -> str:
 
 def marker(index: int) -> str:
     return MARKERS[index % len(MARKERS)]
+
+
+def shades(count: int) -> list:
+    """Colours of an ordered set, from light to dark."""
+    return [colormaps["plasma_r"](x) for x in np.linspace(0.14, 1, max(count, 2))][:count]
+
+
+def whole_numbers(axis: Axis) -> None:
+    """Ticks of an axis that counts (epochs, components): at most six, 1, 2 or 5 times a power of
+    ten apart.
+    """
+    axis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
+
+
+def decades(axis: Axis) -> None:
+    """Labels at 1, 2 and 5 of each decade of a logarithmic axis, as plain numbers."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(NullFormatter())
+
+
+def from_zero(ax: Axes, first: float, last: float) -> None:
+    """A time axis from 0 on: linear up to `first`, then logarithmic; ticks at 0 and at powers of
+    ten from `first` on, at `first` and `last` where there is none.
+    """
+    ax.set_xscale("symlog", linthresh=first, linscale=0.45)
+    powers = 10.0 ** np.arange(np.ceil(np.log10(first) - 1e-9), np.log10(last) + 1e-9)
+    names = [f"$10^{{{np.log10(p):.0f}}}$" for p in powers]
+    if len(powers) == 0:
+        powers, names = np.array([first, last]), [f"{first:g}", f"{last:g}"]
+    ax.set_xticks([0, *powers], ["0", *names])
+    ax.set_xlim(-0.2 * first, 1.25 * last)  # room for markers at both ends
+    ax.xaxis.set_minor_locator(NullLocator())
 
 
 def figure(width: float = COLUMN, height: float = 2.5) -> Figure:

@@ -6,10 +6,13 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
+from figure_labels import unreadable
+from PIL import Image, ImageColor
 
-from analysis import page, record, style
+from analysis import movie_file, page, record, style
 from analysis.claim import VERDICTS, Claim, verdict
-from analysis.estimates import UNDETERMINED, Estimate, exact, percent
+from analysis.estimates import UNDETERMINED, Estimate, exact, percent, together
 from analysis.page import Picture
 from analysis.record import Origin, Record
 from analysis.verdicts import below, close_to
@@ -167,11 +170,84 @@ def test_runs_of_a_system_add_up(tmp_path):
     )
     assert together["error"] < claim["error"]
     assert together["data"] == "2 runs together"
+    assert (claim["runs"], together["runs"]) == (1, 2)
+    assert "| torus, 2 runs |" in text
     assert "R = 1: 2 runs; pictures show the largest" in text
     assert len(both["records"]) == 2
     other = replace(first, numbers=Numbers({"spins": np.array([3.0, 3.1])}, small=False))
     beside, _ = made(tmp_path / "three", first, other)
     assert {c["network"] for c in beside["claims"] if c["figure"] == "2"} == {"torus", "spins"}
+
+
+def test_what_stands_beside_the_numbers_of_several_runs_is_theirs(tmp_path):
+    """Persistence 0.2 and 0.4 in two runs; another one has a single run."""
+    study, first, second = toy(), one("a", 0.1, size=20), one("b", 0.3)
+
+    def claims_of_both(found):
+        value = found.numbers.rate["torus"][0]
+        near = judged(below(1), value, 0.01, baselines={"persistence": value + 0.1})
+        lone = replace(near, text="it is alone", estimate=Estimate(0.5, 0.1), baselines={})
+        return [near, *([lone] if value == 0.1 else [])]
+
+    study.claims = claims_of_both
+    text = page.make(study, [first, second], tmp_path, lambda line: None).read_text()
+    assert "| 2 runs | it is small | small | 0.20 ± 0.10 (persistence 0.30 ± 0.10) |" in text
+    assert "| 1 run | it is alone |" in text
+    assert page.SEVERAL in text
+    alone = page.make(study, [second], tmp_path, lambda line: None).read_text()
+    assert "|  | it is small | small | 0.300 ± 0.010 (persistence 0.4) |" in alone
+    assert page.SEVERAL not in alone
+
+
+def test_numbers_of_several_runs():
+    """Weighted where errors explain how far they are apart, else by their scatter."""
+    near = together([Estimate(1.0, 0.1), Estimate(1.1, 0.1), UNDETERMINED])
+    assert (near.value, near.error) == pytest.approx((1.05, 0.1 / 2**0.5))
+    far = together([Estimate(1.0, 0.1), Estimate(3.0, 0.1)])
+    assert (far.value, far.error) == pytest.approx((2.0, 1.0))
+    assert together([exact(2.0), exact(2.0)]) == exact(2.0)
+    assert np.isnan(together([UNDETERMINED]).value)
+
+
+def ticks(axis) -> list[str]:
+    return [text.get_text() for text in axis.get_ticklabels()]
+
+
+def test_ticks_of_times_and_counts():
+    for first, last, powers in ((72, 10568, (2, 3, 4)), (10, 100, (1, 2)), (1, 1e4, range(5))):
+        fig, (ax,) = style.grid(1)
+        ax.plot([0, first, last], [0, 1, 2], "o")
+        style.from_zero(ax, first, last)
+        assert unreadable(fig) == []
+        assert ticks(ax.xaxis) == ["0", *(f"$10^{{{p}}}$" for p in powers)]
+        assert ax.get_xlim()[0] < 0 < last < ax.get_xlim()[1], "markers at both ends are whole"
+    fig, (ax,) = style.grid(1)
+    style.from_zero(ax, 20, 90)
+    assert ticks(ax.xaxis) == ["0", "20", "90"]
+    for epochs, step in ((40, 10), (30, 5), (3, 1), (1000, 200)):
+        fig, (ax,) = style.grid(1)
+        ax.set_xlim(0, epochs)
+        style.whole_numbers(ax.xaxis)
+        assert np.diff(ax.get_xticks()).tolist() == [step] * (epochs // step)
+        assert unreadable(fig) == []
+
+
+def test_what_cannot_be_read_is_found():
+    fig, (ax,) = style.grid(1)
+    ax.set_xticks([0, 0.01, 1], ["zero", "nearly", "one"])
+    fig.text(0.9, 0.5, "beyond the edge")
+    assert unreadable(fig) == ["zero over nearly", "beyond the edge is cut off"]
+
+
+def test_marks_of_a_movie_keep_their_colours(tmp_path):
+    shade = np.linspace(0, 255, 200 * 200, dtype=np.uint8).reshape(200, 200)
+    frames = [Image.fromarray(np.stack([shade // 4, shade // 2, shade], -1)) for _ in range(2)]
+    mark = ImageColor.getrgb(style.VERMILION)
+    for frame in frames:
+        frame.paste(mark, (90, 90, 94, 94))
+    movie_file.write(frames, tmp_path / "movie.gif")
+    with Image.open(tmp_path / "movie.gif") as movie:
+        assert movie.convert("RGB").getpixel((92, 92)) == mark
 
 
 def test_the_page_is_made_from_records_alone(tmp_path):

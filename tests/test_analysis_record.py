@@ -143,6 +143,17 @@ def test_records_of_a_system_add_up():
     assert [len(group) for group in record.by_system([small, first, more, first, other])] == [3, 1]
     newer = Record(replace(ORIGIN, data="new", date="2026-02-01T00:00:00"), numbers(9))
     assert record.gathered([first, newer])[0].origin.data == "new"
+    assert [r.origin.data for r in found[0].runs] == [ORIGIN.data, "small"]
+    (both,) = record.gathered([newer, first, more])
+    assert [network.seed for network in both.others[0].numbers.folds] == [0, 1, 2], "one run"
+
+
+def test_systems_are_told_apart_by_what_they_do_not_share():
+    names = ["64 x 64, epsilon = 3, 40 epochs", "64 x 64, epsilon = 3, 30 epochs"]
+    assert [*record.told_apart(names).values()] == ["40 epochs", "30 epochs"]
+    assert record.told_apart(["R = 1, L = 10"]) == {"R = 1, L = 10": "R = 1, L = 10"}
+    part = ["64 x 64", "64 x 64, epsilon = 3"]
+    assert record.told_apart(part) == {name: name for name in part}, "nothing is left of one"
 
 
 def claim(value: float | None, error: float = 0.1, **more) -> Claim:

@@ -12,11 +12,13 @@ import h5py
 import numpy as np
 import pytest
 import yaml
+from figure_labels import unreadable
 from PIL import Image
 from resealed import with_attributes
 
 from analysis import record, segregation, style
 from analysis.__main__ import main
+from analysis.estimates import Estimate
 from analysis.record import Record
 from analysis.segregation import (
     dataset,
@@ -30,7 +32,7 @@ from analysis.segregation import (
 from analysis.segregation.claims import all_claims, checks, smaller
 from analysis.segregation.figures_physics import box_spinodal
 from analysis.segregation.labels import SIX
-from analysis.segregation.measure import Numbers, thinned
+from analysis.segregation.measure import Numbers, system, thinned
 from jobs import shards
 from jobs.segregation.fields import measure
 from jobs.shards import Data
@@ -279,6 +281,15 @@ def test_baselines_know_the_training_set_alone(run):
     assert s.of("advantage", "area").value == pytest.approx(1 - given)
 
 
+def test_what_the_mean_alone_tells_of_a_sample_is_told_by_the_others():
+    mean = np.array([0.3, 0.3, 0.3, 0.4, 0.5, 0.5])
+    truth = np.array([[1.0, 2, 6, 4, 8, 10], [0, 0, 0, 1, 0, 0]])
+    found = skill.mean_alone(mean, truth)
+    assert found[0] == pytest.approx([4, 3.5, 1.5, 6, 10, 8]), "0.4 lies between means of 3 and 9"
+    assert found[1] == pytest.approx(0), "its own value is not known to it"
+    assert np.isnan(skill.mean_alone(mean[:1], truth[:, :1])).all()
+
+
 def test_longest_waves_are_those_of_the_box_alone():
     x = np.arange(32)
     first = np.cos(2 * np.pi * (x[:, None] + x) / 32) + 0.3 * np.sin(2 * np.pi * x / 32)
@@ -474,6 +485,13 @@ def test_the_conserving_network_is_checked(run):
     assert holds(run)[0][3] is False
 
 
+def test_the_network_in_steps_conserves_too(run):
+    plant(run, "l1_forward_steps", ends(run)[1])
+    assert holds(run)[0][3]
+    plant(run, "l1_forward_steps", ends(run)[1] + 1e-3)
+    assert holds(run)[0][3] is False
+
+
 # --- what is read ---
 
 
@@ -566,16 +584,27 @@ WANTED = [
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, simulated):
-    """(run, folder of its page, what was printed)."""
+    """(run, folder of its page, what was printed, what cannot be read in its figures)."""
     folder = tmp_path_factory.mktemp("whole")
-    run, said = full(write_run(folder / "run", *simulated)), io.StringIO()
-    with contextlib.redirect_stdout(said):
+    run, said, bad, save = (
+        full(write_run(folder / "run", *simulated)),
+        io.StringIO(),
+        {},
+        style.save,
+    )
+
+    def saved(fig, where, name):
+        bad[name] = unreadable(fig)
+        return save(fig, where, name)
+
+    with contextlib.redirect_stdout(said), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(style, "save", saved)
         assert main(["segregation", str(run), "--out", str(folder / "first")]) == 0
-    return run, folder / "first", said.getvalue()
+    return run, folder / "first", said.getvalue(), bad
 
 
 def test_page_and_figures(whole):
-    _, out, said = whole
+    _, out, said, _ = whole
     figures = out / "figures"
     assert (
         {p.stem for p in figures.glob("*.png")}
@@ -606,6 +635,10 @@ def test_page_and_figures(whole):
     assert (whole[0] / "record.h5").stat().st_size < 500_000
 
 
+def test_all_labels_can_be_read(whole):
+    assert whole[3] == {name: [] for name in WANTED}
+
+
 def test_a_run_without_networks_reports_its_data_and_nothing_else(run):
     assert main(["segregation", str(run)]) == 0
     numbers = json.loads((run / "report.json").read_text())
@@ -623,7 +656,7 @@ def unsaved(monkeypatch):
 
 
 def test_a_record_makes_the_same_page_without_the_run(whole, tmp_path, unsaved):
-    run, first, _ = whole
+    run, first, *_ = whole
     kept = shutil.copy(run / "record.h5", tmp_path / "kept.h5")
     away = shutil.move(run, tmp_path / "away")
     try:
@@ -661,6 +694,36 @@ def test_records_of_two_seeds_are_one_page_with_smaller_errors(tmp_path, simulat
     assert all(smaller_now)
     assert "2 runs together" in next(c["data"] for c in both if c["error"])
     assert len(list((tmp_path / "2" / "figures").glob("*.gif"))) == 1, "one system, one set"
+    alike = [next(c for c in rows if c["claim"].startswith("output and")) for rows in (alone, both)]
+    waves = [c["baselines"]["the input's longest waves"] for c in alike]
+    assert waves[0] == pytest.approx(waves[1]), "of both runs, which are the same in another place"
+    text = (tmp_path / "2" / "report.md").read_text()
+    assert "In each of 2 runs (seeds 10 and 3) 72 mixtures" in text
+    assert f"L1 + GAN {Estimate(alike[1]['ours'], alike[1]['error'])} (mean of 2 trainings)" in text
+    assert "| L1 + GAN, 2 runs | conserves" in text
+    assert "One of 2 runs, seed 3: How far networks change the mean concentration" in text
+
+
+def test_a_network_of_the_same_mixtures_shares_their_pictures(run, tmp_path, unsaved):
+    """Another training of one data set is another system: what the equation does is drawn once."""
+    _, last = ends(run)
+    plant(run, "gan_forward", np.roll(last, 3, axis=1))
+    first = segregation.measure(run)
+    setting = replace(first.numbers.setting, epochs=7)
+    origin = replace(first.origin, system=system(setting), run="again")
+    steps = {"l1_forward_steps": first.numbers.forward["gan_forward"]}
+    second = Record(origin, replace(first.numbers, setting=setting, forward=steps))
+    drawn = [p.file for p in segregation.pictures([first, second], tmp_path) if p]
+    assert sum("free-energy" in file for file in drawn) == 1
+    assert sum("movie" in file for file in drawn) == 1
+    assert sum("conservation" in file for file in drawn) == 2
+    told = segregation.sentence([first, second])
+    assert told.count("72 mixtures of two components") == 1
+    assert "The mixtures are those of seed 3 above. 1 network, *stepping (ours)*" in told
+    assert "kept at the ages 0, 10, 100 and the steady state. 1 network" in told
+    (where,) = (f for f in segregation.findings([first, second], []) if f.startswith("Where"))
+    assert "L1 + GAN 0." in where
+    assert where.count("(one training)") == 2
 
 
 def test_networks_of_one_data_set_are_put_side_by_side(run, tmp_path):
@@ -693,9 +756,16 @@ def test_a_network_may_have_several_keys(run):
 
 
 def test_two_systems_on_one_page(tmp_path, simulated, unsaved):
+    fields, columns, *rest = simulated
     folders = [
-        write_run(tmp_path / name / "run", *simulated, generate={"noise": noise})
-        for name, noise in (("a", 0.1), ("b", 0.05))
+        write_run(
+            tmp_path / name / "run",
+            fields,
+            columns | {"steps": columns["steps"] + more},
+            *rest,
+            generate={"noise": noise},
+        )
+        for name, noise, more in (("a", 0.1, 0), ("b", 0.05, 1))
     ]
     assert main(["segregation", *map(str, folders), "--out", str(tmp_path / "out")]) == 0
     gifs = list((tmp_path / "out" / "figures").glob("*.gif"))

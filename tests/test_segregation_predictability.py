@@ -6,9 +6,12 @@ from types import SimpleNamespace
 import h5py
 import numpy as np
 import pytest
+from figure_labels import unreadable
 
-from analysis import segregation
+from analysis import segregation, style
 from analysis.__main__ import main
+from analysis.record import Record
+from analysis.segregation import figures_predictability
 from analysis.segregation import predictability as measures
 from analysis.segregation.claims import foretold
 from jobs import shards
@@ -181,3 +184,50 @@ def test_our_network_is_judged_by_what_can_be_foretold():
         assert claim.baselines == {"linear theory": pytest.approx(0.2)}
         numbers.forward = {}
         assert foretold(record) == []
+
+
+def told(value: float, error: float = 0.0) -> np.ndarray:
+    """Skill of a forecaster at one age."""
+    return np.array([[[value, error]] * 3])
+
+
+def foresight(**skill: np.ndarray) -> measures.Predictability:
+    return measures.Predictability(np.zeros(1), np.array([1e-3]), 50, skill)
+
+
+def test_several_runs_tell_more_and_how_far_they_are_apart():
+    one = foresight(near=told(0.6, 0.02), apart=told(0.2, 0.02), alone=told(0.5, 0.1))
+    other = foresight(near=told(0.6, 0.02), apart=told(0.4, 0.02))
+    both = measures.of_all([one, None, other])
+    found = {name: both.skill[name][0, 0].tolist() for name in both.skill}
+    assert found["near"] == pytest.approx([0.6, 0.02 / 2**0.5])
+    assert found["apart"] == pytest.approx([0.3, 0.1])
+    assert found["alone"] == [0.5, 0.1]
+    assert measures.of_all([None]) is None
+
+
+def test_of_one_epsilon_the_solver_has_one_kind_of_mixtures(tmp_path, monkeypatch):
+    """Runs with networks have other mixtures than the sweep beside them."""
+
+    def run(epsilon: float, **skill: np.ndarray) -> Record:
+        numbers = SimpleNamespace(
+            predictability=foresight(**{"linear theory": told(0.1 * epsilon), **skill}),
+            setting=SimpleNamespace(epsilon=epsilon, spacing=1.0),
+        )
+        return Record(None, numbers)
+
+    trained = run(3.0, **{"linear theory": told(0.9), "gan_forward": told(0.5)})
+    later = run(3.0, **{"linear theory": told(0.8), "l1_forward_steps": told(0.7)})
+    shown = []
+    monkeypatch.setattr(style, "save", lambda fig, folder, name: shown.append(fig) or name)
+    records = [trained, later, run(1.0), run(3.0)]
+    picture = figures_predictability.against_epsilon(records, tmp_path)
+    (fig,) = shown
+    assert unreadable(fig) == []
+    curves = {
+        bars.get_label(): bars.lines[0].get_xydata().tolist() for bars in fig.axes[0].containers
+    }
+    assert curves["linear theory"] == [[1, pytest.approx(0.1)], [3, pytest.approx(0.3)]]
+    assert curves["L1 + GAN"] == [[3, 0.5]]
+    assert curves["stepping (ours)"] == [[3, 0.7]]
+    assert "of 50 test mixtures" in picture.caption

@@ -5,7 +5,7 @@ import numpy as np
 from analysis import style
 from analysis.coarsening import costs
 from analysis.coarsening.costs import Costs
-from analysis.coarsening.figures_errors import PERSISTENCE, decades
+from analysis.coarsening.figures_errors import PERSISTENCE
 from analysis.coarsening.measure import Numbers
 from analysis.page import Picture
 from analysis.sheet import Sheet
@@ -45,8 +45,8 @@ def against_size(sheet: Sheet) -> Picture | None:
         xlabel="cells / cells of the training box",
         ylabel="time of a frame / same",
     )
-    decades(ax.xaxis)
-    decades(ax.yaxis)
+    style.decades(ax.xaxis)
+    style.decades(ax.yaxis)
     ax.legend(title="exponent", title_fontsize=7)
     return sheet.save(
         fig,

@@ -6,7 +6,7 @@ from analysis import style
 from analysis.coarsening import energy
 from analysis.coarsening.claims import exponents
 from analysis.coarsening.energy import Bands, Gap
-from analysis.coarsening.figures_errors import HORIZON, KNOWN, KNOWN_IS, SENSITIVITY, decades
+from analysis.coarsening.figures_errors import HORIZON, KNOWN, KNOWN_IS, SENSITIVITY
 from analysis.coarsening.labels import SIGMOID, TRUTH_COLOUR, Network, case_title
 from analysis.coarsening.measure import Numbers
 from analysis.coarsening.shots import LONGEST_FIRST
@@ -91,7 +91,7 @@ def local_exponents(sheet: Sheet) -> Picture | None:
                 found.time, found.mean, found.error, label=label, ms=3, lw=1, capsize=2, **looks
             )
         ax.set(xscale="log", xlabel="time", title=title)
-        decades(ax.xaxis)
+        style.decades(ax.xaxis)
     fig.axes[0].set_ylabel("local exponent in time")
     fig.legend(*fig.axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     cells = "x".join(map(str, case.cells))
@@ -135,7 +135,7 @@ def axes_of_decay(ax, time: np.ndarray, shown: np.ndarray) -> None:
     ax.set(xscale="log", yscale="log", xlabel="time", ylabel=PER_VOLUME)
     ax.set_xlim(after[0] * 0.9, after[-1] * 1.1)
     ax.set_ylim(shown.min() / 5, 1.6 * shown.max())
-    decades(ax.yaxis)
+    style.decades(ax.yaxis)
 
 
 def decay(ax, numbers: Numbers, name: str) -> None:
@@ -215,7 +215,7 @@ def banded(ax, numbers: Numbers, bands: Bands, network: Network) -> None:
     lowest = min(bands.mean_truth.min(), bands.mean.min())
     most = bands.mean_truth.max()
     ax.set_ylim(lowest / 1.3, 1.1 * min(max(most, bands.mean.max()), HIGH * most))
-    decades(ax.yaxis)
+    style.decades(ax.yaxis)
     ax.legend(**LEGEND)
 
 

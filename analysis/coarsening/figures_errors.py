@@ -1,7 +1,6 @@
 """Figures 5 and 8: error and interface displacement in time."""
 
 import numpy as np
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from analysis import style
 from analysis.coarsening import surface
@@ -27,13 +26,6 @@ def log_time(ax, time: np.ndarray) -> None:
         ax.set_xscale("log")
         ax.set_xlim(after[0] * 0.9, after[-1] * 1.1)
     ax.set_xlabel("time")
-
-
-def decades(axis) -> None:
-    """Labels at 1, 2 and 5 of each decade of a log axis, as plain numbers."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(lambda value, _: f"{value:g}")
-    axis.set_minor_formatter(NullFormatter())
 
 
 def in_time(sheet: Sheet) -> Picture | None:

@@ -141,12 +141,11 @@ def movie(sheet: Sheet) -> Picture | None:
     file = sheet.folder / f"{sheet.prefix}movie.gif"
     pause = max(80, int(1000 * SECONDS / len(pictures)))
     movie_file.write(pictures, file, milliseconds=pause, colours=128)
-    return Picture(
-        file.name,
-        f"{sheet.about}Movie, {case_title(name)}: truth beside prediction "
-        f"({film.shots.network.title}); below, the free energy per volume of both: truth black, "
-        "prediction dashed.",
+    caption = (
+        f"Movie, {case_title(name)}: truth beside prediction ({film.shots.network.title}); below, the "
+        "free energy per volume of both: truth black, prediction dashed."
     )
+    return Picture(file.name, sheet.captioned(caption))
 
 
 def frames(film: Film, long: float) -> list[Image.Image]:

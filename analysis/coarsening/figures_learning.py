@@ -3,7 +3,6 @@ that conserves phi is good for.
 """
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
 
 from analysis import style
 from analysis.coarsening.dataset import Trained
@@ -12,7 +11,6 @@ from analysis.coarsening.figures_errors import (
     HIGHEST,
     HORIZON,
     PERSISTENCE,
-    decades,
     log_time,
 )
 from analysis.coarsening.labels import Network, case_title
@@ -73,7 +71,7 @@ def panel(ax, network: Network, trained: Trained) -> None:
     if trained.tested is not None:
         ax.axhline(trained.tested.persistence.mean(), label="persistence", **PERSISTENCE)
     ax.set(yscale="log", xlabel="epoch", ylabel="mean squared error", title=network.title)
-    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    style.whole_numbers(ax.xaxis)
 
 
 def by_frame(sheet: Sheet) -> Picture | None:
@@ -94,7 +92,7 @@ def by_frame(sheet: Sheet) -> Picture | None:
     ax.plot(time[1:], still[1:], label="persistence", **PERSISTENCE)
     ax.plot(time[2:], line[2:], label="linear extrapolation", **EXTRAPOLATION)
     ax.set(yscale="log", xlabel="time since the first frame", ylabel="RMSE")
-    decades(ax.yaxis)
+    style.decades(ax.yaxis)
     fig.legend(loc="outside upper center", ncols=2)
     return sheet.save(
         fig,
@@ -168,7 +166,7 @@ def validation(ax, losses: dict) -> None:
     for network, history in losses.items():
         ax.plot(history["epoch"], history["validation_loss"], lw=0.9, **looks(network))
     ax.set(yscale="log", xlabel="epoch", ylabel="validation loss")
-    decades(ax.yaxis)
+    style.decades(ax.yaxis)
 
 
 def deviations(ax, numbers, name: str) -> None:

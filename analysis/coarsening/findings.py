@@ -112,11 +112,11 @@ def far(numbers: Numbers, claims: dict[str, Claim]) -> str:
         text += f"; truth {truth.end.mean:.3g}"
     text += ")."
     if known(moved):
-        still = moved.baselines.get("persistence", np.inf)
-        than = "less" if moved.estimate.value < still else "no less"
+        still = moved.known(moved.baselines).get("persistence", exact(np.inf))
+        than = "less" if moved.estimate.value < still.value else "no less"
         text += (
             f" On the way its interfaces are {moved.estimate} of their own width off "
-            f"(median), {than} than those of the first frame, {exact(still)}."
+            f"(median), {than} than those of the first frame, {still}."
         )
     return text
 

@@ -1,7 +1,6 @@
 """Figures 1, 2 and 6 of the paper: what principal components and UMAP see in the magnetization."""
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
 
 from analysis import style
 from analysis.estimates import UNDETERMINED
@@ -67,7 +66,7 @@ def ratios(ax, parts: Components, size: int) -> None:
         ylabel=r"explained variance ratio $\bar\lambda_i$",
         ylim=(one / 4, 2),
     )
-    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    style.whole_numbers(ax.xaxis)
     ax.legend(loc="upper right")
 
 

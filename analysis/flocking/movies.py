@@ -89,11 +89,11 @@ def band(sheet: Sheet) -> Picture | None:
         return None
     titles = [f"$t$ = {time:.0f}" for time in own.above]
     file = write(own, titles, sheet.folder / f"{sheet.prefix}movie-band.gif", 60)
-    return Picture(
-        file.name,
-        f"{sheet.about}A replica at rho0 = {own.mean_density:g}, T = {own.temperature:g}, in time. "
-        "Magnetization and density, and their averages along y.",
+    caption = (
+        f"A replica at rho0 = {own.mean_density:g}, T = {own.temperature:g}, in time. Magnetization and "
+        "density, and their averages along y."
     )
+    return Picture(file.name, sheet.captioned(caption))
 
 
 def sweep(sheet: Sheet) -> Picture | None:
@@ -103,9 +103,9 @@ def sweep(sheet: Sheet) -> Picture | None:
         return None
     titles = [f"$T$ = {temperature:.2f}" for temperature in own.above]
     file = write(own, titles, sheet.folder / f"{sheet.prefix}movie-sweep.gif", 120)
-    return Picture(
-        file.name,
-        f"{sheet.about}One sample at each temperature, cold to hot, each from a run of its own "
-        f"that started with {STARTS[own.start]}; shifted so that the densest stretch is in the "
-        "middle. Maps and their averages along y.",
+    caption = (
+        "One sample at each temperature, cold to hot, each from a run of its own that started with "
+        f"{STARTS[own.start]}; shifted so that the densest stretch is in the middle. Maps and their "
+        "averages along y."
     )
+    return Picture(file.name, sheet.captioned(caption))

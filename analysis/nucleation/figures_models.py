@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from analysis import style
 from analysis.estimates import Estimate
@@ -318,7 +317,7 @@ def learning(record: Record, folder: Path) -> Picture | None:
                 note = f"entropy of the {name} labels" if i == 0 else None
                 least = getattr(fold, f"{name}_entropy")
                 ax.axhline(least, color=color, ls=":", lw=0.8, label=note)
-        ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        style.whole_numbers(ax.xaxis)
         ax.set(xlabel="epoch", ylabel="cross entropy (nat)", title=label(model))
     handles, names = axes[0].get_legend_handles_labels()
     fig.legend(handles, names, loc="outside upper center", ncols=5 if len(chosen) > 2 else 2)

@@ -20,7 +20,7 @@ from analysis.segregation.findings import findings, left_out, sentence
 from analysis.segregation.measure import Numbers, measure
 from analysis.segregation.prediction import draw as draw_file
 from analysis.segregation.tables import tables
-from analysis.sheet import Sheet, sheets
+from analysis.sheet import sheets
 
 NAME = "segregation"
 TITLE = "Phase segregation, learnt by a conditional GAN"
@@ -60,12 +60,16 @@ def pictures(records: list[Record], folder: Path) -> Iterator[Picture | None]:
     """Draw one by one all figures that these records have numbers for; beside records with networks
     those without tell how far ahead one can see, and have no figures of their own.
     """
-    together = Sheet(records[0], folder)
-    yield figures_predictability.against_epsilon(records, together)
+    yield figures_predictability.against_epsilon(records, folder)
     trained = [r for r in records if r.numbers.forward or r.numbers.reverse]
+    data = set()
     for sheet in sheets(trained or records, folder):
         yield from figures_fields.draw(sheet)
         yield from figures_quantities.draw(sheet)
         yield from figures_physics.draw(sheet)
         yield from figures_networks.draw(sheet)
         yield figures_predictability.against_age(sheet)
+        if sheet.record.origin.data not in data:  # what the equation does, once
+            yield figures_fields.film(sheet)
+            yield figures_physics.free_energy(sheet)
+        data.add(sheet.record.origin.data)

@@ -11,7 +11,7 @@ from PIL import Image
 from analysis import movie_file, style
 from analysis.page import Picture
 from analysis.segregation.examples import Examples, Film
-from analysis.segregation.labels import ordered, title
+from analysis.segregation.labels import AGE, ages, ordered, title
 from analysis.sheet import Sheet
 from analysis.style import PHASES
 
@@ -23,8 +23,6 @@ def draw(sheet: Sheet) -> Iterator[Picture | None]:
     for way in ("forward", "reverse"):
         if way in sheet.numbers.examples:
             yield panels(sheet, sheet.numbers.examples[way], way == "reverse")
-    if sheet.numbers.film is not None:
-        yield film(sheet, sheet.numbers.film)
 
 
 def panels(sheet: Sheet, shown: Examples, reverse: bool) -> Picture:
@@ -62,8 +60,8 @@ def panels(sheet: Sheet, shown: Examples, reverse: bool) -> Picture:
     return sheet.save(
         fig,
         f"figure-{number}-{way}",
-        f"As in figure {number} of the paper, of this run: {direction}, samples of the test set. Of mixed states "
-        f"the deviation from their mean is shown, on a scale of its own.{end}",
+        f"As in figure {number} of the paper, {direction}: samples of the test set, what the networks of one run answer, and the truth. "
+        f"Of mixed states the deviation from their mean is shown, on a scale of its own.{end}",
         str(number),
     )
 
@@ -97,8 +95,11 @@ def labelled(bar, segregated: bool) -> None:
     bar.ax.tick_params(labelsize=6)
 
 
-def film(sheet: Sheet, shown: Film) -> Picture:
+def film(sheet: Sheet) -> Picture | None:
     """GIF of some mixtures that segregate, with their free energy below."""
+    shown: Film | None = sheet.numbers.film
+    if shown is None:
+        return None
     times, frames = sheet.numbers.physics.times, shown.frames.values
     fig = style.figure(1.75 * len(frames) + 0.3, 3.0)
     axes = fig.subplots(2, len(frames), squeeze=False, height_ratios=(2.4, 1), sharey="row")
@@ -113,14 +114,14 @@ def film(sheet: Sheet, shown: Film) -> Picture:
         dots += column[1].plot([0], values[:1], "o", color=style.VERMILION, ms=5)
         names = ["steady" if np.isinf(t) else f"{t:g}" for t in times]
         column[1].set_xticks(at, names, fontsize=6, rotation=45)
-        column[1].set_xlabel("time")
+        column[1].set_xlabel(AGE)
     axes[1, 0].set(ylabel="F / area", ylim=(0, 1.1 * shown.free_energy.max()))
     heading = fig.suptitle(" ", fontsize=9)
     fig.canvas.draw()
     fig.set_layout_engine("none")  # laid out once: nothing may move between frames
     pictures = []
     for k, time in enumerate(times):
-        heading.set_text("steady state" if np.isinf(time) else f"t = {time:g}")
+        heading.set_text("steady state" if np.isinf(time) else f"age {time:g}")
         for drawn, stack, dot, values in zip(images, frames, dots, shown.free_energy, strict=True):
             drawn.set_data(stack[k].T)
             dot.set_data([at[k]], [values[k]])
@@ -129,7 +130,8 @@ def film(sheet: Sheet, shown: Film) -> Picture:
     name = f"{sheet.prefix}movie.gif"
     pace = max(500, int(1000 * SECONDS / len(pictures)))
     movie_file.write(pictures, sheet.folder / name, milliseconds=pace, colours=96)
-    return Picture(
-        name,
-        f"{sheet.about}Mixtures that segregate, at the {len(times)} recorded times, and their free energy per area.",
+    caption = (
+        f"Mixtures that segregate, at the ages {ages(times)}, and their free energy per area (below; ages are not to scale). "
+        "What the equation does, without a network."
     )
+    return Picture(name, sheet.captioned(caption))

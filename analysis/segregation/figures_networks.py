@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
+from matplotlib import colormaps
 
 from analysis import style
 from analysis.page import Picture
@@ -12,9 +12,11 @@ from analysis.segregation.labels import STEPS, file_name, look, model_of, ordere
 from analysis.sheet import Sheet
 
 STEPPING = (
-    " The training L1 of the stepping network is that of one step, later of two and four in a row, in the last epochs of all; its "
-    "validation L1 is that of the whole way."
+    " The training L1 of the stepping network is that of one step, later of two and four in a row and, in the last epochs, of all steps: "
+    "it jumps where they become more. Its validation L1 is that of the whole way."
 )
+FIRST_STEP = " Those of its first step, on its coarse grid: what leaves the last layer is not yet the answer, to which further steps lead."
+GAP = style.STABLE  # between maps, whose own shades are grey
 FINE = 64  # pixels a side at least, so that gaps look the same for all layers
 ABOVE = (("l1", style.BLUE, "L1, training"), ("validation_l1", style.VERMILION, "L1, validation"))
 BELOW = (
@@ -49,7 +51,7 @@ def learning(sheet: Sheet) -> Picture | None:
             where = {"transform": column[1].transAxes, "ha": "center", "va": "center"}
             column[1].text(0.5, 0.5, "no GAN", color=style.GREY, fontsize=7, **where)
         column[-1].set_xlabel("epoch")
-        column[-1].xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        style.whole_numbers(column[-1].xaxis)
     axes[0, 0].set_ylim(bottom=0)  # shared, so once all curves are there
     axes[0, 0].set_ylabel(r"mean $|c - c_\mathrm{truth}|$")
     if gan:
@@ -99,7 +101,8 @@ def layers(sheet: Sheet, network: str, stack: Layers) -> Picture:
     return sheet.save(
         fig,
         f"figure-1-layers-{file_name(network)}",
-        f"{look(network).title}: what the generator's layers make of a test sample of mean concentration {stack.mean:.2f}.",
+        f"{look(network).title}: what the generator's layers make of a test sample of mean concentration {stack.mean:.2f}, each map from "
+        f"its smallest (black) to its largest value (white).{FIRST_STEP * (model_of(network) == STEPS)}",
         "1",
     )
 
@@ -111,14 +114,14 @@ def tile(ax, name: str, maps: np.ndarray) -> None:
     ax.imshow(
         montage([np.asarray(m, float) / 255 for m in shown]),
         origin="lower",
-        cmap="gray",
+        cmap=colormaps["gray"].with_extremes(bad=GAP),
         vmin=0,
         vmax=1,
         interpolation="nearest",
     )
     ax.set_title(f"{name}\n{side} x {side}", fontsize=7)
     ax.set(xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
+    ax.spines[:].set(visible=True, color=GAP)
 
 
 def montage(maps: list[np.ndarray]) -> np.ndarray:

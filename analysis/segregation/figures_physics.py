@@ -1,20 +1,25 @@
-"""Structure factor, phase transition, free energy in time, conservation."""
+"""Structure factor, phase transition, conservation, and the free energy in time."""
 
 from collections.abc import Iterator
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib.ticker import NullLocator
 
 from analysis import style
-from analysis.estimates import wilson
+from analysis.estimates import together, wilson
 from analysis.page import Picture
-from analysis.segregation.claims import STEP
-from analysis.segregation.labels import TRUTH, look, ordered, title
+from analysis.segregation.claims import REACHED, STEP
+from analysis.segregation.labels import AGE, MEAN_ALONE, STEPS, TRUTH, listed, look, ordered, title
 from analysis.segregation.measure import Forward, Reverse, Setting
 from analysis.segregation.physics import Physics
 from analysis.sheet import Sheet
 from jobs.segregation.config import SPINODAL
 from kernels.structure import wave_numbers
+
+LEAST = 1e-10  # of the truth's largest structure factor: round-off of single precision is below
+FARTHEST = 1e6  # from 1, of ratios that are shown
+COARSE = " The stepping network makes no waves finer than its coarse grid."
+CUT = f", up to {FARTHEST:.0e}".replace("e+0", "e")
 
 
 def draw(sheet: Sheet) -> Iterator[Picture | None]:
@@ -22,7 +27,6 @@ def draw(sheet: Sheet) -> Iterator[Picture | None]:
     yield reverse_structure(sheet)
     yield phase_transition(sheet)
     yield conservation(sheet)
-    yield free_energy(sheet)
 
 
 # ---- structure factor
@@ -36,16 +40,37 @@ def forward_structure(sheet: Sheet) -> Picture | None:
     fig, upper = spectra(sheet, models, finest)
     truth = next(iter(models.values())).spectrum.truth
     upper.set_yscale("log")
-    upper.set_ylim(bottom=truth[-1] / 10)
-    numbers = "; ".join(f"{look(n).title}: {p.spectrum.share}" for n, p in models.items())
+    upper.set_ylim(bottom=max(truth[-1], LEAST * truth.max()) / 10)
+    numbers = "; ".join(f"{look(n).title} {finest_power(sheet, n)}" for n in models)
     return sheet.save(
         fig,
         "structure-factor-forward",
-        "Structure factor of samples that segregate, truth and predictions: the power of waves of wave number k; below over the truth's "
-        "(errors: bootstrap over samples). Grey: the truth's finest structures, which hold at most a tenth of its power; "
-        f"power there over the truth's: {numbers}.",
+        "Structure factor of samples that segregate, truth and predictions: the power of waves of wave number k, below over the truth's "
+        f"(errors: bootstrap over samples){CUT * (not lies_within(fig))}. Grey: the truth's finest structures, which hold at most a "
+        "tenth of its power; power of all of them over the truth's: "
+        f"{numbers}. At large k, where the truth has next to nothing, a large ratio is little power."
+        f"{COARSE * (STEPS in models)}",
         "2",
     )
+
+
+def finest_power(sheet: Sheet, network: str) -> str:
+    """Of all runs that have this network."""
+    found = [r.numbers.forward.get(network) for r in sheet.record.runs]
+    shares = [p.spectrum.share for p in found if p is not None and p.spectrum]
+    return f"{together(shares)}{runs(len(shares))}"
+
+
+def runs(count: int) -> str:
+    return f" ({count} runs)" if count > 1 else ""
+
+
+def lies_within(fig) -> bool:
+    """Whether the lower panel shows all of its points."""
+    low, high = fig.axes[1].get_ylim()
+    values = np.concatenate([line.get_ydata() for line in fig.axes[1].lines])
+    values = values[np.isfinite(values)]
+    return bool(((values >= low) & (values <= high)).all())
 
 
 def reverse_structure(sheet: Sheet) -> Picture | None:
@@ -83,11 +108,13 @@ def spectra(sheet: Sheet, models: dict[str, Forward | Reverse], grey: int):
     for ax in (upper, lower):
         ax.axvspan(k[grey], k[-1], color="#EEEEEE", lw=0, zorder=-2)
         ax.set_xscale("log")
+        style.decades(ax.xaxis)
     lower.axhline(1, color=TRUTH, lw=0.8, zorder=-1)
     upper.set_ylabel(r"structure factor $S(k)$ (length$^2$)")
     lower.set(xlabel=r"wave number $k$ (1 / length)", ylabel=r"$S(k)$ over the truth's")
     ratios(lower, [p.spectrum.ratio[:, 0] for p in models.values()])
-    fig.legend(*upper.get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    columns = len(models) + 1 if len(models) < 3 else 2
+    fig.legend(*upper.get_legend_handles_labels(), loc="outside upper center", ncols=columns)
     return fig, upper
 
 
@@ -98,7 +125,7 @@ def ratios(ax, values: list[np.ndarray]) -> None:
     if len(known) and (known.max() > 2 or known.min() < 0.2):
         low, high = known[known > 0].min(initial=0.1), known.max(initial=2)
         ax.set_yscale("log")
-        ax.set_ylim(max(low / 2, 1e-6), min(2 * high, 1e6))
+        ax.set_ylim(max(low / 2, 1 / FARTHEST), min(2 * high, FARTHEST))
     else:
         ax.set_ylim(0, 1.1 * known.max(initial=1.1))
 
@@ -112,75 +139,66 @@ def phase_transition(sheet: Sheet) -> Picture:
     source = "samples of the data set"
     if models:
         whole, source = max(models.values(), key=lambda p: p.samples).shares, "test samples"
-    curves = [(whole.mean, whole.truth, whole.samples, {"color": TRUTH, "marker": "D"}, "truth")]
-    for network, p in models.items():
-        own, s = look(network), p.shares
-        drawn = {"color": own.colour, "marker": own.marker}
-        curves.append((s.mean, s.predicted, s.samples, drawn, own.title))
     fig = style.figure(style.PAGE, 2.5)
     axes = fig.subplots(1, 3, sharey=True, width_ratios=(1.5, 1, 1))
     step = np.diff(whole.mean).min() if len(whole.mean) > 1 else STEP
     reach = max(0.07, 2.5 * step)
     for ax, side in zip(axes, (None, 0, 1), strict=True):
-        shares(ax, curves, 0.0 if side is None else 0.12 * step)
+        line = {"color": TRUTH, "lw": 1.2, "zorder": 3, "label": "truth"}
+        shares(ax, (whole.mean, whole.truth, whole.samples), 0.0, line | {"marker": ".", "ms": 3})
+        for i, (network, p) in enumerate(models.items()):
+            own, s = look(network), p.shares
+            apart = 0.0 if side is None else 0.25 * step * (i - (len(models) - 1) / 2)
+            line = {"color": own.colour, "lw": 0.8, "zorder": 1, "label": own.title}
+            drawn = {"marker": own.marker, "ms": 3.2, "mfc": "white", "mew": 0.7}
+            shares(ax, (s.mean, s.predicted, s.samples), apart, line | drawn)
+        spinodals(ax, sheet.numbers.setting)
+        ax.set(xlabel=r"mean concentration $\bar c$", ylim=(-0.04, 1.04))
         if side is not None:
             ax.set_xlim(SPINODAL[side] - reach, SPINODAL[side] + reach)
-            ax.axhline(0.5, color=style.GREY, lw=0.5, ls=":", zorder=-1)
+            ax.axhline(0.5, color=style.GREY, lw=0.5, zorder=-1)
             ax.locator_params(axis="x", nbins=4)
             ax.set_title(f"near the {('lower', 'upper')[side]} spinodal")
-        box_spinodals(ax, sheet.numbers.setting)
     axes[0].set_ylabel("share of samples that segregate")
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
+    alone = (
+        " Since nearly all mixtures of one mean concentration do the same, the mean alone tells as much as the truth's line."
+        if models and min(p.right_given_mean for p in models.values()) > REACHED
+        else ""
+    )
     return sheet.save(
         fig,
         "phase-transition",
-        f"Share of {source} that segregate, against their mean concentration, with 68% Wilson intervals. Dashed: the "
-        f"spinodals {SPINODAL[0]:.4f} and {SPINODAL[1]:.4f}, between which a uniform mixture "
-        f"without bounds is unstable{in_the_box(sheet.numbers.setting)}. Right: near them, markers (not lines) moved apart sideways.",
+        f"Share of {source} that segregate, against their mean concentration, with 68% Wilson intervals. "
+        f"{spinodals_in_words(sheet.numbers.setting)} Right: near them; networks' markers, not their lines, are moved apart sideways; "
+        f"thin line: half of the samples.{alone}",
         "abstract",
     )
 
 
-def shares(ax, curves: list[tuple], apart: float) -> None:
-    """All curves, (mean, hits, samples, look, name); markers `apart` from each other."""
-    for i, (mean, hits, samples, drawn, text) in enumerate(curves):
-        low, high = wilson(hits, samples)
-        share = hits / samples
-        truth = i == 0
-        ax.plot(
-            mean, share, color=drawn["color"], lw=1.2 if truth else 0.8, zorder=3 if truth else 1
-        )
-        look = {"mfc": "none", "zorder": 4} if truth else {"zorder": 2}
-        ax.errorbar(
-            mean + (i - (len(curves) - 1) / 2) * apart,
-            share,
-            np.maximum([share - low, high - share], 0),
-            label=text,
-            ms=3.2 if apart else 2,
-            ls="",
-            elinewidth=0.7,
-            **look,
-            **drawn,
-        )
-    spinodals(ax)
-    ax.set(xlabel=r"mean concentration $\bar c$", ylim=(-0.04, 1.04))
+def shares(ax, curve: tuple, apart: float, drawn: dict) -> None:
+    """A curve (mean, hits, samples), its markers moved by `apart` sideways."""
+    mean, hits, samples = curve
+    low, high = wilson(hits, samples)
+    share = hits / samples
+    ax.plot(mean, share, **{name: drawn[name] for name in ("color", "lw", "zorder")})
+    around = np.maximum([share - low, high - share], 0)
+    ax.errorbar(mean + apart, share, around, ls="", elinewidth=0.7, **drawn)
 
 
-def spinodals(ax) -> None:
-    for at in SPINODAL:
-        ax.axvline(at, color=style.GREY, ls="--", lw=0.8, zorder=-1)
+def spinodals(ax, setting: Setting) -> None:
+    """Of a mixture without bounds, and of this box."""
+    for ends, ls in ((SPINODAL, "--"), (box_spinodal(setting) or (), ":")):
+        for at in ends:
+            ax.axvline(at, color=style.GREY, ls=ls, lw=0.8, zorder=-1)
 
 
-def box_spinodals(ax, setting: Setting) -> None:
-    for at in box_spinodal(setting) or ():
-        ax.axvline(at, color=style.GREY, ls=":", lw=0.8, zorder=-1)
-
-
-def in_the_box(setting: Setting) -> str:
+def spinodals_in_words(setting: Setting) -> str:
+    text = f"Dashed: the spinodals {SPINODAL[0]:.3f} and {SPINODAL[1]:.3f}, between which a uniform mixture without bounds is unstable"
     found = box_spinodal(setting)
     if found is None:
-        return ""
-    return f"; dotted: {found[0]:.3f} and {found[1]:.3f}, between which the longest wave of this box grows"
+        return f"{text}."
+    return f"{text}; dotted: {found[0]:.3f} and {found[1]:.3f}, between which the longest wave of this box grows."
 
 
 def box_spinodal(setting: Setting) -> tuple[float, float] | None:
@@ -202,6 +220,7 @@ def conservation(sheet: Sheet) -> Picture | None:
         return None
     fig = style.figure(style.PAGE, 2.5)
     left, right = fig.subplots(1, 2)
+    left.axhline(0, color=TRUTH, lw=0.9, ls="--", label=f"equation; {MEAN_ALONE}")
     for i, (network, p) in enumerate(models.items()):
         own, mean = look(network), p.shares.mean
         middle, low, high, rms = p.change.by_mean.T
@@ -209,19 +228,23 @@ def conservation(sheet: Sheet) -> Picture | None:
         left.fill_between(mean, low, high, color=own.colour, alpha=0.2, lw=0)
         left.plot(mean, middle, label=own.title, zorder=3 + i, **drawn)
         right.plot(mean, np.maximum(rms, 1e-12), **drawn)
-    left.axhline(0, color=style.GREY, lw=0.7)
-    right.axhline(STEP, color=style.GREY, lw=0.8, ls=":")
+    right.axhline(STEP, color=TRUTH, lw=0.8)
     right.set(yscale="log", ylabel=r"rms change of $\bar c$")
-    left.set(ylabel=r"predicted minus input $\bar c$")
+    right.yaxis.set_minor_locator(NullLocator())
+    left.set(ylabel=r"change of $\bar c$, answer minus input")
     for ax in (left, right):
-        ax.set_xlabel(r"mean concentration $\bar c$")
-        spinodals(ax)
+        ax.set_xlabel(r"mean concentration $\bar c$ of the input")
+        spinodals(ax, sheet.numbers.setting)
     fig.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    kept = [look(network).title for network in models if look(network).conserving]
+    built = f" By construction {listed(kept)} keeps it but for round-off." if kept else ""
     return sheet.save(
         fig,
         "conservation",
-        "Conservation of the mean concentration by the forward networks. Left: predicted minus input mean, median and 16 to 84% of test "
-        f"samples. Right: its root mean square; dotted: {STEP:g}, the limit of the claim. Dashed: the spinodals.",
+        "How far networks change the mean concentration, which the equation conserves. Left: mean of the answer minus mean of the input, "
+        "median and 16 to 84% of the test samples at each mean concentration; at 0 lie the equation and a prediction that knows the mean "
+        f"alone. Right: the root mean square over the samples; line: {STEP:g}, the limit of the claim.{built} Vertical lines: the "
+        "spinodals, as in the figure of the phase transition.",
         "abstract",
     )
 
@@ -231,52 +254,53 @@ def conservation(sheet: Sheet) -> Picture | None:
 
 def free_energy(sheet: Sheet) -> Picture:
     """F and its two parts in time, for some mean concentrations."""
-    p = sheet.numbers.physics
+    p, depth = sheet.numbers.physics, sheet.numbers.setting.well_depth
     fig, axes = style.grid(3, 2.3)
     finite = p.times[np.isfinite(p.times)]
     first = finite[finite > 0].min(initial=np.inf)
-    colours = ordered_colours(len(p.means))
+    last = np.nanmax([finite[-1], *p.steady])
+    looks = list(zip(style.shades(len(p.means)), style.MARKERS, strict=False))
     parts = ("free energy", "chemical energy", "surface energy")
     for ax, part, energies in zip(axes, parts, p.energies, strict=True):
-        for mean, end, values, colour in zip(p.means, p.steady, energies, colours, strict=True):
-            of_mean(ax, values, (time_axis(p, end), end), colour, rf"$\bar c$ = {mean:g}")
-        ax.set_xscale("symlog", linthresh=first if np.isfinite(first) else 1.0, linscale=0.5)
-        ax.set_xlim(left=0)
+        for mean, end, values, drawn in zip(p.means, p.steady, energies, looks, strict=True):
+            of_mean(ax, values, (time_axis(p, end), end), drawn, rf"$\bar c$ = {mean:.2f}")
+            if part != "surface energy":
+                uniform = depth * (mean * (1 - mean)) ** 2
+                ax.axhline(uniform, color=drawn[0], lw=0.8, ls=":", zorder=1)
+        style.from_zero(ax, first if np.isfinite(first) else 1.0, last)
         ax.set_ylim(bottom=0)
-        ax.minorticks_off()
-        ax.set(xlabel="time (units of the system)", ylabel=f"{part} / area")
+        ax.set(xlabel=AGE, ylabel=f"{part} / area")
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=6)
     fell = (
-        f"its largest rise between two recorded times is {p.rise:.1e} of its value at t = 0"
+        f"its largest rise between two of them is {p.rise:.0e} of its value at age 0"
         if p.rise > 0
-        else f"it rises in none of the {int(p.shares.samples.sum())} samples between two recorded times"
+        else f"it rises in none of the {int(p.shares.samples.sum())} samples between two of them"
     )
     return sheet.save(
         fig,
         "free-energy",
-        "Free energy per area in time and its two parts, by mean concentration: mean of the samples (band: 16 to 84% of them), at the "
-        "recorded times; linear up to the first, then logarithmic. White squares: the steady state, at the median time at "
-        f"which it was reached. The free energy must fall: {fell}.",
+        "What the equation does, without a network: free energy per area against age, and its two parts, of mixtures of some mean "
+        "concentrations, mean of the samples (band: 16 to 84% of them) at the ages at which fields are kept; linear up to the first, "
+        "then logarithmic. White markers: the steady state, at the median age at which it was reached. Dotted: of the uniform mixture, "
+        "what the mean concentration alone tells; a mixture that segregates falls below it. The free energy must fall from age to age: "
+        f"{fell}.",
     )
 
 
 def time_axis(p: Physics, end: float) -> np.ndarray:
-    """The recorded times, and the steady state's where it is later than all."""
+    """The ages at which fields are kept, and the steady state's where it is later than all."""
     finite = p.times[np.isfinite(p.times)]
     late = np.isinf(p.times[-1]) and finite[-1] < end
     return np.append(finite, end) if late else finite
 
 
-def of_mean(ax, values: np.ndarray, when: tuple, colour, text: str) -> None:
-    """Energies (t, 3) of one mean concentration; when: (times, the steady state's)."""
-    time, end = when
+def of_mean(ax, values: np.ndarray, when: tuple, drawn: tuple, text: str) -> None:
+    """Energies (t, 3) of one mean concentration; when: (ages, the steady state's); drawn: (colour,
+    marker).
+    """
+    (time, end), (colour, marker) = when, drawn
     middle, low, high = values[: len(time)].T
     ax.fill_between(time, low, high, color=colour, alpha=0.2, lw=0)
-    ax.plot(time, middle, color=colour, marker="o", ms=2, label=text)
+    ax.plot(time, middle, color=colour, marker=marker, ms=2.5, lw=1, label=text)
     if np.isfinite(end):
-        ax.plot([end], values[-1:, 0], marker="s", color=colour, ms=4, mfc="white", zorder=4)
-
-
-def ordered_colours(count: int) -> list:
-    """From light to dark: an ordered set."""
-    return [colormaps["viridis_r"](x) for x in np.linspace(0.12, 1, max(count, 2))][:count]
+        ax.plot([end], values[-1:, 0], marker=marker, color=colour, ms=4.5, mfc="white", zorder=4)

@@ -5,22 +5,32 @@ from dataclasses import replace
 import numpy as np
 
 from analysis.claim import Claim
-from analysis.estimates import percent
-from analysis.record import Record
-from analysis.segregation.claims import ALIKE, BLURRED, SHARPENED, best_named, smaller
+from analysis.estimates import Estimate, percent, together
+from analysis.record import Record, told_apart
+from analysis.segregation.claims import ALIKE, BLURRED, MOST, SHARPENED, smaller
 from analysis.segregation.labels import (
     CONSERVING,
     L1_ALONE,
+    NAMED_IN_ABSTRACT,
     PAPERS,
     REVERSE,
     SIX,
     STEPS,
+    ages,
     first_of,
+    listed,
     look,
     ordered,
     title,
 )
-from analysis.segregation.predictability import COARSE, LINEAR, REFERENCE, solver
+from analysis.segregation.predictability import (
+    COARSE,
+    LINEAR,
+    REFERENCE,
+    Predictability,
+    of_all,
+    solver,
+)
 from analysis.segregation.tables import checks
 from analysis.verdicts import YES, above
 from jobs.segregation.config import SPINODAL
@@ -28,46 +38,43 @@ from jobs.segregation.config import SPINODAL
 TITLES = {quantity.name: quantity.title for quantity in SIX}
 
 
-def listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 # ---- what was run
 
 
 def sentence(records: list[Record]) -> str:
     """A paragraph a record; those without networks that differ in epsilon alone share one."""
-    alike = {}
+    alike: dict[object, list[Record]] = {}
     for r in records:
         s, n = r.numbers.setting, r.numbers
         own = r.origin.system if n.forward or n.reverse else replace(s, epsilon=0.0, segregated=0.0)
         alike.setdefault(own, []).append(r)
-    return "\n\n".join(of_records(group, len(alike) > 1) for group in alike.values())
+    told, known = [], set()  # data that an earlier paragraph tells of
+    for group in alike.values():
+        told.append(of_records(group, len(alike) > 1, known))
+        known |= {run.origin.data for r in group for run in r.runs}
+    return "\n\n".join(told)
 
 
-def of_records(records: list[Record], several: bool) -> str:
-    text = of_record(records[0], several and len(records) == 1)
+def of_records(records: list[Record], several: bool, known: set[str]) -> str:
     if len(records) == 1:
-        return text
+        return of_record(records[0], several, known)
+    text = of_record(records[0], False, known, alone=False)
     epsilons = sorted(r.numbers.setting.epsilon for r in records)
     first = f"epsilon = {records[0].numbers.setting.epsilon:g}, the"
     every = f"epsilon = {listed([f'{e:g}' for e in epsilons])} (so many mixtures each), the"
     return text.replace(first, every, 1)
 
 
-def of_record(r: Record, several: bool) -> str:
-    s, n = r.numbers.setting, r.numbers
-    count = s.training + s.validation + s.test
+def of_record(r: Record, several: bool, known: set[str], *, alone: bool = True) -> str:
+    """alone: not one of several that differ in epsilon."""
+    n, seeds = r.numbers, listed(sorted({f"{run.origin.seed}" for run in r.runs}))
     text = f"**{r.origin.system}.** " if several else ""
-    text += (
-        f"{count} mixtures of two components on {s.size} x {s.size} cells, with {s.means} mean concentrations from "
-        f"{s.first_mean:g} to {s.last_mean:g} and noise up to {s.noise:g} (uniform), were run to their "
-        "steady states by the Cahn-Hilliard equation "
-        f"with epsilon = {s.epsilon:g}, the coefficient of the energy of gradients"
-    )
-    if np.isfinite(s.segregated):
-        text += f"; {100 * s.segregated:.0f}% of the test samples segregate into two phases"
-        text += ", the others stay uniform" if s.segregated < 1 else ""
+    if {run.origin.data for run in r.runs} <= known:
+        text += f"The mixtures are those of seed {seeds} above"
+    else:
+        text += f"In each of {len(r.runs)} runs (seeds {seeds}) " if len(r.runs) > 1 else ""
+        text += mixtures(r)
+        text += f". Fields were kept at the ages {ages(n.physics.times)}" if alone else ""
     networks = [look(key).title for key in (*ordered(n.forward), *ordered(n.reverse))]
     if not networks and n.predictability is not None:
         return text + ". They say how far ahead one can see."
@@ -75,17 +82,32 @@ def of_record(r: Record, several: bool) -> str:
         return text + ". No network has made predictions yet."
     text += (
         f". {len(networks)} network{'s' * (len(networks) > 1)}, {listed([f'*{name}*' for name in networks])}, learnt from "
-        f"{s.samples} of them in {s.epochs} epochs to get from the mixed field to the steady state"
+        f"{n.setting.samples} of them in {n.setting.epochs} epochs to get from the mixed field to the steady state"
         f"{', or back (reverse)' if n.reverse else ''}: by the mean distance to the truth (L1)"
     )
     if any(look(key).gan for key in (*n.forward, *n.reverse)):
         text += (
             " alone, or with the verdict of a second network that learns to tell answers from true fields (GAN), weighed by lambda = "
-            f"{s.weight:g}"
+            f"{n.setting.weight:g}"
         )
     if first_of(n.forward, STEPS) is not None:
-        text += "; of those that stay uniform the stepping one has seen one in ten"
+        text += "; of those that stay uniform the stepping one saw one in ten"
     return text + "."
+
+
+def mixtures(r: Record) -> str:
+    """What the equation was asked for."""
+    s = r.numbers.setting
+    text = (
+        f"{s.training + s.validation + s.test} mixtures of two components on {s.size} x {s.size} cells, with {s.means} mean "
+        f"concentrations from {s.first_mean:g} to {s.last_mean:g} and noise up to {s.noise:g} (uniform), were run to their "
+        "steady states by the Cahn-Hilliard equation "
+        f"with epsilon = {s.epsilon:g}, the coefficient of the energy of gradients"
+    )
+    if np.isfinite(s.segregated):
+        text += f"; {100 * s.segregated:.0f}% of the test samples segregate into two phases"
+        text += ", the others stay uniform" if s.segregated < 1 else ""
+    return text
 
 
 # ---- what was found
@@ -95,20 +117,26 @@ def findings(records: list[Record], claims: list[Claim]) -> list[str]:
     """The most important first, of the run that tells most."""
     leading = max(records, key=rank)
     mine = of_system(claims, leading)
-    found = [
-        placement(records, claims),
-        quantities(leading, mine),
-        fates(leading, mine),
-        sharpness(mine),
-        mixed(mine),
-        foreseen(leading, records),
-        transition(leading),
-        falling(leading),
+    return [
+        text
+        for text in (
+            placement(records),
+            *about(leading, records, quantities(leading), fates(leading, mine), sharpness(mine)),
+            *about(leading, records, mixed(mine)),
+            foreseen(leading, records),
+            *about(leading, records, transition(leading), falling(leading)),
+        )
+        if text
     ]
-    trained = [r for r in records if r.numbers.forward or r.numbers.reverse]
-    where = f" ({leading.origin.system})" if len(trained or records) > 1 else ""
-    told = [text for text in found if text]
-    return [*told[:1], *(text.removesuffix(".") + f"{where}." for text in told[1:])]
+
+
+def about(r: Record, records: list[Record], *told: str) -> list[str]:
+    """Findings of one record, which say so where there are others."""
+    trained = [o for o in records if o.numbers.forward or o.numbers.reverse] or records
+    where = [told_apart(o.origin.system for o in trained)[r.origin.system]] if trained[1:] else []
+    where += [f"{len(r.runs)} runs"] if r.others else []
+    end = f" ({', '.join(where)})" if where else ""
+    return [text.removesuffix(".") + f"{end}." for text in told if text]
 
 
 def of_system(claims: list[Claim], r: Record) -> dict[str, Claim]:
@@ -136,29 +164,25 @@ def ours(mine: dict[str, Claim], begin: str) -> Claim | None:
     return found
 
 
-def placement(records: list[Record], claims: list[Claim]) -> str:
-    """Whether domains end where the equation puts them, in all runs."""
-    parts, best = [], -np.inf
-    for r in records:
-        mine = of_system(claims, r)
-        found = {look(key).title: p.correlation for key, p in ordered(r.numbers.forward).items()}
-        c = ours(mine, "output and truth look alike")
-        found |= {c.network: c.estimate} if c else {}
-        found = {name: e for name, e in found.items() if np.isfinite(e.value)}
-        if not found:
-            continue
-        best = max(best, *(e.value for e in found.values()))
-        waves = r.numbers.physics.longest_waves.value
-        aside = f"; the input's longest waves, without a network, with {waves:.2f}"
-        limits = r.numbers.predictability
-        limit = limits and limits.at_first(solver(REFERENCE))
-        if limit:
-            aside += f"; the solver itself, from inputs with noise of {REFERENCE:g}, with {limit}"
-        where = f"{r.origin.system}: " if sum(bool(o.numbers.forward) for o in records) > 1 else ""
-        told = listed([f"{e} ({name})" for name, e in found.items()])
-        parts.append(where + told + (aside if np.isfinite(waves) else ""))
-    if not parts:
+def placement(records: list[Record]) -> str:
+    """Whether domains end where the equation puts them, in all runs; beside it what is told without
+    a network.
+    """
+    trained = sorted((r for r in records if r.numbers.forward), key=rank, reverse=True)
+    found = [
+        (r, look(key).title, *correlation(r, key))
+        for r in trained
+        for key in ordered(r.numbers.forward)
+    ]
+    found = [(*who, e, n) for *who, e, n in found if np.isfinite(e.value)]
+    if not found:
         return ""
+    titles, name = [title for _, title, _, _ in found], told_apart(r.origin.system for r in trained)
+    parts = [
+        f"{title}{f', {name[r.origin.system]},' if titles.count(title) > 1 else ''} {e} ({trainings(n)})"
+        for r, title, e, n in found
+    ]
+    best = max(e.value for *_, e, _ in found)
     said = (
         "The networks put the domains where the equation puts them"
         if best > ALIKE
@@ -168,28 +192,63 @@ def placement(records: list[Record], claims: list[Claim]) -> str:
         if best > 0.1
         else "Where the domains end up is not predicted"
     )
-    return f"{said}: answers and steady states correlate, cell by cell, with {'; '.join(parts)}."
+    text = f"{said}: correlation of answer and steady state, cell by cell: {listed(parts)}"
+    waves, limit = longest_waves(trained[0]), solver_limit(trained[0])
+    alone = [f"the input's longest waves {waves}"] if np.isfinite(waves.value) else []
+    alone += (
+        [f"the solver itself, from inputs with noise of {REFERENCE:g}, {limit}"] if limit else []
+    )
+    return text + (f"; without a network: {listed(alone)}." if alone else ".")
 
 
-def quantities(r: Record, mine: dict[str, Claim]) -> str:
+def correlation(r: Record, key: str) -> tuple[Estimate, int]:
+    """Of a network's answers with the truth, and how many runs have it."""
+    found = [run.numbers.forward[key].correlation for run in r.runs if key in run.numbers.forward]
+    return together(found), len(found)
+
+
+def trainings(count: int) -> str:
+    return "one training" if count == 1 else f"mean of {count} trainings"
+
+
+def longest_waves(r: Record) -> Estimate:
+    return together([run.numbers.physics.longest_waves for run in r.runs])
+
+
+def solver_limit(r: Record) -> Estimate | None:
+    found = foretold(r)
+    return found and found.at_first(solver(REFERENCE))
+
+
+def foretold(r: Record) -> Predictability | None:
+    """How far ahead one can see, by all runs of a system."""
+    return of_all([run.numbers.predictability for run in r.runs])
+
+
+def quantities(r: Record) -> str:
     """Of the paper's network, or of the first that there is."""
     networks = ordered(r.numbers.forward)
     key = PAPERS if PAPERS in networks else next(iter(networks), None)
-    name = key and best_named(networks[key])
-    if not name:
+    if key is None:
         return ""
-    skills, c = networks[key].skills, ours(mine, "best accuracy among")
-    own = c.estimate if c is not None else skills.of("accuracy", name)
-    given = skills.of("baseline_given_mean", name)
-    better = [q.title for q in SIX if above(0).judge(skills.of("advantage", q.name)) == YES]
+
+    def of_runs(what: str, quantity: str) -> Estimate:
+        skills = [run.numbers.forward[key].skills for run in r.runs if key in run.numbers.forward]
+        return together([s.of(what, quantity) for s in skills])
+
+    known = {q: of_runs("accuracy", q) for q in NAMED_IN_ABSTRACT}
+    known = {q: e for q, e in known.items() if np.isfinite(e.value)}
+    if not known:
+        return ""
+    name = max(known, key=lambda q: known[q].value)
+    given = of_runs("baseline_given_mean", name)
+    better = [q.title for q in SIX if above(0).judge(of_runs("advantage", q.name)) == YES]
     text = (
-        f"Of area, perimeter and free energy {look(key).title} predicts the {TITLES[name]} best, with an accuracy of {percent(own)} "
-        "(paper: up to 98%)"
+        f"Of area, perimeter and free energy {look(key).title} predicts the {TITLES[name]} best, with an accuracy of "
+        f"{percent(known[name])} (paper: up to 98%)"
     )
     if np.isfinite(given.value):
-        text += (
-            f"; a guess that knows the mean concentration alone reaches {100 * given.value:.1f}%"
-        )
+        text += f"; a guess that knows the mean concentration alone reaches {percent(given)}"
         text += f", and the network beats it in {listed(better) if better else 'none'} of the six quantities"
     return text + "."
 
@@ -199,9 +258,9 @@ def fates(r: Record, mine: dict[str, Claim]) -> str:
     if c is None:
         return ""
     text = f"Whether a mixture segregates {c.network} predicts rightly for {percent(c.estimate)} of the test samples"
-    known = first_of(r.numbers.forward, PAPERS) or first_of(r.numbers.forward, STEPS)
-    if known is not None and np.isfinite(known.right_given_mean):
-        text += f" (from the mean concentration alone: {100 * known.right_given_mean:.1f}%)"
+    alone = c.known(c.baselines).get(MOST)
+    if alone is not None:
+        text += f" (from the mean concentration alone: {percent(alone)})"
     if kept is not None:
         text += f"; the mean concentration, which the equation conserves, changes by {kept.estimate} (rms)"
     other = first_of(r.numbers.forward, CONSERVING)
@@ -241,21 +300,17 @@ def mixed(mine: dict[str, Claim]) -> str:
 
 def foreseen(r: Record, records: list[Record]) -> str:
     """How far ahead one can see, whether our network does, and whether wider interfaces help."""
-    found = r.numbers.predictability
-    limit = found and found.at_first(solver(REFERENCE))
-    if not limit:
+    found, limit = foretold(r), solver_limit(r)
+    if not found or not limit:
         return ""
     text = (
-        f"How far ahead one can see: from mixtures known to {REFERENCE:g} the solver tells where domains end up with a correlation of "
-        f"{limit}, linear theory with {found.at_first(LINEAR)}"
+        f"How far ahead one can see: at epsilon = {r.numbers.setting.epsilon:g}, from mixtures known to {REFERENCE:g} the solver tells "
+        f"where domains end up with a correlation of {limit}, linear theory with {found.at_first(LINEAR)}"
     )
     own = found.at_first(STEPS)
     text += f", and our network, which goes in steps, with {own}" if own else ""
-    coarse = {
-        other.numbers.setting.epsilon: other.numbers.predictability.at_first(solver(COARSE))
-        for other in records
-        if other.numbers.predictability is not None
-    }
+    sees = {other.numbers.setting.epsilon: foretold(other) for other in records}
+    coarse = {epsilon: p.at_first(solver(COARSE)) for epsilon, p in sees.items() if p}
     coarse = {epsilon: each for epsilon, each in sorted(coarse.items()) if each}
     if len(coarse) > 1:
         (low, first), *_, (high, last) = coarse.items()
@@ -279,7 +334,7 @@ def falling(r: Record) -> str:
     if not np.isfinite(rise):
         return ""
     fell = "rises in no sample" if rise <= 0 else f"rises by at most {rise:.1e} of its first value"
-    return f"The free energy {fell} between two recorded times."
+    return f"The free energy {fell} between two of the ages at which fields are kept."
 
 
 # ---- what does not hold

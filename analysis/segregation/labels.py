@@ -5,9 +5,11 @@ Predictions, histories and pictures of networks are kept by a key: the model's n
 several of one model apart after a slash.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
+
+import numpy as np
 
 from analysis import style
 
@@ -43,15 +45,18 @@ NAMED_IN_ABSTRACT = ("area", "perimeter", "free_energy")
 
 @dataclass(frozen=True)
 class Model:
-    """A network: title in figures and tables, colour, marker; reverse: from segregated to mixed;
-    gan: it has a discriminator.
+    """A network: title in figures and tables, colour, marker, and dash of a line that may cover
+    others; reverse: from segregated to mixed; gan: it has a discriminator; conserving: it keeps the
+    mean by construction.
     """
 
     title: str
     colour: str
     marker: str
+    dash: str | tuple = "-"
     reverse: bool = False
     gan: bool = True
+    conserving: bool = False
 
 
 PAPERS, L1_ALONE, CONSERVING, STEPS, REVERSE = (
@@ -63,13 +68,24 @@ PAPERS, L1_ALONE, CONSERVING, STEPS, REVERSE = (
 )
 MODELS = {
     L1_ALONE: Model("L1 alone", style.VERMILION, "s", gan=False),
-    PAPERS: Model("L1 + GAN", style.BLUE, "o"),
-    CONSERVING: Model("L1 + GAN, conserving", style.GREEN, "^"),
-    STEPS: Model("stepping (ours)", style.ORANGE, "D", gan=False),
-    "l1_reverse": Model("L1 alone, reverse", style.VERMILION, "s", True, False),
-    REVERSE: Model("L1 + GAN, reverse", style.BLUE, "o", True),
+    PAPERS: Model("L1 + GAN", style.BLUE, "o", (0, (4, 1.5))),
+    CONSERVING: Model("L1 + GAN, conserving", style.GREEN, "^", (0, (1.5, 1)), conserving=True),
+    STEPS: Model("stepping (ours)", style.ORANGE, "D", "-.", gan=False, conserving=True),
+    "l1_reverse": Model("L1 alone, reverse", style.VERMILION, "s", reverse=True, gan=False),
+    REVERSE: Model("L1 + GAN, reverse", style.BLUE, "o", (0, (4, 1.5)), reverse=True),
 }
 TRUTH = "black"  # the colour of what the equation gives
+MEAN_ALONE = "mean concentration alone"  # a prediction that has seen no field
+AGE = "age (time)"  # of a field: the label of its axis
+
+
+def ages(times: Iterable[float]) -> str:
+    """Those at which fields are kept, in words; inf: the steady state."""
+    return listed(["the steady state" if np.isinf(t) else f"{t:g}" for t in times])
+
+
+def listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def model_of(key: str) -> str:

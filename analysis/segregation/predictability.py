@@ -25,8 +25,8 @@ class Predictability:
     age: float64 (a,), time.  perturbation: float64 (p,), rms of the noise on the solver's inputs.
     samples: how many mixtures.  skill: by forecaster, float64 (a, 3, 2): MEASURES of forecast and
     steady state, mean and standard error over the mixtures.  Forecasters: "linear theory", "solver,
-    noise 0.001" and so on, and networks by their names; a network was not trained on inputs older
-    than 0.
+    noise 0.001" and so on, and networks by their names.  Of several runs (`of_all`) samples are of
+    each, and errors know what another seed gives.
     """
 
     age: np.ndarray
@@ -38,6 +38,25 @@ class Predictability:
         """Correlation of a forecaster from the youngest inputs; None: it did not forecast."""
         found = self.skill.get(forecaster)
         return None if found is None else Estimate(*found[0, 0].tolist())
+
+
+def of_all(found: list[Predictability | None]) -> Predictability | None:
+    """Of runs of one system, each of which counts as one: means of their skills, with the error
+    that the mixtures of all have or, if that is larger, that the runs' scatter gives.
+    """
+    known = [p for p in found if p is not None]
+    if len(known) < 2:
+        return known[0] if known else None
+    first = known[0]
+    alike = [p for p in known if np.array_equal(p.age, first.age)]
+    skill = {}
+    for name in dict.fromkeys(name for p in alike for name in p.skill):
+        each = np.stack([p.skill[name] for p in alike if name in p.skill])
+        value, error = each[..., 0], np.sqrt((each[..., 1] ** 2).sum(0)) / len(each)
+        if len(each) > 1:
+            error = np.fmax(error, value.std(0, ddof=1) / np.sqrt(len(each)))
+        skill[name] = np.stack([value.mean(0), error], -1)
+    return Predictability(first.age, first.perturbation, first.samples, skill)
 
 
 def solver(rms: float) -> str:

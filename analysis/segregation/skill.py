@@ -132,6 +132,24 @@ def trained(mean: np.ndarray, values: np.ndarray) -> Trained:
     return Trained(values, at, np.bincount(place, values) / np.bincount(place))
 
 
+def mean_alone(mean: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """What the mean concentration alone tells of some samples: for each, the mean of the others'
+    quantities (k, n) at its mean concentration (n,), linear between the nearest ones where there is
+    no other there; nan: there is none at all.
+    """
+    at, place, count = np.unique(mean.round(6), return_inverse=True, return_counts=True)
+    sums = np.stack([np.bincount(place, row) for row in truth])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = (sums[:, place] - truth) / (count[place] - 1)
+    for i in np.flatnonzero(count[place] == 1):
+        others = at != at[place[i]]
+        found[:, i] = [
+            np.interp(mean[i], at[others], row[others] / count[others]) if others.any() else np.nan
+            for row in sums
+        ]
+    return found
+
+
 @dataclass(frozen=True)
 class Skills:
     """The six quantities by a forward network; rows in the order mean concentration, area,

@@ -8,18 +8,20 @@ from analysis.segregation.claims import checks as all_checks
 from analysis.segregation.labels import SIX, ordered
 from analysis.segregation.measure import Forward, Reverse
 from analysis.segregation.mixed_states import JUDGED, Statistics
-from analysis.segregation.predictability import MEASURES
+from analysis.segregation.predictability import MEASURES, of_all
 from analysis.verdicts import number
 
 
 def tables(records: list[Record]) -> dict[str, list[dict]]:
+    """Rows of each run, of `predictability` of each system."""
+    runs = [run for r in records for run in r.runs]
     return {
-        "systems": [system(r) for r in records],
-        "networks": [row for r in records for row in networks(r)],
-        "skills": [row for r in records for row in skills(r)],
-        "reverse": [row for r in records for row in reverse(r)],
+        "systems": [system(r) for r in runs],
+        "networks": [row for r in runs for row in networks(r)],
+        "skills": [row for r in runs for row in skills(r)],
+        "reverse": [row for r in runs for row in reverse(r)],
         "predictability": [row for r in records for row in predictability(r)],
-        "checks": [row for r in records for row in checks(r)],
+        "checks": [row for r in runs for row in checks(r)],
     }
 
 
@@ -58,13 +60,14 @@ def system(r: Record) -> dict:
 
 
 def predictability(r: Record) -> list[dict]:
-    """A row a forecaster and age."""
-    found = r.numbers.predictability
+    """A row a forecaster and age, of all runs."""
+    every = [run.numbers.predictability for run in r.runs]
+    found = of_all(every)
     if found is None:
         return []
     return [
         {
-            "run": r.origin.run,
+            "runs": sum(p is not None and name in p.skill for p in every),
             "system": r.origin.system,
             "forecaster": name,
             "age": float(age),

@@ -21,9 +21,11 @@ SPINODAL = (
     0.5 + math.sqrt(1 / 12),
 )  # f'' < 0 between them: a mixture there segregates from any noise
 
-# kept fields: the first after so many growth times of the fastest wave, then at twice the age
+# ages at which fields are kept, unless generate.times gives others, beside 0 and the steady state:
+# so many growth times of the fastest wave, then so many times twice the age of the one before
 GROWTH_TIMES, DOUBLINGS = 2, 7
-LONGEST = 4  # growth times that linear theory may cover
+LONGEST = 4  # growth times that linear theory may cover, as the first step of a network
+FOLDINGS = 3  # growth times that it covers as a forecast of its own
 FEWEST_HALVINGS = 3  # of a side, by the networks
 
 
@@ -95,8 +97,8 @@ class Generate(Section):
         None,
         unit="time",
         min_length=1,
-        about="at which fields are kept, from 0 on, and then the steady state; if null 0, two growth times of the fastest wave, "
-        "and seven doublings of them",
+        about="ages at which fields are kept, from 0 on, and then the steady state; if null 0, "
+        f"{GROWTH_TIMES} growth times of the fastest wave, and {DOUBLINGS} doublings of them",
     )
     tolerance: float = value(
         TOLERANCE,
@@ -206,7 +208,7 @@ class Segregation(Section):
 
     @property
     def times(self) -> list[float]:
-        """At which fields are kept, from 0 on."""
+        """The ages at which fields are kept, from 0 on."""
         if self.generate.times is not None:
             return self.generate.times
         first = GROWTH_TIMES * self.growth_time

@@ -64,7 +64,7 @@ def answer_ages(system: System, model: str, device, device_kind: str, progress: 
     except (FileNotFoundError, shards.BadFileError):
         pass
     network = network_of(system, model, device_kind, progress.say)
-    found = np.stack([answers(network, given, age) for age, given in enumerate(inputs["input"])])
+    found = np.stack([answers(network, given, k) for k, given in enumerate(inputs["input"])])
     attributes = {
         **provenance.block(system.config, device.name),
         "config_digest": digest(system.config),
@@ -72,7 +72,7 @@ def answer_ages(system: System, model: str, device, device_kind: str, progress: 
         "study": "segregation",
         "model": model,
     }
-    about_it = "answers to the inputs of predictability.h5"
+    about_it = "answers to the inputs of predictability.h5, which says how old they are"
     shards.write(
         target, {"prediction": Data(found, "", "age, sample, x, y", about_it, True)}, attributes
     )

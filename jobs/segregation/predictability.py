@@ -1,7 +1,7 @@
 """How far ahead one can see: where the domains of a mixture end up, told by the solver from an
 input that is known to a few digits only, and by linear theory.
 
-collect takes a sample of the test mixtures that segregate, at each of the kept times (their age),
+collect takes a sample of the test mixtures that segregate, at each age at which fields are kept,
 adds noise of a small rms to them and runs them to their steady states again: what the solver cannot
 tell from such an input no network can.  Beside it stands what linear theory makes of the same
 input: its waves, each grown by its own rate.  Written to predictability.h5 in the run directory.
@@ -15,13 +15,13 @@ from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.segregation import fields
+from jobs.segregation.config import FOLDINGS
 from jobs.segregation.generate import build
 from jobs.segregation.steps import LinearTheory
 from jobs.shards import Data
 
 NAME = "predictability.h5"
 STREAM = 0x5EE  # of the choice of the sample, and of the noise
-FOLDINGS = 3  # growth times of the fastest wave, for the forecast of linear theory
 
 
 def run(system: System, device, progress: Progress) -> None:
@@ -66,7 +66,7 @@ def run(system: System, device, progress: Progress) -> None:
     data = {
         "index": Data(chosen.astype(np.int32), "", "sample", "rows of the test split"),
         "mean_concentration": Data(stored.mean_concentration[chosen], "", "sample", "of each"),
-        "age": Data(np.array(ages), "time", "age", "of the input"),
+        "age": Data(np.array(ages), "time", "age", "of the input: config.times"),
         "perturbation": Data(
             np.array(c.perturbations), "", "perturbation", "rms of the noise that was added"
         ),
@@ -92,11 +92,11 @@ def sample(config, candidates: np.ndarray) -> np.ndarray:
     return np.sort(generator.choice(candidates, count, replace=False)) if count else candidates[:0]
 
 
-def perturbed(config, age: int, given: np.ndarray) -> np.ndarray:
-    """Fields (n, L, L) with Gaussian noise of each of collect.perturbations' rms, (p, n, L, L);
-    their means are kept.
+def perturbed(config, number: int, given: np.ndarray) -> np.ndarray:
+    """Fields (n, L, L) of times[number] with Gaussian noise of each of collect.perturbations' rms,
+    (p, n, L, L); their means are kept.
     """
-    noise = np.random.default_rng([config.seed, STREAM, age]).standard_normal(given.shape)
+    noise = np.random.default_rng([config.seed, STREAM, number]).standard_normal(given.shape)
     noise -= noise.mean((1, 2), keepdims=True)
     noise /= noise.std((1, 2), keepdims=True)
     return np.stack(

@@ -1,5 +1,6 @@
 """A network of our own, which goes to the end in steps: linear theory first, exact as long as
-fluctuations are small, then one U-Net again and again, each time to twice the age.
+fluctuations are small, then one U-Net again and again, each time to the next age at which fields
+are kept.
 
 Between two ages domains change little and near by, which a network learns soon; where they are
 after many such changes, in one leap, it hardly does (predictability.h5 says how far one could see).
@@ -82,7 +83,7 @@ def resampled(fields: Tensor, side: int) -> Tensor:
 class Steps(nn.Module):
     """(n, L, L) -> (n, L, L): from mixed fields to their ends.
 
-    times: at which the training fields are kept, from 0 on; the steady state follows.  Linear
+    times: ages at which the training fields are kept, from 0 on; the steady state follows.  Linear
     theory goes to times[1]; step s, of `count`, from times[s + 1] to the next, the last to the
     steady state.
     """
@@ -124,12 +125,12 @@ class Steps(nn.Module):
         coarse = self.start(fields)
         return self.net.maps(coarse, None, -torch.ones_like(coarse[:, 0, :1]))
 
-    def onwards(self, fields: Tensor, age: int) -> Tensor:
-        """The ends of fields (n, L, L) of times[age]: those of the steps that are left."""
-        if age == 0:
+    def onwards(self, fields: Tensor, number: int) -> Tensor:
+        """The ends of fields (n, L, L) of times[number]: those of the steps that are left."""
+        if number == 0:
             return self(fields)
-        coarse = resampled(fields, self.side)
-        return resampled(self.follow(coarse, age - 1, self.count + 1 - age)[:, -1], self.size)
+        coarse, left = resampled(fields, self.side), self.count + 1 - number
+        return resampled(self.follow(coarse, number - 1, left)[:, -1], self.size)
 
     def forward(self, fields: Tensor, number: int | None = None, steps: int = 0) -> Tensor:
         """The ends of mixed fields (n, L, L); in training, with a number, `follow`."""

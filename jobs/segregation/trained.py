@@ -38,14 +38,14 @@ def network_of(
     )
 
 
-def answers(network: Generator | Steps, fields: np.ndarray, age: int = 0) -> np.ndarray:
+def answers(network: Generator | Steps, fields: np.ndarray, number: int = 0) -> np.ndarray:
     """What the network makes of fields (n, L, L), float32 (n, L, L), without noise: a function of
-    the field alone, and, of a network that goes in steps, of which of the kept times it is of.
+    the field alone, and, of a network that goes in steps, of its age, times[number].
     """
     device = next(network.parameters()).device
     given = torch.from_numpy(np.asarray(fields, np.float32)).to(device)
     if isinstance(network, Steps):
-        return epochs.predict(lambda piece: network.onwards(piece, age), given).numpy()
+        return epochs.predict(lambda piece: network.onwards(piece, number), given).numpy()
     return epochs.predict(network, given).numpy()
 
 
