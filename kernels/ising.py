@@ -66,11 +66,11 @@ class Ising:
     auto).
 
     size: L > 2 `range`. range: R, 1 to 32 for `square`; the radius of `disk`, the decay length of
-    `kac`, unused by `nearest` and `power_law`. temperature: T > 0, k_B = 1. field: h >= 0,
-    the strength of the field: +h before the quench, -h after. interaction: see INTERACTIONS;
-    default `nearest` for range 1, else `square`. exponent: J(r) ~ r^-exponent of `power_law`. dynamics: see
-    DYNAMICS. dimensions: 2, or 3 for `nearest`. Raises ValueError with one line on a value out of
-    range.
+    `kac`, unused by `nearest` and `power_law`. temperature: T > 0, k_B = 1. field: h >= 0, the
+    strength of the field: +h before the quench, -h after. interaction: see INTERACTIONS; default
+    `nearest` for range 1, else `square`. exponent: J(r) ~ r^-exponent of `power_law`. dynamics:
+    see DYNAMICS. dimensions: 2, or 3 for `nearest`. Raises ValueError with one line on a value out
+    of range.
     """
 
     def __init__(
