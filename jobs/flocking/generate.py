@@ -80,6 +80,18 @@ def warn(model: ActiveIsing, config: Flocking) -> list[str]:
     return lines
 
 
+def work(model: ActiveIsing, config: Flocking, unit: int) -> float:
+    """Attempts of a unit's replicas."""
+    density, temperature, replicas, samples = config.points[unit]
+    particles, g = round(density * config.system.size**2), config.generate
+    rate = 4 * model.diffusion + model.common_flip_rate(
+        temperature, model.continuous(temperature, particles)
+    )
+    annealed = sum(STARTS[i % len(STARTS)] == 0 for i in range(replicas))
+    span = replicas * (g.equilibration + g.interval * (samples - 1)) + annealed * g.annealing
+    return particles * rate * span
+
+
 def batch(config: Flocking, device) -> int:
     """Units in one call of the model.  Results do not depend on it."""
     g, side = config.generate, config.system.size
