@@ -72,3 +72,13 @@ class Pace:
             rate = min(rate, (done + piece - before) / (now - first))
         part = waited if waited < 0.5 else 1 - 1 / (4 * waited)
         return rate, done + min(piece * part, self.total - done)
+
+
+SOON = 10  # epochs after which the best one may have come
+
+
+def expected_epochs(last: float, patience: int | None, best: int = 0) -> float:
+    """Of a training whose best epoch so far is `best`, which ends so many epochs after it (None:
+    at the last one), but not after `last`.
+    """
+    return last if patience is None else min(last, max(best, SOON) + patience)

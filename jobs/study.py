@@ -128,6 +128,16 @@ class Train(Protocol):
     def fit(self, system: Any, network_name: str, device: str, report: Any) -> str: ...
 
 
+class Plan(Protocol):
+    """jobs/NAME/plan.py, which a study need not have: a function for each of its stages, by whose
+    name it goes, (config, machine) -> parts of jobs/trials.py: what the stage makes, and trials
+    that tell what it takes.
+    """
+
+    def generate(self, config: Any, machine: Any) -> list[Any]: ...
+    def collect(self, config: Any, machine: Any) -> list[Any]: ...
+
+
 class Last(Protocol):
     """This process's share of all systems, or the answer to request.input; how many failed."""
 

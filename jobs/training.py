@@ -184,14 +184,7 @@ def train(
         return 0
     device_kind = device.kind if study.own_kernels else torch_device(device, asked, progress.say)
     threads = max(system.config.train.threads for system in systems)
-    slots = (
-        1
-        if together or (device.exclusive and device_kind != "cpu")  # others could not use it
-        else min(
-            len(missing),
-            slots or (1 if device_kind == "gpu" else default_slots(device, device_kind, threads)),
-        )
-    )
+    slots = 1 if together else min(len(missing), slots_of(device, device_kind, threads, slots))
     progress.begin(len(missing), "networks")
     tally = Tally(progress, missing, slots)
     if slots == 1:
@@ -258,6 +251,13 @@ def torch_device(device, asked: str, say: Callable[[str], None]) -> str:
         raise UserError(f"{problem}; install one that does, or use --device cpu")
     say(f"warning: {problem}: the networks use the CPU")
     return "cpu"
+
+
+def slots_of(device, device_kind: str, threads: int, asked: int | None) -> int:
+    """How many networks train side by side where there are enough of them; asked: by the user."""
+    if device.exclusive and device_kind != "cpu":  # others could not use it
+        return 1
+    return asked or (1 if device_kind == "gpu" else default_slots(device, device_kind, threads))
 
 
 def default_slots(device, device_kind: str, threads: int) -> int:

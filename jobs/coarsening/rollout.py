@@ -50,7 +50,7 @@ def run(systems: list[System], rank: Rank, request, device, progress: Progress) 
         Unit(system, case, who)
         for kind in (False, True)  # truths are dealt among the ranks first, then networks
         for system in systems
-        for case, asked in system.config.rollout.cases.items()
+        for case, asked in system.config.rollout.followed.items()
         for who in (networks[system.name] if kind else solvers(asked))
     ]
     plans = {
@@ -87,6 +87,8 @@ def run(systems: list[System], rank: Rank, request, device, progress: Progress) 
         raise signals.Stopped("; ".join(lefts))
     if rank.index == rank.task == 0:
         for system in systems:
+            if not system.config.rollout.costs.repeats:
+                continue
             table = Unit(system, "costs", "all methods")
             failed += not attempt(
                 table,

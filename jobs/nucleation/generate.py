@@ -161,13 +161,17 @@ def through(ended: float, events: int, at_once: int) -> float:
     return lives(ended, events, at_once) / lives(events, events, at_once)
 
 
+def label_times(g: Generate) -> float:
+    """Labels of one event, roughly."""
+    if not g.adaptive.enabled:
+        return g.history
+    return min(g.history, 10 + 2 * g.adaptive.margin + g.adaptive.extremes * g.history)
+
+
 def label_steps(g: Generate) -> float:
     """MCS that labels take for one event, roughly."""
-    full = g.copies * (g.history / 2 + g.window)
-    if not g.adaptive.enabled:
-        return full * g.history
-    times = min(g.history, 10 + 2 * g.adaptive.margin + g.adaptive.extremes * g.history)
-    return g.adaptive.pilot_copies * (g.history / 2 + g.window) * g.history + full * times
+    pilot = g.adaptive.pilot_copies * g.history * g.adaptive.enabled
+    return (pilot + g.copies * label_times(g)) * (g.history / 2 + g.window)
 
 
 def label(
