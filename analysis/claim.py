@@ -112,18 +112,28 @@ def _together(claims: list[Claim]) -> Claim:
     known = [c.estimate for c in run if c.estimate and np.isfinite(c.estimate.value)]
     if len(known) < 2:
         return next((c for c in run if c.estimate is known[0]), first) if known else first
+    found = together(known)
+    if found is known[0]:
+        return first
+    smaller = "" if any(not c.smaller for c in run) else first.smaller
+    data = f"{len(known)} runs together" + (f"; {first.data}" if first.data else "")
+    return replace(first, estimate=found, smaller=smaller, data=data)
+
+
+def together(known: list[Estimate]) -> Estimate:
+    """The mean of what several runs found, as `pooled` says; the first of equal numbers without an
+    error.
+    """
     value, error = (np.array([getattr(e, name) for e in known]) for name in ("value", "error"))
     has = np.isfinite(error) & (error > ROUND_OFF * np.abs(value))
-    if not has.any() and np.ptp(value) == 0:
-        return first
+    if len(known) == 1 or (not has.any() and np.ptp(value) == 0):
+        return known[0]
     found = weighted(value, error) if has.all() else None
     if found is None:
         own = error[has].mean() if has.any() else 0.0
         apart = float(max(value.std(ddof=1), own) / np.sqrt(len(value)))
         found = Estimate(float(value.mean()), apart)
-    smaller = "" if any(not c.smaller for c in run) else first.smaller
-    data = f"{len(known)} runs together" + (f"; {first.data}" if first.data else "")
-    return replace(first, estimate=found, smaller=smaller, data=data)
+    return found
 
 
 def weighted(value: np.ndarray, error: np.ndarray) -> Estimate | None:

@@ -17,10 +17,11 @@ from typing import Protocol
 import numpy as np
 
 from analysis import claim as claims_of
-from analysis import record
+from analysis import record, sweep
 from analysis.claim import Claim
 from analysis.estimates import exact
 from analysis.record import Record
+from analysis.sweep import MainNumber
 from analysis.tables import pictures_of, table
 from analysis.verdicts import NO, NOT_COMPARABLE, NOT_RUN, number
 from jobs import whole_file
@@ -80,6 +81,7 @@ class Study(Protocol):
     def tables(self, records: list[Record]) -> dict[str, list[dict]]: ...
     def left_out(self, record: Record) -> list[str]: ...  # files that could not be used
     def draw_file(self, path: Path, out: Path | None) -> list[Path]: ...  # of one, beside it
+    def main_numbers(self, record: Record) -> list[MainNumber]: ...  # against what was swept
 
 
 OPTIONAL = {
@@ -90,6 +92,7 @@ OPTIONAL = {
     "tables": lambda records: {},
     "left_out": lambda record: [],
     "draw_file": None,
+    "main_numbers": lambda record: [],
 }
 
 
@@ -117,13 +120,17 @@ def make(study: ModuleType, records: list[Record], out: Path, progress: Callable
         others = [r for r in group[1:] if r.origin.data != first.origin.data]
         claims += claims_of.pooled([study.claims(r) for r in (first, *others)])
     claims += part(study, "between")(shown)
+    against, rows, said = swept(study, [r for group in groups for r in group], folder)
+    for picture in against:
+        progress(f"figures/{picture.file}")
     page = Page(
         study.sentence(shown),
         study.findings(shown, claims)[:FINDINGS],
         claims,
-        pictures,
-        part(study, "tables")(shown),
+        against + pictures,
+        part(study, "tables")(shown) | rows,
         [
+            *said,
             *superseded(groups),
             *(f"{r.origin.run}: {line}" for r in shown for line in part(study, "left_out")(r)),
         ],
@@ -131,6 +138,22 @@ def make(study: ModuleType, records: list[Record], out: Path, progress: Callable
     for line in page.notes:
         progress(line)
     return write(study, page, groups, out)
+
+
+def swept(
+    study: ModuleType, records: list[Record], folder: Path
+) -> tuple[list[Picture], dict[str, list[dict]], list[str]]:
+    """Of several runs: the figure of their main numbers against the key in which they differ, its
+    numbers, and what is said of it.
+    """
+    numbers = [part(study, "main_numbers")(r) for r in records]
+    if len(records) < 2 or not any(numbers):
+        return [], {}, []
+    found, said = sweep.find(records[0].origin.study, records)
+    drawn = sweep.draw(found, numbers, folder) if found is not None else None
+    if found is None or drawn is None:
+        return [], {}, [said] if said else []
+    return [Picture(*drawn)], {"sweep": sweep.rows(found, numbers)}, [said]
 
 
 def superseded(groups: list[list[Record]]) -> list[str]:
@@ -245,7 +268,7 @@ def markdown(study: ModuleType, page: Page) -> str:
 
 def first_picture(study: ModuleType, pictures: list[Picture]) -> Picture | None:
     return next(
-        (p for begin in part(study, "FIRST") for p in pictures if begin in p.file),
+        (p for begin in (sweep.FILE, *part(study, "FIRST")) for p in pictures if begin in p.file),
         pictures[0] if pictures else None,
     )
 
