@@ -10,6 +10,7 @@ from jobs.study import Study
 GENERAL = """
 examples:
   python -m jobs nucleation all jobs/nucleation/demo.yaml --run runs/demo     the demo, on a GPU if there is one, else on all cores
+  python -m jobs plan nucleation jobs/nucleation/demo.yaml                    what that makes, and takes on this machine
   python -m jobs status runs/demo                                             how far is it, and what went wrong
   python -m jobs nucleation --help                                            a study's own options and examples
 """
@@ -19,7 +20,9 @@ shared by MPI ranks, or by the tasks of a Slurm array (from SLURM_ARRAY_TASK_ID,
   python -m jobs {study} generate CONFIG.yaml --run RUN --task 0/8
 
 A run that was killed continues with the same command: finished units are kept and skipped, trainings go on from their last
-epoch.
+epoch. Later stages need --run RUN alone: RUN/config.yaml has all that --set put into it.
+Costly parts of `all` that can be left out are announced, with their time; python -m jobs plan {study} CONFIG.yaml has them all.
+Compiled kernels are kept in ~/.cache/quench, or in the folder QUENCH_CACHE.
 exit status: 0 done, 1 some units failed (their log is named), 2 something to put right (one line says what), 75 stopped by SIGUSR1
 after the unit or epoch in progress: to be continued
 """

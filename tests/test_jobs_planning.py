@@ -153,6 +153,24 @@ def test_what_is_too_large_is_not_tried(monkeypatch):
     (part,) = parts("nucleation", "train")
     with pytest.raises(Untimed, match="spins has 0 million parameters"):
         part.timed()
+    settings = (
+        "system.interaction=kac",
+        "system.size=256",
+        "train.models=[spins,torus]",
+        "predict.models=[spins,torus]",
+    )
+    (collect,) = parts("nucleation", "collect", settings=settings)
+    with pytest.raises(Untimed, match="bonds of 65535 sites each"):
+        collect.timed()
+    monkeypatch.setattr(
+        of_nucleation, "map_seconds", lambda c, m, model: 2.0 if model == "torus" else too_large()
+    )
+    (maps,) = parts("nucleation", "predict", settings=settings)
+    assert maps.timed() == Timed(20.0, "some places of each network's map; too large", True)
+
+
+def too_large():
+    raise Untimed("too large")
 
 
 def test_networks_side_by_side():

@@ -34,15 +34,19 @@ from jobs.trials import (
     training,
 )
 from kernels import percolation
-from kernels.ising import GROUP
+from kernels.device import select
+from kernels.ising import GROUP, leaves_the_gpu
 
 LARGEST = 1 << 20  # lattice sites of a trial
 FOLLOWED = 2.0  # seconds
+SHORT = 5  # MCS of equilibration, where they take long: of lattices with transforms
 LATE = 100  # MCS: relaxation and growth of a droplet take as long, and say nothing of the rate
 FEWEST = 10  # replicas that nucleate in a trial, below which their lifetime is hardly known
 LABEL_BYTES = 16  # of a label, beside its configuration
+MANY = 32  # copies of a group of replicas that are labelled together on a GPU
 SPIN_BYTES = 0.2  # of a balanced configuration's spins, which are compressed
 TRIED, MAPPED = 32, 8  # configurations of a trial: of clusters, of maps
+PAIRS = 3e8  # of sites with a bond, in all configurations of a trial
 BATCH, SITES = 16, 200_000  # of networks: configurations at least, sites at most
 BLOCKS = 5  # of a fold's maps (predict.BLOCKS; that module needs torch)
 
@@ -67,8 +71,8 @@ class Decay:
         return f"{followed}, {self.ended} of which nucleated: {lifetime}"
 
 
-def decay(config: Nucleation, device) -> Decay:
-    """A trial of the model."""
+def decay(config: Nucleation, device, copies: int | None = None) -> Decay:
+    """A trial of the model, on so many copies of a group of replicas; by default one a worker."""
     model, g = build(config, device), config.generate
     if model.sites > LARGEST:
         raise Untimed(f"system.size = {config.system.size} is too large")
@@ -76,9 +80,12 @@ def decay(config: Nucleation, device) -> Decay:
     count = GROUP if bits else FEW * device.workers
     up = model.pack(np.ones((1, config.system.size, config.system.size), np.int8))
     start = model.evolve(
-        np.repeat(up, count, 0), g.equilibration, seed=config.seed, field=abs(model.field)
+        np.repeat(up, count, 0),
+        g.equilibration if bits else min(g.equilibration, SHORT),
+        seed=config.seed,
+        field=abs(model.field),
     )
-    copies = device.workers if device.kind == "cpu" and bits else 1 if bits else 2
+    copies = copies or (device.workers if bits else 1)
     steps, seconds = 4, 0.0
     while True:
         began = time.perf_counter()
@@ -94,8 +101,9 @@ def decay(config: Nucleation, device) -> Decay:
     ran = followed.max(1).sum() * count if bits else followed.sum()
     from_then = 0 if (passage >= 0).all() else min(steps // 2, LATE)
     ended = int((passage >= from_then).sum())
-    lifetime = np.maximum(followed - from_then, 0).sum() / max(ended, 1)
-    return Decay(seconds / max(ran, 1), float(lifetime), ended, passage.size, steps)
+    # of none in a time, 95% of lifetimes would be longer than a third of it
+    lifetime = np.maximum(followed - from_then, 0).sum() / (ended or 3)
+    return Decay(seconds / max(float(ran), 1.0), float(lifetime), ended, passage.size, steps)
 
 
 def generate(config: Nucleation, machine: Machine) -> list[Part]:
@@ -103,14 +111,22 @@ def generate(config: Nucleation, machine: Machine) -> list[Part]:
     events, labels = g.units * g.events, g.units * g.events * label_times(g)
 
     def timed() -> Timed:
-        found, at_once = decay(config, device), replicas_at_once(config)
+        at_once = replicas_at_once(config)
+        if device.kind == "cpu":
+            found = decay(config, device)
+            labelling = found.seconds
+        else:  # as many units at a time as there are, or the cores beside it; then labels in plenty
+            beside = leaves_the_gpu(config.system.interaction, config.system.range, device)
+            place = select("cpu", device.host_workers) if beside else device
+            found = decay(config, place, None if beside else g.units)
+            labelling = decay(config, device, MANY).seconds
         steps = lives(g.events, g.events, at_once) * found.lifetime + g.equilibration
         if at_once == GROUP:  # a group goes on as long as one of it is left, on one worker each
             together = batch(config, device) if device.kind == "cpu" else 1
             nucleating = -(-g.units // together) * together * GROUP * steps
         else:
             nucleating = events * (found.lifetime + g.equilibration)
-        seconds = found.seconds * (nucleating + events * label_steps(g))
+        seconds = found.seconds * nucleating + labelling * events * label_steps(g)
         open_ended = found.ended < FEWEST or g.adaptive.standard_error is not None
         return Timed(seconds, found.how, open_ended)
 
@@ -134,17 +150,21 @@ def collect(config: Nucleation, machine: Machine) -> list[Part]:
         if size**2 > LARGEST:
             raise Untimed(f"system.size = {size} is too large")
         model = build(config, device)
-        spins = np.random.default_rng(0).integers(0, 256, (TRIED, packed), np.uint8)
+        bonds = bonds_of(config, model)
+        pairs = np.count_nonzero(bonds["coupling_table"]) * model.sites
+        if pairs > PAIRS:
+            raise Untimed(f"clusters with bonds of {pairs / model.sites:.0f} sites each")
+        few = int(np.clip(PAIRS / pairs, 1, TRIED))
         clusters = functools.partial(
             percolation.clusters,
-            spins,
-            **bonds_of(config, model),
+            np.random.default_rng(0).integers(0, 256, (few, packed), np.uint8),
+            **bonds,
             seed=config.seed,
-            index=np.arange(TRIED, dtype=np.uint64),
+            index=np.arange(few, dtype=np.uint64),
             device=device,
         )
-        each = seconds_of(clusters, clusters) / TRIED
-        return Timed(each * (expected + frames), f"the clusters of {TRIED} configurations")
+        each = seconds_of(clusters, clusters) / few
+        return Timed(each * (expected + frames), f"the clusters of {few} configurations")
 
     return [
         Part(
@@ -178,11 +198,18 @@ def predict(config: Nucleation, machine: Machine) -> list[Part]:
 
     def timed() -> Timed:
         key = ("map", size, config.train.kernel, p.occlusion.model_dump_json())
-        each = [
-            machine.once((*key, model), lambda model=model: map_seconds(config, machine, model))
-            for model in models
-        ]
-        return Timed(sum(each) * configurations, "some places of each network's map")
+        seconds, missing = 0.0, []
+        for model in models:
+            try:
+                seconds += machine.once(
+                    (*key, model), lambda model=model: map_seconds(config, machine, model)
+                )
+            except Untimed as reason:
+                missing.append(str(reason))
+        if len(missing) == len(models):
+            raise Untimed("; ".join(missing))
+        how = "; ".join(["some places of each network's map", *missing])
+        return Timed(seconds * configurations, how, bool(missing))
 
     return [
         Part(
