@@ -45,9 +45,9 @@ FEWEST = 10  # replicas that nucleate in a trial, below which their lifetime is 
 LABEL_BYTES = 16  # of a label, beside its configuration
 MANY = 32  # copies of a group of replicas that are labelled together on a GPU
 SPIN_BYTES = 0.2  # of a balanced configuration's spins, which are compressed
-TRIED, MAPPED = 32, 8  # configurations of a trial: of clusters, of maps
+TRIED, MAPPED = 32, 8  # configurations of a trial: of clusters; of maps, at least
 PAIRS = 3e8  # of sites with a bond, in all configurations of a trial
-BATCH, SITES = 16, 200_000  # of networks: configurations at least, sites at most
+BATCH, SITES = 16, 200_000  # of networks: configurations at least; sites at most, also of maps
 BLOCKS = 5  # of a fold's maps (predict.BLOCKS; that module needs torch)
 
 
@@ -300,8 +300,9 @@ def map_seconds(config: Nucleation, machine: Machine, model: str) -> float:
     if kind(config, machine, model).parameters > LARGEST_NETWORK:
         raise Untimed(f"{model} is too large")
     device = machine.use(machine.device.workers)
-    spins = torch.from_numpy(random_spins(np.random.default_rng(0), MAPPED, size)).to(device)
-    windows = torch.full((MAPPED,), 30.0, device=device)
+    count = int(np.clip(SITES // size**2, MAPPED, min(asked.configurations, occlusion.AT_ONCE)))
+    spins = torch.from_numpy(random_spins(np.random.default_rng(0), count, size)).to(device)
+    windows = torch.full((count,), 30.0, device=device)
     network = networks.build(model, size, config.train.kernel).to(device)
 
     def seconds(stride: int) -> float:
@@ -316,4 +317,4 @@ def map_seconds(config: Nucleation, machine: Machine, model: str) -> float:
     each = (seconds(apart) - once) / more if more else once
     places = asked.places or len(occlusion.corners(size, asked.patch, asked.stride)) ** 2
     # `once` holds what all places share, the whole network, of which a place takes a hundredth
-    return max(each, once / 100) / MAPPED * places
+    return max(each, once / 100) / count * places
