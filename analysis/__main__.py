@@ -8,6 +8,7 @@ if __name__ == "__main__":  # the imports take seconds
     signals.begin()
 
 import argparse
+import importlib.metadata
 import importlib.util
 import sys
 from pathlib import Path
@@ -29,6 +30,8 @@ numbers and curves.  Everything else is made from records, also where the run is
       writes runs/demo-nucleation/record.h5, report.md, report.json and figures/
   python -m analysis nucleation runs/R1 runs/R10 --out page
       one page for both systems; runs of the same system (other seeds, folds, machines) add up
+  python -m analysis nucleation runs/fields runs/another-field --out page
+      runs that differ in one key, a sweep and what was added to it: the main numbers against that key
   python -m analysis measure nucleation runs/R10 --out records
       the record alone, records/R10.h5: small enough to copy home, to commit, to send
   python -m analysis nucleation records/*.h5 --out page
@@ -76,6 +79,8 @@ def parser(measures: bool) -> argparse.ArgumentParser:
         if measures
         else "Measure finished runs into records, and make a study's page of records: its numbers beside the paper's.",
     )
+    version = f"Quench {importlib.metadata.version('quench')}"
+    found.add_argument("--version", action="version", version=version)
     names = list(packages())
     found.add_argument("study", metavar="STUDY", choices=names, help=" | ".join(names))
     kinds = "run directory, sweep, or folder of runs" + ("" if measures else "; or a record")

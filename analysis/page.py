@@ -17,9 +17,10 @@ from typing import Protocol
 import numpy as np
 
 from analysis import claim as claims_of
-from analysis import record
+from analysis import record, sweep
 from analysis.claim import Claim
 from analysis.record import Record
+from analysis.sweep import MainNumber
 from analysis.tables import pictures_of, table
 from analysis.verdicts import NO, NOT_COMPARABLE, NOT_RUN, number
 from jobs import whole_file
@@ -83,6 +84,7 @@ class Study(Protocol):
     def tables(self, records: list[Record]) -> dict[str, list[dict]]: ...
     def left_out(self, record: Record) -> list[str]: ...  # files that could not be used
     def draw_file(self, path: Path, out: Path | None) -> list[Path]: ...  # of one, beside it
+    def main_numbers(self, record: Record) -> list[MainNumber]: ...  # against what was swept
 
 
 OPTIONAL = {
@@ -93,6 +95,7 @@ OPTIONAL = {
     "tables": lambda records: {},
     "left_out": lambda record: [],
     "draw_file": None,
+    "main_numbers": lambda record: [],
 }
 
 
@@ -118,13 +121,17 @@ def make(study: ModuleType, records: list[Record], out: Path, progress: Callable
     for first in shown:
         claims += claims_of.pooled([study.claims(run) for run in first.runs])
     claims += part(study, "between")(shown)
+    against, rows, said = swept(study, [r for group in groups for r in group], folder)
+    for picture in against:
+        progress(f"figures/{picture.file}")
     page = Page(
         study.sentence(shown),
         study.findings(shown, claims)[:FINDINGS],
         claims,
-        pictures,
-        part(study, "tables")(shown),
+        against + pictures,
+        part(study, "tables")(shown) | rows,
         [
+            *said,
             *superseded(shown),
             *(
                 f"{run.origin.run}: {line}"
@@ -137,6 +144,22 @@ def make(study: ModuleType, records: list[Record], out: Path, progress: Callable
     for line in page.notes:
         progress(line)
     return write(study, page, groups, out)
+
+
+def swept(
+    study: ModuleType, records: list[Record], folder: Path
+) -> tuple[list[Picture], dict[str, list[dict]], list[str]]:
+    """Of several runs: the figure of their main numbers against the key in which they differ, its
+    numbers, and what is said of it.
+    """
+    numbers = [part(study, "main_numbers")(r) for r in records]
+    if len(records) < 2 or not any(numbers):
+        return [], {}, []
+    found, said = sweep.find(records[0].origin.study, records)
+    drawn = sweep.draw(found, numbers, folder) if found is not None else None
+    if found is None or drawn is None:
+        return [], {}, [said] if said else []
+    return [Picture(*drawn)], {"sweep": sweep.rows(found, numbers)}, [said]
 
 
 def superseded(shown: list[Record]) -> list[str]:
@@ -251,7 +274,7 @@ def markdown(study: ModuleType, page: Page) -> str:
 
 def first_picture(study: ModuleType, pictures: list[Picture]) -> Picture | None:
     return next(
-        (p for begin in part(study, "FIRST") for p in pictures if begin in p.file),
+        (p for begin in (sweep.FILE, *part(study, "FIRST")) for p in pictures if begin in p.file),
         pictures[0] if pictures else None,
     )
 

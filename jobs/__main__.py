@@ -19,6 +19,7 @@ from jobs import (
     UserError,
     config,
     generating,
+    planning,
     reference,
     requeues,
     revision,
@@ -30,6 +31,7 @@ from jobs import (
 from jobs import study as studies
 from jobs.options import parsed
 from jobs.progress import Progress
+from jobs.trials import Machine
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -79,14 +81,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def plan(options: argparse.Namespace) -> str:
-    """How much an array can share: "units networks".  Mistakes in the config, or another one in
-    RUN, are said before hours in a queue.
+    """What a config makes and takes; or, with --counts, how much an array can share, "units
+    networks": mistakes in the config, or another one in RUN, are said before hours in a queue.
     """
     study = studies.of(options.study)
     raw, systems = wanted(options, options.study, trains=True)
+    every = [*systems.values()]
+    if not options.counts:
+        machine = Machine(study, device_of(options, None), options.device, options.workers)
+        return planning.report(options.config, every, machine)
     if options.run is not None:
         rundir.claim(options.run, raw, systems, study)
-    every = systems.values()
     networks = [len(each.train.networks) for each in every if "train" in study.stages]
     return f"{sum(each.generate.units for each in every)} {sum(networks)}"
 
@@ -96,10 +101,13 @@ def wanted(options: argparse.Namespace, study: str, trains: bool) -> tuple[dict,
     UserError for mistakes, for another study's config, and, if networks are to be trained, for
     systems on which they cannot be.
     """
+    if options.config is None and options.run is None:
+        raise UserError("give CONFIG.yaml, or --run RUN, which has one")
     if options.config is None:
         options.config = options.run / "config.yaml"
         if not options.config.is_file():
             raise UserError(f"{options.run}: no config.yaml there yet: give CONFIG.yaml as well")
+    options.config = config.found(options.config)
     model, source = studies.of(study).config, str(options.config)
     plain = config.read(options.config, options.settings, study)
     raw = revision.resolved(plain, model, options.run)
@@ -144,6 +152,7 @@ def run(options: argparse.Namespace, rank: units.Rank) -> int:
             progress.say(f"device: {device.kind}, {device.name}")
             for line in dict.fromkeys(line for s in systems for line in revision.note(s.config)):
                 progress.say(line)
+            announce(options, systems, rank, device, progress)
         if options.stage in ("generate", "collect", "all"):
             failed, problems = data(options, systems, rank, device, progress)
         goes_on = options.stage != "all" or rank.tasks == 1
@@ -174,6 +183,24 @@ def run(options: argparse.Namespace, rank: units.Rank) -> int:
         for problem in problems:
             progress.write(problem)
     return complain(problems, rank) if problems else int(failed > 0)
+
+
+def announce(
+    options: argparse.Namespace,
+    systems: list[rundir.System],
+    rank: units.Rank,
+    device,
+    progress: Progress,
+) -> None:
+    """The costly parts of what is to come that can be left out, once for all tasks."""
+    study = studies.of(options.study)
+    if rank.task or options.input is not None:
+        return
+    asked = study.stages if options.stage == "all" else [options.stage]
+    # what these make all else needs, and what is apart nobody gets unasked
+    stages = [stage for stage in asked if stage not in ("generate", "train", *study.apart)]
+    machine = Machine(study, device, options.device, options.workers)
+    planning.announce(systems, stages, machine, progress.say, progress.write)
 
 
 def data(
@@ -236,10 +263,6 @@ def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir
     """The systems of the run directory, created or found, and the device.  share: CPU workers of a
     rank.
     """
-    from kernels.device import DeviceError, select
-
-    if options.workers is not None and options.workers < 1:
-        raise UserError(f"--workers {options.workers}: expected at least 1")
     study = studies.of(options.study)
     given = [
         option
@@ -252,14 +275,23 @@ def prepare(options: argparse.Namespace, share: int | None) -> tuple[list[rundir
         raise UserError(f"{', '.join(given)}: only with --input FILE")
     trains = options.stage in ("all", "train")
     raw, systems = wanted(options, options.study, trains)  # mistakes come before the device's
+    device = device_of(options, share)
+    return rundir.claim(options.run, raw, systems, study), device
+
+
+def device_of(options: argparse.Namespace, share: int | None):
+    """The device that is asked for.  UserError where it is not there."""
+    from kernels.device import DeviceError, select
+
+    if options.workers is not None and options.workers < 1:
+        raise UserError(f"--workers {options.workers}: expected at least 1")
     try:
-        device = select(options.device, options.workers or share)
+        return select(options.device, options.workers or share)
     except DeviceError as error:
         node = os.environ.get("SLURMD_NODENAME")  # of many, one may lack what the others have
         raise UserError(
             f"--device {options.device}{f' on node {node}' if node else ''}: {error}"
         ) from None
-    return rundir.claim(options.run, raw, systems, study), device
 
 
 def train(

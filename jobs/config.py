@@ -128,6 +128,12 @@ def refusal(lines: Iterable[str]) -> UserError:
     return UserError("\n".join(map(one_line, [*lines[:MOST_MISTAKES], *more])))
 
 
+def found(path: Path) -> Path:
+    """The file, or the one that comes with Quench: jobs/STUDY/demo.yaml from anywhere."""
+    ours = Path(__file__).parent.parent / path
+    return ours if path.parts[:1] == ("jobs",) and not path.exists() and ours.is_file() else path
+
+
 def read(path: Path, settings: list[str], study: str) -> dict:
     """The plain mapping of a YAML file with the `key.path=value` settings of the command line put
     in.
@@ -249,7 +255,7 @@ def _lists(raw: dict, model: type[Section], path: tuple = ()) -> dict[tuple, lis
         if isinstance(item, dict):
             found |= _lists(item, model, here)
         elif isinstance(item, list):
-            field = _field(model, here)
+            field = field_of(model, here)
             wants_list = field is not None and any(
                 typing.get_origin(option) in (list, tuple) for option in _options(field.annotation)
             )
@@ -267,7 +273,7 @@ def block_of(annotation) -> type[Section] | None:
     return next((o for o in options if isinstance(o, type) and issubclass(o, Section)), None)
 
 
-def _field(model: type[Section], path):
+def field_of(model: type[Section], path):
     """The field at a key path, or None; what follows a field (pydantic adds the members of a union)
     is ignored.
     """
@@ -349,9 +355,9 @@ def explain(error: pydantic.ValidationError, model: type[Section]) -> list[str]:
                 continue
             annotation = block.model_fields[name].annotation if name in block.model_fields else None
             block, named = block_of(annotation), typing.get_origin(annotation) is dict
-        path, field = ".".join(names), _field(model, names)
+        path, field = ".".join(names), field_of(model, names)
         if mistake["type"] == "extra_forbidden":
-            parent = model if len(names) == 1 else block_of(_field(model, names[:-1]).annotation)
+            parent = model if len(names) == 1 else block_of(field_of(model, names[:-1]).annotation)
             said = (
                 len(lines) < MOST_MISTAKES
             )  # of many that are not, what was meant is not looked for
@@ -410,7 +416,7 @@ def telling(config: Section, sections: Container[str]) -> dict[str, object]:
     """
     keys = {k: v for k, v in flat(config).items() if k.split(".")[0] in sections}
     for path, item in list(keys.items()):
-        field = _field(type(config), path.split("."))
+        field = field_of(type(config), path.split("."))
         if field is not None and (field.json_schema_extra or {}).get("neutral", ...) == item:
             del keys[path]
     return keys

@@ -10,6 +10,7 @@ import numpy as np
 from torch import nn, optim
 
 from jobs import checkpoint, epochs, shards
+from jobs.pace import expected_epochs
 from jobs.shards import Data
 from jobs.training import Report
 
@@ -59,12 +60,12 @@ class EarlyStopped:
         """How much is done; with early stopping a guess, for nobody knows when the patience will
         end.
         """
-        guess = (
-            self.last_epoch
-            if self.patience is None
-            else min(self.last_epoch, max(self.best_epoch, 10) + self.patience)
-        )
-        return min(1.0, self.epochs / guess)
+        return min(1.0, self.epochs / self.expected)
+
+    @property
+    def expected(self) -> float:
+        """Epochs, as far as can be told."""
+        return expected_epochs(self.last_epoch, self.patience, self.best_epoch)
 
     @property
     def line(self) -> str:

@@ -7,6 +7,7 @@ import functools
 import traceback
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from jobs import UserError, notes, provenance, revision, shards, signals
 from jobs.config import digest
@@ -77,7 +78,8 @@ def generate(
 
     `stage` is a study's generate module: build(config, device) -> model, raising UserError for what
     cannot run; warn(model, config) -> lines; announce(model, config, units) -> lines, where sizes
-    are worth saying; batch(config, device) -> units at once; simulate(model, config, units, report)
+    are worth saying; work(model, config, unit) -> how long a unit takes beside others, where they
+    differ; batch(config, device) -> units at once; simulate(model, config, units, report)
     yields (unit, {name: shards.Data}) and calls report(done) with the units' worth of work done in
     this batch; it may raise UnitError, and, asked to stop (jobs.signals), leave units whose work is
     still to be done.
@@ -108,7 +110,7 @@ def generate(
             stage.announce(model, system.config, units) if hasattr(stage, "announce") else ()
         ):
             progress.say(f"{system.name + ': ' if system.name else ''}{line}")
-    progress.begin(count, "units")
+    progress.begin(count, "units", weights(stage, todo))
     done = failed = 0
     for system, model, units in todo:
         size = stage.batch(system.config, device)
@@ -140,6 +142,17 @@ def generate(
             + (f", {failed} failed" if failed else "")
         )
     return failed
+
+
+def weights(stage: ModuleType, todo: list[tuple[System, Any, list[int]]]) -> list[float] | None:
+    """How long the units of (system, model, units) take beside each other; None: alike, as far as
+    is known.
+    """
+    if not hasattr(stage, "work"):
+        return None
+    return [
+        stage.work(model, system.config, unit) for system, model, units in todo for unit in units
+    ]
 
 
 def _report(progress: Progress, before: int, part: float) -> None:

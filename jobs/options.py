@@ -10,6 +10,7 @@ from jobs.study import Study
 GENERAL = """
 examples:
   python -m jobs nucleation all jobs/nucleation/demo.yaml --run runs/demo     the demo, on a GPU if there is one, else on all cores
+  python -m jobs plan nucleation jobs/nucleation/demo.yaml                    what that makes, and takes on this machine
   python -m jobs status runs/demo                                             how far is it, and what went wrong
   python -m jobs nucleation --help                                            a study's own options and examples
 """
@@ -19,7 +20,9 @@ shared by MPI ranks, or by the tasks of a Slurm array (from SLURM_ARRAY_TASK_ID,
   python -m jobs {study} generate CONFIG.yaml --run RUN --task 0/8
 
 A run that was killed continues with the same command: finished units are kept and skipped, trainings go on from their last
-epoch.
+epoch. Later stages need --run RUN alone: RUN/config.yaml has all that --set put into it.
+Costly parts of `all` that can be left out are announced, with their time; python -m jobs plan {study} CONFIG.yaml has them all.
+Compiled kernels are kept in ~/.cache/quench, or in the folder QUENCH_CACHE.
 exit status: 0 done, 1 some units failed (their log is named), 2 something to put right (one line says what), 75 stopped by SIGUSR1
 after the unit or epoch in progress: to be continued
 """
@@ -52,14 +55,16 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("run", metavar="RUN", type=Path, help="run directory")
     one = commands.add_parser(
         "plan",
-        help="units and networks, which an array's tasks can share; checks the config",
-        description="Two numbers, units to generate and networks to train; with --run the directory is made, or found to fit.",
+        help="what a config makes, and what that takes: units, configurations, networks, time, disk",
+        description="What each stage makes, and what it takes on this machine, estimated by trials of a second each; "
+        "nothing is written. Mistakes in the config are said, as by the stages.",
     )
     one.add_argument("study", metavar="STUDY", choices=studies.NAMES)
-    one.add_argument("config", metavar="CONFIG.yaml", type=Path)
-    one.add_argument("--run", type=Path)
+    configured(one, "its config, where none is given; with --counts it is made, or found to fit")
     one.add_argument(
-        "--set", action="append", default=[], metavar="KEY.PATH=VALUE", dest="settings"
+        "--counts",
+        action="store_true",
+        help="two numbers alone, at once: units to generate and networks to train, which an array's tasks can share",
     )
     commands.add_parser(
         "configs",
@@ -98,39 +103,7 @@ def of_study(commands, study: Study) -> None:
         choices=stages,
         help="; ".join(f"{stage}: {words[stage]}" for stage in stages),
     )
-    one.add_argument(
-        "config",
-        metavar="CONFIG.yaml",
-        type=Path,
-        nargs="?",
-        help=f"such as jobs/{study.name}/demo.yaml; default: RUN/config.yaml, with all that --set put into it",
-    )
-    one.add_argument(
-        "--run",
-        required=True,
-        type=Path,
-        help="run directory, created if missing; one config each",
-    )
-    one.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY.PATH=VALUE",
-        dest="settings",
-        help=f"override a config value, e.g. {study.setting}; a list makes a sweep; may be repeated",
-    )
-    one.add_argument(
-        "--device",
-        choices=("auto", "cpu", "gpu"),
-        default="auto",
-        help="auto (default): a GPU where there is one; the same spins; fields and networks up to round-off",
-    )
-    one.add_argument(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="CPU threads (default: all cores of this process); on a GPU: networks that train side by side",
-    )
+    configured(one, "run directory, created if missing; one config each", study)
     one.add_argument(
         "--task",
         metavar="k/K",
@@ -147,6 +120,40 @@ def of_study(commands, study: Study) -> None:
     mine.add_argument("--model", help=f"which trained model answers (default: {own.model})")
     for option, keywords in own.options.items():
         mine.add_argument(option, **keywords)
+
+
+def configured(one: argparse.ArgumentParser, run: str, study: Study | None = None) -> None:
+    """A command that takes a config, of one study or of any; run: help of --run."""
+    example = f"jobs/{study.name if study else 'STUDY'}/demo.yaml"
+    one.add_argument(
+        "config",
+        metavar="CONFIG.yaml",
+        type=Path,
+        nargs="?",
+        help=f"such as {example}, which is found from anywhere; default: RUN/config.yaml, with all that --set put into it",
+    )
+    one.add_argument("--run", required=study is not None, type=Path, help=run)
+    setting = study.setting if study else "seed=2"
+    one.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY.PATH=VALUE",
+        dest="settings",
+        help=f"override a config value, e.g. {setting}; a list makes a sweep; may be repeated",
+    )
+    one.add_argument(
+        "--device",
+        choices=("auto", "cpu", "gpu"),
+        default="auto",
+        help="auto (default): a GPU where there is one; the same spins; fields and networks up to round-off",
+    )
+    one.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="CPU threads (default: all cores of this process); on a GPU: networks that train side by side",
+    )
 
 
 def parsed(arguments: list[str] | None) -> argparse.Namespace:

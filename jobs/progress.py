@@ -5,14 +5,18 @@ heartbeat for `status`.
 import contextlib
 import datetime
 import json
+import math
 import os
 import platform
 import sys
 import time
+from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from tqdm import tqdm
 
+from jobs.pace import Pace
 from jobs.units import Rank
 
 EVERY = 10.0  # seconds between progress lines and heartbeats
@@ -31,6 +35,8 @@ class Progress:
         self.bar = None
         self.total = self.done = 0.0
         self.started = self.spoken = time.monotonic()
+        self.knots = [0.0]  # work in the first so many units
+        self.pace, self.left = Pace(0.0, self.started), math.inf
 
     def __enter__(self):
         return self
@@ -58,10 +64,14 @@ class Progress:
                 file=sys.stderr,
             )
 
-    def begin(self, total: float, what: str) -> None:
-        """Start counting towards `total` units of `what`."""
+    def begin(self, total: float, what: str, weights: Sequence[float] | None = None) -> None:
+        """Start counting towards `total` units of `what`.  weights: the work in each of them, in
+        the order in which they come; None: they are alike.
+        """
         self.total, self.done, self.what = total, 0.0, what
+        self.knots = [0.0, total] if weights is None else [0.0, *accumulate(weights)]
         self.started = self.spoken = time.monotonic()
+        self.pace, self.left = Pace(self.knots[-1], self.started), math.inf
         if sys.stderr.isatty():
             self.bar = tqdm(
                 total=total,
@@ -69,21 +79,23 @@ class Progress:
                 unit=" " + what,
                 file=sys.stderr,
                 bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total_fmt}{unit} "
-                "[{elapsed}<{remaining}]{postfix}",
+                "[{elapsed}{postfix}]",
             )
         self._beat()
 
-    def reach(self, done: float, news: str = "") -> None:
+    def reach(self, done: float, news: str = "", left: float | None = None) -> None:
         """So many units are done; fractions count.  Cheap: call it as often as you like.  news:
-        shown beside it.
+        shown beside it.  left: seconds that are, from who knows it better than the pace.
         """
-        self.done = min(max(done, self.done), self.total)
+        self.done, now = min(max(done, self.done), self.total), time.monotonic()
+        self.pace.reach(self._work(), now)
+        self.left = self.pace.left(now) if left is None else self.pace.calmed(left, now)
         if self.bar is not None:
+            told = [f"{duration(self.left)} left"] if self.left < math.inf else []
+            self.bar.set_postfix_str("; ".join([*told, *filter(None, [news])]), refresh=False)
             self.bar.update(self.done - self.bar.n)
-            if news:
-                self.bar.set_postfix_str(news)
-        if time.monotonic() - self.spoken >= EVERY:
-            self.spoken = time.monotonic()
+        if now - self.spoken >= EVERY:
+            self.spoken = now
             line = f"{self.stage} {self.done:.2f} of {self.total:g} {self.what}, {self._rate()}" + (
                 f"; {news}" if news else ""
             )
@@ -100,16 +112,20 @@ class Progress:
     def elapsed(self) -> str:
         return duration(time.monotonic() - self.started)
 
+    def _work(self) -> float:
+        """In what is done."""
+        if len(self.knots) == 2:  # units are alike
+            return self.done / max(self.total, 1e-300) * self.knots[1]
+        whole = min(int(self.done), len(self.knots) - 2)
+        before, after = self.knots[whole : whole + 2]
+        return before + (self.done - whole) * (after - before)
+
     def _speed(self) -> float:
         return self.done / max(time.monotonic() - self.started, 1e-9)
 
     def _rate(self) -> str:
         speed = self._speed()
-        return (
-            f"{rate(speed, self.what)}, ETA {duration((self.total - self.done) / speed)}"
-            if speed
-            else "starting"
-        )
+        return f"{rate(speed, self.what)}, ETA {eta(self.left)}" if speed else "starting"
 
     def _beat(self) -> None:
         beat = {
@@ -117,6 +133,7 @@ class Progress:
             "done": self.done,
             "total": self.total,
             "units_per_second": self._speed(),
+            "seconds_left": self.left if self.left < math.inf else None,
             "what": self.what,
             "host": platform.node(),
             "pid": os.getpid(),
@@ -143,6 +160,16 @@ def rate(per_second: float, what: str) -> str:
         if per_second * 60 >= 1
         else f"{per_second * 3600:.3g} {what}/h"
     )
+
+
+def eta(seconds: float) -> str:
+    return duration(seconds) if seconds < math.inf else "not known yet"
+
+
+def in_bytes(count: float) -> str:
+    """Bytes, to be read: 12.4 GB."""
+    power = min(3, int(math.log(max(count, 1), 1000)))
+    return f"{count / 1000**power:.3g} {('B', 'kB', 'MB', 'GB')[power]}"
 
 
 def duration(seconds: float) -> str:

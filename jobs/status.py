@@ -5,6 +5,7 @@ at their content.
 """
 
 import importlib
+import math
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import h5py
 
 from jobs import notes, requeues
 from jobs import study as studies
-from jobs.progress import duration, rate
+from jobs.progress import duration, eta, rate
 from jobs.rundir import FOLDER, System
 
 ALIVE = 60.0  # seconds: an older heartbeat belongs to a process that was killed
@@ -55,7 +56,7 @@ def report(run: Path, study: str, systems: list[System]) -> str:
         left = max(duration_left(beat) for beat in alive)
         lines.append(
             f"  running: {len(alive)} process{'es' * (len(alive) != 1)}, {rate(speed, what)}, "
-            f"ETA {duration(left) if left < float('inf') else 'not known yet'}"
+            f"ETA {eta(left)}"
         )
     elif done < total:
         lines.append(
@@ -108,9 +109,11 @@ def _networks(system: System) -> list[str]:
 
 
 def duration_left(beat: dict) -> float:
-    """Seconds until this process is through with its own share."""
-    speed = beat["units_per_second"]
-    return (beat["total"] - beat["done"]) / speed if speed else float("inf")
+    """Seconds until this process is through with its own share, by its own word."""
+    left = beat.get("seconds_left")
+    if not isinstance(left, int | float):
+        return math.inf
+    return max(0.0, left - max(0.0, time.time() - beat["time"]))
 
 
 def complete(path: Path) -> bool:

@@ -99,8 +99,8 @@ def models() -> dict[str, type[Section]]:
 class Generate(Protocol):
     """jobs/generating.py calls them, in one process: cores are those that the model's own kernels
     use, ranks and array tasks share the units.  simulate yields (unit, {name: Data}) one by one,
-    and tells report(done) how many units' worth of work is done; announce, which a study need not
-    have, says sizes.
+    and tells report(done) how many units' worth of work is done.  A study need not have announce,
+    which says sizes, and work(model, config, unit), how long a unit takes beside others.
     """
 
     def build(self, config: Any, device: Any) -> Any: ...
@@ -126,6 +126,16 @@ class Train(Protocol):
     def check(self, system: Any) -> None: ...
     def belonging(self, system: Any) -> dict[str, str]: ...
     def fit(self, system: Any, network_name: str, device: str, report: Any) -> str: ...
+
+
+class Plan(Protocol):
+    """jobs/NAME/plan.py, which a study need not have: a function for each of its stages, by whose
+    name it goes, (config, machine) -> parts of jobs/trials.py: what the stage makes, and trials
+    that tell what it takes.
+    """
+
+    def generate(self, config: Any, machine: Any) -> list[Any]: ...
+    def collect(self, config: Any, machine: Any) -> list[Any]: ...
 
 
 class Last(Protocol):

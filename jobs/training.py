@@ -16,8 +16,10 @@ import io
 import json
 import multiprocessing
 import os
+import re
 import signal
 import threading
+import time
 import traceback
 import zlib
 from collections.abc import Callable, Iterable
@@ -60,27 +62,45 @@ class Unit:
     def title(self) -> str:
         return f"{self.system.name + ': ' if self.system.name else ''}{self.name}"
 
+    @property
+    def kind(self) -> str:
+        """Its title without the number of fold or seed: networks of a kind take equally long."""
+        return re.sub(r"/(fold|seed)-\d+$", "", self.title)
+
 
 @dataclass
 class Tally:
     """What the units of this process report, on the screen and in the log."""
 
     progress: Progress
+    waiting: list[Unit] = field(default_factory=list)  # all that are not through
+    slots: int = 1  # side by side
     done: int = 0
     failed: int = 0
     shares: dict[str, float] = field(default_factory=dict)  # of the units at work
+    heard: dict[str, float] = field(default_factory=dict)  # when of each of them
+    taken: dict[str, list[float]] = field(
+        default_factory=dict
+    )  # by kind: [networks' worth, seconds]
+
+    def begin(self, unit: Unit) -> None:
+        """A unit is at work from now on."""
+        gone_on = (unit.system.training(unit.name) / "checkpoint.pt").exists()
+        if not gone_on:  # else what its first word says is done was not done in this time
+            self.heard[unit.title] = time.monotonic()
 
     def hear(self, unit: Unit, kind: str, content) -> None:
         """One message of a unit: "alive" None, "epoch" (share done, line), "say" line, "done" line,
         "failed" (reason, traceback).
         """
         if kind == "alive":
-            self.progress.reach(self.done + sum(self.shares.values()))
+            self._reach()
             return
         if kind == "epoch":
-            self.shares[unit.title], line = content
+            share, line = content
+            self._learn(unit, share)
             self.progress.write(f"{unit.title}: {line}")
-            self.progress.reach(self.done + sum(self.shares.values()), f"{unit.title}: {line}")
+            self._reach(f"{unit.title}: {line}")
             return
         if kind == "failed":
             reason, trace = content
@@ -90,10 +110,39 @@ class Tally:
         if content:
             self.progress.say(f"{unit.title}: {content}")
         if kind in ("done", "failed"):
+            if kind == "done":
+                self._learn(unit, 1.0)
             self.shares.pop(unit.title, None)
+            self.waiting = [other for other in self.waiting if other.title != unit.title]
             self.done += 1
-            self.progress.reach(self.done + sum(self.shares.values()))
+            self._reach()
             note(unit, f"{content}\n" if kind == "failed" else None)
+
+    def _learn(self, unit: Unit, share: float) -> None:
+        """So much of a unit is done."""
+        now, taken = time.monotonic(), self.taken.setdefault(unit.kind, [0.0, 0.0])
+        if unit.title in self.heard:
+            taken[0] += share - self.shares.get(unit.title, 0.0)
+            taken[1] += now - self.heard[unit.title]
+        self.shares[unit.title], self.heard[unit.title] = share, now
+
+    def _reach(self, news: str = "") -> None:
+        left = self.left()
+        self.progress.reach(self.done + sum(self.shares.values()), news, left)
+
+    def left(self) -> float | None:
+        """Seconds: networks of a kind take as long as that kind did so far, those of a kind that no
+        one has begun yet as long as the others on average.
+        """
+        known = {kind: s / n for kind, (n, s) in self.taken.items() if n > 0}
+        if not known:
+            return None
+        mean = sum(known.values()) / len(known)
+        seconds = [
+            known.get(unit.kind, mean) * (1 - self.shares.get(unit.title, 0.0))
+            for unit in self.waiting
+        ]
+        return max([sum(seconds) / self.slots, *seconds])
 
 
 def train(
@@ -135,20 +184,14 @@ def train(
         return 0
     device_kind = device.kind if study.own_kernels else torch_device(device, asked, progress.say)
     threads = max(system.config.train.threads for system in systems)
-    slots = (
-        1
-        if together or (device.exclusive and device_kind != "cpu")  # others could not use it
-        else min(
-            len(missing),
-            slots or (1 if device_kind == "gpu" else default_slots(device, device_kind, threads)),
-        )
-    )
+    slots = 1 if together else min(len(missing), slots_of(device, device_kind, threads, slots))
     progress.begin(len(missing), "networks")
-    tally = Tally(progress)
+    tally = Tally(progress, missing, slots)
     if slots == 1:
         for unit in missing:
             if distributed.asked_to_stop():
                 raise signals.Stopped(f"{len(missing) - tally.done} networks left")
+            tally.begin(unit)
             fit_one(
                 stage,
                 unit,
@@ -208,6 +251,13 @@ def torch_device(device, asked: str, say: Callable[[str], None]) -> str:
         raise UserError(f"{problem}; install one that does, or use --device cpu")
     say(f"warning: {problem}: the networks use the CPU")
     return "cpu"
+
+
+def slots_of(device, device_kind: str, threads: int, asked: int | None) -> int:
+    """How many networks train side by side where there are enough of them; asked: by the user."""
+    if device.exclusive and device_kind != "cpu":  # others could not use it
+        return 1
+    return asked or (1 if device_kind == "gpu" else default_slots(device, device_kind, threads))
 
 
 def default_slots(device, device_kind: str, threads: int) -> int:
@@ -308,6 +358,7 @@ def side_by_side(
             process.join()
         else:
             working[pipe] = process, unit
+            tally.begin(unit)
 
     resource_tracker.ensure_running()  # as it starts it unblocks what `start` has blocked
     try:

@@ -32,7 +32,7 @@ done
   fail "sbatch is not there: run slurm/${study}_STAGE.sh by bash, or python -m jobs $study all"
 "$PYTHON" -c 'import h5py, pydantic' 2>/dev/null ||
   fail "$PYTHON lacks Quench's packages: run make .venv/installed, or set PYTHON in slurm/site.sh"
-plan=(-m jobs plan "$study" "$config" "${settings[@]}")
+plan=(-m jobs plan --counts "$study" "$config" "${settings[@]}")
 [ -n "$dry" ] || plan+=(--run "$run")
 read -r units networks <<<"$(PYTHONPATH=$QUENCH${PYTHONPATH:+:$PYTHONPATH} "$PYTHON" "${plan[@]}" || echo failed)"
 [ "$units" != failed ] || exit 2    # one line has said why

@@ -255,7 +255,7 @@ def called(*words) -> tuple[int, str]:
 
 def verdict(study: str, path: Path, settings: list[str], run: Path) -> str:
     """`valid`, `refused`, or what is wrong with how it ended."""
-    words = ["plan", study, path, *(f"--set={each}" for each in settings)]
+    words = ["plan", "--counts", study, path, *(f"--set={each}" for each in settings)]
     began, stage = time.process_time(), "plan"
     try:
         with limits(), warnings.catch_warnings():

@@ -14,6 +14,7 @@ from jobs import UserError, config
 from jobs.coarsening import generate, measures, starts
 from jobs.coarsening.config import Coarsening
 from jobs.coarsening.fields import downscale, upsample
+from jobs.progress import in_bytes
 from kernels import cahn_hilliard_clock, interface
 from kernels.device import select
 
@@ -283,14 +284,14 @@ def test_sizes_are_stated_before_it_starts(quench, small_coarsening, tmp_path):
 
 def test_sizes_of_the_papers_data():
     settings = config.systems({"study": "coarsening"}, Coarsening, "test")[""]
-    assert generate.size(1890 * 50 * 32**3 * 4) == "12.4 GB"
+    assert in_bytes(1890 * 50 * 32**3 * 4) == "12.4 GB"
     explicit = config.systems(
         {"study": "coarsening", "generate": {"scheme": "explicit"}}, Coarsening, "test"
     )[""]
     model = generate.build(settings, CPU)
     assert generate.expected_steps(model, explicit, 49.0) == pytest.approx(49 * 400)
     assert 1000 < generate.expected_steps(model, settings, 49.0) < 3000
-    assert [generate.size(n) for n in (0, 999, 1e3, 5e12)] == ["0 B", "999 B", "1 kB", "5e+03 GB"]
+    assert [in_bytes(n) for n in (0, 999, 1e3, 5e12)] == ["0 B", "999 B", "1 kB", "5e+03 GB"]
 
 
 def test_a_field_that_blows_up_costs_its_unit_only(quench, small_coarsening, tmp_path, monkeypatch):

@@ -164,6 +164,26 @@ def test_help_teaches(quench):
     assert any("--task" in line for line in lines)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_help_of_a_study_is_its_own(quench, name):
+    """Its examples, and of the others nothing."""
+    lines = "\n".join(quench(name, "--help", "--device", "cpu")[1])
+    assert f"python -m jobs {name} " in lines
+    assert not [other for other in NAMES if other != name and f"jobs {other} " in lines]
+    for word in ("--run RUN alone", "~/.cache/quench", f"plan {name}"):
+        assert word in lines
+
+
+def test_versions(capsys):
+    from analysis.__main__ import main as draw
+
+    for program in (parsed, draw):
+        with pytest.raises(SystemExit) as stop:
+            program(["--version"])
+        assert stop.value.code == 0
+        assert re.fullmatch(r"Quench \d+\.\d+\.\d+", capsys.readouterr().out.strip())
+
+
 def test_sweep_is_the_product_of_lists():
     raw = {
         "study": "nucleation",

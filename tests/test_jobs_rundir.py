@@ -393,6 +393,7 @@ def test_status_of_a_running_and_a_killed_process(quench, small, tmp_path):
         "done": 0.5,
         "total": 2,
         "units_per_second": 0.1,
+        "seconds_left": 15.5,
         "host": "n1",
         "pid": 4,
         "time": time.time(),

@@ -86,7 +86,7 @@ def test_a_study_of_ones_own(xy, quench, tmp_path):
         assert file.attrs["content_digest"] == digest
     lines = quench("status", run)[1]
     assert any("2 of 2 done, dataset.h5 is there" in line for line in lines)
-    assert quench("plan", "xy", config)[1] == ["2 0"]
+    assert quench("plan", "--counts", "xy", config)[1] == ["2 0"]
     assert draw(["xy", str(run)]) == 0
     text = (run / "report.md").read_text()
     assert "8 quenches of the XY model" in text

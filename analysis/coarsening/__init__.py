@@ -14,6 +14,7 @@ from analysis.coarsening.claims import claims
 from analysis.coarsening.definitions import DEFINITIONS, HOW_JUDGED
 from analysis.coarsening.figures_large_box import draw as draw_file
 from analysis.coarsening.findings import between, findings, sentence
+from analysis.coarsening.main_numbers import main_numbers
 from analysis.coarsening.measure import Numbers, measure
 from analysis.coarsening.tables import tables
 from analysis.page import Picture
@@ -34,6 +35,7 @@ __all__ = [
     "draw_file",
     "findings",
     "left_out",
+    "main_numbers",
     "measure",
     "pictures",
     "sentence",

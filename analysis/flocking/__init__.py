@@ -15,6 +15,7 @@ from analysis.flocking import (
 from analysis.flocking.claims import claims
 from analysis.flocking.definitions import DEFINITIONS, HOW_JUDGED
 from analysis.flocking.findings import findings, sentence
+from analysis.flocking.main_numbers import main_numbers
 from analysis.flocking.measure import Numbers, measure
 from analysis.flocking.prediction import draw as draw_file
 from analysis.flocking.tables import tables
@@ -66,6 +67,7 @@ __all__ = [
     "draw_file",
     "findings",
     "left_out",
+    "main_numbers",
     "measure",
     "pictures",
     "sentence",

@@ -15,6 +15,7 @@ from analysis.nucleation import (
 from analysis.nucleation.claims import between_systems, of_record
 from analysis.nucleation.definitions import DEFINITIONS, HOW_JUDGED
 from analysis.nucleation.findings import findings, sentence
+from analysis.nucleation.main_numbers import main_numbers
 from analysis.nucleation.measure import NAME, Numbers, measure
 from analysis.nucleation.prediction import draw as draw_file
 from analysis.nucleation.tables import tables as tables_of
@@ -35,6 +36,7 @@ __all__ = [
     "draw_file",
     "findings",
     "left_out",
+    "main_numbers",
     "measure",
     "pictures",
     "sentence",

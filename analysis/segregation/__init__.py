@@ -17,6 +17,7 @@ from analysis.segregation import (
 from analysis.segregation.claims import all_claims as claims
 from analysis.segregation.definitions import DEFINITIONS, HOW_JUDGED
 from analysis.segregation.findings import findings, left_out, sentence
+from analysis.segregation.main_numbers import main_numbers
 from analysis.segregation.measure import Numbers, measure
 from analysis.segregation.prediction import draw as draw_file
 from analysis.segregation.tables import tables
@@ -49,6 +50,7 @@ __all__ = [
     "draw_file",
     "findings",
     "left_out",
+    "main_numbers",
     "measure",
     "pictures",
     "sentence",

@@ -146,9 +146,9 @@ class Costs(Section):
     repeats: int = value(
         3,
         unit="runs",
-        ge=1,
+        ge=0,
         le=1000,
-        about="of each method in turn, the median of whose times counts",
+        about="of each method in turn, the median of whose times counts (0: no table)",
     )
 
 
@@ -163,7 +163,13 @@ class Rollout(Section):
         unit="",
         about="by name; what is left out of a case of the paper is as there",
     )
+    without: list[str] = value([], unit="", about="cases that are left out, by name")
     costs: Costs = value(default_factory=Costs, unit="", about="the table of time and error")
+
+    @property
+    def followed(self) -> dict[str, Case]:
+        """The cases that are not left out, by name."""
+        return {name: case for name, case in self.cases.items() if name not in self.without}
 
     @pydantic.field_validator("cases", mode="before")
     @classmethod
@@ -178,6 +184,11 @@ class Rollout(Section):
 
     @pydantic.model_validator(mode="after")
     def _sound(self):
+        for name in self.without:
+            if name not in self.cases:
+                raise ValueError(
+                    f"rollout.without = {self.without}: {name} is none of the cases {', '.join(self.cases)}"
+                )
         for name, case in self.cases.items():
             key = f"rollout.cases.{name}"
             if not re.fullmatch(r"[A-Za-z0-9_-]+", name):

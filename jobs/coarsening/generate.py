@@ -18,7 +18,7 @@ from jobs.coarsening import starts
 from jobs.coarsening.config import SPLITS, Coarsening
 from jobs.coarsening.fields import downscale
 from jobs.generating import UnitError
-from jobs.progress import duration
+from jobs.progress import duration, in_bytes
 from jobs.shards import Data
 from jobs.slabs import available_memory
 from kernels.cahn_hilliard import CahnHilliard, Trajectory, coarsening
@@ -31,6 +31,7 @@ CALL_BYTES = (
     1 << 31
 )  # of frames on the truth's grid that come back from one call of the solver on a GPU
 TRIAL_CELLS = 2e7  # times steps of the solver, run so as to say how long all will take
+GROWTH = 0.48  # exponent of the adaptive scheme's steps in time
 PROGRAM_BYTES = 150e6  # that a process takes without any field
 
 # what is known of each sequence beside its frames: unit, axes, what it is
@@ -124,21 +125,15 @@ def announce(model: CahnHilliard, config: Coarsening, units: Sequence[int]) -> l
     there = available_memory()
     if memory > there and model.device.kind == "cpu":
         raise UserError(
-            f"system.size = {s.size}: a sequence of {g.frames} frames takes about {size(memory)} of memory, and there are "
-            f"{size(there)}; lower system.size or generate.frames, or use a larger machine"
+            f"system.size = {s.size}: a sequence of {g.frames} frames takes about {in_bytes(memory)} of memory, and there are "
+            f"{in_bytes(there)}; lower system.size or generate.frames, or use a larger machine"
         )
-    spans = [
-        start_time(config, unit) + g.times[-1] for unit in units for _ in range(g.blocks[unit][2])
-    ]
-    seconds = (
-        step_seconds(model, config, call)
-        / call
-        * sum(expected_steps(model, config, span) for span in spans)
-    )
+    steps = sum(work(model, config, unit) for unit in units)
+    seconds = step_seconds(model, config, call) / call * steps
     return [
-        f"{everything} sequences of {g.frames} frames of {s.size}^3 cells, kept on {s.network_size}^3: {size(everything * small)} of disk, "
-        f"and as much again when they are collected",
-        f"{mine} of them here: about {size(memory)} of memory, about {duration(seconds)}",
+        f"{everything} sequences of {g.frames} frames of {s.size}^3 cells, kept on {s.network_size}^3: "
+        f"{in_bytes(everything * small)} of disk, and as much again when they are collected",
+        f"{mine} of them here: about {in_bytes(memory)} of memory, about {duration(seconds)}",
     ]
 
 
@@ -166,20 +161,24 @@ def step_seconds(model: CahnHilliard, config: Coarsening, count: int) -> float:
     return max((seconds[2] - seconds[1]) / more, 1e-9)
 
 
-def size(count: float) -> str:
-    """Bytes, to be read: 12.4 GB."""
-    power = min(3, int(math.log(max(count, 1), 1000)))
-    return f"{count / 1000**power:.3g} {('B', 'kB', 'MB', 'GB')[power]}"
-
-
 def expected_steps(model: CahnHilliard, config: Coarsening, span: float) -> float:
     """Solver steps in a time `span` from the noise on; of the adaptive scheme as measured: 5.3 (M a
-    t)^0.48 / tolerance^0.23.
+    t)^GROWTH / tolerance^0.23.
     """
     g = config.generate
     if g.scheme == "explicit":
         return span / g.step
-    return 5.3 * (span * model.rate) ** 0.48 / g.tolerance**0.23
+    return adaptive_steps(model, span, g.tolerance)
+
+
+def adaptive_steps(model: CahnHilliard, span: float, tolerance: float) -> float:
+    return 5.3 * (span * model.rate) ** GROWTH / tolerance**0.23
+
+
+def work(model: CahnHilliard, config: Coarsening, unit: int) -> float:
+    """Steps of the solver for a unit's sequences."""
+    g = config.generate
+    return g.blocks[unit][2] * expected_steps(model, config, start_time(config, unit) + g.times[-1])
 
 
 def batch(config: Coarsening, device) -> int:

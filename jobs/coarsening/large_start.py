@@ -8,9 +8,9 @@ from jobs import UserError
 from jobs.coarsening import starts
 from jobs.coarsening.config import Coarsening
 from jobs.coarsening.frames import kept_frames
-from jobs.coarsening.generate import size
 from jobs.coarsening.large_files import Files
 from jobs.large_box import LargeBox
+from jobs.progress import in_bytes
 from jobs.slabs import CHUNK_BYTES, Slabs
 from jobs.units import Rank
 from kernels.cahn_hilliard_clock import ORDERS
@@ -57,7 +57,7 @@ def fits(config: Coarsening, slabs: Slabs) -> None:
     needed, there = memory(config, slabs), slabs.memory()
     if needed > there:
         raise UserError(
-            f"large.size = {config.large.size}: a rank of {slabs.ranks} needs {size(needed)} of memory and has {size(there)}; "
+            f"large.size = {config.large.size}: a rank of {slabs.ranks} needs {in_bytes(needed)} of memory and has {in_bytes(there)}; "
             f"start more ranks, on more {'GPUs' if slabs.gpu else 'nodes'}"
         )
 
@@ -76,8 +76,8 @@ def announce(config: Coarsening, slabs: Slabs) -> str:
         )
         way = f"{slabs.ranks} ranks{across * slabs.gpu}"
     return (
-        f"{asked.size}^3 cells on {way}: {size(memory(config, slabs))} of memory each; {frames} frames of "
-        f"{size(slabs.real.itemsize * cells)} on disk, and twice {size(state)} for the states to go on from"
+        f"{asked.size}^3 cells on {way}: {in_bytes(memory(config, slabs))} of memory each; {frames} frames of "
+        f"{in_bytes(slabs.real.itemsize * cells)} on disk, and twice {in_bytes(state)} for the states to go on from"
     )
 
 

@@ -80,6 +80,22 @@ def warn(model: ActiveIsing, config: Flocking) -> list[str]:
     return lines
 
 
+def work(model: ActiveIsing, config: Flocking, unit: int) -> float:
+    """Attempts of a unit's replicas."""
+    density, temperature, replicas, samples = config.points[unit]
+    g = config.generate
+    annealed = sum(STARTS[i % len(STARTS)] == 0 for i in range(replicas))
+    span = replicas * (g.equilibration + g.interval * (samples - 1)) + annealed * g.annealing
+    return attempts(model, density, temperature) * span
+
+
+def attempts(model: ActiveIsing, density: float, temperature: float) -> float:
+    """Of one replica in a unit of time."""
+    particles = round(density * model.size**2)
+    continuous = model.continuous(temperature, particles)
+    return particles * (4 * model.diffusion + model.common_flip_rate(temperature, continuous))
+
+
 def batch(config: Flocking, device) -> int:
     """Units in one call of the model.  Results do not depend on it."""
     g, side = config.generate, config.system.size

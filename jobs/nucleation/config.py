@@ -269,7 +269,10 @@ class Occlusion(Section):
         about="so many random places in each configuration; every place if null",
     )
     configurations: int = value(
-        200, unit="configurations", ge=1, about="of each fold's test set that are covered"
+        200,
+        unit="configurations",
+        ge=0,
+        about="of each fold's test set that are covered (0: no maps)",
     )
 
 

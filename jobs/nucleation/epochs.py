@@ -14,7 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from jobs.early_stopping import EarlyStopped
 from jobs.nucleation import networks
-from jobs.nucleation.config import Nucleation
+from jobs.nucleation.config import Nucleation, Train
 from jobs.nucleation.features import features
 from jobs.progress import EVERY
 from jobs.training import Report
@@ -34,6 +34,15 @@ def parsed(network_name: str) -> tuple[str, str, int]:
     """event/torus/fold-3 -> ("event", "torus", 3)."""
     by, model, fold = network_name.split("/")
     return by, model, int(fold.removeprefix("fold-"))
+
+
+def limits(model: str, t: Train) -> tuple[int, int | None]:
+    """The last epoch of a model, and its patience (None: it goes to the end)."""
+    if model == "features_converged":
+        return 1, t.patience
+    if model.startswith("torus"):
+        return min(CYCLE, t.max_epochs), None
+    return t.max_epochs, t.patience
 
 
 class Inputs:
@@ -79,10 +88,8 @@ class Training(EarlyStopped):
 
     def __init__(self, config, network_name, network, inputs, labels, training, validation):
         t = config.train
-        self.converged, self.one_cycle = (
-            parsed(network_name)[1] == "features_converged",
-            isinstance(network, networks.TorusNetwork),
-        )
+        model = parsed(network_name)[1]
+        self.converged, self.one_cycle = model == "features_converged", model.startswith("torus")
         if isinstance(network, networks.NotebookNetwork):
             optimiser = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
         elif self.one_cycle:
@@ -91,10 +98,7 @@ class Training(EarlyStopped):
             )
         else:
             optimiser = torch.optim.Adam(network.parameters(), lr=t.learning_rate, fused=True)
-        last_epoch = (
-            1 if self.converged else min(CYCLE, t.max_epochs) if self.one_cycle else t.max_epochs
-        )
-        super().__init__(network, optimiser, last_epoch, None if self.one_cycle else t.patience)
+        super().__init__(network, optimiser, *limits(model, t))
         self.config, self.network_name, self.inputs, self.labels = (
             config,
             network_name,

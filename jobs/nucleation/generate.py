@@ -15,7 +15,7 @@ from jobs import UserError, signals
 from jobs.nucleation.config import Generate, Nucleation
 from jobs.shards import Data
 from kernels.device import DeviceError
-from kernels.ising import Ising, leaves_the_gpu
+from kernels.ising import GROUP, Ising, leaves_the_gpu
 from kernels.streams import generator
 
 # packed configurations in one call of `intervene`: a constant, for results depend on the cut
@@ -25,6 +25,7 @@ CALL_COPIES = 1 << 17
 CALLS = 1 << 7  # the kernels number copies with 24 bits
 HISTORY_BYTES, HISTORY_SHARE = 2 << 30, 10  # histories in one call on a GPU; of its memory
 TYPICAL_LIFETIME = 1e4  # MCS; only weighs the two halves of a unit in the progress bar
+FEW = 16  # events at once, of lattices with transforms
 
 Report = Callable[[float], None]
 
@@ -80,7 +81,9 @@ def simulate(
     done.
     """
     g = config.generate
-    share = TYPICAL_LIFETIME / (TYPICAL_LIFETIME + _label_steps(g))
+    at_once = replicas_at_once(config)
+    nucleating = TYPICAL_LIFETIME * lives(g.events, g.events, at_once)
+    share = nucleating / (nucleating + g.events * label_steps(g) / at_once)
     events = model.nucleate(
         seed=config.seed,
         units=list(units),
@@ -88,7 +91,9 @@ def simulate(
         history=g.history,
         equilibration=g.equilibration,
         max_lifetime=g.max_lifetime,
-        progress=lambda ended: report(share * ended / g.events),
+        progress=lambda ended: report(
+            share * len(units) * through(ended / len(units), g.events, at_once)
+        ),
     )
     labelled = 0.0
     for unit, found in zip(units, events, strict=True):
@@ -131,13 +136,42 @@ def simulate(
             return
 
 
-def _label_steps(g: Generate) -> float:
-    """MCS that labels take for one event, roughly."""
-    full = g.copies * (g.history / 2 + g.window)
+def replicas_at_once(config: Nucleation) -> int:
+    """Of a unit, at most: lattices of bits go in groups, those with transforms one by one, of which
+    a few stand for any number.
+    """
+    return GROUP if config.system.interaction in ("nearest", "square") else FEW
+
+
+def lives(ended: float, events: int, at_once: int) -> float:
+    """Mean lifetimes that pass until so many of `events` have ended, `at_once` of them at a time:
+    where one has ended the next begins, and when there is none left the last ones take as long as
+    many before, since the decay has no memory.
+    """
+    at_once = min(at_once, events)
+    full = events - at_once
+    if ended <= full:
+        return ended / at_once
+    ages = np.log((at_once + 0.5) / (max(events - ended, 0.0) + 0.5))  # of harmonic numbers
+    return full / at_once + float(ages)
+
+
+def through(ended: float, events: int, at_once: int) -> float:
+    """Share of the time that nucleation takes, when so many events have ended."""
+    return lives(ended, events, at_once) / lives(events, events, at_once)
+
+
+def label_times(g: Generate) -> float:
+    """Labels of one event, roughly."""
     if not g.adaptive.enabled:
-        return full * g.history
-    times = min(g.history, 10 + 2 * g.adaptive.margin + g.adaptive.extremes * g.history)
-    return g.adaptive.pilot_copies * (g.history / 2 + g.window) * g.history + full * times
+        return g.history
+    return min(g.history, 10 + 2 * g.adaptive.margin + g.adaptive.extremes * g.history)
+
+
+def label_steps(g: Generate) -> float:
+    """MCS that labels take for one event, roughly."""
+    pilot = g.adaptive.pilot_copies * g.history * g.adaptive.enabled
+    return (pilot + g.copies * label_times(g)) * (g.history / 2 + g.window)
 
 
 def label(

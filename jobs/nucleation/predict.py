@@ -13,6 +13,7 @@ import torch
 from jobs import predicting, provenance, shards
 from jobs.config import digest
 from jobs.nucleation import occlusion, own, train
+from jobs.nucleation.config import Nucleation
 from jobs.nucleation.trained import network_of, networks_of
 from jobs.progress import Progress
 from jobs.rundir import System
@@ -35,8 +36,14 @@ def run(systems: list[System], rank: Rank, request, device, progress: Progress) 
 
 
 def units(system: System, say: Callable[[str], None]) -> list[str]:
+    return asked_for(system.config)
+
+
+def asked_for(config: Nucleation) -> list[str]:
     """One map a model; the features have no place on the lattice to cover."""
-    return [m for m in system.config.predict.models if not m.startswith("features")]
+    if not config.predict.occlusion.configurations:
+        return []
+    return [m for m in config.predict.models if not m.startswith("features")]
 
 
 def work(

@@ -14,6 +14,7 @@ STUDY = Study(
         answer="NAME-segregated.h5",
         model="gan_forward",
     ),
+    free=("train.models", "predict.", "collect.foretold"),
     together=True,
     setting="generate.noise=0.05",
     examples=(

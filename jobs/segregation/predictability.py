@@ -28,6 +28,8 @@ def run(system: System, device, progress: Progress) -> None:
     """Write predictability.h5 of a run that has its data set, unless it is there, of the same."""
     config, target = system.config, system.folder / NAME
     c, g = config.collect, config.generate
+    if not c.foretold:
+        return
     columns, about = shards.read(system.folder / "dataset.h5")
     made_from = f"{about['content_digest']} {c.foretold} {c.perturbations}"
     try:
