@@ -126,8 +126,8 @@ def systems() -> Iterator[tuple[str, tuple[str, ...], Callable[[Gpu], None]]]:
     for reach, size in ((1, 10), (3, 30), (5, 50), (10, 100), (10, 200), (20, 200)):
         yield f"R = {reach}, L = {size}", ("evolve", "nucleate"), lattices(range=reach, size=size)
     for reach, size in ((3, 30), (10, 100)):
-        paths = lattices(range=reach, size=size)
-        yield f"R = {reach}, L = {size}, paths", ("follow", "shoot"), paths
+        followed = paths(range=reach, size=size)
+        yield f"R = {reach}, L = {size}, paths", ("follow", "shoot"), followed
     heat_bath = lattices(range=10, size=100, dynamics="heat_bath")
     yield "R = 10, L = 100, heat bath", ("evolve",), heat_bath
     yield "kac, L = 100", ("evolve", "nucleate"), lattices(range=5, size=100, interaction="kac")
@@ -153,6 +153,13 @@ def lattices(**system) -> Callable:
         model.nucleating = model.lattices
         model.evolve(np.zeros((1, model.bytes), np.uint8), 1, seed=1)
         model.nucleate(seed=1, units=[0], events=1280)
+
+    return launch
+
+
+def paths(**system) -> Callable:
+    def launch(device) -> None:
+        model = Ising(temperature=1.0, field=1.0, device=device, **system)
         packed = np.zeros((1, model.bytes), np.uint8)
         model.run(packed, [1])
         model.shoot(packed, np.zeros(1, int), low=1, high=model.sites, seed=1)
@@ -389,8 +396,8 @@ def main() -> None:
             columns = ("registers", "stack", "shared", "threads", "blocks", "occupancy", "bound_by")
             print(f"| {name} | {' | '.join(cell(each) for each in (*columns, 'arithmetic'))} |")
         all_kept[arch] = now
-    if options.keep:
-        TABLE.write_text(json.dumps(all_kept, indent=1) + "\n")
+        if options.keep:
+            TABLE.write_text(json.dumps(all_kept, indent=1) + "\n")
 
 
 if __name__ == "__main__":

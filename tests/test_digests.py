@@ -23,6 +23,12 @@ SYSTEMS = {  # square R=6: 144 attempts a substep, more than the 128 slots
     "square R=2": dict(size=20, range=2, temperature=16 / 9, field=1.1),
     "square R=6": dict(size=84, range=6, temperature=16 / 9, field=1.4),
     "square R=10": dict(size=40, range=10, temperature=16 / 9, field=1.4),
+    "square R=3, heat bath": dict(
+        size=20, range=3, temperature=16 / 9, field=1.4, dynamics="heat_bath"
+    ),
+    "square R=10, heat bath": dict(
+        size=40, range=10, temperature=16 / 9, field=1.5, dynamics="heat_bath"
+    ),
     "disk": dict(size=12, range=2, interaction="disk", temperature=16 / 9, field=1.4),
     "kac": dict(size=12, range=2, interaction="kac", temperature=16 / 9, field=1.4),
     "power_law": dict(

@@ -43,7 +43,6 @@ LATTICES = {
         dict(size=4, dimensions=3, temperature=3.0, field=1.5),
         *(4, 40, 40, 232_448),
     ),
-    "heat bath": (dict(size=10, temperature=1.5, field=1.2, dynamics="heat_bath"), 4, 40, 40, 0),
     "heat bath, random sites": (
         dict(size=12, range=2, temperature=16 / 9, field=1.5, dynamics="heat_bath"),
         *(4, 40, 40, 232_448),
@@ -104,7 +103,6 @@ def test_lattices(name, tmp_path, monkeypatch):
     [
         dict(size=5, temperature=2.0),
         dict(size=4, dimensions=3, temperature=3.0),
-        dict(size=12, range=2, temperature=3.0, dynamics="heat_bath"),
         SUBLATTICES | {"temperature": 3.0},
     ],
 )

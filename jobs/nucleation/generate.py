@@ -15,7 +15,8 @@ from jobs import UserError, signals
 from jobs.nucleation.config import Generate, Nucleation
 from jobs.shards import Data
 from kernels.device import DeviceError
-from kernels.ising import GROUP, Ising, leaves_the_gpu
+from kernels.ising import Ising, leaves_the_gpu
+from kernels.ising_bits import GROUP
 from kernels.streams import generator
 
 # packed configurations in one call of `intervene`: a constant, for results depend on the cut

@@ -35,7 +35,8 @@ from jobs.trials import (
 )
 from kernels import percolation
 from kernels.device import select
-from kernels.ising import GROUP, leaves_the_gpu
+from kernels.ising import leaves_the_gpu
+from kernels.ising_bits import GROUP
 
 LARGEST = 1 << 20  # lattice sites of a trial
 FOLLOWED = 2.0  # seconds
