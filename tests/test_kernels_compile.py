@@ -15,6 +15,7 @@ ARCHITECTURES = [
 # kernels that may keep something in local memory, and why
 SPILLS = {
     "ising.cu, nucleate: R = 1, L = 10": "events of short ranges are the CPU's",
+    "ising.cu, evolve: R = 10, L = 100, heat bath": "one in 256 attempts draws on, by the replica",
     "cahn_hilliard.cu, separate: 64^2, float64": "two registers a number: the demo of float64",
     "ising_fft.cu, evolve: kac, L = 100": "the loop over rows does not touch it",
     "ising_fft.cu, nucleate: kac, L = 100": "the loop over rows does not touch it",

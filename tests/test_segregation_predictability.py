@@ -150,7 +150,9 @@ def test_several_epsilon_are_one_picture(quench, tmp_path):
     assert main(["segregation", str(run)]) == 0
     report = json.loads((run / "report.json").read_text())
     files = [picture["file"] for picture in report["figures"]]
-    assert files[0] == "figures/predictability-epsilon.png"
+    assert (
+        "figures/predictability-epsilon.png" in files[:2]
+    )  # before it the numbers against epsilon
     assert any("from mixtures known to 0.001 the solver tells" in f for f in report["findings"])
 
 
