@@ -192,6 +192,7 @@ def report(*runs, out) -> tuple[dict, str]:
     return json.loads((out / "report.json").read_text()), (out / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_lifetime_against_field(fields, tmp_path):
     """Longer in weaker fields; another run that is added later just appears."""
     run = fields("fields", "system.field=[0.9,1.0]")
@@ -211,6 +212,7 @@ def test_lifetime_against_field(fields, tmp_path):
     assert [row["value"] for row in rows] == [0.9, 1.0, 1.1]
 
 
+@pytest.mark.slow
 def test_runs_of_two_keys_have_no_such_figure(fields, tmp_path):
     one = fields("one", "system.field=0.9")
     other = fields("other", "system.field=1.0", "generate.window=6")

@@ -31,10 +31,10 @@ def test_tiles_change_nothing(monkeypatch, range_, size):
         assert np.array_equal(kept, counted)
 
 
-@pytest.mark.parametrize(("range_", "size"), [(6, 13), (7, 33), (12, 60), (22, 60)])
+@pytest.mark.parametrize(("range_", "size"), [(6, 13), (7, 33), (12, 60)])
 def test_substeps_taken_together_change_nothing(monkeypatch, range_, size):
     """One and many sites a substep, gaps that close evenly and not, sites that substeps share,
-    tiled and plain; R = 22 counts up to 2024 of the 2047 that its planes hold.
+    tiled and plain.
     """
     one_by_one = results(range_, size)
     monkeypatch.setattr(ising_bits, "core_cache", lambda: 0)

@@ -32,6 +32,7 @@ def test_mean_lifetime(device):
     assert found.error < 0.03 * expected
 
 
+@pytest.mark.slow
 @pytest.mark.long
 def test_forward_flux_beyond_brute_force(device):
     """4 x 4 sites with a lifetime of 1.4e9 MCS to 10% or better, by fewer MCS than two events."""
