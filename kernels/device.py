@@ -20,6 +20,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -529,3 +530,18 @@ def next_launch(size: int, seconds: float, teams: int = 1) -> int:
     """
     wanted = int(size * min(4.0, LAUNCH_SECONDS / max(seconds, 1e-3)))
     return min(1 << 24, max(teams, wanted // teams * teams))
+
+
+def launch_tasks(
+    tasks: int, batch: int, least: int, launch: Callable, done: Callable | None
+) -> None:
+    """launch(first, last) for all tasks, `batch` at first, then as many as next_launch says; done:
+    called with how many are.
+    """
+    first = 0
+    while first < tasks:
+        last, began = min(first + batch, tasks), time.monotonic()
+        launch(first, last)
+        first, batch = last, next_launch(batch, time.monotonic() - began, least)
+        if done:
+            done(first)

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from kernels.device import core_cache, next_launch
+from kernels.device import core_cache, launch_tasks, next_launch
 from kernels.ising_events import NucleationEvents, check_lifetimes
 from kernels.streams import STREAMS, Draws, seed_words
 
@@ -163,6 +163,23 @@ class BitSlicedLattices:
     def _words(self, count: int, *shape) -> np.ndarray:
         return self.device.zeros((count, *shape, self.device.lanes), np.uint32)
 
+    def _launch_tasks(self, module, kernel: str, tasks: int, teams: int, done, **arguments) -> None:
+        """Launches of a kernel whose teams take tasks."""
+        launch_tasks(
+            tasks,
+            teams,
+            teams,
+            lambda first, last: self._launch(
+                kernel,
+                min(teams, last - first),
+                module=module,
+                **arguments,
+                next_task=self.device.asarray([first], np.int32),
+                last_task=last,
+            ),
+            done,
+        )
+
     def _launch(self, kernel: str, teams: int, module=None, **arguments) -> None:
         (module or self.module).launch(
             kernel,
@@ -277,42 +294,19 @@ class BitSlicedLattices:
             edge=edge,
             **draws.arguments(),
         )
-        first, batch = 0, teams
-        while first < tasks:
-            last = min(first + batch, tasks)
-            start_time = time.monotonic()
-            self._launch(
-                "evolve",
-                min(teams, last - first),
-                **constant,
-                next_task=device.asarray([first], np.int32),
-                last_task=last,
-            )
-            first, batch = last, next_launch(batch, time.monotonic() - start_time, teams)
-            if progress:
-                progress(first // vectors)
+        self._launch_tasks(
+            self.module,
+            "evolve",
+            tasks,
+            teams,
+            progress and (lambda done: progress(done // vectors)),
+            **constant,
+        )
         if passage is not None:
             passage = device.to_host(passage)[:, :count]
         if end is not None:
             end = from_words(device.to_host(end), self.model.sites, count)
         return passage, end
-
-    def _task_launches(self, kernel: str, tasks: int, teams: int, done=None, **arguments) -> None:
-        """Kernels of ising_paths.cu whose teams take tasks; done: called with how many are."""
-        first, batch = 0, teams
-        while first < tasks:
-            last, began = min(first + batch, tasks), time.monotonic()
-            self._launch(
-                kernel,
-                min(teams, last - first),
-                self.paths,
-                **arguments,
-                next_task=self.device.asarray([first], np.int32),
-                last_task=last,
-            )
-            first, batch = last, next_launch(batch, time.monotonic() - began, teams)
-            if done:
-                done(last)
 
     def follow(self, spins, looks, field, draws: Draws, with_pairs, with_seen, progress):
         """Numbers of up spins and, if asked for, of ordered pairs of up neighbours, int64 (n, o),
@@ -329,7 +323,8 @@ class BitSlicedLattices:
         up = self._words(len(looks), vectors, n.bit_length())
         pairs = self._words(len(looks), vectors, pair_bits) if with_pairs else None
         seen = self._words(len(looks), vectors, n) if with_seen else None
-        self._task_launches(
+        self._launch_tasks(
+            self.paths,
             "follow",
             vectors,
             teams,
@@ -373,10 +368,12 @@ class BitSlicedLattices:
         reached = device.zeros((trials, self.model.bytes), np.uint8)
         arguments = draws.arguments()
         arguments.pop("first_copy")
-        self._task_launches(
+        self._launch_tasks(
+            self.paths,
             "shoot",
             groups * vectors,
             teams,
+            None,
             configurations=device.asarray(configurations, np.uint8),
             parent=device.asarray(parent, np.int32),
             duration=duration,

@@ -26,7 +26,7 @@ from functools import partial
 import numpy as np
 import scipy.fft
 
-from kernels.device import next_launch
+from kernels.device import launch_tasks, next_launch
 from kernels.ising_events import NucleationEvents, check_lifetimes
 from kernels.streams import STREAMS, Draws, seed_words
 
@@ -196,7 +196,7 @@ class ConvolutionLattices:
             end = device.zeros((count, n), np.int8)
         else:
             passage = device.asarray(np.full((copies, count), -1, np.int32))
-        tasks, first, batch = count * (copies or 1), 0, self.places
+        tasks = count * (copies or 1)
         blocks = min(tasks, device.workers if device.kind == "cpu" else self.places)
         constant = dict(
             start=device.asarray(start_spins.reshape(count, n)),
@@ -212,18 +212,19 @@ class ConvolutionLattices:
             field=quanta(field),
             **draws.arguments(),
         )
-        while first < tasks:
-            last, began = min(first + batch, tasks), time.monotonic()
-            self._launch(
+        launch_tasks(
+            tasks,
+            self.places,
+            blocks,
+            lambda first, last: self._launch(
                 "evolve",
                 min(blocks, last - first),
                 **constant,
                 next_task=device.asarray([first], np.int32),
                 last_task=last,
-            )
-            first, batch = last, next_launch(batch, time.monotonic() - began, blocks)
-            if progress:
-                progress(first // count)
+            ),
+            progress and (lambda done: progress(done // count)),
+        )
         return (
             None if passage is None else device.to_host(passage),
             None if end is None else np.packbits(device.to_host(end) > 0, axis=1),

@@ -42,8 +42,9 @@ CYCLES = 16  # of each walker, in which the flux is counted
 LONGEST_TRIAL = 10**8  # MCS
 SHARE = 0.25  # of the trials that are to reach the next interface
 PILOT = 2048  # trials that choose it, and say how many that takes
-UNITS = 1 << 24  # of random numbers, for each repeat
+UNITS, MOST_REPEATS = 1 << 24, 255  # units of random numbers for each repeat
 MOST = 64  # times as many trials, where few come that far
+NO_STATE = "every trajectory nucleated: there is no metastable state"
 
 
 class Estimate(NamedTuple):
@@ -106,10 +107,8 @@ def find_field(lifetime: float, *, events: int = 512, seed: int = 1, **system) -
         found = mean_lifetime(Ising(field=field, **system), events=events, seed=seed)
         if found.value >= lifetime:
             break
-        before, step = (field, found), 0.05
-        if before is not None and found.value > lifetime / 4:
-            step = 0.02
-        field *= 1 - step
+        before = field, found
+        field *= 0.98 if found.value > lifetime / 4 else 0.95
     else:
         raise ValueError(f"lifetime is {lifetime:g} MCS; no field above {field:g} gives it")
     if before is None:
@@ -253,12 +252,14 @@ class Trials:
         for cycle in range(cycles + 1):
             there, _, crossing = self.shoot(start, np.arange(len(start)), low, self.model.sites + 1)
             alive = np.flatnonzero(self.up_spins(crossing) > half)
+            if not len(alive):
+                raise RuntimeError(NO_STATE)
             back, _, start = self.shoot(crossing, alive, half, high)
             if cycle:
                 time += int(there.sum()) + int(np.abs(back).sum())
                 crossed.append(crossing)
             if not (back < 0).any():
-                raise RuntimeError("every trajectory nucleated: there is no metastable state")
+                raise RuntimeError(NO_STATE)
             # an event that nucleated begins again where another came back
             start = start[back < 0]
             start = start[np.arange(WALKERS) % len(start)]
@@ -282,19 +283,17 @@ def pilot(trials: Trials, crossed, first: int, back: int, interfaces) -> tuple[l
             next_one = max(half, min(int(np.quantile(lowest, SHARE)), placed[-1] - 1))
         else:
             next_one = interfaces[len(placed)]
-        for _ in range(MOST):
-            reached, _ = trials.advance(configurations, parent, next_one, back)
-            shares.append(len(reached) / PILOT)
-            if len(reached):
-                break
-            shares.pop()
+        reached, made = trials.advance(configurations, parent, next_one, back)[0], PILOT
+        while not len(reached):
+            if made == MOST * PILOT:
+                raise RuntimeError(
+                    f"none of {made} trials came from {placed[-1]} to {next_one} up spins"
+                )
             parent = trials.random.integers(len(configurations), size=PILOT)
-        else:
-            raise RuntimeError(
-                f"none of {MOST * PILOT} trials came from {placed[-1]} to {next_one} up spins"
-            )
+            reached, made = trials.advance(configurations, parent, next_one, back)[0], made + PILOT
         configurations = reached
         placed.append(next_one)
+        shares.append(len(reached) / made)
     return placed, shares
 
 
@@ -307,7 +306,7 @@ def forward_flux(
     interfaces: list[int] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> ForwardFlux:
-    """The rate of nucleation in the field -h, by `repeats` (at least 2) independent samplings with
+    """The rate of nucleation in the field -h, by `repeats` (2 to 255) independent samplings with
     `trials` trials an interface, more where a pilot says that less than a quarter will reach it.
 
     interfaces: numbers of up spins, falling, the last N // 2; default: chosen by the pilot, so that
@@ -315,9 +314,7 @@ def forward_flux(
     system and these alone. RuntimeError where there is no metastable state, or no trial passed an
     interface; ValueError on arguments that do not fit.
     """
-    trials, repeats = whole("trials", trials, 2), whole("repeats", repeats, 2)
-    if model.dynamics not in ("metropolis", "heat_bath"):
-        raise ValueError(f"dynamics is {model.dynamics}; m must be free to change")
+    trials, repeats = whole("trials", trials, 2), whole("repeats", repeats, 2, MOST_REPEATS)
     half = model.sites // 2
     start, up = metastable_state(model, seed)
     back = int(np.median(up))
