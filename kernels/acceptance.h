@@ -44,17 +44,23 @@ template <int CASES> __device__ __forceinline__ word turned_down(word trial, con
   return trial & (undecided | ~p_is_greater);
 }
 
-#if NEAREST
-constexpr int NEIGHBOURS = 2 * DIMENSIONS, FIELD_BITS = 3, CASES = NEIGHBOURS + 1;
+// What is counted: the up spins among the neighbours of a spin; or with KAWASAKI those among the neighbours of a spin alone and the
+// down spins among those of its partner alone (ising_random_site.h).
+constexpr int NEIGHBOURS = NEAREST ? 2 * DIMENSIONS : (2 * RANGE + 1) * (2 * RANGE + 1) - 1;
+constexpr int COUNTED = !KAWASAKI ? NEIGHBOURS : NEAREST ? 2 * (NEIGHBOURS - 1) : 2 * (2 * RANGE + 1);
+constexpr int NEIGHBOUR_BITS = bit_length(NEIGHBOURS), FIELD_BITS = bit_length(COUNTED);
 
-// is[c] = replicas with c up neighbours, which up[FIELD_BITS] counts
+#if NEAREST
+constexpr int CASES = COUNTED + 1;
+
+// is[c] = replicas with the number c, in the planes up[FIELD_BITS]
 __device__ __forceinline__ void by_number(const word* up, word* is) {
 #pragma unroll
   for (int c = 0; c < CASES; ++c) {
     is[c] = splat(~0u);
 #pragma unroll
     for (int k = 0; k < FIELD_BITS; ++k)  // bits that tell c from the other numbers there are
-      if (c >> k & 1 || (c | 1 << k) <= NEIGHBOURS) is[c] &= c >> k & 1 ? up[k] : ~up[k];
+      if (c >> k & 1 || (c | 1 << k) <= COUNTED) is[c] &= c >> k & 1 ? up[k] : ~up[k];
   }
 }
 #endif

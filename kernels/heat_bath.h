@@ -14,8 +14,6 @@ __device__ __forceinline__ word accept(const word* up, word spin, const Acceptan
   return ~(spin ^ turned_down<CASES>(splat(~0u), is, acceptance.table, generator));
 }
 #else
-constexpr int FIELD_BITS = bit_length((2 * RANGE + 1) * (2 * RANGE + 1) - 1);
-
 // acceptance.table: [2^FIELD_BITS] probability of up by c, as multiples of 2^-32, increasing; then, by the first bits of c, [128]
 // bytes, the first of the lowest probability, and [128] of the highest.
 constexpr int FIRST_BITS = smaller(FIELD_BITS, 7), LATER_BITS = FIELD_BITS - FIRST_BITS;

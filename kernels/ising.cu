@@ -2,7 +2,7 @@
 //
 // Equation    H = -J sum_<ij> s_i s_j - h sum_i s_i, periodic L x L or (NEAREST) L x L x L lattice
 // Neighbours  the nearest four or six (NEAREST), or the (2R+1)^2 - 1 spins of a square around each (RANGE R)
-// Rule        metropolis.h, or heat_bath.h (HEAT_BATH); 1 MCS is N attempts; order of the sites: ising_random_site.h for
+// Rule        metropolis.h, or heat_bath.h (HEAT_BATH), or exchanges of neighbours (KAWASAKI, ising_random_site.h); 1 MCS is N attempts; order of the sites: ising_random_site.h for
 //             short ranges, ising_sublattice.h for long ones
 // Source      D. Heermann, W. Klein, D. Stauffer, Phys. Rev. Lett. 49, 1262 (1982); the paper in README.md
 // Compiled     for one system, see ising_team.h

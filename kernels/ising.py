@@ -10,7 +10,9 @@ Interaction  nearest: J = 1 for the four nearest neighbours, Tc = 2.269185; in t
              square: the q = (2R+1)^2 - 1 spins of a square around each, J = 4/q, mean-field Tc = 4
              disk, kac, power_law: any J(r) by convolution, sum of J = 4 (ising_fft.py)
 Update rule  metropolis: accept with min(1, exp(-dE / T)); heat_bath (Glauber): with 1 / (1 +
-             exp(dE / T)), so that the new spin does not depend on the old one.
+             exp(dE / T)), so that the new spin does not depend on the old one; kawasaki:
+             neighbours along an axis exchange their spins, accepted as by metropolis, so that M
+             stays and the field means nothing (nearest and square).
              1 MCS = N attempts, in random-site order;
              from R = 6 on `square` takes a random sublattice of spins that do not interact at a
              time, with the lifetimes of random-site order (ising_sublattice.h;
@@ -18,7 +20,7 @@ Update rule  metropolis: accept with min(1, exp(-dE / T)); heat_bath (Glauber): 
 Nucleation   all up in +h for `equilibration` MCS, then -h: up is metastable until m <= 0 at the end
              of an MCS
 Sources      S. Huang, W. Klein, H. Gould, arXiv:2004.09575; heat bath: R. J. Glauber, J. Math.
-             Phys. 4, 294 (1963); Tc in three dimensions: A. M. Ferrenberg, J. Xu, D. P. Landau,
+             Phys. 4, 294 (1963); Kawasaki: Phys. Rev. 145, 224 (1966); Tc in three dimensions: A. M. Ferrenberg, J. Xu, D. P. Landau,
              Phys. Rev. E 97, 043301 (2018)
 
     from kernels.ising import Ising
@@ -53,7 +55,8 @@ __all__ = [
 ]
 
 INTERACTIONS = ("nearest", "square", "disk", "kac", "power_law")
-DYNAMICS = ("metropolis", "heat_bath")
+DYNAMICS = ("metropolis", "heat_bath", "kawasaki")
+CONSERVED = "kawasaki"
 LARGEST_RANGE = 32
 LARGEST_SIZE = {2: 32768, 3: 1024}  # by dimensions; sites are counted by int32
 LARGEST_UNIT, LARGEST_COUNT = 2**32 - 1, 2**31 - 1  # words of the random numbers; of a launch
@@ -91,6 +94,10 @@ class Ising:
         self.size, self.range, self.temperature, self.field, self.exponent = checked(
             self.interaction, size, range, temperature, field, exponent, dimensions
         )
+        if dynamics == CONSERVED and self.interaction not in ("nearest", "square"):
+            raise ValueError(
+                f"interaction is {self.interaction}; dynamics kawasaki is for nearest and square"
+            )
         self.device = device or select()
         if self.interaction in ("nearest", "square"):
             self.lattices = BitSlicedLattices(self)
@@ -223,6 +230,7 @@ class Ising:
         number of events ended. Raises RuntimeError if an event outlives max_lifetime (MCS): it is
         never cut short, which would bias lifetimes.
         """
+        self._of_free_m("nucleate")
         seed, numbers = seed_of(seed), wholes("units", units, 0, LARGEST_UNIT)
         if numbers.ndim != 1:
             raise ValueError(f"units is {numbers}; it must be a list of whole numbers, e.g. [0, 1]")
@@ -259,6 +267,7 @@ class Ising:
         called with copies done. Returns int32 (copies, n): MCS after which m <= 0 was first seen,
         -1 where it was not.
         """
+        self._of_free_m("intervene")
         spins = self._packed(spins)
         seed, unit = seed_of(seed), whole("unit", unit, 0, LARGEST_UNIT)
         copies, first_copy = whole("copies", copies, 0), whole("first_copy", first_copy, 0)
@@ -333,6 +342,7 @@ class Ising:
         numbers are those of (seed, unit), and of a further unit for every 4096 trials more.
         """
         self._of_bits("shoot")
+        self._of_free_m("shoot")
         configurations, seed = self._packed(configurations), seed_of(seed)
         unit, limit = whole("unit", unit, 0, LARGEST_UNIT), whole("limit", limit, 1, LARGEST_COUNT)
         low, high = whole("low", low, -1, self.sites), whole("high", high, 0, self.sites + 1)
@@ -354,6 +364,10 @@ class Ising:
             raise ValueError(
                 f"interaction is {self.interaction}; {what} is for nearest and square alone"
             )
+
+    def _of_free_m(self, what: str) -> None:
+        if self.dynamics == CONSERVED:
+            raise ValueError(f"dynamics is kawasaki, which keeps m; {what} waits for m to change")
 
     def evolve(
         self, spins: np.ndarray, steps: int, *, seed: int, unit: int = 0, field: float | None = None

@@ -34,7 +34,9 @@ def fixed_point(probability: np.ndarray) -> np.ndarray:
 
 
 def acceptance_table(model, field: float) -> tuple[np.ndarray, int]:
-    """The table of acceptance.h for the signed `field`, uint32, and the edge floor(c0).
+    """The table of acceptance.h for the signed `field`, uint32, and the edge floor(c0).  With
+    kawasaki the number of up neighbours is that of an exchange (ising_random_site.h), without
+    field.
 
     Masks, 0 or all ones, bits from the highest. nearest: [32 bits][number of up neighbours], of a
     flip that costs energy, or with heat_bath of a new spin that is up. square: [32][p_s q^n: s up,
@@ -42,6 +44,9 @@ def acceptance_table(model, field: float) -> tuple[np.ndarray, int]:
     heat_bath: heat_bath_table of the probabilities of up.
     """
     q, slope = model.neighbours, 4 * model.coupling / model.temperature  # lambda
+    if model.dynamics == "kawasaki":
+        alone = q - 1 if model.interaction == "nearest" else 2 * model.range + 1
+        q, field = 2 * alone, 0.0
     c0 = (q - field / model.coupling) / 2
     edge = int(np.clip(math.floor(c0), -1, q))
     number = np.arange(q + 1)
@@ -79,12 +84,17 @@ def heat_bath_table(probability: np.ndarray) -> np.ndarray:
     return np.concatenate([table, bounds.ravel().view("<u4")])
 
 
+def at_random_sites(model) -> bool:
+    """Whether sites are attempted in random order, not by sublattices."""
+    return model.range <= RANDOM_SITE_RANGE or model.dynamics == "kawasaki"
+
+
 def words_of(model, tiled: bool, gpu: bool, together: int) -> tuple[int, int]:
     """32-bit words of a lattice and of its scratch, for each lane, as ising_random_site.h and
     ising_sublattice.h lay them out.
     """
     size, reach = model.size, model.range
-    if reach <= RANDOM_SITE_RANGE:
+    if at_random_sites(model):
         return model.sites if model.interaction == "nearest" else (size + 2 * reach) ** 2, 1
     pitch, sites = size + reach, size // (reach + 1)
     tiles = (pitch // 4 + 1) ** 2 * 5
@@ -100,14 +110,14 @@ class BitSlicedLattices:
 
     def __init__(self, model, device=None):
         self.model, self.device = model, device or model.device
-        gpu, random_site = self.device.kind == "gpu", model.range <= RANDOM_SITE_RANGE
+        gpu, random_site = self.device.kind == "gpu", at_random_sites(model)
         # to count in a substep, the most that threads share
         blocks = (model.size // (model.range + 1) + 1) ** 2
         self.slots = 2 if random_site else min(128, 32 * math.ceil(blocks / 32))
         # of a GPU's block: a lattice each, or a lattice together
         self.threads = 32 if random_site else min(LARGEST_BLOCK, 32 * math.ceil(blocks / 32))
         self.teams_of_block = self.threads if gpu and random_site else 1
-        tiled = not gpu and model.range >= TILED_RANGE and model.size % 4 == 0
+        tiled = not (gpu or random_site or model.range < TILED_RANGE or model.size % 4)
         together = self._substeps_together(tiled)
         self.lattice_words, self.scratch_words = words_of(model, tiled, gpu, together)
         self.shared_bytes = 4 * (self.lattice_words + self.scratch_words)
@@ -119,6 +129,7 @@ class BitSlicedLattices:
             RANGE=model.range,
             NEAREST=int(model.interaction == "nearest"),
             HEAT_BATH=int(model.dynamics == "heat_bath"),
+            KAWASAKI=int(model.dynamics == "kawasaki"),
             RANDOM_SITE=int(random_site),
             TILED=int(tiled),
             TOGETHER=together,
@@ -141,7 +152,7 @@ class BitSlicedLattices:
         """SUBSTEPS_TOGETHER where a core counts windows of lattices that its own cache cannot
         hold, else 1. Bytes are the same.
         """
-        if self.device.kind == "gpu" or self.model.range <= RANDOM_SITE_RANGE:
+        if self.device.kind == "gpu" or at_random_sites(self.model):
             return 1
         lattice, _ = words_of(self.model, tiled, gpu=False, together=1)
         return SUBSTEPS_TOGETHER if 4 * self.device.lanes * lattice > core_cache() else 1

@@ -5,8 +5,7 @@
 
 // ---- energy: ordered pairs of up spins that interact ----
 
-constexpr int NEIGHBOURS_COUNTED = NEAREST ? 2 * DIMENSIONS : (2 * RANGE + 1) * (2 * RANGE + 1) - 1;
-constexpr int PAIR_BITS = bit_length(N) + bit_length(NEIGHBOURS_COUNTED);
+constexpr int PAIR_BITS = bit_length(N) + NEIGHBOUR_BITS;
 
 __device__ __forceinline__ int around(int coordinate) { return coordinate < 0 ? coordinate + SIZE : coordinate >= SIZE ? coordinate - SIZE : coordinate; }
 
@@ -14,11 +13,11 @@ __device__ __forceinline__ int around(int coordinate) { return coordinate < 0 ? 
 __device__ __forceinline__ void count_pairs_of_row(const word* spins, int x, word* pairs) {
 #if NEAREST
   for (int y = 0; y < SIZE; ++y) {
-    word up[FIELD_BITS], spin = spins[at(x, y)];
+    word up[NEIGHBOUR_BITS], spin = spins[at(x, y)];
     count_neighbours(spins, x, y, up);
 #pragma unroll
-    for (int k = 0; k < FIELD_BITS; ++k) up[k] &= spin;
-    add<PAIR_BITS, FIELD_BITS, PAIR_BITS>(pairs, up, splat(0), pairs);
+    for (int k = 0; k < NEIGHBOUR_BITS; ++k) up[k] &= spin;
+    add<PAIR_BITS, NEIGHBOUR_BITS, PAIR_BITS>(pairs, up, splat(0), pairs);
   }
 #else  // the window slides along the row: a column of 2R + 1 spins comes in, another goes
   constexpr int COLUMN_BITS = bit_length(2 * RANGE + 1), WINDOW_BITS = bit_length((2 * RANGE + 1) * (2 * RANGE + 1));

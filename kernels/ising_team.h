@@ -1,7 +1,7 @@
 // What the kernels of ising.cu and ising_paths.cu share: the system that they are compiled for, and what the threads that share a
 // word of lattices do together.
 //
-// Compiled for one system: DIMENSIONS, SIZE (L), RANGE (R), NEAREST, HEAT_BATH, RANDOM_SITE, TILED, TOGETHER, SLOTS, THREADS,
+// Compiled for one system: DIMENSIONS, SIZE (L), RANGE (R), NEAREST, HEAT_BATH, KAWASAKI, RANDOM_SITE, TILED, TOGETHER, SLOTS, THREADS,
 // SHARED_LATTICE and the words of a lattice and its scratch, which ising_bits.py counts too, come from there.
 #pragma once
 

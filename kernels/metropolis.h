@@ -3,7 +3,7 @@
 // H = -J sum s s' - h sum s. With c of the q neighbours up, flipping a spin s costs dE = 2 s (J (2c - q) + h), so with
 //     lambda = 4 J / T,   c0 = (q - h/J) / 2:   dE/T = lambda (c - c0) for an up spin, lambda (c0 - c) for a down spin.
 // To change J, h or T change acceptance_table in ising_bits.py: its masks are all that is known of them here. To change which
-// spins interact change what is counted (count_neighbours in ising_random_site.h) and FIELD_BITS, the bits of that count.
+// spins interact change what is counted (count_neighbours in ising_random_site.h) and COUNTED in acceptance.h.
 // Up spins with c <= edge = floor(c0) and down spins with c > edge always flip.
 #pragma once
 #include "acceptance.h"
@@ -31,7 +31,7 @@ __device__ __forceinline__ word accept(const word* up, word spin, const Acceptan
 //     exp(-dE/T) = p_s prod_k q_k,   q_k = exp(-lambda 4^k i_k),   i = sum_k 4^k i_k, i_k in 0..3,
 // a product of independent trials, one for each base-4 digit of i, the highest first, since it turns down the most; the
 // lowest digit's trial carries p_s, the part of dE between c0 and the first whole step, which depends on the spin s.
-constexpr int FIELD_BITS = bit_length((2 * RANGE + 1) * (2 * RANGE + 1) - 1), DIGITS = (FIELD_BITS + 1) / 2;
+constexpr int DIGITS = (FIELD_BITS + 1) / 2;
 
 __device__ __forceinline__ word accept(const word* up, word spin, const Acceptance& acceptance, Generator& generator) {
   // c - (edge + 1) in two's complement, its bits reversed for down spins: -1 - x = ~x
