@@ -40,6 +40,8 @@ static __forceinline__ word splat(unsigned value) { return word{} + value; }
 static __forceinline__ unsigned lane_of(word value, int lane) { return value[lane]; }
 static __forceinline__ void set_lane(word& value, int lane, unsigned bits) { value[lane] = bits; }
 
+template <int k> static __forceinline__ unsigned rotate_left(unsigned a) { return (a << k) | (a >> (32 - k)); }
+
 // all ones in the lanes where it is so
 static __forceinline__ word less(word a, word b) { return (word)(a < b); }
 static __forceinline__ word same(word a, word b) { return (word)(a == b); }

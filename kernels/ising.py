@@ -12,7 +12,8 @@ Interaction  nearest: J = 1 for the four nearest neighbours, Tc = 2.269185; in t
 Update rule  metropolis: accept with min(1, exp(-dE / T)); heat_bath (Glauber): with 1 / (1 +
              exp(dE / T)), so that the new spin does not depend on the old one; kawasaki:
              neighbours along an axis exchange their spins, accepted as by metropolis, so that M
-             stays and the field means nothing (nearest and square).
+             stays and the field means nothing (nearest and square); wolff: clusters, h = 0, for
+             equilibrium alone: time counts clusters (ising_wolff.py).
              1 MCS = N attempts, in random-site order;
              from R = 6 on `square` takes a random sublattice of spins that do not interact at a
              time, with the lifetimes of random-site order (ising_sublattice.h;
@@ -36,7 +37,7 @@ from functools import cached_property
 
 import numpy as np
 
-from kernels import ising_fft, ising_run
+from kernels import ising_fft, ising_run, ising_wolff
 from kernels.arguments import number, one_of, seed_of, spins_of, whole, wholes
 from kernels.device import DeviceError, select
 from kernels.ising_bits import RANDOM_SITE_RANGE, BitSlicedLattices
@@ -55,8 +56,7 @@ __all__ = [
 ]
 
 INTERACTIONS = ("nearest", "square", "disk", "kac", "power_law")
-DYNAMICS = ("metropolis", "heat_bath", "kawasaki")
-CONSERVED = "kawasaki"
+DYNAMICS = ("metropolis", "heat_bath", "kawasaki", "wolff")
 LARGEST_RANGE = 32
 LARGEST_SIZE = {2: 32768, 3: 1024}  # by dimensions; sites are counted by int32
 LARGEST_UNIT, LARGEST_COUNT = 2**32 - 1, 2**31 - 1  # words of the random numbers; of a launch
@@ -94,12 +94,15 @@ class Ising:
         self.size, self.range, self.temperature, self.field, self.exponent = checked(
             self.interaction, size, range, temperature, field, exponent, dimensions
         )
-        if dynamics == CONSERVED and self.interaction not in ("nearest", "square"):
+        if dynamics == "kawasaki" and self.interaction not in ("nearest", "square"):
             raise ValueError(
                 f"interaction is {self.interaction}; dynamics kawasaki is for nearest and square"
             )
+        self._field(None)
         self.device = device or select()
-        if self.interaction in ("nearest", "square"):
+        if dynamics == "wolff":
+            self.lattices = ising_wolff.WolffLattices(self)
+        elif self.interaction in ("nearest", "square"):
             self.lattices = BitSlicedLattices(self)
         else:
             self.lattices = ising_fft.ConvolutionLattices(self)
@@ -305,10 +308,12 @@ class Ising:
         observe: some of OBSERVABLES, counted on the device (an energy costs about as much as a
         third of an MCS), clusters after the run. snapshots: whether configurations are kept too.
         run.go_on(times) goes on from its end, with fresh random numbers; those of a run are a
-        function of (seed, unit). progress: called with replicas done. For `nearest` and `square`.
+        function of (seed, unit). progress: called with replicas done. For `nearest` and `square`;
+        with dynamics wolff for all, and times count clusters.
         ValueError, one line, on what does not fit.
         """
-        self._of_bits("run")
+        if self.dynamics != "wolff":
+            self._of_bits("run")
         spins, seed, unit = self._packed(spins), seed_of(seed), whole("unit", unit, 0, LARGEST_UNIT)
         if not len(spins):
             raise ValueError("spins are none; there is nothing to run")
@@ -366,13 +371,17 @@ class Ising:
             )
 
     def _of_free_m(self, what: str) -> None:
-        if self.dynamics == CONSERVED:
+        if self.dynamics == "kawasaki":
             raise ValueError(f"dynamics is kawasaki, which keeps m; {what} waits for m to change")
+        if self.dynamics == "wolff":
+            raise ValueError(
+                f"dynamics is wolff, whose clusters are no time; {what} waits for m to change"
+            )
 
     def evolve(
         self, spins: np.ndarray, steps: int, *, seed: int, unit: int = 0, field: float | None = None
     ) -> np.ndarray:
-        """Packed configurations, uint8 (..., ceil(N / 8)), after `steps` MCS in a field of any sign
+        """Packed configurations, uint8 (..., ceil(N / 8)), after `steps` MCS (wolff: clusters) in a field of any sign
         (default -h); one of them, (ceil(N / 8),), stays one.
 
         The random numbers are those of (seed, unit): give the next stretch of a trajectory another
@@ -415,9 +424,12 @@ class Ising:
     def _field(self, field) -> float:
         """A signed field, default -h."""
         if field is None:
-            return -self.field
-        field = number("field", field, units="energy")
-        check_field(self.interaction, field)
+            field = -self.field
+        else:
+            field = number("field", field, units="energy")
+            check_field(self.interaction, field)
+        if self.dynamics == "wolff" and field:
+            raise ValueError(f"field is {abs(field):g}; dynamics wolff is for h = 0")
         return field
 
 

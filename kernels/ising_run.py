@@ -70,7 +70,7 @@ def run(model, spins, times, seed, unit, field, observe, snapshots, progress, af
         field,
         draws,
         "energy" in observe,
-        snapshots or with_clusters,
+        snapshots or with_clusters or ("energy" in observe and model.dynamics == "wolff"),
         progress,
     )
     sum_of_spins = 2 * up - model.sites
@@ -79,6 +79,10 @@ def run(model, spins, times, seed, unit, field, observe, snapshots, progress, af
         q = model.neighbours
         products = 4 * pairs - 4 * q * up + q * model.sites  # of both orders of each pair
         energy = (-0.5 * model.coupling * products - field * sum_of_spins) / model.sites
+    elif "energy" in observe:
+        looks = range(len(times))
+        energy = np.stack([model.energy(model.unpack(seen[:, o]), field) for o in looks], 1)
+        energy /= model.sites
     if with_clusters:
         found = percolation.clusters(
             seen.reshape(-1, model.bytes),

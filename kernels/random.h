@@ -33,11 +33,12 @@ __device__ __forceinline__ Random4 draw(const Stream& stream, unsigned purpose, 
                 stream.seed_low, stream.seed_high);
 }
 
-struct Generator { word a, b, c, d; };
+template <class Word> struct GeneratorOf { Word a, b, c, d; };
+using Generator = GeneratorOf<word>;
 
-__device__ __forceinline__ word next(Generator& g) {
-  word result = rotate_left<7>(g.a + g.d) + g.a;
-  word shifted = g.b << 9, b_d = g.b ^ g.d, a_c = g.a ^ g.c;
+template <class Word> __device__ __forceinline__ Word next(GeneratorOf<Word>& g) {
+  Word result = rotate_left<7>(g.a + g.d) + g.a;
+  Word shifted = g.b << 9, b_d = g.b ^ g.d, a_c = g.a ^ g.c;
   g.b ^= a_c;
   g.a ^= b_d;
   g.c = a_c ^ shifted;

@@ -130,6 +130,10 @@ def systems() -> Iterator[tuple[str, tuple[str, ...], Callable[[Gpu], None]]]:
         yield f"R = {reach}, L = {size}, paths", ("follow", "shoot"), followed
     heat_bath = lattices(range=10, size=100, dynamics="heat_bath")
     yield "R = 10, L = 100, heat bath", ("evolve",), heat_bath
+    for reach, size in ((1, 100), (10, 100)):
+        exchanges = lattices(range=reach, size=size, dynamics="kawasaki")
+        yield f"R = {reach}, L = {size}, kawasaki", ("evolve",), exchanges
+    yield "L = 64, wolff", ("flip_clusters",), lattices(range=1, size=64, dynamics="wolff")
     yield "kac, L = 100", ("evolve", "nucleate"), lattices(range=5, size=100, interaction="kac")
     yield "L = 200", ("label_clusters",), clusters_of
     yield "64^3", ("draw_gradients", "interpolate"), noise
@@ -149,10 +153,12 @@ def systems() -> Iterator[tuple[str, tuple[str, ...], Callable[[Gpu], None]]]:
 
 def lattices(**system) -> Callable:
     def launch(device) -> None:
-        model = Ising(temperature=1.0, field=1.0, device=device, **system)
+        field = 0.0 if system.get("dynamics") == "wolff" else 1.0
+        model = Ising(temperature=1.0, field=field, device=device, **system)
         model.nucleating = model.lattices
         model.evolve(np.zeros((1, model.bytes), np.uint8), 1, seed=1)
-        model.nucleate(seed=1, units=[0], events=1280)
+        if model.dynamics not in ("kawasaki", "wolff"):
+            model.nucleate(seed=1, units=[0], events=1280)
 
     return launch
 

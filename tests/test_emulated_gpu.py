@@ -104,6 +104,14 @@ def test_lattices(name, tmp_path, monkeypatch):
         dict(size=5, temperature=2.0),
         dict(size=4, dimensions=3, temperature=3.0),
         SUBLATTICES | {"temperature": 3.0},
+        dict(size=5, temperature=2.0, dynamics="kawasaki"),
+        dict(size=4, dimensions=3, temperature=3.0, dynamics="kawasaki"),
+        dict(size=14, range=6, temperature=3.0, dynamics="kawasaki"),
+        dict(size=6, temperature=2.0, dynamics="wolff", field=0.0),
+        dict(size=4, dimensions=3, temperature=4.0, dynamics="wolff", field=0.0),
+        dict(
+            size=7, temperature=3.0, dynamics="wolff", field=0.0, interaction="kac", range=0.7
+        ),
     ],
 )
 def test_paths(system, tmp_path):
@@ -113,11 +121,15 @@ def test_paths(system, tmp_path):
         model = Ising(device=device, **{"field": 0.6, **system})
         spins = model.pack(np.random.default_rng(3).choice([-1, 1], (40, *model.shape)))
         run = model.run(spins, [1, 3], snapshots=True)
+        found.append([run.spins, run.magnetization, run.energy, run.snapshots])
+        assert not np.array_equal(run.spins, spins)
+        if model.dynamics in ("kawasaki", "wolff"):
+            continue
         trials = model.shoot(
             spins, np.arange(60) % 40, low=model.sites // 2 - 4, high=model.sites // 2 + 4, seed=2
         )
         assert trials[0].all()
-        found.append([run.spins, run.magnetization, run.energy, run.snapshots, *trials])
+        found[-1] += trials
     for one, other in zip(*found, strict=True):
         assert np.array_equal(one, other)
 
