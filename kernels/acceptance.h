@@ -9,6 +9,13 @@
 struct Acceptance {
   const unsigned* table;  // metropolis.h, heat_bath.h: [digit][bit, highest first][case] masks, or probabilities
   int edge;               // floor(c0), see metropolis.h
+
+#if FIXED  // words of the table above; behind them a bit a site, set where the spin never flips; then one, set where it is down too
+  __device__ __forceinline__ bool fixed(int site) const { return table[FIXED + site / 32] >> site % 32 & 1; }
+  __device__ __forceinline__ bool fixed_down(int site) const { return table[FIXED + (N + 31) / 32 + site / 32] >> site % 32 & 1; }
+#else
+  __device__ __forceinline__ bool fixed(int) const { return false; }
+#endif
 };
 
 // Random words a generator gives between two looks at who is still undecided. Most trials of 32 replicas on a GPU and of

@@ -104,6 +104,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   if (spins != lattice)
     for (int i = MEMBER; i < LATTICE_WORDS; i += MEMBERS) spins[i] = lattice[i];
   team_sync();
+  if (time == 0) fix_anew(spins, acceptance, splat(~0u));
 
   for (int step = 0; step < steps && any(active) && !asked_to_stop(); ++step) {
     sweep(spins, scratch, generators, acceptance, stream, first_word / GROUP_WORDS, time++);
@@ -156,6 +157,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
       active &= ~over | anew;
       equilibrating |= anew;
       rewrite(spins, ~anew, splat(0));
+      fix_anew(spins, acceptance, anew);
     }
   }
 

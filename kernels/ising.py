@@ -72,7 +72,9 @@ class Ising:
     `kac`, unused by `nearest` and `power_law`. temperature: T > 0, k_B = 1. field: h >= 0, the
     strength of the field: +h before the quench, -h after. interaction: see INTERACTIONS; default
     `nearest` for range 1, else `square`. exponent: J(r) ~ r^-exponent of `power_law`. dynamics:
-    see DYNAMICS. dimensions: 2, or 3 for `nearest`. Raises ValueError with one line on a value out
+    see DYNAMICS. dimensions: 2, or 3 for `nearest`. fixed: int (L, L) or (L, L, L), +1 or -1 where
+    a spin never flips (a wall, an impurity), 0 elsewhere; starts are set to it (`nearest` and
+    `square`, not with wolff; in random-site order at every range). Raises ValueError with one line on a value out
     of range.
     """
 
@@ -87,6 +89,7 @@ class Ising:
         exponent: float | None = None,
         dynamics: str = "metropolis",
         dimensions: int = 2,
+        fixed: np.ndarray | None = None,
         device=None,
     ):
         self.interaction = interaction or ("nearest" if range == 1 else "square")
@@ -99,6 +102,7 @@ class Ising:
                 f"interaction is {self.interaction}; dynamics kawasaki is for nearest and square"
             )
         self._field(None)
+        self.fixed = None if fixed is None else self._fixed(fixed)
         self.device = device or select()
         if dynamics == "wolff":
             self.lattices = ising_wolff.WolffLattices(self)
@@ -348,6 +352,8 @@ class Ising:
         """
         self._of_bits("shoot")
         self._of_free_m("shoot")
+        if self.fixed is not None:
+            raise ValueError("fixed is given; shoot moves configurations about, which it forbids")
         configurations, seed = self._packed(configurations), seed_of(seed)
         unit, limit = whole("unit", unit, 0, LARGEST_UNIT), whole("limit", limit, 1, LARGEST_COUNT)
         low, high = whole("low", low, -1, self.sites), whole("high", high, 0, self.sites + 1)
@@ -401,9 +407,10 @@ class Ising:
         exponent = "" if self.exponent is None else f", exponent={self.exponent:g}"
         dynamics = "" if self.dynamics == "metropolis" else f", dynamics={self.dynamics!r}"
         dimensions = "" if self.dimensions == 2 else f", dimensions={self.dimensions}"
+        fixed = "" if self.fixed is None else f", fixed={np.count_nonzero(self.fixed)} spins"
         return (
             f"Ising(size={self.size}, temperature={self.temperature:.6g}, field={self.field:.6g}, "
-            f"interaction={self.interaction!r}{range_}{exponent}{dynamics}{dimensions})"
+            f"interaction={self.interaction!r}{range_}{exponent}{dynamics}{dimensions}{fixed})"
         )
 
     @property
@@ -419,7 +426,22 @@ class Ising:
                 f"spins are {spins.dtype} {spins.shape}; packed configurations (Ising.pack) of L = {self.size} are "
                 f"uint8 (..., {self.bytes})"
             )
-        return spins.reshape(-1, self.bytes)
+        spins = spins.reshape(-1, self.bytes)
+        if self.fixed is None:
+            return spins
+        up, down = (np.packbits((self.fixed == sign).ravel()) for sign in (1, -1))
+        return spins & ~down | up
+
+    def _fixed(self, fixed) -> np.ndarray:
+        """int8 (*shape), checked."""
+        if self.interaction not in ("nearest", "square") or self.dynamics == "wolff":
+            raise ValueError(
+                "fixed is for interaction nearest and square, and not for dynamics wolff"
+            )
+        fixed = np.asarray(fixed)
+        if fixed.shape != self.shape or not np.isin(fixed, (-1, 0, 1)).all():
+            raise ValueError(f"fixed must hold -1, 0 and 1, shape {self.shape}")
+        return fixed.astype(np.int8)
 
     def _field(self, field) -> float:
         """A signed field, default -h."""

@@ -86,7 +86,11 @@ def heat_bath_table(probability: np.ndarray) -> np.ndarray:
 
 def at_random_sites(model) -> bool:
     """Whether sites are attempted in random order, not by sublattices."""
-    return model.range <= RANDOM_SITE_RANGE or model.dynamics == "kawasaki"
+    return (
+        model.range <= RANDOM_SITE_RANGE
+        or model.dynamics == "kawasaki"
+        or model.fixed is not None
+    )
 
 
 def words_of(model, tiled: bool, gpu: bool, together: int) -> tuple[int, int]:
@@ -130,6 +134,7 @@ class BitSlicedLattices:
             NEAREST=int(model.interaction == "nearest"),
             HEAT_BATH=int(model.dynamics == "heat_bath"),
             KAWASAKI=int(model.dynamics == "kawasaki"),
+            FIXED=0 if model.fixed is None else len(acceptance_table(model, 0.0)[0]),
             RANDOM_SITE=int(random_site),
             TILED=int(tiled),
             TOGETHER=together,
@@ -156,6 +161,16 @@ class BitSlicedLattices:
             return 1
         lattice, _ = words_of(self.model, tiled, gpu=False, together=1)
         return SUBSTEPS_TOGETHER if 4 * self.device.lanes * lattice > core_cache() else 1
+
+    def _acceptance(self, field: float) -> tuple[np.ndarray, int]:
+        """acceptance_table; behind it, where spins are fixed, which are, and which are down."""
+        table, edge = acceptance_table(self.model, field)
+        if self.model.fixed is None:
+            return table, edge
+        bits = np.zeros((2, -(-self.model.sites // 32) * 32), np.uint8)
+        bits[:, : self.model.sites] = [self.model.fixed.ravel() != 0, self.model.fixed.ravel() < 0]
+        masks = np.packbits(bits, axis=1, bitorder="little").view("<u4")
+        return np.concatenate([table, masks.ravel()]), edge
 
     def _teams(self, tasks: int) -> int:
         """Teams that run at once when there are `tasks` of them to do: on a GPU as many as find
@@ -210,7 +225,7 @@ class BitSlicedLattices:
         words = min(GROUP // 32, -(-events // 32))  # of a unit
         vectors = len(units) * -(-words // lanes)
         teams = self._allocated_teams(vectors)
-        table, edge = acceptance_table(self.model, -abs(self.model.field))
+        table, edge = self._acceptance(-abs(self.model.field))
 
         # replica [vector, lane, bit] starts with event 32 word + bit of its unit, where there is
         # one
@@ -282,7 +297,7 @@ class BitSlicedLattices:
         """
         device, lanes, count = self.device, self.device.lanes, len(spins)
         vectors = -(-count // (32 * lanes))
-        table, edge = acceptance_table(self.model, field)
+        table, edge = self._acceptance(field)
         until = np.zeros(vectors * 32 * lanes, np.int32)
         until[:count] = duration
         passage = end = None
@@ -327,7 +342,7 @@ class BitSlicedLattices:
         device, lanes, count, n = self.device, self.device.lanes, len(spins), self.model.sites
         vectors = -(-count // (32 * lanes))
         pair_bits = n.bit_length() + self.model.neighbours.bit_length()
-        table, edge = acceptance_table(self.model, field)
+        table, edge = self._acceptance(field)
         teams = self._teams(vectors)
         allocated = self._allocated_teams(teams)
         end = self._words(vectors, n)
@@ -372,7 +387,7 @@ class BitSlicedLattices:
         device, trials = self.device, len(parent)
         words = min(GROUP // 32, -(-trials // 32))
         groups, vectors = -(-trials // TRIALS_OF_GROUP), -(-words // device.lanes)
-        table, edge = acceptance_table(self.model, field)
+        table, edge = self._acceptance(field)
         teams = self._teams(groups * vectors)
         allocated = self._allocated_teams(teams)
         duration, lowest = device.zeros(trials, np.int32), device.zeros(trials, np.int32)

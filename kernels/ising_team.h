@@ -1,7 +1,7 @@
 // What the kernels of ising.cu and ising_paths.cu share: the system that they are compiled for, and what the threads that share a
 // word of lattices do together.
 //
-// Compiled for one system: DIMENSIONS, SIZE (L), RANGE (R), NEAREST, HEAT_BATH, KAWASAKI, RANDOM_SITE, TILED, TOGETHER, SLOTS, THREADS,
+// Compiled for one system: DIMENSIONS, SIZE (L), RANGE (R), NEAREST, HEAT_BATH, KAWASAKI, FIXED, RANDOM_SITE, TILED, TOGETHER, SLOTS, THREADS,
 // SHARED_LATTICE and the words of a lattice and its scratch, which ising_bits.py counts too, come from there.
 #pragma once
 
@@ -92,6 +92,14 @@ __device__ __forceinline__ word turned_over(const word* spins) {
 __device__ __forceinline__ void rewrite(word* spins, word keep, word turn) {
   for (int i = MEMBER; i < N; i += MEMBERS) set_spin(spins, i / SIZE, i % SIZE, (spins[at(i / SIZE, i % SIZE)] & keep) ^ turn);
   spins_written(spins);
+}
+
+// new replicas, all down, whose field is still to turn: what is fixed is inverted as they are
+__device__ __forceinline__ void fix_anew(word* spins, const Acceptance& acceptance, word anew) {
+#if FIXED
+  for (int i = MEMBER; i < N; i += MEMBERS)
+    if (acceptance.fixed_down(i)) set_spin(spins, i / SIZE, i % SIZE, spins[at(i / SIZE, i % SIZE)] | anew);
+#endif
 }
 
 __device__ __forceinline__ void start_generators(Generator* generators, const Stream& stream, unsigned first_word) {

@@ -43,6 +43,10 @@ LATTICES = {
         dict(size=4, dimensions=3, temperature=3.0, field=1.5),
         *(4, 40, 40, 232_448),
     ),
+    "fixed spins": (
+        dict(size=10, temperature=1.0, field=1.5, fixed=np.eye(10) - np.eye(10, k=3)),
+        *(6, 40, 70, 232_448),
+    ),
     "heat bath, random sites": (
         dict(size=12, range=2, temperature=16 / 9, field=1.5, dynamics="heat_bath"),
         *(4, 40, 40, 232_448),

@@ -87,7 +87,7 @@ def test_three_dimensions_have_the_published_series(device, dynamics):
     temperature = 2.0
     model = Ising(size=12, temperature=temperature, dimensions=3, dynamics=dynamics, device=device)
     # replicas that share the order of the sites: errors from the scatter between units
-    units, apart = (4, 4) if dynamics == "wolff" else (20, 10)
+    units, apart = (6, 4) if dynamics == "wolff" else (20, 10)
     start = model.pack(np.ones((512, *model.shape)))
     times = apart * np.arange(4, 14)
     runs = [model.run(start, times, seed=3, unit=unit) for unit in range(units)]
