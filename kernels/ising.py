@@ -21,8 +21,8 @@ Update rule  metropolis: accept with min(1, exp(-dE / T)); heat_bath (Glauber): 
 Nucleation   all up in +h for `equilibration` MCS, then -h: up is metastable until m <= 0 at the end
              of an MCS
 Sources      S. Huang, W. Klein, H. Gould, arXiv:2004.09575; heat bath: R. J. Glauber, J. Math.
-             Phys. 4, 294 (1963); Kawasaki: Phys. Rev. 145, 224 (1966); Tc in three dimensions: A. M. Ferrenberg, J. Xu, D. P. Landau,
-             Phys. Rev. E 97, 043301 (2018)
+             Phys. 4, 294 (1963); exchanges: K. Kawasaki, Phys. Rev. 145, 224 (1966); Tc in three
+             dimensions: A. M. Ferrenberg, J. Xu, D. P. Landau, Phys. Rev. E 97, 043301 (2018)
 
     from kernels.ising import Ising
     model = Ising(size=100, range=10, temperature=16 / 9, field=1.215)
@@ -74,8 +74,8 @@ class Ising:
     `nearest` for range 1, else `square`. exponent: J(r) ~ r^-exponent of `power_law`. dynamics:
     see DYNAMICS. dimensions: 2, or 3 for `nearest`. fixed: int (L, L) or (L, L, L), +1 or -1 where
     a spin never flips (a wall, an impurity), 0 elsewhere; starts are set to it (`nearest` and
-    `square`, not with wolff; in random-site order at every range). Raises ValueError with one line on a value out
-    of range.
+    `square`, not with wolff; in random-site order at every range). Raises ValueError with one line
+    on a value out of range.
     """
 
     def __init__(
@@ -104,10 +104,10 @@ class Ising:
         self._field(None)
         self.fixed = None if fixed is None else self._fixed(fixed)
         self.device = device or select()
-        if dynamics == "wolff":
-            self.lattices = ising_wolff.WolffLattices(self)
-        elif self.interaction in ("nearest", "square"):
+        if dynamics != "wolff" and self.interaction in ("nearest", "square"):
             self.lattices = BitSlicedLattices(self)
+        elif dynamics == "wolff":
+            self.lattices = ising_wolff.WolffLattices(self)
         else:
             self.lattices = ising_fft.ConvolutionLattices(self)
 
@@ -387,8 +387,8 @@ class Ising:
     def evolve(
         self, spins: np.ndarray, steps: int, *, seed: int, unit: int = 0, field: float | None = None
     ) -> np.ndarray:
-        """Packed configurations, uint8 (..., ceil(N / 8)), after `steps` MCS (wolff: clusters) in a field of any sign
-        (default -h); one of them, (ceil(N / 8),), stays one.
+        """Packed configurations, uint8 (..., ceil(N / 8)), after `steps` MCS (wolff: clusters) in a
+        field of any sign (default -h); one of them, (ceil(N / 8),), stays one.
 
         The random numbers are those of (seed, unit): give the next stretch of a trajectory another
         unit.

@@ -87,9 +87,7 @@ def heat_bath_table(probability: np.ndarray) -> np.ndarray:
 def at_random_sites(model) -> bool:
     """Whether sites are attempted in random order, not by sublattices."""
     return (
-        model.range <= RANDOM_SITE_RANGE
-        or model.dynamics == "kawasaki"
-        or model.fixed is not None
+        model.range <= RANDOM_SITE_RANGE or model.dynamics == "kawasaki" or model.fixed is not None
     )
 
 

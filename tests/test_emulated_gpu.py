@@ -113,9 +113,7 @@ def test_lattices(name, tmp_path, monkeypatch):
         dict(size=14, range=6, temperature=3.0, dynamics="kawasaki"),
         dict(size=6, temperature=2.0, dynamics="wolff", field=0.0),
         dict(size=4, dimensions=3, temperature=4.0, dynamics="wolff", field=0.0),
-        dict(
-            size=7, temperature=3.0, dynamics="wolff", field=0.0, interaction="kac", range=0.7
-        ),
+        dict(size=7, temperature=3.0, dynamics="wolff", field=0.0, interaction="kac", range=0.7),
     ],
 )
 def test_paths(system, tmp_path):

@@ -115,8 +115,7 @@ def test_of_all_states(device, dynamics, interaction, exponent, field):
         device=device,
     )
     step, other = (
-        one_step(field, name, interaction, exponent)
-        for name in (dynamics, *set(FREE) - {dynamics})
+        one_step(field, name, interaction, exponent) for name in (dynamics, *set(FREE) - {dynamics})
     )
     for steps in (1, 3):
         m = sums_of_spins(model, steps, field)

@@ -87,7 +87,9 @@ def test_of_all_states(device, name):
     start = 0  # the first spins up: a block
     spins = np.broadcast_to(chain.spins[start].reshape(model.shape), (REPLICAS, *model.shape))
     overlap = chain.spins @ chain.spins[start]
-    runs = [model.run(model.pack(spins), [1, 3, 2000], unit=u, snapshots=True) for u in range(UNITS)]
+    runs = [
+        model.run(model.pack(spins), [1, 3, 2000], unit=u, snapshots=True) for u in range(UNITS)
+    ]
     for look, law in enumerate((chain.law(start, 1), chain.law(start, 3), chain.boltzmann())):
         energy = np.array([run.energy[:, look] * model.sites for run in runs])
         seen = np.array([model.unpack(run.snapshots[:, look]) for run in runs])
@@ -107,9 +109,7 @@ def test_a_complete_graph_exchanges_freely(device):
     """L = 2R + 1: every spin interacts equally with all others, so that all exchanges cost nothing
     and M alone remains; the law of the first row's spins is hypergeometric.
     """
-    model = Ising(
-        size=13, range=6, temperature=0.1, field=3.0, dynamics="kawasaki", device=device
-    )
+    model = Ising(size=13, range=6, temperature=0.1, field=3.0, dynamics="kawasaki", device=device)
     spins = np.ones((REPLICAS, 13, 13), int)
     spins[:, :, :5] = -1
     ends = [
