@@ -34,10 +34,11 @@ Sources      C. Casert, T. Vieijra, J. Nys, J. Ryckebusch, Phys. Rev. E 99, 0233
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from kernels import flock_phases
 from kernels.active_ising_batch import Layout, run_batch
 from kernels.active_ising_rates import (
     COUNTER,
@@ -55,7 +56,8 @@ ALGORITHMS = ("auto", "standard", "continuous_time")
 # beyond, `standard` is the faster at rho0 = 3: 784 against 730 time units a second at T = 0.37
 CONTINUOUS_UP_TO = 0.36
 LOWEST_TEMPERATURE = 0.01
-LARGEST_INDEX = 2**48 - 1
+INDEX_BITS, LONGEST_CHAIN = 48, 255  # of a replica's number; times that it can go on
+LARGEST_INDEX = 2**INDEX_BITS - 1
 LARGEST_RATE = 1e6  # exp(1/T) that the standard algorithm is let to try: T = 0.072
 # particles a site, on average: far below LARGEST_OCCUPANCY, for bands and walls are denser
 LARGEST_DENSITY = 40.0
@@ -83,10 +85,17 @@ class Trajectories:
     m_i. density_profile, magnetization_profile: int32 (r, o, L), sums of rho_i and m_i over y.
     density_histogram: int32 (r, o, 65), sites that hold 0 to 63 particles, and 64 or more.
     magnetization_map int16 and density_map uint16: (r, s, L, L), m_i and rho_i.
-    attempts: int64 (r,), all that were made.
+    attempts: int64 (r,), all that were made. temperature: float64 (r,). index: uint64 (r,), of the
+    random numbers. last_magnetization_map, last_density_map: (r, L, L), at the last time, from
+    which ActiveIsing.go_on goes on. seed: of all. stretch: how often the replicas went on.
+
+    By them, (r, o) each: order, m per particle, float64; band_amplitude and phase, the rule of
+    kernels.flock_phases; density_variance, of the particles a site.
     """
 
     times: np.ndarray
+    seed: int
+    stretch: int
     particles: np.ndarray
     magnetization: np.ndarray
     density_profile: np.ndarray
@@ -95,7 +104,42 @@ class Trajectories:
     magnetization_map: np.ndarray
     density_map: np.ndarray
     attempts: np.ndarray
+    temperature: np.ndarray
+    index: np.ndarray
+    last_magnetization_map: np.ndarray
+    last_density_map: np.ndarray
     __repr__ = brief
+
+    @property
+    def order(self) -> np.ndarray:
+        return self.magnetization / self.particles[:, None]
+
+    @property
+    def band_amplitude(self) -> np.ndarray:
+        return flock_phases.band_amplitude(self.magnetization_profile, self.particles[:, None])
+
+    @property
+    def phase(self) -> np.ndarray:
+        """int8: 0 G, 1 L+G, 2 L, -1 domains of both spins along x."""
+        return flock_phases.phase_of(self.order, self.band_amplitude)
+
+    @property
+    def density_variance(self) -> np.ndarray:
+        """float64; sites of more than 64 particles count as 64."""
+        share = self.density_histogram / self.density_histogram.sum(-1, keepdims=True)
+        number = np.arange(share.shape[-1])
+        return share @ number**2 - (share @ number) ** 2
+
+    @classmethod
+    def joined(cls, parts: list["Trajectories"], order: np.ndarray) -> "Trajectories":
+        """Of the same times and seed, the replicas of all parts in `order`."""
+        shared = ("times", "seed", "stretch")
+        columns = {
+            f.name: np.concatenate([getattr(part, f.name) for part in parts])[order]
+            for f in fields(cls)
+            if f.name not in shared
+        }
+        return cls(**{name: getattr(parts[0], name) for name in shared}, **columns)
 
 
 class ActiveIsing:
@@ -173,10 +217,35 @@ class ActiveIsing:
         worth of work. Raises ValueError, one line, for values out of range, and CountersFull.
         """
         replicas, seed = Replicas.of(self, temperature, density, start, index), seed_of(seed)
+        return self._run(replicas, times, seed, snapshots, progress, after=0.0, stretch=0)
+
+    def go_on(
+        self,
+        run: Trajectories,
+        times,
+        snapshots=None,
+        progress: Callable[[float], None] | None = None,
+    ) -> Trajectories:
+        """The replicas of a run at later `times`, counted from their start, with fresh random
+        numbers; the rest as in `run`.  ValueError if the first is not after the run's last.
+        """
+        if run.stretch == LONGEST_CHAIN:
+            raise ValueError(f"the run went on {LONGEST_CHAIN} times; start another from its maps")
+        start = (run.last_magnetization_map, run.last_density_map)
+        replicas = Replicas.of(self, run.temperature, None, start, run.index)
+        return self._run(
+            *(replicas, times, run.seed, snapshots, progress),
+            after=float(run.times[-1]),
+            stretch=run.stretch + 1,
+        )
+
+    def _run(self, replicas, times, seed, snapshots, progress, after, stretch) -> Trajectories:
         times = np.atleast_1d(reals("times", times, "time units"))
         kept = np.ones(len(times), bool) if snapshots is None else np.asarray(snapshots, bool)
-        if times.ndim != 1 or not len(times) or times[0] < 0 or np.any(np.diff(times) <= 0):
-            raise ValueError("times must be one or more increasing numbers from 0 on (time units)")
+        early = times.ndim != 1 or not len(times) or times[0] < after or np.any(np.diff(times) <= 0)
+        if early or (stretch and times[0] == after):
+            since = f"beyond {after:g}" if stretch else "from 0 on"
+            raise ValueError(f"times must be one or more increasing numbers {since} (time units)")
         if kept.shape != times.shape:
             raise ValueError(
                 f"snapshots {kept.shape} must say yes or no to each of the {len(times)} times"
@@ -187,6 +256,11 @@ class ActiveIsing:
                 for t, n in zip(replicas.temperature, replicas.particles, strict=True)
             ]
         )
+        with_last = kept.copy()
+        with_last[-1] = True
+        asked, index = times, replicas.index
+        times = times - after
+        replicas = replace(replicas, index=index | np.uint64(stretch << INDEX_BITS))
         parts, shares = [], {}
         for continuous in (False, True):
             chosen = np.flatnonzero(in_continuous_time == continuous)
@@ -199,7 +273,7 @@ class ActiveIsing:
 
                 some = replicas.take(chosen)
                 layout = self._layout(some, COUNTER, continuous)
-                found = run_batch(self, layout, some, times, kept, seed, report)
+                found = run_batch(self, layout, some, times, with_last, seed, report)
                 parts.append(
                     (
                         chosen[~found["is_full"]],
@@ -210,18 +284,30 @@ class ActiveIsing:
                 if len(full):  # the same trajectories again, with counters that hold more
                     some = replicas.take(full)
                     layout = self._layout(some, WIDE_COUNTER, continuous)
-                    again = run_batch(self, layout, some, times, kept, seed, lambda done: None)
+                    again = run_batch(self, layout, some, times, with_last, seed, lambda done: None)
                     parts.append((full, again))
         full = [int(chosen[i]) for chosen, found in parts for i in np.flatnonzero(found["is_full"])]
         if full:
             raise CountersFull(sorted(full))
         order = np.argsort(np.concatenate([chosen for chosen, _ in parts]))
         columns = {
-            f.name: np.concatenate([found[f.name] for _, found in parts])[order]
-            for f in fields(Trajectories)
-            if f.name != "times"
+            name: np.concatenate([found[name] for _, found in parts])[order]
+            for name in parts[0][1]
+            if name != "is_full"
         }
-        return Trajectories(times=times, **columns)
+        last = {}
+        for name in ("magnetization_map", "density_map"):
+            last[f"last_{name}"] = columns[name][:, -1].copy()
+            columns[name] = columns[name][:, : kept.sum()]
+        return Trajectories(
+            times=asked,
+            seed=seed,
+            stretch=stretch,
+            temperature=replicas.temperature,
+            index=index,
+            **columns,
+            **last,
+        )
 
 
 @dataclass(frozen=True)

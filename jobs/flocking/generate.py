@@ -10,7 +10,7 @@ A replica is a function of (seed, unit, its number, its start) alone.
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -232,12 +232,7 @@ def trajectories(
             raise CountersFull([int(i) for i in chosen[np.asarray(error.replicas)]]) from None
         parts.append((chosen, found))
     order = np.argsort(np.concatenate([chosen for chosen, _ in parts]))
-    columns = {
-        f.name: np.concatenate([getattr(found, f.name) for _, found in parts])[order]
-        for f in fields(Trajectories)
-        if f.name != "times"
-    }
-    return Trajectories(times=times, **columns)
+    return Trajectories.joined([found for _, found in parts], order)
 
 
 def annealed(

@@ -23,15 +23,10 @@ from jobs.flocking.transitions import boundaries
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.shards import Data
+from kernels.flock_phases import BAND, GAS, PHASES, band_amplitude
 from kernels.streams import STREAMS, generator
 
-PHASES = ("G", "L+G", "L")
 GROUPS = 5  # G, and L and L+G of either sign
-# of |m| and the modes, in particles: above what a gas of the smallest lattices fluctuates by
-GAS = 0.1
-# of a mode over |m|: a band that fills the share f of the box has sin(pi f) / (pi f), a homogeneous
-# liquid some 0.04
-BAND = 0.15
 # points that make a place dense, for HDBSCAN: more of them tear the long rings of bands apart
 NEAREST = 15
 AT_ONCE = 512  # maps transformed together
@@ -291,9 +286,7 @@ def order_parameters(
     along x, and of those along y.
     """
     profiles = [maps.sum(axis, dtype=np.int64) for axis in (2, 1)]
-    along_x, along_y = (
-        np.abs(np.fft.rfft(each, axis=1)[:, 1:4]).max(1) / particles for each in profiles
-    )
+    along_x, along_y = (band_amplitude(each, particles) for each in profiles)
     return profiles[0].sum(1) / particles, along_x, along_y
 
 
