@@ -125,10 +125,13 @@ class Trajectories:
 
     @property
     def density_variance(self) -> np.ndarray:
-        """float64; sites of more than 64 particles count as 64."""
+        """float64; nan where a site holds more than 63 particles, whom the histogram does not
+        count: density_map does.
+        """
         share = self.density_histogram / self.density_histogram.sum(-1, keepdims=True)
         number = np.arange(share.shape[-1])
-        return share @ number**2 - (share @ number) ** 2
+        variance = share @ number**2 - (share @ number) ** 2
+        return np.where(self.density_histogram[..., -1] > 0, np.nan, variance)
 
     @classmethod
     def joined(cls, parts: list["Trajectories"], order: np.ndarray) -> "Trajectories":
@@ -227,7 +230,8 @@ class ActiveIsing:
         progress: Callable[[float], None] | None = None,
     ) -> Trajectories:
         """The replicas of a run at later `times`, counted from their start, with fresh random
-        numbers; the rest as in `run`.  ValueError if the first is not after the run's last.
+        numbers; the rest as in `run`.  The model may be another one of the same size: a quench.
+        ValueError if the first time is not after the run's last.
         """
         if run.stretch == LONGEST_CHAIN:
             raise ValueError(f"the run went on {LONGEST_CHAIN} times; start another from its maps")

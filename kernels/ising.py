@@ -350,10 +350,7 @@ class Ising:
         was seen with, int32 (t,); and where it ended, packed, uint8 (t, ceil(N / 8)). The random
         numbers are those of (seed, unit), and of a further unit for every 4096 trials more.
         """
-        self._of_bits("shoot")
-        self._of_free_m("shoot")
-        if self.fixed is not None:
-            raise ValueError("fixed is given; shoot moves configurations about, which it forbids")
+        self.check_trials()
         configurations, seed = self._packed(configurations), seed_of(seed)
         unit, limit = whole("unit", unit, 0, LARGEST_UNIT), whole("limit", limit, 1, LARGEST_COUNT)
         low, high = whole("low", low, -1, self.sites), whole("high", high, 0, self.sites + 1)
@@ -370,6 +367,13 @@ class Ising:
             Draws(seed, unit, "trials"),
         )
 
+    def check_trials(self) -> None:
+        """ValueError, one line, where trials (shoot, kernels.rare_events) make no sense."""
+        self._of_bits("a trial")
+        self._of_free_m("a trial")
+        if self.fixed is not None:
+            raise ValueError("fixed is given; trials move configurations about, which it forbids")
+
     def _of_bits(self, what: str) -> None:
         if self.interaction not in ("nearest", "square"):
             raise ValueError(
@@ -382,6 +386,12 @@ class Ising:
         if self.dynamics == "wolff":
             raise ValueError(
                 f"dynamics is wolff, whose clusters are no time; {what} waits for m to change"
+            )
+        if self.fixed is not None and 2 * max(np.sum(self.fixed > 0), np.sum(self.fixed < 0)) >= (
+            self.sites
+        ):
+            raise ValueError(
+                f"fixed holds half of the spins or more on one side; {what} waits for m to change"
             )
 
     def evolve(

@@ -125,6 +125,7 @@ def metastable_state(model: Ising, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Configurations, packed, of the metastable state, and their numbers of up spins.  RuntimeError
     if it does not last long enough to be one.
     """
+    model.check_trials()
     up = model.pack(np.ones((WALKERS, *model.shape), np.int8))
     run = model.run(up, [RELAXED // 2, RELAXED], seed=seed, observe=())
     while True:

@@ -58,6 +58,10 @@ def test_what_is_told_is_so(device):
     run = model.run(temperature=[0.3, 0.6, 1.0], density=3, start=1, times=[0, 200])
     rho = run.density_map.astype(float)
     assert run.density_variance == pytest.approx(rho.var((2, 3)))
+    crowd = np.zeros((1, 30, 30), int)
+    crowd[0, 3, 3] = 64
+    many = model.run(temperature=1.0, density=None, start=(crowd, crowd), times=[0])
+    assert np.isnan(many.density_variance).all()
     assert run.order == pytest.approx(run.magnetization_map.mean((2, 3)) / 3)
     modes = np.abs(np.fft.rfft2(run.magnetization_map, axes=(3, 2)))[..., 1:4, 0]
     assert run.band_amplitude == pytest.approx(modes.max(-1) / 2700)

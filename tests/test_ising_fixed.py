@@ -121,5 +121,9 @@ def test_what_is_refused(device):
     with pytest.raises(ValueError, match="wolff"):
         Ising(size=8, temperature=2.0, fixed=np.zeros((8, 8)), dynamics="wolff", device=device)
     model = Ising(size=8, temperature=2.0, fixed=np.eye(8), device=device)
-    with pytest.raises(ValueError, match="shoot"):
+    with pytest.raises(ValueError, match="trials"):
         model.shoot(model.pack(np.ones((1, 8, 8))), [0], low=3, high=60, seed=1)
+    for sign in (1, -1):
+        held = Ising(size=8, temperature=2.0, fixed=np.full((8, 8), sign), device=device)
+        with pytest.raises(ValueError, match="half"):
+            held.nucleate(seed=1, units=[0], events=1)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kernels import ising_wolff
+from kernels import ising_wolff, rare_events
 from kernels.ising import Ising, critical_temperature
 from tests.reference import exact
 from tests.test_ising_dynamics import STATES
@@ -46,7 +46,7 @@ def test_3x3_has_the_boltzmann_law(device, name, temperature):
     check_law(counts(model, model.evolve(all_up, 200, seed=4)), law)
 
 
-def test_a_cluster_of_two_bonds(device):
+def test_a_cluster_over_three_bonds(device):
     """Three spins in a row of an L = 3 torus whose rows are told apart by their spins: from a row
     up, all else down, a cluster that starts in the row takes both others, over three bonds in a
     ring with p = 1 - exp(-2 / T), with probability p^3 + 3 p^2 (1 - p).
@@ -138,6 +138,8 @@ def test_what_is_refused(device):
         model.run(spins, [1], field=0.1)
     with pytest.raises(ValueError, match="wolff"):
         model.nucleate(seed=1, units=[0], events=1)
+    with pytest.raises(ValueError, match="wolff"):
+        rare_events.forward_flux(model)
 
 
 def test_a_run_goes_on(device):
