@@ -51,7 +51,7 @@ class Box:
             for a in (model.squared_wave_numbers()[0][line_order(size)], plane_symbol, weight)
         )
         self.alone = place[:, 0] == place[:, 1]  # k and -k are one
-        self.medium = np.zeros(2 + model.free_energy.degree)
+        self.medium = np.zeros(2 + model.free_energy.compiled["DEGREE"])
         self.clock, self.until = clocks(1, rule[4]), np.zeros(1)
         self.arguments = dict(
             field=self.field,

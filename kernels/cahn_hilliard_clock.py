@@ -85,7 +85,12 @@ def media(model: System, means: np.ndarray) -> np.ndarray:
     """Words of Medium of fields with these means (n,) of u, float64 (n, 3 + degree - 1)."""
     energy = model.free_energy
     return np.column_stack(
-        [means, largest_growth(model, means), energy.curvature(means), energy.slopes(means)]
+        [
+            means,
+            largest_growth(model, means),
+            energy.curvature(means),
+            energy.slopes(means, model.precision),
+        ]
     )
 
 

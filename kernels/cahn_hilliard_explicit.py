@@ -28,7 +28,7 @@ def explicit(model: System, plan: Plan, progress: Callable[[float], None]) -> Re
             NY=ny,
             NZ=nz,
             REAL="float" if dtype == np.float32 else "double",
-            DEGREE=model.free_energy.degree,
+            **model.free_energy.compiled,
         ),
     )
     recorded = Recorded.empty(plan)

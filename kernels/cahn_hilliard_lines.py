@@ -35,5 +35,5 @@ def compiled_for(model: System, order: int, adaptive: bool) -> dict:
         REAL="float" if model.precision == "float32" else "double",
         ORDER=order,
         ADAPTIVE=int(adaptive),
-        DEGREE=model.free_energy.degree,
+        **model.free_energy.compiled,
     )

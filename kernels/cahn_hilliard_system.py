@@ -3,6 +3,7 @@ whose class runs it, by paths that know this module alone.
 """
 
 import math
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import numpy as np
 
 from kernels.arguments import number, one_of, real, shown
 from kernels.device import select
-from kernels.free_energy import FreeEnergy, double_well
+from kernels.free_energy import ExpressionEnergy, FreeEnergy, double_well, from_expression
 
 FORMS = {"unit": double_well(0.0, 1.0), "symmetric": FreeEnergy((-1.0, 1.0))}
 LAPLACIANS = ("spectral", "finite_difference")
@@ -27,7 +28,7 @@ class System:
     """One system: what its equation is, on which grid, and all that follows from it.
 
     shape: cells a side, 2 or 3 even numbers from 8 on. epsilon, well_depth, mobility, spacing: > 0,
-    see above. form: of FORMS, or a FreeEnergy, whose depth well_depth multiplies.
+    see above. form: of FORMS, an expression of c, or a FreeEnergy, whose depth well_depth multiplies.
     laplacian: LAPLACIANS. precision: float32 or float64. Raises ValueError with one line on a value
     out of range; warns if an interface is less than 2.5 cells wide.
     """
@@ -36,7 +37,7 @@ class System:
     epsilon: float = 1.0
     well_depth: float = 1.0
     mobility: float = 1.0
-    form: str | FreeEnergy = "unit"
+    form: str | FreeEnergy | ExpressionEnergy = "unit"
     spacing: float = 1.0
     laplacian: str = "spectral"
     precision: str = "float32"
@@ -54,7 +55,7 @@ class System:
             )
 
     @property
-    def free_energy(self) -> FreeEnergy:
+    def free_energy(self) -> FreeEnergy | ExpressionEnergy:
         """f(u)."""
         return FORMS[self.form] if isinstance(self.form, str) else self.form
 
@@ -71,10 +72,13 @@ class System:
     @property
     def surface_tension(self) -> float:
         """Energy of a flat interface, energy / length^(d-1): e times the integral of sqrt(2 f) over
-        u from well to well; a e sqrt(8)/3 in the form `symmetric`, a quarter of it in `unit`.
+        u from well to well, f above the line that touches it there; a e sqrt(8)/3 in the form
+        `symmetric`, a quarter of it in `unit`.
         """
         middle, weight = np.polynomial.legendre.leggauss(64)
-        height = np.maximum(self.free_energy.density(middle), 0)
+        low, high = self.free_energy.density(np.array([-1.0, 1.0]))
+        line = (low + high) / 2 + (high - low) / 2 * middle
+        height = np.maximum(self.free_energy.density(middle) - line, 0)
         return float(
             self.energy_scale * math.sqrt(2 * self.squared_width) * (weight * height**0.5).sum()
         )
@@ -139,9 +143,17 @@ def check(model: System) -> None:
         if not 1e-12 <= value <= 1e12:
             raise ValueError(f"{name} is {value:g}; expected a number of the order of 1")
         object.__setattr__(model, name, value)
-    if not isinstance(model.form, FreeEnergy) and model.form not in FORMS:
+    if isinstance(model.form, str) and model.form not in FORMS:
+        if re.search(r"\bc\b", model.form) is None:
+            raise ValueError(
+                f"form is {shown(model.form)}; it must be one of {', '.join(FORMS)}, an expression of "
+                "c, as 'c**2*(1-c)**2', or a FreeEnergy"
+            )
+        object.__setattr__(model, "form", from_expression(model.form))
+    elif not isinstance(model.form, str | FreeEnergy | ExpressionEnergy):
         raise ValueError(
-            f"form is {model.form!r}; it must be one of {', '.join(FORMS)}, or a FreeEnergy"
+            f"form is {shown(model.form)}; it must be one of {', '.join(FORMS)}, an expression of c, "
+            "or a FreeEnergy"
         )
     for name, allowed in (
         ("laplacian", LAPLACIANS),

@@ -1,21 +1,35 @@
-"""Free energy density of a mixture: one polynomial, from which f, f' and f'' follow everywhere.
+"""Free energy density of a mixture: a polynomial, or any expression, from which f, f' and f''
+follow everywhere.
 
-f(u) = sum_n coefficients[n] u^n, u = -1 and 1 in the two wells: energies in units of a scale, so
-that concentrations c and energies F = integral of f_c(c) + kappa/2 |grad c|^2 are
+f(u), u = -1 and 1 in the two wells, in units of a scale, so that concentrations c and energies F =
+integral of f_c(c) + kappa/2 |grad c|^2 are
 
     c = (c_a + c_b)/2 + (c_b - c_a)/2 u,    f_c(c) = depth f(u)
 
-Another free energy is another list of coefficients, asymmetric wells or a sixth power included; the
-kernels (free_energy.h) take f'(mean + v) - f'(mean) expanded about the mean of each field.
+Polynomials are their coefficients, asymmetric wells or a sixth power included; expressions are
+differentiated by sympy and compiled into the same kernels (free_energy.h), which take f'(mean + v)
+- f'(mean) of each field.
+
+    from kernels.cahn_hilliard import CahnHilliard
+    from kernels.free_energy import flory_huggins, from_expression
+    CahnHilliard((64, 64), form="c**2 * (1 - c)**2")  # the form `unit`, to the last bit
+    CahnHilliard((64, 64), form=from_expression("a*(c-1/4)**2*(c-3/4)**2", a=40))
+    CahnHilliard((64, 64), form=flory_huggins(chi=3))  # wells at 0.0707 and 0.9293
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
+import scipy.optimize
+import sympy
 from numpy.polynomial import Polynomial
 
-__all__ = ["FreeEnergy", "double_well"]
+from kernels.arguments import number
+from kernels.expression import CUT, C, code, logarithms, numeric, read
+
+__all__ = ["ExpressionEnergy", "FreeEnergy", "double_well", "flory_huggins", "from_expression"]
 
 DOUBLE_WELL = (0.25, 0.0, -0.5, 0.0, 0.25)  # (u^2 - 1)^2 / 4
 
@@ -51,6 +65,11 @@ class FreeEnergy:
         return len(self.coefficients) - 1
 
     @property
+    def compiled(self) -> dict:
+        """Compile-time constants of free_energy.h."""
+        return {"DEGREE": self.degree}
+
+    @property
     def half_width(self) -> float:
         """dc / du."""
         return (self.wells[1] - self.wells[0]) / 2
@@ -68,7 +87,7 @@ class FreeEnergy:
         """f''(u)."""
         return Polynomial(self.coefficients).deriv(2)(u)
 
-    def slopes(self, mean) -> np.ndarray:
+    def slopes(self, mean, precision: str = "float64") -> np.ndarray:
         """Coefficients of v, v^2, ... in f'(mean + v) - f'(mean): f^(j + 1)(mean) / j!, float64
         (..., degree - 1).
         """
@@ -95,3 +114,184 @@ class FreeEnergy:
 def double_well(c_a: float, c_b: float, rho: float = 1.0) -> FreeEnergy:
     """f = rho (c - c_a)^2 (c_b - c)^2, as in PFHub's benchmarks."""
     return FreeEnergy((c_a, c_b), rho * 4 * ((c_b - c_a) / 2) ** 4)
+
+
+SERIES = 5  # terms in v near the mean
+RANGE = 2001  # points at which curvatures between the wells are looked at
+SEARCH = (-2.0, 3.0)  # c in which wells are looked for, where logarithms do not say
+
+
+@dataclass(frozen=True)
+class ExpressionEnergy:
+    """A free energy that is no polynomial, made by from_expression; the same properties as
+    FreeEnergy.
+
+    expression: f_c(c), of sympy.  wells: (c_a, c_b).  cut: argument below which a logarithm goes on
+    as its tangent.
+    """
+
+    expression: sympy.Expr
+    wells: tuple[float, float]
+    cut: float = CUT
+    text: str = field(default="", compare=False)
+
+    def __post_init__(self):
+        span = np.linspace(*self.wells, RANGE)
+        if not all(np.isfinite(self.derivative(n, span)).all() for n in range(3)):
+            raise ValueError(
+                f"the free energy {self.text} or one of its derivatives is not finite everywhere "
+                f"between the wells {self.wells[0]:g} and {self.wells[1]:g}"
+            )
+        if not self.derivative(2, span).max() > 0:
+            raise ValueError(
+                f"the free energy {self.text} curves downwards everywhere between "
+                f"{self.wells[0]:g} and {self.wells[1]:g}: no mixture is stable there"
+            )
+
+    def __str__(self) -> str:
+        return self.text
+
+    half_width = FreeEnergy.half_width
+    middle = FreeEnergy.middle
+
+    @cached_property
+    def _derivatives(self) -> list[sympy.Expr]:
+        found = [self.expression]
+        for _ in range(SERIES + 2):
+            found.append(sympy.diff(found[-1], C))
+        return found
+
+    def derivative(self, order: int, c) -> np.ndarray:
+        """d^order f_c / dc^order."""
+        return numeric(self._derivatives[order], self.cut)(c)
+
+    @cached_property
+    def depth(self) -> float:
+        """Such that the largest f'' between the wells is 2, as that of the double well."""
+        largest = self.derivative(2, np.linspace(*self.wells, RANGE)).max()
+        return float(largest * self.half_width**2 / 2)
+
+    def _concentration(self, u) -> np.ndarray:
+        return self.middle + self.half_width * np.asarray(u, np.float64)
+
+    def density(self, u):
+        """f(u)."""
+        return self.derivative(0, self._concentration(u)) / self.depth
+
+    def curvature(self, u):
+        """f''(u)."""
+        return self.derivative(2, self._concentration(u)) * (self.half_width**2 / self.depth)
+
+    def slopes(self, mean, precision: str = "float64") -> np.ndarray:
+        """What free_energy.h takes of a field of this mean: coefficients of v, v^2, ... in f'(mean +
+        v) - f'(mean), then mean, f'(mean) and the square of the |v| beyond which the difference
+        itself is taken.  float64 (..., SERIES + 3).
+        """
+        kind = np.dtype(precision).type
+        mean = np.asarray(mean, kind).astype(np.float64)
+        c, width = self._concentration(mean), self.half_width
+        terms = [
+            self.derivative(j + 1, c) * width ** (j + 1) / self.depth / math.factorial(j)
+            for j in range(1, SERIES + 2)
+        ]
+        slope = self.derivative(1, c) * width / self.depth
+        round_off = np.finfo(kind).eps * np.maximum(np.abs(slope), 1)
+        reach = (round_off / np.maximum(np.abs(terms[-1]), 1e-30)) ** (1 / (SERIES + 1))
+        for argument in logarithms(self.expression):  # the series ends where the tangent begins
+            steepest = np.abs(numeric(sympy.diff(argument, C), self.cut)(c)) * width
+            distance = np.abs(numeric(argument, self.cut)(c) - self.cut)
+            reach = np.minimum(reach, 0.5 * distance / np.maximum(steepest, 1e-30))
+        return np.stack([*terms[:-1], mean, slope, reach**2], -1)
+
+    stabilisation = FreeEnergy.stabilisation
+    steepest = FreeEnergy.steepest
+
+    @cached_property
+    def compiled(self) -> dict:
+        """Compile-time constants of free_energy.h."""
+        c = f"(REAL){self.middle!r} + (REAL){self.half_width!r} * u"
+        slope = sympy.Float(self.half_width / self.depth, 17) * self._derivatives[1]
+        return {"DEGREE": SERIES + 4, "SLOPE": code(slope, self.cut, c)}
+
+
+def from_expression(
+    text: str, wells: tuple[float, float] | None = None, cut: float = CUT, **parameters: float
+) -> FreeEnergy | ExpressionEnergy:
+    """The free energy density f_c(c) = `text`, energy / volume, for `form=` of CahnHilliard: numbers,
+    + - * / **, log, exp, sqrt, tanh, c and names given as `parameters`.
+
+    wells: concentrations of the two phases; by default where a common tangent touches f_c (the
+    binodals). They set scales alone: of energy, width and speed, and what stands for the middle. A
+    polynomial becomes its coefficients, everything else is compiled. cut: a logarithm goes on below
+    this value of its argument as its tangent there. ValueError, one line: text that is no formula,
+    no two phases where wells are not given, a polynomial that is not bounded from below.
+    """
+    cut = number("cut", cut, above=0)
+    expression = read("free energy", text, parameters)
+    if wells is None:
+        wells = common_tangent(expression, cut, text)
+    low, high = (number("wells", each) for each in wells)
+    if not low < high:
+        raise ValueError(f"wells are {wells}; they must be two increasing concentrations")
+    middle, half = (sympy.Rational(repr(each)) for each in ((low + high) / 2, (high - low) / 2))
+    u = sympy.Symbol("u")
+    if expression.is_polynomial(C):
+        poly = sympy.Poly(sympy.expand(expression.subs(C, middle + half * u)), u)
+        raw = [float(each) for each in reversed(poly.all_coeffs())]
+        curvature = Polynomial(raw).deriv(2)(np.linspace(-1, 1, RANGE)).max()
+        depth = float(curvature) / 2 if curvature > 0 else 1.0
+        return FreeEnergy((low, high), depth, tuple(each / depth for each in raw))
+    return ExpressionEnergy(expression, (low, high), cut, text)
+
+
+def flory_huggins(
+    chi: float, n_a: float = 1, n_b: float = 1, cut: float = CUT
+) -> FreeEnergy | ExpressionEnergy:
+    """Flory and Huggins' free energy of mixing, in kT a site: c/n_a log c + (1 - c)/n_b log(1 - c) +
+    chi c (1 - c), of chains of n_a and n_b sites; wells at its binodals. Below `cut` of c or 1 - c
+    the logarithm goes on as its tangent.
+    """
+    lengths = dict(n_a=number("n_a", n_a, above=0), n_b=number("n_b", n_b, above=0))
+    text = "c/n_a*log(c) + (1-c)/n_b*log(1-c) + chi*c*(1-c)"
+    return from_expression(text, cut=cut, chi=number("chi", chi), **lengths)
+
+
+def common_tangent(expression: sympy.Expr, cut: float, text: str) -> tuple[float, float]:
+    """Concentrations of two phases that coexist: equal f' there, and the line through them touches f
+    at both.
+    """
+    f, slope = numeric(expression, cut), numeric(sympy.diff(expression, C), cut)
+    low, high = SEARCH
+    for argument in logarithms(expression):
+        c = np.linspace(low, high, 100_001)
+        inside = c[numeric(argument, cut)(c) > 0]
+        if len(inside):
+            low, high = inside[0], inside[-1]
+    c = np.linspace(low, high, 20_001)
+    y = f(c)
+    c, y = c[np.isfinite(y)], y[np.isfinite(y)]
+    hull = []  # lower convex hull (Andrew)
+    for i in range(len(c)):
+        while len(hull) > 1:
+            a, b = hull[-2:]
+            if (y[b] - y[a]) * (c[i] - c[a]) < (y[i] - y[a]) * (c[b] - c[a]):
+                break
+            hull.pop()
+        hull.append(i)
+    gaps = np.diff(hull)
+    if not len(gaps) or gaps.max() < 3:
+        raise ValueError(
+            f"the free energy {text} has no two phases between {low:g} and {high:g}; give wells=(low, "
+            "high), the concentrations that set its scale"
+        )
+    at = int(gaps.argmax())
+    start = c[hull[at]], c[hull[at + 1]]
+
+    def tangent(ends):
+        a, b = ends
+        chord = (f(b) - f(a)) / (b - a)
+        return [slope(a) - chord, slope(b) - chord]
+
+    found = scipy.optimize.root(tangent, start, tol=1e-14).x
+    near = np.abs(found - start).max() < 1e-2 * (high - low) and np.isfinite(found).all()
+    return tuple(float(f"{each:.12g}") for each in (found if near else start))

@@ -1,0 +1,194 @@
+"""Functions of the concentration as one writes them: f(c) = "c*log(c) + (1-c)*log(1-c) + chi*c*(1-c)".
+
+Numbers, +, -, *, /, **, log, exp, sqrt and tanh of c and of named parameters; read as a formula,
+never run as Python. A logarithm goes on below `cut` as its tangent there, so that it is finite and
+rises everywhere; a power that is not whole is exp(p log(x)), with that logarithm.
+"""
+
+import ast
+import math
+from functools import lru_cache
+
+import numpy as np
+import sympy
+from sympy.printing.c import C99CodePrinter
+
+from kernels.arguments import real, shown
+
+C = sympy.Symbol("c", real=True)
+CUT = 1e-3  # of an argument of log
+OPERATIONS = {
+    ast.Add: lambda a, b: a + b,
+    ast.Sub: lambda a, b: a - b,
+    ast.Mult: lambda a, b: a * b,
+    ast.Div: lambda a, b: a / b,
+}
+
+
+class TangentLog(sympy.Function):
+    """log(x) above the cut, its tangent below it."""
+
+    def fdiff(self, argindex=1):
+        return TangentInverse(*self.args)
+
+
+class TangentInverse(sympy.Function):
+    """The derivative of TangentLog: 1 / x above the cut, a constant below it."""
+
+    def fdiff(self, argindex=1):
+        return -(TangentInverse(*self.args) ** 2) * AboveCut(*self.args)
+
+
+class AboveCut(sympy.Function):
+    """1 above the cut, 0 below it."""
+
+    def fdiff(self, argindex=1):
+        return sympy.Integer(0)
+
+
+FUNCTIONS = {
+    "log": TangentLog,
+    "ln": TangentLog,
+    "exp": sympy.exp,
+    "tanh": sympy.tanh,
+    "sqrt": lambda x: raised(x, sympy.Rational(1, 2)),
+}
+
+
+def raised(base, exponent):
+    """base^exponent, by the logarithm unless the exponent is whole."""
+    if exponent.is_Integer or base.is_number:
+        return base**exponent
+    return sympy.exp(exponent * TangentLog(base))
+
+
+def read(name: str, text: str, parameters: dict) -> sympy.Expr:
+    """The formula `text` of c, with numbers in place of parameters.  ValueError, one line, on what
+    is no formula, or has names that no parameter has.
+    """
+    unknown = (
+        f"expected a formula of c with + - * / ** ( ), {', '.join(FUNCTIONS)}"
+        + (f" and {', '.join(parameters)}" if parameters else "")
+        + ", as c**2*(1-c)**2"
+    )
+    for key, value in parameters.items():
+        if key == "c" or key in FUNCTIONS or not key.isidentifier() or real(value) is None:
+            raise ValueError(f"{key} is {shown(value)}; a parameter is a number with a name of its own")
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, AttributeError, ValueError, RecursionError, MemoryError):
+        raise ValueError(f"{name} is {shown(text)}; {unknown}") from None
+
+    def exact(value) -> sympy.Expr:
+        return sympy.Integer(value) if isinstance(value, int) else sympy.Rational(repr(float(value)))
+
+    def term(node) -> sympy.Expr:
+        match node:
+            case ast.Constant(value=value) if real(value) is not None:
+                return exact(value)
+            case ast.Name(id="c"):
+                return C
+            case ast.Name(id=key) if key in parameters:
+                value = parameters[key]
+                return exact(value if isinstance(value, int) else float(value))
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return -term(operand)
+            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+                return term(operand)
+            case ast.BinOp(op=ast.Pow(), left=left, right=right):
+                exponent = term(right)
+                if not exponent.is_number or abs(exponent) > 64:
+                    raise ValueError(f"{name} has an exponent {exponent}; expected a number up to 64")
+                return raised(term(left), exponent)
+            case ast.BinOp(op=op, left=left, right=right) if type(op) in OPERATIONS:
+                return OPERATIONS[type(op)](term(left), term(right))
+            case ast.Call(func=ast.Name(id=key), args=[argument], keywords=[]) if key in FUNCTIONS:
+                return FUNCTIONS[key](term(argument))
+        raise ValueError(f"{name} has {ast.unparse(node)!r}; {unknown}")
+
+    found = term(tree)
+    if found.has(sympy.zoo, sympy.oo, sympy.nan):
+        raise ValueError(f"{name} is {shown(text)}; it divides by zero")
+    return found
+
+
+def logarithms(expression: sympy.Expr) -> list[sympy.Expr]:
+    """What logarithms are taken of."""
+    return sorted({each.args[0] for each in expression.atoms(TangentLog)}, key=str)
+
+
+@lru_cache(maxsize=256)
+def numeric(expression: sympy.Expr, cut: float):
+    """The expression as a function of a float64 array of c."""
+
+    def log(x):
+        inside = np.maximum(x, cut)
+        return np.log(inside) + (x - inside) / cut
+
+    modules = {
+        "TangentLog": log,
+        "TangentInverse": lambda x: 1 / np.maximum(x, cut),
+        "AboveCut": lambda x: np.where(x < cut, 0.0, 1.0),
+    }
+    function = sympy.lambdify(C, expression, [modules, "numpy"])
+
+    def of(c):
+        c = np.asarray(c, np.float64)
+        with np.errstate(all="ignore"):
+            return np.broadcast_to(np.asarray(function(c), np.float64), c.shape)
+
+    return of
+
+
+class Printer(C99CodePrinter):
+    """Of an expression, for elementary.h."""
+
+    def __init__(self, cut: float):
+        super().__init__()
+        self.cut = cut
+
+    def _number(self, value) -> str:
+        return f"(REAL){float(value)!r}"
+
+    _print_Float = _print_Integer = _print_Rational = _print_Half = _number
+    _print_One = _print_Zero = _print_NegativeOne = _number
+    _print_Pi = _print_Exp1 = lambda self, value: self._number(value.evalf(17))
+
+    def _print_Pow(self, power):
+        base, exponent = power.args
+        if exponent.is_Integer:
+            whole = f"power<{abs(int(exponent))}>({self._print(base)})"
+            return whole if exponent > 0 else f"((REAL)1 / {whole})"
+        if base.is_number and exponent.is_number:
+            return self._number(power.evalf(17))
+        raise ValueError(f"no code for {power}")
+
+    def _print_exp(self, function):
+        return f"exp_of({self._print(function.args[0])})"
+
+    def _print_tanh(self, function):
+        return f"tanh_of({self._print(function.args[0])})"
+
+    def _print_TangentLog(self, function):
+        return f"log_of({self._print(function.args[0])}, {self._number(self.cut)})"
+
+    def _print_TangentInverse(self, function):
+        return f"inverse_above({self._print(function.args[0])}, {self._number(self.cut)})"
+
+    def _print_AboveCut(self, function):
+        raise ValueError("no kernel takes a second derivative")
+
+
+def code(expression: sympy.Expr, cut: float, concentration: str) -> str:
+    """C++ statements that return the expression of a Number `u`, whose c is `concentration`."""
+    steps, (result,) = sympy.cse(expression, symbols=sympy.numbered_symbols("x"), list=True)
+    printer = Printer(cut)
+    lines = [f"const Number c = {concentration};"]
+    lines += [f"const Number {name} = {printer.doprint(step)};" for name, step in steps]
+    return " ".join([*lines, f"return Number{{}} + ({printer.doprint(result)});"])
+
+
+def finite(name: str, value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {value}; expected a finite number")
+    return value
