@@ -48,12 +48,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kernels import interface
+from kernels import interface, structure
 from kernels.arguments import brief, number, one_of, reals, seed_of
 from kernels.cahn_hilliard_paths import choose
+from kernels.cahn_hilliard_plan import batch, noise_of, record
 from kernels.cahn_hilliard_plan import plan as planned
-from kernels.cahn_hilliard_plan import record
-from kernels.cahn_hilliard_system import FORMS, LAPLACIANS, SCHEMES, System, grid
+from kernels.cahn_hilliard_system import FORMS, LAPLACIANS, SCHEMES, System, grid, mirrored
 from kernels.streams import STREAMS
 
 __all__ = [
@@ -69,6 +69,8 @@ __all__ = [
 
 REVISION = 2  # of the solver: data of another revision are not the same to the last bit
 TOLERANCE = 1e-5  # 176 mixtures ended with the energy, 175 with the field, of another integrator
+# at the asked times; the first three by default
+OBSERVABLES = ("energy", "area", "perimeter", "structure_factor", "length", "euler_characteristic")
 RISE = 1e-4  # of F from one look to the next that round-off does not explain
 
 
@@ -94,7 +96,8 @@ class Trajectory:
     times hold the field as it was then. uniform: bool (n,), at rest as a uniform mixture.
     steps: int64 (n,). diverged: bool (n,), blown up: from then on fields and numbers are those of
     the last look before (or of the start), and `end_time` is that look's. end_time: float64
-    (n,), the time reached.
+    (n,), the time reached. Where asked for: structure_factor, (n, t, shells), length^d, and length,
+    (n, t), as structure.py has them; euler_characteristic, int (n, t), of the same phase as area.
     """
 
     times: np.ndarray
@@ -110,6 +113,9 @@ class Trajectory:
     steps: np.ndarray
     diverged: np.ndarray
     end_time: np.ndarray
+    structure_factor: np.ndarray | None = None
+    length: np.ndarray | None = None
+    euler_characteristic: np.ndarray | None = None
 
     __repr__ = brief
 
@@ -142,7 +148,10 @@ class CahnHilliard(System):
         keep: Sequence[int] | None = None,
         max_steps: int = 10_000_000,
         on_blow_up: str = "raise",
-        observe: bool = True,
+        observe: bool | Sequence[str] = True,
+        temperature: float = 0.0,
+        seed: int | None = None,
+        index: Sequence[int] | None = None,
         progress: Callable[[float], None] | None = None,
     ) -> Trajectory:
         """Run fields (n, *shape) and look at them at `times`; one field (*shape) is a batch of one.
@@ -154,18 +163,39 @@ class CahnHilliard(System):
         tighter ones, but for a few near a saddle. steady_state: a trajectory ends at rest, when its
         free energy falls by less than this per volume and tau, units of energy_scale (None: never).
         keep: which of `times` keep their field (default: all). on_blow_up: raise, or keep (see
-        Trajectory.diverged). observe: False leaves energies, area and perimeter nan, which in three
-        dimensions take as long as some hundred steps. progress: called with the number of
-        trajectories done.
+        Trajectory.diverged). observe: names of OBSERVABLES; True: energy, area and perimeter, False:
+        none; those not asked for are nan or None. In three dimensions the perimeter takes as long
+        as some hundred steps. temperature: of conserved thermal noise, energy (k_B = 1), with
+        scheme first_order, a step and steady_state=None; seed: of the noise, which is a function of
+        seed, index (n,) (default 0, 1, ...) and step alone, the same on every device. progress:
+        called with the number of trajectories done.
         A field's numbers are a function of itself, the times and this model alone, not of the
         batch. Raises ValueError on arguments out of range, BlownUpError if a trajectory leaves
         every physical range; warns where F rises from one look to the next.
         """
         one_of("on_blow_up", on_blow_up, ("raise", "keep"))
-        plan = planned(self, fields, times, scheme, step, tolerance, steady_state, keep, max_steps)
+        fields, walls = batch(self, fields), self.boundary == "no_flux"
+        model = self.extended if walls else self
+        noise = noise_of(self, len(fields), temperature, seed, index, walls)
+        seen = observables(observe)
+        plan = planned(
+            model,
+            mirrored(fields, len(self.shape)) if walls else fields,
+            times,
+            scheme,
+            step,
+            tolerance,
+            steady_state,
+            keep,
+            max_steps,
+            noise,
+        )
         report = progress or (lambda done: None)
-        recorded = record(self, plan, choose(self, scheme), report)
-        trajectory = self._trajectory(plan, recorded, observe)
+        recorded = record(model, plan, choose(model, scheme, noise is not None), report)
+        if walls:  # the box itself
+            part = tuple(slice(n) for n in self.shape)
+            recorded.fields = np.ascontiguousarray(recorded.fields[:, :, *part])
+        trajectory = self._trajectory(plan, recorded, seen)
         if on_blow_up == "raise" and trajectory.diverged.any():
             i = int(np.flatnonzero(trajectory.diverged)[0])
             raise BlownUpError(
@@ -189,7 +219,7 @@ class CahnHilliard(System):
         with np.errstate(invalid="ignore"):
             rises = (np.diff(energy, axis=1) > RISE * np.abs(energy[:, :-1])).any(1)
         rises &= ~trajectory.diverged
-        if rises.any():
+        if rises.any() and noise is None:
             warnings.warn(
                 f"the free energy of {rises.sum()} of {len(rises)} fields rises from one look to the "
                 "next, which no mixture's does: "
@@ -198,24 +228,35 @@ class CahnHilliard(System):
             )
         return trajectory
 
-    def _trajectory(self, plan, recorded, observe: bool) -> Trajectory:
+    def _observed(self, name: str, c: np.ndarray) -> np.ndarray:
+        """One of OBSERVABLES but the energy, of fields (n, *shape)."""
+        middle, dimensions = self.free_energy.middle, len(self.shape)
+        walls = self.boundary == "no_flux"
+        if name == "area":
+            return interface.area(c, middle, self.spacing, dimensions)
+        if name == "euler_characteristic":
+            return interface.euler_characteristic(c, middle, dimensions, periodic=not walls)
+        if walls:
+            c = mirrored(c, dimensions)
+        if name == "perimeter":
+            share = 2**-dimensions if walls else 1
+            return share * interface.perimeter(c, middle, self.spacing, dimensions)
+        measure = {"structure_factor": structure.structure_factor, "length": structure.length}[name]
+        return measure(c, self.spacing, dimensions)
+
+    def _trajectory(self, plan, recorded, seen: Sequence[str]) -> Trajectory:
         count, looks = recorded.fields.shape[:2]
-        numbers = {
-            name: np.full((count, looks), np.nan)
-            for name in ("chemical_energy", "surface_energy", "mean", "area", "perimeter")
-        }
-        middle = self.free_energy.middle
+        names = ("chemical_energy", "surface_energy", "mean", "area", "perimeter")
+        numbers = {name: np.full((count, looks), np.nan) for name in names}
         axes = tuple(range(1, 1 + len(self.shape)))
         for i in range(looks):
             c = recorded.fields[:, i]
             numbers["mean"][:, i] = c.mean(axes, dtype=np.float64)
-            if not observe:
-                continue
-            numbers["chemical_energy"][:, i], numbers["surface_energy"][:, i] = self.energies(c)
-            numbers["area"][:, i] = interface.area(c, middle, self.spacing, len(self.shape))
-            numbers["perimeter"][:, i] = interface.perimeter(
-                c, middle, self.spacing, len(self.shape)
-            )
+            if "energy" in seen:
+                numbers["chemical_energy"][:, i], numbers["surface_energy"][:, i] = self.energies(c)
+        for name in set(seen) - {"energy"}:
+            each = [self._observed(name, recorded.fields[:, i]) for i in range(looks)]
+            numbers[name] = np.stack(each, 1)
         kept = np.asarray(plan.keep)
         return Trajectory(
             times=plan.times,
@@ -228,6 +269,16 @@ class CahnHilliard(System):
             diverged=recorded.diverged,
             end_time=recorded.time / self.rate,
         )
+
+
+def observables(observe) -> list[str]:
+    """Names in OBSERVABLES that are asked for."""
+    if isinstance(observe, bool):
+        return list(OBSERVABLES[:3]) if observe else []
+    names = [observe] if isinstance(observe, str) else list(observe)
+    for name in names:
+        one_of("observe", name, OBSERVABLES)
+    return list(dict.fromkeys(names))
 
 
 def coarsening(

@@ -8,7 +8,9 @@ import numpy as np
 
 from kernels.cahn_hilliard_system import DIVERGED, System
 
-ORDERS = {"first_order": 1, "second_order": 2, "third_order": 3, "adaptive": 3}
+ORDERS = {"explicit": 1, "first_order": 1, "second_order": 2, "third_order": 3, "adaptive": 3}
+# where the mobility depends on c, and the explicit part is as stiff as the implicit one, third order is unstable
+VARIABLE_ORDER = 2
 FIRST_STEP, LONGEST_STEP = 1e-4, 100.0  # of the adaptive scheme, units of tau / e^2
 START = 0.5 / (1.5**16 - 1)  # first step of a fixed one of third order: cahn_hilliard_clock.h
 REST_GROWTHS = 10  # growth times of the fastest wave over which a field at rest stands still
@@ -87,7 +89,7 @@ def media(model: System, means: np.ndarray) -> np.ndarray:
     return np.column_stack(
         [
             means,
-            largest_growth(model, means),
+            largest_growth(model, means) * model.relative_mobility(means),
             energy.curvature(means),
             energy.slopes(means, model.precision),
         ]

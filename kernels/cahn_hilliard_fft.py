@@ -11,6 +11,7 @@ from kernels.cahn_hilliard_clock import BLOWN_UP
 from kernels.cahn_hilliard_plan import Plan, Recorded, keep_last_good
 from kernels.cahn_hilliard_spectrum import SpectrumStep
 from kernels.cahn_hilliard_system import System
+from kernels.cahn_hilliard_transport import Thermal, Transport
 
 MEMORY = 1 << 28  # cells advanced together
 
@@ -52,6 +53,12 @@ def _run_batch(model: System, plan: Plan, rows: np.ndarray, recorded: Recorded, 
     xp, cells = fft.xp, float(math.prod(model.shape))
     first, total, active = rows[0], len(rows), rows
     stepper = SpectrumStep(model, plan.rule, plan.media[rows], plan.order, plan.adaptive)
+    transport = thermal = None
+    if model.variable_mobility is not None:
+        transport = Transport(model, fft, plan.media[rows, 0])
+    if plan.noise is not None:
+        thermal = Thermal(model, fft, plan.of(rows).noise, plan.media[rows, 2])
+    more = [each for each in (transport, thermal) if each is not None]
     v = xp.asarray(plan.v[rows])
     u = [fft.forward(v) for _ in range(plan.order)]  # those before the start have no weight
     nonlinear = [xp.zeros_like(u[0]) for _ in range(plan.order)]
@@ -82,12 +89,21 @@ def _run_batch(model: System, plan: Plan, rows: np.ndarray, recorded: Recorded, 
                 return
             active, look = active[going], look[going]
             some = xp.asarray(np.flatnonzero(going))
-            stepper.keep(np.flatnonzero(going))
+            for each in (stepper, *more):
+                each.keep(np.flatnonzero(going))
             v, u, nonlinear = v[some], [a[some] for a in u], [a[some] for a in nonlinear]
         stepper.begin(looks[look])
-        nonlinear = [fft.forward(stepper.nonlinear(v)), *nonlinear[:-1]]
-        clock = stepper.end(stepper.advance(u, nonlinear) / cells**2)
+        slope = fft.forward(stepper.nonlinear(v if transport is None else v.copy()))
+        if transport is not None:
+            slope, falls = transport.nonlinear(v, u[0], slope)
+        nonlinear = [slope, *nonlinear[:-1]]
+        totals = stepper.advance(u, nonlinear) / cells**2
+        if transport is not None:
+            totals[:, 1] = falls * stepper.step_lengths
+        clock = stepper.end(totals)
         u = [u[-1], *u[:-1]]
+        if thermal is not None:
+            u[0] += thermal(stepper.step_lengths)
         v = fft.inverse(u[0])
         time = clock["time"]
         ended = (clock["ending"] != 0) | (clock["steps"] >= plan.max_steps)

@@ -31,9 +31,14 @@ def turns(size: int) -> np.ndarray:
 def compiled_for(model: System, order: int, adaptive: bool) -> dict:
     """Compile-time constants of the kernels that take steps."""
     lanes = {"LANES": model.device.float_lanes} if model.device.kind == "cpu" else {}
-    return lanes | dict(
-        REAL="float" if model.precision == "float32" else "double",
-        ORDER=order,
-        ADAPTIVE=int(adaptive),
-        **model.free_energy.compiled,
+    variable = {"STIFF_OUTSIDE": 1} if model.variable_mobility else {}
+    return (
+        lanes
+        | variable
+        | dict(
+            REAL="float" if model.precision == "float32" else "double",
+            ORDER=order,
+            ADAPTIVE=int(adaptive),
+            **model.free_energy.compiled,
+        )
     )

@@ -6,12 +6,13 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from kernels.arguments import number, one_of, reals, whole
+from kernels.arguments import number, one_of, reals, seed_of, whole
 from kernels.cahn_hilliard_clock import (
     BLOWN_UP,
     ORDERS,
     STEADY,
     UNIFORM,
+    VARIABLE_ORDER,
     fastest_growth,
     media,
     rule,
@@ -27,9 +28,21 @@ FARTHEST, FAR = 4.0, 1.5  # u that no mixture has; u beyond the wells that is wa
 
 
 @dataclass(frozen=True)
+class Noise:
+    """Of a mixture at a temperature: energy (k_B = 1); seed; identity of each field, (n,); mirrored:
+    whether fields are those of a box with walls, mirrored.
+    """
+
+    temperature: float
+    seed: int
+    index: np.ndarray
+    mirrored: bool
+
+
+@dataclass(frozen=True)
 class Plan:
     """A run, checked: v = u - mean (n, *shape) in the system's precision; media (n, words), mean
-    first; looks: asked times in tau; rule: words of cahn_hilliard_clock.h.
+    first; looks: asked times in tau; rule: words of cahn_hilliard_clock.h; order: of the steps.
     """
 
     v: np.ndarray
@@ -42,10 +55,8 @@ class Plan:
     step: float | None
     steady_state: float | None
     max_steps: int
-
-    @property
-    def order(self) -> int:
-        return ORDERS[self.scheme]
+    order: int
+    noise: Noise | None = None
 
     @property
     def adaptive(self) -> bool:
@@ -58,7 +69,8 @@ class Plan:
 
     def of(self, rows: np.ndarray) -> "Plan":
         """The plan of some fields alone."""
-        return replace(self, v=self.v[rows], media=self.media[rows])
+        noise = self.noise and replace(self.noise, index=self.noise.index[rows])
+        return replace(self, v=self.v[rows], media=self.media[rows], noise=noise)
 
 
 @dataclass
@@ -95,6 +107,33 @@ class Recorded:
         )
 
 
+def batch(model: System, fields) -> np.ndarray:
+    """Fields (n, *shape); one field (*shape) is a batch of one.  ValueError on another shape."""
+    fields = reals("fields", fields)
+    if fields.shape == model.shape:
+        fields = fields[None]
+    if fields.ndim != 1 + len(model.shape) or fields.shape[1:] != model.shape or not len(fields):
+        raise ValueError(
+            f"fields are {fields.shape}; they must be (n, {', '.join(map(str, model.shape))}), n at least 1"
+        )
+    return fields
+
+
+def noise_of(model: System, count: int, temperature, seed, index, mirrored: bool) -> Noise | None:
+    """None at temperature 0.  ValueError, one line, on numbers that do not fit."""
+    temperature = number("temperature", temperature, 0, units="energy")
+    if not temperature:
+        return None
+    if seed is None:
+        raise ValueError("seed is None; noise takes one, and another for other noise")
+    if model.variable_mobility is not None:
+        raise ValueError("temperature is above 0; noise is there for a constant mobility alone")
+    index = np.arange(count) if index is None else np.asarray([seed_of(n, "index") for n in index])
+    if len(index) != count or (index >= 1 << 56).any():
+        raise ValueError(f"index must be {count} whole numbers below 2^56, one for each field")
+    return Noise(temperature, seed_of(seed), index.astype(np.uint64), mirrored)
+
+
 def plan(
     model: System,
     fields: np.ndarray,
@@ -105,15 +144,9 @@ def plan(
     steady_state: float | None,
     keep: Sequence[int] | None,
     max_steps: int,
+    noise: Noise | None = None,
 ) -> Plan:
     """ValueError, one line, on arguments that do not fit."""
-    fields = reals("fields", fields)
-    if fields.shape == model.shape:
-        fields = fields[None]
-    if fields.ndim != 1 + len(model.shape) or fields.shape[1:] != model.shape or not len(fields):
-        raise ValueError(
-            f"fields are {fields.shape}; they must be (n, {', '.join(map(str, model.shape))}), n at least 1"
-        )
     u = model.to_symmetric(fields)
     check_range(model, fields, u)
     when = np.atleast_1d(np.asarray(times, np.float64))
@@ -125,6 +158,15 @@ def plan(
         or not (when[1:] > when[:-1]).all()
     ):
         raise ValueError(f"times are {when}; they must increase from 0 on")
+    if noise is not None and (scheme != "first_order" or steady_state is not None):
+        raise ValueError(
+            f"temperature is {noise.temperature:g}; noise goes with scheme='first_order', a step of your "
+            f"choice and steady_state=None, not with {scheme} and {steady_state}"
+        )
+    if model.variable_mobility is not None and scheme in ("third_order", "explicit"):
+        raise ValueError(
+            f"scheme is {scheme}; a mobility that depends on c has adaptive, first_order and second_order"
+        )
     if np.isinf(when[-1]) and steady_state is None:
         raise ValueError("the last time is inf, but steady_state is None: the run would never end")
     one_of("scheme", scheme, SCHEMES)
@@ -170,6 +212,8 @@ def plan(
         None if step is None else step * model.rate,
         steady_state,
         max_steps,
+        min(ORDERS[scheme], VARIABLE_ORDER) if model.variable_mobility else ORDERS[scheme],
+        noise,
     )
 
 
@@ -223,7 +267,7 @@ def explicit_limit(model: System) -> float:
 def record(model: System, plan: Plan, path: "Path", report: Callable) -> Recorded:
     """By `path`; fields that are exactly uniform are at rest at time 0 and are not run."""
     uniform = ~plan.v.reshape(len(plan.v), -1).any(1)
-    if not uniform.any():
+    if not uniform.any() or plan.noise is not None:
         return path(model, plan, report)
     recorded, rows = Recorded.empty(plan), np.flatnonzero(~uniform)
     recorded.fields[uniform] = plan.concentrations(model, plan.v)[uniform, None]

@@ -68,6 +68,11 @@ class SpectrumStep:
         """CLOCK (n,), a copy."""
         return self.device.to_host(self.clock).copy().view(CLOCK)[:, 0]
 
+    @property
+    def step_lengths(self) -> np.ndarray:
+        """Of the step that was begun, tau, float64 (n,)."""
+        return self.device.to_host(self.lengths).copy()
+
     def keep(self, some: np.ndarray) -> None:
         """Go on with some of the fields alone."""
         self._fields(self.device.to_host(self.media)[some], self.clocks[some])

@@ -5,7 +5,7 @@
 // j = 0 is the beginning of the step, j = 1, 2 the beginnings of those before it; u' is the field at its end, N the coefficient of
 // f'(mean + v) - f'(mean). What the weights are: cahn_hilliard_clock.h. The field is v = u - mean: its own mean is 0 and stays 0,
 // since k = 0 there, so that mass is conserved to the last bit.
-// Compile-time: ORDER 1, 2 or 3 (beginnings of steps that are kept); ADAPTIVE 0 or 1.
+// Compile-time: ORDER 1, 2 or 3 (beginnings of steps that are kept); ADAPTIVE 0 or 1; STIFF_OUTSIDE where the mobility depends on c.
 #pragma once
 
 // Of each lane; guess: u' by extrapolation, bend: what the outside weights lack to be of order 3. Both times nothing but the error.
@@ -41,7 +41,12 @@ __device__ __forceinline__ Complex advance(const Complex& nonlinear, const Compl
   if constexpr (SUMS) {
     if constexpr (ADAPTIVE) {
       const Complex guess = combine(s.guess, u), bend = combine(s.bend, rest);
-      const Complex off = {S * (later.re - guess.re) - bend.re, S * (later.im - guess.im) - bend.im};
+#ifdef STIFF_OUTSIDE  // a mobility of c: the explicit part holds all of the operator
+      const auto outer = stiff + S;
+#else
+      const REAL outer = S;
+#endif
+      const Complex off = {outer * (later.re - guess.re) - bend.re, outer * (later.im - guess.im) - bend.im};
       const vec factor = dtk2 * inverse;
       sums.error += factor * factor * (off.re * off.re + off.im * off.im);
     }

@@ -6,7 +6,7 @@ import math
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,11 @@ import numpy as np
 from kernels.arguments import number, one_of, real, shown
 from kernels.device import select
 from kernels.free_energy import ExpressionEnergy, FreeEnergy, double_well, from_expression
+from kernels.mobility import Mobility, mobility_of
 
 FORMS = {"unit": double_well(0.0, 1.0), "symmetric": FreeEnergy((-1.0, 1.0))}
 LAPLACIANS = ("spectral", "finite_difference")
+BOUNDARIES = ("periodic", "no_flux")
 SCHEMES = ("adaptive", "first_order", "second_order", "third_order", "explicit")
 DIVERGED = 10.0  # rms of u beyond which a trajectory has blown up: the wells are at 1
 SMALLEST_GRID = 8
@@ -36,11 +38,12 @@ class System:
     shape: tuple[int, ...]
     epsilon: float = 1.0
     well_depth: float = 1.0
-    mobility: float = 1.0
+    mobility: float | str | Mobility = 1.0
     form: str | FreeEnergy | ExpressionEnergy = "unit"
     spacing: float = 1.0
     laplacian: str = "spectral"
     precision: str = "float32"
+    boundary: str = "periodic"
     device: Any = field(default=None, compare=False, repr=False)
 
     def __post_init__(self):
@@ -85,8 +88,26 @@ class System:
 
     @property
     def rate(self) -> float:
-        """tau / t: mobility times depth of f over (dc/du)^2; M a in both forms."""
-        return self.mobility * self.energy_scale / self.free_energy.half_width**2
+        """tau / t: (largest) mobility times depth of f over (dc/du)^2; M a in both forms."""
+        return self.largest_mobility * self.energy_scale / self.free_energy.half_width**2
+
+    @property
+    def variable_mobility(self) -> Mobility | None:
+        """M(c), where it depends on c."""
+        return self.mobility if isinstance(self.mobility, Mobility) else None
+
+    @property
+    def largest_mobility(self) -> float:
+        """M, or its largest value between the wells."""
+        return (
+            self.mobility.largest if isinstance(self.mobility, Mobility) else float(self.mobility)
+        )
+
+    def relative_mobility(self, u):
+        """M of u over its largest value."""
+        if self.variable_mobility is None:
+            return np.ones(np.shape(u))
+        return self.variable_mobility(self.from_symmetric(u)) / self.largest_mobility
 
     @property
     def energy_scale(self) -> float:
@@ -97,6 +118,14 @@ class System:
     def cell(self) -> float:
         """Volume of a cell, length^d."""
         return self.spacing ** len(self.shape)
+
+    @property
+    def extended(self) -> "System":
+        """The periodic system of twice the sides, of which a box without flux through its walls is a
+        part: fields are mirrored at the walls, half a cell beyond the last cells.
+        """
+        with warnings.catch_warnings(action="ignore"):  # said of this system already
+            return replace(self, shape=tuple(2 * n for n in self.shape), boundary="periodic")
 
     def squared_wave_numbers(self) -> list[np.ndarray]:
         """k^2 along each axis, float64, in the order of an FFT, 1 / length^2."""
@@ -112,9 +141,10 @@ class System:
         """Of a small wave about a uniform mean: -M k^2 (f''(mean) + epsilon^2 k^2), 1 / time; k in
         1 / length.
         """
-        curvature = self.free_energy.curvature(self.to_symmetric(np.asarray(mean)))
+        u = self.to_symmetric(np.asarray(mean))
         k2 = np.asarray(wave_number) ** 2
-        return -self.rate * k2 * (curvature + self.squared_width * k2)
+        moved = self.rate * self.relative_mobility(u)
+        return -moved * k2 * (self.free_energy.curvature(u) + self.squared_width * k2)
 
     def to_symmetric(self, fields):
         """u of concentrations in this system's form."""
@@ -125,6 +155,9 @@ class System:
 
     def energies(self, fields: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Chemical and surface part of F of fields (..., *shape), float64 (...), energy."""
+        if self.boundary == "no_flux":
+            whole = self.extended.energies(mirrored(np.asarray(fields), len(self.shape)))
+            return tuple(part / 2 ** len(self.shape) for part in whole)
         u = self.to_symmetric(np.asarray(fields, np.float64))
         axes = tuple(range(-len(self.shape), 0))
         chemical = self.free_energy.density(u).mean(axes)
@@ -138,11 +171,6 @@ class System:
 def check(model: System) -> None:
     """ValueError, one line, on a value out of range."""
     object.__setattr__(model, "shape", grid(model.shape))
-    for name in ("epsilon", "well_depth", "mobility", "spacing"):
-        value = number(name, getattr(model, name), above=0)
-        if not 1e-12 <= value <= 1e12:
-            raise ValueError(f"{name} is {value:g}; expected a number of the order of 1")
-        object.__setattr__(model, name, value)
     if isinstance(model.form, str) and model.form not in FORMS:
         if re.search(r"\bc\b", model.form) is None:
             raise ValueError(
@@ -158,12 +186,35 @@ def check(model: System) -> None:
     for name, allowed in (
         ("laplacian", LAPLACIANS),
         ("precision", ("float32", "float64")),
+        ("boundary", BOUNDARIES),
     ):
         one_of(name, getattr(model, name), allowed)
+    object.__setattr__(model, "mobility", mobility_of(model.mobility, model.free_energy.wells))
+    for name in ("epsilon", "well_depth", "mobility", "spacing"):
+        value = getattr(model, name)
+        if name == "mobility" and isinstance(value, Mobility):
+            if model.laplacian != "spectral":
+                raise ValueError(
+                    f"laplacian is {model.laplacian!r}; a mobility that depends on c has spectral only"
+                )
+            continue
+        value = number(name, value, above=0)
+        if not 1e-12 <= value <= 1e12:
+            raise ValueError(f"{name} is {value:g}; expected a number of the order of 1")
+        object.__setattr__(model, name, value)
     if not model.squared_width / model.spacing**2 < 1e12:
         raise ValueError(
             f"epsilon is {model.epsilon:g}; an interface would be {model.interface_cells:.2g} cells wide"
         )
+
+
+def mirrored(fields, dimensions: int, arrays=np):
+    """Fields (..., *shape) and their mirror images, (..., *2 shape): even about every wall.  arrays:
+    numpy or cupy, whose arrays they are.
+    """
+    for axis in range(-dimensions, 0):
+        fields = arrays.concatenate([fields, arrays.flip(fields, axis)], axis)
+    return arrays.ascontiguousarray(fields)
 
 
 def grid(shape) -> tuple[int, ...]:

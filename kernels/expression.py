@@ -73,14 +73,18 @@ def read(name: str, text: str, parameters: dict) -> sympy.Expr:
     )
     for key, value in parameters.items():
         if key == "c" or key in FUNCTIONS or not key.isidentifier() or real(value) is None:
-            raise ValueError(f"{key} is {shown(value)}; a parameter is a number with a name of its own")
+            raise ValueError(
+                f"{key} is {shown(value)}; a parameter is a number with a name of its own"
+            )
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, AttributeError, ValueError, RecursionError, MemoryError):
         raise ValueError(f"{name} is {shown(text)}; {unknown}") from None
 
     def exact(value) -> sympy.Expr:
-        return sympy.Integer(value) if isinstance(value, int) else sympy.Rational(repr(float(value)))
+        return (
+            sympy.Integer(value) if isinstance(value, int) else sympy.Rational(repr(float(value)))
+        )
 
     def term(node) -> sympy.Expr:
         match node:
@@ -98,7 +102,9 @@ def read(name: str, text: str, parameters: dict) -> sympy.Expr:
             case ast.BinOp(op=ast.Pow(), left=left, right=right):
                 exponent = term(right)
                 if not exponent.is_number or abs(exponent) > 64:
-                    raise ValueError(f"{name} has an exponent {exponent}; expected a number up to 64")
+                    raise ValueError(
+                        f"{name} has an exponent {exponent}; expected a number up to 64"
+                    )
                 return raised(term(left), exponent)
             case ast.BinOp(op=op, left=left, right=right) if type(op) in OPERATIONS:
                 return OPERATIONS[type(op)](term(left), term(right))

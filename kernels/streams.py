@@ -30,6 +30,7 @@ STREAMS = {
     "perlin": 13,  # perlin: gradients of the noise a coarsening trajectory starts from
     "run": 15,  # ising: trajectories with observables; a copy for each time they go on
     "trials": 16,  # ising: rare events, trials that run until they leave an interval
+    "thermal": 17,  # cahn_hilliard: conserved noise of a mixture at a temperature
     "coarsening": 14,  # jobs: coarsening, means, feature sizes, start times, splits, first weights, each epoch's order and augmentation
 }
 
