@@ -117,6 +117,7 @@ def double_well(c_a: float, c_b: float, rho: float = 1.0) -> FreeEnergy:
 
 
 SERIES = 5  # terms in v near the mean
+FARTHEST = 0.3  # |v| that they are taken for
 RANGE = 2001  # points at which curvatures between the wells are looked at
 SEARCH = (-2.0, 3.0)  # c in which wells are looked for, where logarithms do not say
 
@@ -157,7 +158,7 @@ class ExpressionEnergy:
     @cached_property
     def _derivatives(self) -> list[sympy.Expr]:
         found = [self.expression]
-        for _ in range(SERIES + 2):
+        for _ in range(SERIES + 3):
             found.append(sympy.diff(found[-1], C))
         return found
 
@@ -192,16 +193,19 @@ class ExpressionEnergy:
         c, width = self._concentration(mean), self.half_width
         terms = [
             self.derivative(j + 1, c) * width ** (j + 1) / self.depth / math.factorial(j)
-            for j in range(1, SERIES + 2)
+            for j in range(1, SERIES + 3)
         ]
         slope = self.derivative(1, c) * width / self.depth
         round_off = np.finfo(kind).eps * np.maximum(np.abs(slope), 1)
-        reach = (round_off / np.maximum(np.abs(terms[-1]), 1e-30)) ** (1 / (SERIES + 1))
+        reach = FARTHEST  # of f that is even about the mean every other term is 0
+        for j in (SERIES + 1, SERIES + 2):
+            left_out = np.maximum(np.abs(terms[j - 1]), 1e-30)
+            reach = np.minimum(reach, (round_off / left_out) ** (1 / j))
         for argument in logarithms(self.expression):  # the series ends where the tangent begins
             steepest = np.abs(numeric(sympy.diff(argument, C), self.cut)(c)) * width
             distance = np.abs(numeric(argument, self.cut)(c) - self.cut)
             reach = np.minimum(reach, 0.5 * distance / np.maximum(steepest, 1e-30))
-        return np.stack([*terms[:-1], mean, slope, reach**2], -1)
+        return np.stack([*terms[:SERIES], mean, slope, reach**2], -1)
 
     stabilisation = FreeEnergy.stabilisation
     steepest = FreeEnergy.steepest

@@ -1,0 +1,172 @@
+"""Free energies as one writes them: read as formulas, phases found by the common tangent, and the
+kernels' f' against float64; the equation's own closed forms with such an energy.
+"""
+
+import math
+
+import numpy as np
+import pytest
+
+from kernels.cahn_hilliard import CahnHilliard, mixtures
+from kernels.cahn_hilliard_clock import media, rule
+from kernels.cahn_hilliard_spectrum import SpectrumStep
+from kernels.device import select
+from kernels.free_energy import FreeEnergy, double_well, flory_huggins, from_expression
+
+ENERGIES = {
+    "quartic": from_expression("c**2 * (1 - c)**2"),
+    "Flory-Huggins": flory_huggins(chi=3),
+    "chains": flory_huggins(chi=1.6, n_a=4, n_b=1),
+    "strongly cut": flory_huggins(chi=4, cut=0.03),
+    "other functions": from_expression(
+        "a*c**2*(1-c)**2 + 0.1*exp(-((c-0.5)/w)**2) - 0.05*tanh(3*c) + 0.02*sqrt(c+2) + c**4/(3+c)",
+        a=4,
+        w=0.3,
+    ),
+}
+
+
+def numeric_slope(energy, c):
+    """df/du of f in units of its depth, float64."""
+    if isinstance(energy, FreeEnergy):
+        u = (c - energy.middle) / energy.half_width
+        return np.polynomial.Polynomial(energy.coefficients).deriv()(u)
+    return energy.derivative(1, c) * energy.half_width / energy.depth
+
+
+def test_a_polynomial_is_its_coefficients():
+    assert ENERGIES["quartic"] == double_well(0.0, 1.0)
+    pfhub = from_expression("rho*(c-ca)**2*(cb-c)**2", rho=5, ca=0.3, cb=0.7)
+    expected = double_well(0.3, 0.7, rho=5)
+    assert pfhub.wells == pytest.approx(expected.wells)
+    assert pfhub.depth == pytest.approx(expected.depth)
+    assert pfhub.coefficients == pytest.approx(expected.coefficients, abs=1e-12)
+    start = mixtures([0.3, 0.5], 0.1, (32, 32), seed=1)
+    one, other = (
+        CahnHilliard((32, 32), form=form).run(start, [0, 30]).fields
+        for form in ("unit", "c**2*(1-c)**2")
+    )
+    assert np.array_equal(one, other)
+
+
+def test_phases_of_flory_and_huggins():
+    """Equal chains: chi = log((1 - c)/c) / (1 - 2c) at the binodal; unequal ones: equal f' and one
+    tangent.
+    """
+    low, high = flory_huggins(chi=3).wells
+    assert math.log((1 - low) / low) / (1 - 2 * low) == pytest.approx(3, abs=1e-9)
+    assert low + high == pytest.approx(1, abs=1e-10)
+    a, b = ENERGIES["chains"].wells
+    energy = ENERGIES["chains"]
+    f = energy.derivative(0, np.array([a, b]))
+    slope = energy.derivative(1, np.array([a, b]))
+    assert slope == pytest.approx([(f[1] - f[0]) / (b - a)] * 2, abs=1e-9)
+    # the spinodal: 1/(4c) + 1/(1 - c) = 2 chi
+    c = np.linspace(a, b, 2001)
+    unstable = energy.curvature(2 * (c - a) / (b - a) - 1) < 0
+    assert np.array_equal(unstable, 1 / (4 * c) + 1 / (1 - c) < 3.2)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("name", ENERGIES)
+def test_slope_in_the_kernel(name, precision):
+    """f'(mean + v) - f'(mean) to round-off of v, however small, across the range and beyond it."""
+    energy = ENERGIES[name]
+    model = CahnHilliard((8, 64), form=energy, epsilon=2, precision=precision, device=select("cpu"))
+    means = np.array([-1.1, -0.95, -0.3, 0.0, 0.62, 0.97]).astype(precision)
+    sizes = np.geomspace(1e-6, 1.2, 256)
+    v = np.concatenate([-sizes, sizes]).astype(precision)
+    v = np.broadcast_to(v.reshape(8, 64), (len(means), 8, 64)).copy()
+    words = rule(model, "adaptive", None, 1e-5, None)
+    step = SpectrumStep(model, words, media(model, means.astype(np.float64)), 3, True)
+    found = step.nonlinear(model.device.asarray(v)).astype(np.float64)
+    exact = np.empty_like(found)
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    for i, mean in enumerate(means.astype(np.float64)):
+        # the integral of f'' from mean to mean + v, where the difference of f' has no digits left
+        to = mean + v[i].astype(np.float64)
+        path = mean + (to - mean)[..., None] * (nodes + 1) / 2
+        c, here = energy.middle + energy.half_width * to, energy.middle + energy.half_width * mean
+        by_parts = (energy.curvature(path) * weights).sum(-1) / 2 * (to - mean)
+        slope = numeric_slope(energy, c) - numeric_slope(energy, here)
+        exact[i] = np.where(np.abs(to - mean) < 0.01, by_parts, slope)
+    scale = np.abs(v) * np.abs(energy.curvature(np.linspace(-1, 1, 101))).max()
+    steep = np.maximum(1, np.abs(exact) / scale)  # beyond the wells f' rises faster
+    error = np.abs(found - exact) / (scale * steep)
+    assert error.max() < {"float32": 4e-5, "float64": 1e-9}[precision]
+    assert np.median(error) < {"float32": 3e-7, "float64": 1e-14}[precision]
+
+
+@pytest.mark.parametrize("mean", [0.3, 0.5])
+def test_small_waves_grow_as_they_should(mean):
+    model = CahnHilliard((64, 8), form=flory_huggins(chi=3), epsilon=3, precision="float64")
+    k = 2 * np.pi * 2 / 64
+    wave = mean + 1e-7 * np.cos(k * np.arange(64))[:, None] * np.ones(8)
+    run = model.run(wave, [0, 4], tolerance=1e-9, steady_state=None)
+    grown = np.log(np.ptp(run.fields[0, 1]) / np.ptp(run.fields[0, 0])) / 4
+    assert grown == pytest.approx(model.growth_rate(k, mean), rel=1e-5)
+
+
+def test_a_flat_interface():
+    """At rest the phases stand at the binodals, and F above the tangent is that of two interfaces:
+    2 sigma L.
+    """
+    energy = flory_huggins(chi=3)
+    model = CahnHilliard((128, 8), form=energy, epsilon=3, precision="float64")
+    x = np.arange(128)[:, None] * np.ones(8)
+    low, high = energy.wells
+    run = model.run(np.where(abs(x - 64) < 32, high, low), [0, np.inf])
+    end = run.fields[0, -1, :, 0]
+    assert end[64] == pytest.approx(high, abs=1e-4)
+    assert end[0] == pytest.approx(low, abs=1e-4)
+    f = energy.derivative(0, np.array([low, high]))
+    tangent = f[0] + (f[1] - f[0]) / (high - low) * (run.mean[0, -1] - low)
+    excess = run.free_energy[0, -1] - tangent * 128 * 8
+    assert excess == pytest.approx(2 * 8 * model.surface_tension, rel=2e-3)
+    assert np.abs(run.mean - run.mean[:, :1]).max() < 1e-14
+    assert (np.diff(run.free_energy) <= 0).all()
+
+
+@pytest.mark.parametrize(("scheme", "order"), [("second_order", 2), ("third_order", 3)])
+def test_order_of_the_scheme(scheme, order):
+    model = CahnHilliard((16, 16), form=flory_huggins(chi=3), epsilon=2.5, precision="float64")
+    x = 2 * np.pi * np.arange(16) / 16
+    start = 0.45 + 0.2 * np.cos(x)[:, None] + 0.1 * np.sin(x)
+    ends = [
+        model.run(start, [0, 4], scheme=scheme, step=step, steady_state=None).fields[0, 1]
+        for step in (0.04, 0.02, 0.01)
+    ]
+    one, two = np.abs(ends[0] - ends[1]).max(), np.abs(ends[1] - ends[2]).max()
+    assert np.log2(one / two) == pytest.approx(order, abs=0.35)
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters", "said"),
+    [
+        ("c**2 *", {}, "expected a formula"),
+        ("chi*c*(1-c)", {}, "has 'chi'"),
+        ("__import__('os').getcwd()", {}, "expected a formula"),
+        ("c.real", {}, "has 'c.real'"),
+        ("sin(c)", {}, "has 'sin(c)'"),
+        ("c**c", {}, "exponent"),
+        ("c/0", {}, "divides by zero"),
+        ("c**2", {}, "no two phases"),
+        ("a*c", {"a": "x"}, "a is 'x'"),
+        ("-c**4 + c**2", {}, "positive last coefficient"),
+    ],
+)
+def test_what_is_refused(text, parameters, said):
+    with pytest.raises(ValueError, match=r".") as caught:
+        from_expression(text, **parameters)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_forms_of_a_model():
+    with pytest.raises(ValueError, match="form is 'Unit'; it must be one of unit, symmetric"):
+        CahnHilliard((8, 8), form="Unit")
+    with pytest.raises(ValueError, match="wells are"):
+        from_expression("c**2*(1-c)**2", wells=(1, 0))
+    stable = from_expression("c**2/2 + c**4/4", wells=(-1, 1))
+    assert isinstance(stable, FreeEnergy)
+    assert stable.curvature(0) > 0
