@@ -83,6 +83,10 @@ class FreeEnergy:
         """f(u)."""
         return Polynomial(self.coefficients)(u)
 
+    def slope(self, u):
+        """f'(u)."""
+        return Polynomial(self.coefficients).deriv()(u)
+
     def curvature(self, u):
         """f''(u)."""
         return Polynomial(self.coefficients).deriv(2)(u)
@@ -178,6 +182,10 @@ class ExpressionEnergy:
     def density(self, u):
         """f(u)."""
         return self.derivative(0, self._concentration(u)) / self.depth
+
+    def slope(self, u):
+        """f'(u)."""
+        return self.derivative(1, self._concentration(u)) * (self.half_width / self.depth)
 
     def curvature(self, u):
         """f''(u)."""

@@ -142,8 +142,20 @@ def systems() -> Iterator[tuple[str, tuple[str, ...], Callable[[Gpu], None]]]:
     spectrum = ("begin_steps", "nonlinear_part", "advance_coefficients", "end_steps")
     yield "256^2, float32", spectrum, fields((256, 256), "float32")
     yield "64^3, float32", spectrum, fields((64, 64, 64), "float32")
+    own = "c*log(c) + (1-c)*log(1-c) + 3*c*(1-c)"
+    yield "64^2, Flory-Huggins", ("separate",), fields((64, 64), "float32", form=own)
+    mobile = fields((256, 256), "float32", mobility="c*(1-c)")
+    yield "256^2, mobility c (1 - c)", ("mobile_flux",), mobile
+    noisy = dict(scheme="first_order", step=0.1, temperature=0.01, seed=1, steady_state=None)
+    yield "256^2, noise", ("white_noise",), fields((256, 256), "float32", run=noisy)
     explicit = ("chemical_potential", "forward_euler")
-    yield "64^3, float32", explicit, fields((64, 64, 64), "float32", scheme="explicit", step=1e-3)
+    euler = fields(
+        (64, 64, 64),
+        "float32",
+        run=dict(scheme="explicit", step=1e-3),
+        laplacian="finite_difference",
+    )
+    yield "64^3, float32", explicit, euler
     for algorithm in ("standard", "continuous_time"):
         yield f"L = 81, rho0 = 3, {algorithm}", ("populate", "run_replicas"), flock(algorithm)
     forward = ("first_gates", "second_gates", "new_state", "flux", "divergence")
@@ -182,11 +194,10 @@ def noise(device) -> None:
     perlin_noise((64, 64, 64), [4], 1, [0], device=device)
 
 
-def fields(shape: tuple, precision: str, scheme: str = "adaptive", step=None) -> Callable:
+def fields(shape: tuple, precision: str, run: dict | None = None, **system) -> Callable:
     def launch(device) -> None:
-        laplacian = "finite_difference" if scheme == "explicit" else "spectral"
-        model = CahnHilliard(shape, precision=precision, device=device, laplacian=laplacian)
-        model.run(mixtures([0.5], 0.1, shape, seed=1), [1.0], scheme=scheme, step=step)
+        model = CahnHilliard(shape, epsilon=2, precision=precision, device=device, **system)
+        model.run(mixtures([0.5], 0.1, shape, seed=1), [1.0], **(run or {}))
 
     return launch
 

@@ -11,6 +11,7 @@ from kernels import (
     active_ising_batch,
     cahn_hilliard_paths,
     cahn_hilliard_spectrum,
+    cahn_hilliard_transport,
     conv_gru,
     conv_gru_training,
     ising,
@@ -30,6 +31,7 @@ from kernels.signatures import kernels
 from tests.reference.emulation import LAUNCHED, emulated_gpu
 
 CPU = select("cpu", workers=1)
+FLORY_HUGGINS = "c*log(c) + (1-c)*log(1-c) + 3*c*(1-c)"
 
 # system, MCS, replicas, events of a unit (0: none), bytes of shared memory a block
 SUBLATTICES = dict(size=24, range=6, temperature=16 / 9, field=1.3)
@@ -202,6 +204,44 @@ def test_fields(name, tmp_path, monkeypatch):
     assert np.array_equal(one.steps, other.steps)
     assert np.abs(one.fields - other.fields).max() < 2e-6
     assert np.abs(one.fields[:, -1] - start).max() > 1e-3
+
+
+OWN = {
+    "an expression, fused": ((32, 32), dict(form=FLORY_HUGGINS), [0.002, 0.004]),
+    "an expression, plain FFTs": ((10, 8), dict(form=FLORY_HUGGINS), [0.002]),
+    "a mobility of c": ((10, 8), dict(mobility="c*(1-c)"), [0.002]),
+    "walls": ((8, 10), dict(boundary="no_flux"), [0.002]),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_systems_of_ones_own(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(cahn_hilliard_spectrum, "THREADS", 64)
+    monkeypatch.setattr(cahn_hilliard_transport, "THREADS", 64)
+    shape, system, times = OWN[name]
+    start = mixtures([0.3, 0.5], 0.2, shape, seed=1)
+    one, other = (
+        CahnHilliard(shape, epsilon=2, device=device, **system).run(start, times, observe=False)
+        for device in (CPU, emulated_gpu(tmp_path))
+    )
+    assert np.array_equal(one.steps, other.steps)
+    assert np.abs(one.fields - other.fields).max() < 2e-6
+    assert np.abs(one.fields[:, -1] - start).max() > 1e-4
+
+
+def test_thermal_noise(tmp_path, monkeypatch):
+    """The same noise at every cell, so that fields are the same to round-off."""
+    monkeypatch.setattr(cahn_hilliard_transport, "THREADS", 64)
+    start, fixed = mixtures([0.3, 0.5], 0.1, (10, 8), seed=1), dict(scheme="first_order", step=0.1)
+    one, other = (
+        CahnHilliard((10, 8), device=device, epsilon=2).run(
+            start, [0.5], temperature=0.01, seed=2**33 + 1, steady_state=None, **fixed
+        )
+        for device in (CPU, emulated_gpu(tmp_path))
+    )
+    assert np.abs(one.fields - other.fields).max() < 2e-6
+    calm = CahnHilliard((10, 8), device=CPU, epsilon=2).run(start, [0.5], **fixed)
+    assert np.abs(one.fields - calm.fields).max() > 0.01
 
 
 FLOCKS = {

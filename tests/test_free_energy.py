@@ -10,6 +10,7 @@ import pytest
 from kernels.cahn_hilliard import CahnHilliard, mixtures
 from kernels.cahn_hilliard_clock import media, rule
 from kernels.cahn_hilliard_spectrum import SpectrumStep
+from kernels.critical_nucleus import critical_nucleus
 from kernels.device import select
 from kernels.free_energy import FreeEnergy, double_well, flory_huggins, from_expression
 
@@ -24,14 +25,6 @@ ENERGIES = {
         w=0.3,
     ),
 }
-
-
-def numeric_slope(energy, c):
-    """df/du of f in units of its depth, float64."""
-    if isinstance(energy, FreeEnergy):
-        u = (c - energy.middle) / energy.half_width
-        return np.polynomial.Polynomial(energy.coefficients).deriv()(u)
-    return energy.derivative(1, c) * energy.half_width / energy.depth
 
 
 def test_a_polynomial_is_its_coefficients():
@@ -86,9 +79,8 @@ def test_slope_in_the_kernel(name, precision):
         # the integral of f'' from mean to mean + v, where the difference of f' has no digits left
         to = mean + v[i].astype(np.float64)
         path = mean + (to - mean)[..., None] * (nodes + 1) / 2
-        c, here = energy.middle + energy.half_width * to, energy.middle + energy.half_width * mean
         by_parts = (energy.curvature(path) * weights).sum(-1) / 2 * (to - mean)
-        slope = numeric_slope(energy, c) - numeric_slope(energy, here)
+        slope = energy.slope(to) - energy.slope(mean)
         exact[i] = np.where(np.abs(to - mean) < 0.01, by_parts, slope)
     scale = np.abs(v) * np.abs(energy.curvature(np.linspace(-1, 1, 101))).max()
     steep = np.maximum(1, np.abs(exact) / scale)  # beyond the wells f' rises faster
@@ -170,3 +162,24 @@ def test_forms_of_a_model():
     stable = from_expression("c**2/2 + c**4/4", wells=(-1, 1))
     assert isinstance(stable, FreeEnergy)
     assert stable.curvature(0) > 0
+
+
+@pytest.mark.parametrize(("shape", "near", "far"), [((8, 8), 0.03, 0.15), ((8, 8, 8), 0.04, 0.14)])
+def test_the_critical_nucleus(shape, near, far):
+    """Towards the binodal the classical barrier of a thin interface, at the spinodal none; on the
+    way, in two dimensions, an independent solution in units of c.
+    """
+    model = CahnHilliard(shape, epsilon=2)
+    large = critical_nucleus(model, near)
+    assert large.barrier == pytest.approx(large.classical, rel=0.12)
+    assert large.concentration[0] == pytest.approx(1.0, abs=0.06)
+    medium = critical_nucleus(model, far)
+    assert medium.barrier < 0.6 * medium.classical
+    assert critical_nucleus(model, 0.205).barrier < 0.1 * medium.barrier
+    mirrored = critical_nucleus(model, 1 - far)
+    assert mirrored.barrier == pytest.approx(medium.barrier, rel=1e-5)
+    if len(shape) == 2:
+        assert medium.barrier == pytest.approx(0.55781, abs=2e-5)
+    for stable in (0.3, -0.1):
+        with pytest.raises(ValueError, match=f"mean is {stable}"):
+            critical_nucleus(model, stable)

@@ -240,7 +240,7 @@ class RawModule:
     """Kernels of a source text with -D options."""
 
     def __init__(self, cupy: Cupy, *, code: str, options: tuple):
-        named = (option[2:].split("=") for option in options if option.startswith("-D"))
+        named = (option[2:].split("=", 1) for option in options if option.startswith("-D"))
         self.cupy, self.code, self.defines = cupy, code, tuple(sorted(map(tuple, named)))
 
     def get_function(self, name: str) -> RawFunction:
