@@ -48,7 +48,7 @@ from kernels.active_ising_rates import (
     scale_of,
 )
 from kernels.arguments import brief, number, one_of, reals, seed_of, whole, wholes
-from kernels.device import select
+from kernels.device import device_of
 
 __all__ = ["ALGORITHMS", "ActiveIsing", "CountersFull", "Trajectories"]
 
@@ -146,7 +146,8 @@ class Trajectories:
 
 
 class ActiveIsing:
-    """The model on one lattice, ready to run on `device` (kernels.device.select; default: auto).
+    """The model on one lattice, ready to run on `device` ("cpu", "gpu", or one of select();
+    default: auto).
 
     size: L, 3 to 4094. diffusion: D >= 0. self_propulsion: epsilon, 0 to 1. algorithm: see
     ALGORITHMS. time_step: dt of the standard algorithm; default: the longest, (4D + exp(beta))^-1,
@@ -165,7 +166,7 @@ class ActiveIsing:
         self.size, self.diffusion, self.self_propulsion = size, diffusion, self_propulsion
         self.algorithm, self.time_step = algorithm, time_step
         check(self)
-        self.device = device or select()
+        self.device = device_of(device)
 
     def __repr__(self) -> str:
         step = "" if self.time_step is None else f", time_step={self.time_step:g}"

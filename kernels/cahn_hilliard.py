@@ -127,8 +127,8 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class CahnHilliard(System):
-    """One system, ready to run batches of fields on `device` (kernels.device.select; default:
-    auto).
+    """One system, ready to run batches of fields on `device` ("cpu", "gpu", or one of select();
+    default: auto).
 
     shape: cells a side, 2 or 3 even numbers from 8 on. epsilon, well_depth, mobility, spacing: > 0,
     see above. form: of FORMS, or a FreeEnergy, whose depth well_depth multiplies.

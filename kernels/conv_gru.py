@@ -32,7 +32,7 @@ import numpy as np
 from kernels import conv_gru_file
 from kernels.arguments import one_of, reals, whole
 from kernels.conv_gru_file import OUTPUTS
-from kernels.device import select
+from kernels.device import device_of
 from kernels.streams import STREAMS
 
 __all__ = ["ConvGRU", "parameter_shapes", "random_parameters"]
@@ -200,8 +200,8 @@ class Packing:
 
 
 class ConvGRU:
-    """The network on `count` fields of `shape` (x, y, z) cells, on `device` (kernels.device.select;
-    default: auto).
+    """The network on `count` fields of `shape` (x, y, z) cells, on `device` ("cpu", "gpu", or one
+    of select(); default: auto).
 
     parameters: as parameter_shapes() says, with `about` beside them if they come from a file
     (from_file).  Raises ValueError, one line, on a wrong name, shape or output.
@@ -218,7 +218,7 @@ class ConvGRU:
         self.hidden = check(parameters, shape, count, output)
         self.about, self.started = conv_gru_file.about(parameters), False
         self.shape, self.count, self.output = tuple(map(int, shape)), int(count), output
-        self.device = device or select()
+        self.device = device_of(device)
         self.rows = CPU_ROWS if self.device.kind == "cpu" and self.hidden <= 12 else 1
         self.defines = {"HIDDEN": self.hidden, "ROWS": self.rows, "OUTPUT": OUTPUTS.index(output)}
         if self.device.kind == "cpu":

@@ -39,7 +39,7 @@ import numpy as np
 
 from kernels import ising_fft, ising_run, ising_wolff
 from kernels.arguments import number, one_of, seed_of, spins_of, whole, wholes
-from kernels.device import DeviceError, select
+from kernels.device import DeviceError, device_of, select
 from kernels.ising_bits import RANDOM_SITE_RANGE, BitSlicedLattices
 from kernels.ising_events import NucleationEvents
 from kernels.ising_run import OBSERVABLES, IsingRun
@@ -65,8 +65,8 @@ GPU_IDLES_TO = RANDOM_SITE_RANGE  # events of longer ranges are a GPU's
 
 
 class Ising:
-    """One system of the Ising model, ready to run on `device` (kernels.device.select; default:
-    auto).
+    """One system of the Ising model, ready to run on `device` ("cpu", "gpu", or one of
+    select(); default: auto).
 
     size: L > 2 `range`. range: R, 1 to 32 for `square`; the radius of `disk`, the decay length of
     `kac`, unused by `nearest` and `power_law`. temperature: T > 0, k_B = 1. field: h >= 0, the
@@ -103,7 +103,7 @@ class Ising:
             )
         self._field(None)
         self.fixed = None if fixed is None else self._fixed(fixed)
-        self.device = device or select()
+        self.device = device_of(device)
         if dynamics != "wolff" and self.interaction in ("nearest", "square"):
             self.lattices = BitSlicedLattices(self)
         elif dynamics == "wolff":
