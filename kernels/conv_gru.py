@@ -33,6 +33,7 @@ from kernels import conv_gru_file
 from kernels.arguments import one_of, reals, whole
 from kernels.conv_gru_file import OUTPUTS
 from kernels.device import device_of
+from kernels.progress import Report, shown
 from kernels.streams import STREAMS
 
 __all__ = ["ConvGRU", "parameter_shapes", "random_parameters"]
@@ -343,35 +344,43 @@ class ConvGRU:
                 f"phi is {phi.min():g} to {phi.max():g}; this network knows mixtures of {low:g} to {high:g}"
             )
 
-    def advance(self, steps: int) -> None:
-        """So many steps on from where the fields are.  Raises ValueError before start()."""
+    def advance(self, steps: int, progress: Report = None) -> None:
+        """So many steps on from where the fields are.  progress: called with steps done (on a GPU:
+        handed over to it).  Raises ValueError before start().
+        """
         steps = whole("steps", steps, 0)
         if not self.started:
             raise ValueError("the network has no field yet: start(phi) comes before advance()")
-        if self.device.kind == "gpu" and steps >= 4:
-            steps = self._replay(steps)
-        for _ in range(steps):
-            self.step(self.phi, self.states, self.next_phi, self.next_states)
-            self.phi, self.next_phi = self.next_phi, self.phi
-            self.states, self.next_states = self.next_states, self.states
+        with shown(progress, steps, "steps") as report:
+            left = steps
+            if self.device.kind == "gpu" and steps >= 4:
+                left = self._replay(steps, report)
+            for done in range(steps - left, steps):
+                self.step(self.phi, self.states, self.next_phi, self.next_states)
+                self.phi, self.next_phi = self.next_phi, self.phi
+                self.states, self.next_states = self.next_states, self.states
+                if report:
+                    report(done + 1)
 
-    def _replay(self, steps: int) -> int:
+    def _replay(self, steps: int, report) -> int:
         """Steps in pairs, each one launch of a graph, since on a GPU a launch costs more than a
         small field's arithmetic; those left.
         """
-        there, back = (self.phi, self.states), (self.next_phi, self.next_states)
+        left, there, back = steps, (self.phi, self.states), (self.next_phi, self.next_states)
         if id(self.phi) not in self.graphs:  # phi lies in the one buffer or the other
-            self.advance(2)  # leaves the fields where they were
-            steps -= 2
+            self.advance(2, False)  # leaves the fields where they were
+            left -= 2
 
             def two_steps() -> None:
                 self.step(*there, *back)
                 self.step(*back, *there)
 
             self.graphs[id(self.phi)] = self.device.graph(two_steps)
-        for _ in range(steps // 2):
+        for done in range(steps - left + 2, steps + 1, 2):
             self.device.replay(self.graphs[id(self.phi)])
-        return steps % 2
+            if report:
+                report(done)
+        return left % 2
 
     def step(self, phi, states, next_phi, next_states, kept: Mapping | None = None) -> None:
         """One step from fields to other fields; next_phi None: the states alone.  kept: arrays of

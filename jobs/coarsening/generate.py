@@ -236,7 +236,7 @@ def run(
         steady_state=None,
         observe=False,
         on_blow_up="keep",
-        **more,
+        **{"progress": False, **more},
     )
 
 
