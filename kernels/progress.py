@@ -12,7 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Any, Literal
 
 from kernels.arguments import shown as quoted
 
@@ -65,7 +65,8 @@ class Bar:
     """
 
     def __init__(self, total: float, unit: str):
-        self.total, self.unit, self.bar, self.begun = total, unit, None, time.monotonic()
+        self.total, self.unit, self.begun = total, unit, time.monotonic()
+        self.bar: Any = None
 
     def reach(self, done: float) -> None:
         if self.bar is None:
