@@ -25,6 +25,7 @@ Sources       D. Lanzoni, A. Fantasia, R. Bergamaschini, O. Pierre-Louis, F. Mon
 """
 
 import math
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -254,6 +255,15 @@ class ConvGRU:
         parameters, about = conv_gru_file.read(path)
         return cls(parameters, shape, count, about.output, device)
 
+    @classmethod
+    def committed(
+        cls, name: str, shape: tuple[int, int, int], count: int = 1, device=None
+    ) -> "ConvGRU":
+        """A network that comes with Quench: staggered, central or sigmoid. print(network.about)
+        says on what it was trained, and where it is known to fail.
+        """
+        return cls.from_file(conv_gru_file.committed(name), shape, count, device)
+
     def __repr__(self) -> str:
         return f"ConvGRU(shape={self.shape}, count={self.count}, output={self.output!r}, hidden={self.hidden})"
 
@@ -314,7 +324,8 @@ class ConvGRU:
         """Set phi (count, x, y, z), or (x, y, z) for a count of 1, and the hidden states (2, count,
         h, x, y, z), 0 by default.
         Raises ValueError on another shape, on values that are not finite, and on phi that this
-        network, if its parameters say what they are, has never met.
+        network, if its parameters say what they are, has never met; warns of fields that differ
+        from those it was trained on (About.outside).
         """
         if self.count == 1 and np.shape(phi) == self.shape:
             phi = phi[None] if hasattr(phi, "shape") else [phi]
@@ -343,6 +354,8 @@ class ConvGRU:
             raise ValueError(
                 f"phi is {phi.min():g} to {phi.max():g}; this network knows mixtures of {low:g} to {high:g}"
             )
+        for line in self.about.outside(phi):
+            warnings.warn(line, stacklevel=3)
 
     def advance(self, steps: int, progress: Report = None) -> None:
         """So many steps on from where the fields are.  progress: called with steps done (on a GPU:
