@@ -92,7 +92,7 @@ def width(phi: np.ndarray, spacing: float = 1.0) -> np.ndarray:
             k = np.expand_dims(
                 2j * np.pi / spacing * k, [a for a in range(field.ndim) if a != axis]
             )
-            slopes += np.mean(np.fft.irfftn(k * waves, field.shape) ** 2)
+            slopes += np.mean(np.fft.irfftn(k * waves, field.shape, axes=(0, 1, 2)) ** 2)
         with np.errstate(divide="ignore", invalid="ignore"):
             uniform = np.ptp(field) < 1e-6
             wells = np.mean((field * (1 - field)) ** 2)

@@ -3,6 +3,7 @@ by a network of a run, or, without one, by one that comes with Quench.
 """
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -269,7 +270,11 @@ def followed(
         shards.check_large(part, made_from=mine["made_from"])
     except (FileNotFoundError, shards.BadFileError):
         title = f"{mine['input']}, {who}"
-        record(part, plan, source, mine, title, lambda done: progress.reach(before + done, who))
+        with warnings.catch_warnings(record=True) as heard:  # of the solver
+            warnings.simplefilter("always")
+            record(part, plan, source, mine, title, lambda done: progress.reach(before + done, who))
+        for line in dict.fromkeys(str(each.message) for each in heard):
+            progress.say(f"warning: {who}: {line}")
     with h5py.File(part, "r", locking=False) as file:
         return dict(file.attrs)
 
