@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from kernels.arguments import shown as quoted
 
-__all__ = ["Report", "shown"]
+__all__ = ["shown"]
 
 Report = Callable[[float], None] | Literal[False] | None  # what a model's `progress` may be
 PATIENCE = 2.0  # seconds of a call before its bar appears
