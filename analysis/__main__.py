@@ -38,6 +38,8 @@ numbers and curves.  Everything else is made from records, also where the run is
       the page again from records, in seconds, without the runs
   python -m analysis nucleation mine-p_nuc.h5
       a picture of what `python -m jobs nucleation predict --input mine.npy` predicted, beside it
+  python -m analysis coarsening phi-rollout.h5
+      a picture of what `python -m jobs coarsening rollout --input phi.h5` followed, network and solver, beside it
   python -m analysis coarsening runs/large/large/box.h5
       a picture of what `python -m jobs coarsening large` followed, beside it
 

@@ -9,6 +9,7 @@ if __name__ == "__main__":  # the imports take a second
 
 import argparse
 import errno
+import importlib
 import os
 import sys
 import traceback
@@ -69,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             print(
-                f"{options.run}: {error.strerror}; what is finished is kept, the same command continues",
+                f"{options.run or options.input}: {error.strerror}; what is finished is kept, the same command continues",
                 file=sys.stderr,
             )
         else:
@@ -135,6 +136,8 @@ def fits(raw: dict, model: type[config.Section]) -> bool:
 
 def run(options: argparse.Namespace, rank: units.Rank) -> int:
     """One stage (or all) of a study, on this rank.  Ranks meet only where `agreed` is."""
+    if options.run is None:
+        return alone(options, rank)
     share, study = units.workers(rank), studies.of(options.study)
     (systems, device), problems = agreed(rank, lambda: prepare(options, share), (None, None))
     if problems:
@@ -183,6 +186,26 @@ def run(options: argparse.Namespace, rank: units.Rank) -> int:
         for problem in problems:
             progress.write(problem)
     return complain(problems, rank) if problems else int(failed > 0)
+
+
+def alone(options: argparse.Namespace, rank: units.Rank) -> int:
+    """The answer to --input without a run, by a network that comes with Quench; nothing is kept but
+    the answer.
+    """
+    study = studies.of(options.study)
+    try:
+        if options.config is not None or options.settings:
+            raise UserError("CONFIG.yaml, --set: only with --run; a network that comes is as it is")
+        if rank.count * rank.tasks > 1:
+            raise UserError("--input without --run: one process answers, not ranks or an array")
+        device = device_of(options, None)
+        module = importlib.import_module(f"jobs.{study.name}.{study.own.alone}")
+        with Progress(None, options.stage, rank) as progress:
+            progress.say(f"device: {device.kind}, {device.name}")
+            module.alone(options, device, progress)
+    except UserError as error:
+        return complain([str(error)])
+    return 0
 
 
 def announce(

@@ -132,7 +132,10 @@ def configured(one: argparse.ArgumentParser, run: str, study: Study | None = Non
         nargs="?",
         help=f"such as {example}, which is found from anywhere; default: RUN/config.yaml, with all that --set put into it",
     )
-    one.add_argument("--run", required=study is not None, type=Path, help=run)
+    own = study.own if study else None
+    but = f"; not with {study.last} --input" if study and own and own.alone else ""
+    needed = study is not None and not but  # else `parsed` looks at what it goes with
+    one.add_argument("--run", required=needed, type=Path, help=run + but)
     setting = study.setting if study else "seed=2"
     one.add_argument(
         "--set",
@@ -156,6 +159,12 @@ def configured(one: argparse.ArgumentParser, run: str, study: Study | None = Non
     )
 
 
+def alone(options: argparse.Namespace) -> bool:
+    """Whether a study's command answers --input without a run."""
+    study = studies.of(options.study)
+    return options.input is not None and options.stage == study.last and bool(study.own.alone)
+
+
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
     """The options of a command line.  CONFIG.yaml may be left out, and stand anywhere: argparse
     alone takes one that follows an option for an argument too many.
@@ -166,4 +175,6 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
         options.config = Path(rest.pop(0))
     if rest:
         top.error(f"unrecognized arguments: {' '.join(rest)}")
+    if options.command in studies.NAMES and options.run is None and not alone(options):
+        top.error("the following arguments are required: --run")
     return options

@@ -14,9 +14,9 @@ from kernels.arguments import shown
 LARGEST = 1 << 34  # bytes
 
 
-def read(path: Path, dataset: str) -> tuple[np.ndarray, dict]:
+def read(path: Path, dataset: str, otherwise: str = "") -> tuple[np.ndarray, dict]:
     """The numbers of a .npy file, or of `dataset` in an HDF5 or .npz file, and their attributes
-    (those of an HDF5 file too).
+    (those of an HDF5 file too).  otherwise: said where there is no such data set.
 
     Raises UserError, one line, on what is no file, no array of numbers, too large, or lies in
     other files.
@@ -32,9 +32,9 @@ def read(path: Path, dataset: str) -> tuple[np.ndarray, dict]:
             return whole(path, dataset, found), attributes
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as file:
-                return whole(path, dataset, chosen(path, file, dataset)), {}
+                return whole(path, dataset, chosen(path, file, dataset, otherwise)), {}
         with h5py.File(path, "r", locking=False) as file:
-            found = of_this_file(path, file, dataset)
+            found = of_this_file(path, file, dataset, otherwise)
             return whole(path, dataset, found), {**file.attrs, **found.attrs}
     except UserError:
         raise
@@ -57,15 +57,16 @@ def read(path: Path, dataset: str) -> tuple[np.ndarray, dict]:
         ) from None
 
 
-def chosen(path: Path, file, dataset: str):
+def chosen(path: Path, file, dataset: str, otherwise: str = ""):
     """file[dataset].  UserError if there is none."""
     if dataset not in file:
         names = ", ".join(list(file)[:10]) or "nothing"
-        raise UserError(f"--input {path}: holds {names}, and no dataset `{dataset}`")
+        otherwise = f"; {otherwise}" if otherwise else ""
+        raise UserError(f"--input {path}: holds {names}, and no dataset `{dataset}`{otherwise}")
     return file[dataset]
 
 
-def of_this_file(path: Path, file: h5py.File, dataset: str) -> h5py.Dataset:
+def of_this_file(path: Path, file: h5py.File, dataset: str, otherwise: str = "") -> h5py.Dataset:
     """The data set, if its values lie in this file: what another one holds may be gone (fill values
     would be the answer), or be a file that was not meant to be read.
     """
@@ -75,7 +76,7 @@ def of_this_file(path: Path, file: h5py.File, dataset: str) -> h5py.Dataset:
             f"--input {path}: `{dataset}` is a link to {shown(link.filename)}: give that"
         )
     try:
-        found = chosen(path, file, dataset)
+        found = chosen(path, file, dataset, otherwise)
     except (KeyError, OSError, RuntimeError):
         if not isinstance(link, h5py.SoftLink):
             raise

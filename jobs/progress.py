@@ -24,13 +24,18 @@ EVERY = 10.0  # seconds between progress lines and heartbeats
 
 class Progress:
     """Messages and progress of one process.  `folder` is RUN/log; its file is appended to, run
-    after run.
+    after run.  None: there is no run, and nothing is kept.
     """
 
-    def __init__(self, folder: Path, stage: str, rank: Rank):
+    def __init__(self, folder: Path | None, stage: str, rank: Rank):
         self.rank, self.stage = rank, stage
         name = f"{stage}-task-{rank.task:04d}-rank-{rank.index:04d}"
-        self.path, self.heartbeat = folder / f"{name}.log", folder / f"{name}.json"
+        self.kept = folder is not None
+        self.path, self.heartbeat = (
+            (folder / f"{name}.log", folder / f"{name}.json")
+            if folder is not None
+            else (Path(os.devnull), Path())
+        )
         self.file = self.path.open("a", encoding="utf-8")
         self.bar = None
         self.total = self.done = 0.0
@@ -106,8 +111,9 @@ class Progress:
         if self.bar is not None:
             self.bar.close()
             self.bar = None
-        with contextlib.suppress(OSError):
-            self.heartbeat.unlink(missing_ok=True)
+        if self.kept:
+            with contextlib.suppress(OSError):
+                self.heartbeat.unlink(missing_ok=True)
 
     def elapsed(self) -> str:
         return duration(time.monotonic() - self.started)
@@ -128,6 +134,8 @@ class Progress:
         return f"{rate(speed, self.what)}, ETA {eta(self.left)}" if speed else "starting"
 
     def _beat(self) -> None:
+        if not self.kept:
+            return
         beat = {
             "stage": self.stage,
             "done": self.done,

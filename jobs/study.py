@@ -23,7 +23,8 @@ class OwnInput:
 
     what: in a word; file: what it holds; answer: name of the file that comes out; model: the
     network that answers, if none is named. options: {--option: keywords of argparse.add_argument},
-    further ones of this study.
+    further ones of this study. alone: a module of the package whose function alone(request, device,
+    progress) answers without a run, by a network that comes with Quench; None: there is none.
     """
 
     what: str
@@ -31,6 +32,7 @@ class OwnInput:
     answer: str
     model: str
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    alone: str | None = None
 
 
 @dataclass(frozen=True)

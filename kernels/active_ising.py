@@ -33,7 +33,7 @@ Sources      C. Casert, T. Vieijra, J. Nys, J. Ryckebusch, Phys. Rev. E 99, 0233
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -48,7 +48,8 @@ from kernels.active_ising_rates import (
     scale_of,
 )
 from kernels.arguments import brief, number, one_of, reals, seed_of, whole, wholes
-from kernels.device import select
+from kernels.device import device_of
+from kernels.progress import Report, shown
 
 __all__ = ["ALGORITHMS", "ActiveIsing", "CountersFull", "Trajectories"]
 
@@ -146,7 +147,8 @@ class Trajectories:
 
 
 class ActiveIsing:
-    """The model on one lattice, ready to run on `device` (kernels.device.select; default: auto).
+    """The model on one lattice, ready to run on `device` ("cpu", "gpu", or one of select();
+    default: auto).
 
     size: L, 3 to 4094. diffusion: D >= 0. self_propulsion: epsilon, 0 to 1. algorithm: see
     ALGORITHMS. time_step: dt of the standard algorithm; default: the longest, (4D + exp(beta))^-1,
@@ -165,7 +167,7 @@ class ActiveIsing:
         self.size, self.diffusion, self.self_propulsion = size, diffusion, self_propulsion
         self.algorithm, self.time_step = algorithm, time_step
         check(self)
-        self.device = device or select()
+        self.device = device_of(device)
 
     def __repr__(self) -> str:
         step = "" if self.time_step is None else f", time_step={self.time_step:g}"
@@ -206,7 +208,7 @@ class ActiveIsing:
         seed: int = 1,
         index=None,
         snapshots=None,
-        progress: Callable[[float], None] | None = None,
+        progress: Report = None,
     ) -> Trajectories:
         """Replicas from their start to the last of `times`.
 
@@ -220,14 +222,15 @@ class ActiveIsing:
         worth of work. Raises ValueError, one line, for values out of range, and CountersFull.
         """
         replicas, seed = Replicas.of(self, temperature, density, start, index), seed_of(seed)
-        return self._run(replicas, times, seed, snapshots, progress, after=0.0, stretch=0)
+        with shown(progress, len(replicas.index), "replicas") as report:
+            return self._run(replicas, times, seed, snapshots, report, after=0.0, stretch=0)
 
     def go_on(
         self,
         run: Trajectories,
         times,
         snapshots=None,
-        progress: Callable[[float], None] | None = None,
+        progress: Report = None,
     ) -> Trajectories:
         """The replicas of a run at later `times`, counted from their start, with fresh random
         numbers; the rest as in `run`.  The model may be another one of the same size: a quench.
@@ -237,11 +240,12 @@ class ActiveIsing:
             raise ValueError(f"the run went on {LONGEST_CHAIN} times; start another from its maps")
         start = (run.last_magnetization_map, run.last_density_map)
         replicas = Replicas.of(self, run.temperature, None, start, run.index)
-        return self._run(
-            *(replicas, times, run.seed, snapshots, progress),
-            after=float(run.times[-1]),
-            stretch=run.stretch + 1,
-        )
+        with shown(progress, len(replicas.index), "replicas") as report:
+            return self._run(
+                *(replicas, times, run.seed, snapshots, report),
+                after=float(run.times[-1]),
+                stretch=run.stretch + 1,
+            )
 
     def _run(self, replicas, times, seed, snapshots, progress, after, stretch) -> Trajectories:
         times = np.atleast_1d(reals("times", times, "time units"))

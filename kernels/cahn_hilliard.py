@@ -43,7 +43,7 @@ Sources      Cahn and Hilliard, J. Chem. Phys. 28, 258 (1958); stabilised steps:
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +54,7 @@ from kernels.cahn_hilliard_paths import choose
 from kernels.cahn_hilliard_plan import batch, noise_of, record
 from kernels.cahn_hilliard_plan import plan as planned
 from kernels.cahn_hilliard_system import FORMS, LAPLACIANS, SCHEMES, System, grid, mirrored
+from kernels.progress import Report, shown
 from kernels.streams import STREAMS
 
 __all__ = [
@@ -127,8 +128,8 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class CahnHilliard(System):
-    """One system, ready to run batches of fields on `device` (kernels.device.select; default:
-    auto).
+    """One system, ready to run batches of fields on `device` ("cpu", "gpu", or one of select();
+    default: auto).
 
     shape: cells a side, 2 or 3 even numbers from 8 on. epsilon, well_depth, mobility, spacing: > 0,
     see above. form: of FORMS, or a FreeEnergy, whose depth well_depth multiplies.
@@ -152,7 +153,7 @@ class CahnHilliard(System):
         temperature: float = 0.0,
         seed: int | None = None,
         index: Sequence[int] | None = None,
-        progress: Callable[[float], None] | None = None,
+        progress: Report = None,
     ) -> Trajectory:
         """Run fields (n, *shape) and look at them at `times`; one field (*shape) is a batch of one.
 
@@ -190,8 +191,9 @@ class CahnHilliard(System):
             max_steps,
             noise,
         )
-        report = progress or (lambda done: None)
-        recorded = record(model, plan, choose(model, scheme, noise is not None), report)
+        path = choose(model, scheme, noise is not None)
+        with shown(progress, len(plan.v), "fields") as report:
+            recorded = record(model, plan, path, report or (lambda done: None))
         if walls:  # the box itself
             part = tuple(slice(n) for n in self.shape)
             recorded.fields = np.ascontiguousarray(recorded.fields[:, :, *part])

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kernels.arguments import number, one_of, real, shown
-from kernels.device import select
+from kernels.device import device_of
 from kernels.free_energy import ExpressionEnergy, FreeEnergy, double_well, from_expression
 from kernels.mobility import Mobility, mobility_of
 
@@ -48,8 +48,7 @@ class System:
 
     def __post_init__(self):
         check(self)
-        if self.device is None:
-            object.__setattr__(self, "device", select())
+        object.__setattr__(self, "device", device_of(self.device))
         if self.interface_cells < COARSEST_INTERFACE:
             warnings.warn(
                 f"epsilon = {self.epsilon:g}: an interface is {self.interface_cells:.1f} cells wide "

@@ -25,6 +25,7 @@ Sources       D. Lanzoni, A. Fantasia, R. Bergamaschini, O. Pierre-Louis, F. Mon
 """
 
 import math
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -32,7 +33,8 @@ import numpy as np
 from kernels import conv_gru_file
 from kernels.arguments import one_of, reals, whole
 from kernels.conv_gru_file import OUTPUTS
-from kernels.device import select
+from kernels.device import device_of
+from kernels.progress import Report, shown
 from kernels.streams import STREAMS
 
 __all__ = ["ConvGRU", "parameter_shapes", "random_parameters"]
@@ -200,8 +202,8 @@ class Packing:
 
 
 class ConvGRU:
-    """The network on `count` fields of `shape` (x, y, z) cells, on `device` (kernels.device.select;
-    default: auto).
+    """The network on `count` fields of `shape` (x, y, z) cells, on `device` ("cpu", "gpu", or one
+    of select(); default: auto).
 
     parameters: as parameter_shapes() says, with `about` beside them if they come from a file
     (from_file).  Raises ValueError, one line, on a wrong name, shape or output.
@@ -218,7 +220,7 @@ class ConvGRU:
         self.hidden = check(parameters, shape, count, output)
         self.about, self.started = conv_gru_file.about(parameters), False
         self.shape, self.count, self.output = tuple(map(int, shape)), int(count), output
-        self.device = device or select()
+        self.device = device_of(device)
         self.rows = CPU_ROWS if self.device.kind == "cpu" and self.hidden <= 12 else 1
         self.defines = {"HIDDEN": self.hidden, "ROWS": self.rows, "OUTPUT": OUTPUTS.index(output)}
         if self.device.kind == "cpu":
@@ -252,6 +254,15 @@ class ConvGRU:
         """The network that a parameter file holds (conv_gru_file.py), `about` it included."""
         parameters, about = conv_gru_file.read(path)
         return cls(parameters, shape, count, about.output, device)
+
+    @classmethod
+    def committed(
+        cls, name: str, shape: tuple[int, int, int], count: int = 1, device=None
+    ) -> "ConvGRU":
+        """A network that comes with Quench: staggered, central or sigmoid. print(network.about)
+        says on what it was trained, and where it is known to fail.
+        """
+        return cls.from_file(conv_gru_file.committed(name), shape, count, device)
 
     def __repr__(self) -> str:
         return f"ConvGRU(shape={self.shape}, count={self.count}, output={self.output!r}, hidden={self.hidden})"
@@ -313,7 +324,8 @@ class ConvGRU:
         """Set phi (count, x, y, z), or (x, y, z) for a count of 1, and the hidden states (2, count,
         h, x, y, z), 0 by default.
         Raises ValueError on another shape, on values that are not finite, and on phi that this
-        network, if its parameters say what they are, has never met.
+        network, if its parameters say what they are, has never met; warns of fields that differ
+        from those it was trained on (About.outside).
         """
         if self.count == 1 and np.shape(phi) == self.shape:
             phi = phi[None] if hasattr(phi, "shape") else [phi]
@@ -342,36 +354,46 @@ class ConvGRU:
             raise ValueError(
                 f"phi is {phi.min():g} to {phi.max():g}; this network knows mixtures of {low:g} to {high:g}"
             )
+        for line in self.about.outside(phi):
+            warnings.warn(line, stacklevel=3)
 
-    def advance(self, steps: int) -> None:
-        """So many steps on from where the fields are.  Raises ValueError before start()."""
+    def advance(self, steps: int, progress: Report = None) -> None:
+        """So many steps on from where the fields are.  progress: called with steps done (on a GPU:
+        handed over to it).  Raises ValueError before start().
+        """
         steps = whole("steps", steps, 0)
         if not self.started:
             raise ValueError("the network has no field yet: start(phi) comes before advance()")
-        if self.device.kind == "gpu" and steps >= 4:
-            steps = self._replay(steps)
-        for _ in range(steps):
-            self.step(self.phi, self.states, self.next_phi, self.next_states)
-            self.phi, self.next_phi = self.next_phi, self.phi
-            self.states, self.next_states = self.next_states, self.states
+        with shown(progress, steps, "steps") as report:
+            left = steps
+            if self.device.kind == "gpu" and steps >= 4:
+                left = self._replay(steps, report)
+            for done in range(steps - left, steps):
+                self.step(self.phi, self.states, self.next_phi, self.next_states)
+                self.phi, self.next_phi = self.next_phi, self.phi
+                self.states, self.next_states = self.next_states, self.states
+                if report:
+                    report(done + 1)
 
-    def _replay(self, steps: int) -> int:
+    def _replay(self, steps: int, report) -> int:
         """Steps in pairs, each one launch of a graph, since on a GPU a launch costs more than a
         small field's arithmetic; those left.
         """
-        there, back = (self.phi, self.states), (self.next_phi, self.next_states)
+        left, there, back = steps, (self.phi, self.states), (self.next_phi, self.next_states)
         if id(self.phi) not in self.graphs:  # phi lies in the one buffer or the other
-            self.advance(2)  # leaves the fields where they were
-            steps -= 2
+            self.advance(2, False)  # leaves the fields where they were
+            left -= 2
 
             def two_steps() -> None:
                 self.step(*there, *back)
                 self.step(*back, *there)
 
             self.graphs[id(self.phi)] = self.device.graph(two_steps)
-        for _ in range(steps // 2):
+        for done in range(steps - left + 2, steps + 1, 2):
             self.device.replay(self.graphs[id(self.phi)])
-        return steps % 2
+            if report:
+                report(done)
+        return left % 2
 
     def step(self, phi, states, next_phi, next_states, kept: Mapping | None = None) -> None:
         """One step from fields to other fields; next_phi None: the states alone.  kept: arrays of

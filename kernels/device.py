@@ -29,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kernels.arguments import shown
 from kernels.signatures import Launches
 
 __all__ = ["DeviceError", "available_cores", "select"]
@@ -106,6 +107,21 @@ def select(name: str = "auto", workers: int | None = None, lanes: int | None = N
         if name == "gpu":
             raise DeviceError(f"no GPU to run on: {problem}")
     return Cpu(workers or available_cores(), lanes or register_lanes())
+
+
+def device_of(device=None) -> "Cpu | Gpu":
+    """The device that a model's argument `device` means: one that select() gave, its name, or None,
+    which is `auto`.  DeviceError on anything else, and where it is not there.
+    """
+    if device is None:
+        return select()
+    if isinstance(device, str):
+        return select(device)
+    if getattr(device, "kind", None) not in ("cpu", "gpu"):
+        raise DeviceError(
+            f"device is {shown(device)}; it must be auto, cpu, gpu, or what kernels.select returns"
+        )
+    return device
 
 
 def available_cores() -> int:

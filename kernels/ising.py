@@ -32,17 +32,18 @@ Sources      S. Huang, W. Klein, H. Gould, arXiv:2004.09575; heat bath: R. J. Gl
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
 
 from kernels import ising_fft, ising_run, ising_wolff
 from kernels.arguments import number, one_of, seed_of, spins_of, whole, wholes
-from kernels.device import DeviceError, select
+from kernels.device import DeviceError, device_of, select
 from kernels.ising_bits import RANDOM_SITE_RANGE, BitSlicedLattices
 from kernels.ising_events import NucleationEvents
 from kernels.ising_run import OBSERVABLES, IsingRun
+from kernels.progress import Report, shown
 from kernels.streams import STREAMS, Draws
 
 __all__ = [
@@ -65,8 +66,8 @@ GPU_IDLES_TO = RANDOM_SITE_RANGE  # events of longer ranges are a GPU's
 
 
 class Ising:
-    """One system of the Ising model, ready to run on `device` (kernels.device.select; default:
-    auto).
+    """One system of the Ising model, ready to run on `device` ("cpu", "gpu", or one of
+    select(); default: auto).
 
     size: L > 2 `range`. range: R, 1 to 32 for `square`; the radius of `disk`, the decay length of
     `kac`, unused by `nearest` and `power_law`. temperature: T > 0, k_B = 1. field: h >= 0, the
@@ -103,7 +104,7 @@ class Ising:
             )
         self._field(None)
         self.fixed = None if fixed is None else self._fixed(fixed)
-        self.device = device or select()
+        self.device = device_of(device)
         if dynamics != "wolff" and self.interaction in ("nearest", "square"):
             self.lattices = BitSlicedLattices(self)
         elif dynamics == "wolff":
@@ -228,7 +229,7 @@ class Ising:
         history: int = 50,
         equilibration: int = 50,
         max_lifetime: int | None = None,
-        progress: Callable[[int], None] | None = None,
+        progress: Report = None,
     ) -> list[NucleationEvents]:
         """`events` nucleation events for each unit, each run to its own end; one result a unit.
 
@@ -248,9 +249,10 @@ class Ising:
             max_lifetime = whole("max_lifetime", max_lifetime, 1, units="MCS")
         if not len(numbers):
             return []
-        return self.nucleating.nucleate(
-            seed, numbers.tolist(), events, history, equilibration, max_lifetime, progress
-        )
+        with shown(progress, events * len(numbers), "events") as report:
+            return self.nucleating.nucleate(
+                seed, numbers.tolist(), events, history, equilibration, max_lifetime, report
+            )
 
     def intervene(
         self,
@@ -262,7 +264,7 @@ class Ising:
         copies: int,
         first_copy: int = 0,
         stream: str = "intervention",
-        progress: Callable[[int], None] | None = None,
+        progress: Report = None,
     ) -> np.ndarray:
         """Runs copies of configurations in the field -h with fresh random numbers, until m <= 0 or
         for `duration`.
@@ -292,7 +294,8 @@ class Ising:
             return np.empty((copies, 0), np.int32)
         duration = np.broadcast_to(duration.astype(np.int32), len(spins))
         draws = Draws(seed, unit, stream, first_copy)
-        return self.lattices.evolve(spins, duration, -self.field, draws, copies, progress)[0]
+        with shown(progress, copies, "copies") as report:
+            return self.lattices.evolve(spins, duration, -self.field, draws, copies, report)[0]
 
     def run(
         self,
@@ -304,7 +307,7 @@ class Ising:
         field: float | None = None,
         observe: Sequence[str] = ("magnetization", "energy"),
         snapshots: bool = False,
-        progress: Callable[[int], None] | None = None,
+        progress: Report = None,
     ) -> IsingRun:
         """Trajectories of packed configurations, uint8 (n, ceil(N / 8)), and what is seen of them
         at `times`, increasing MCS from 0 on, in a field of any sign (default -h).
@@ -395,13 +398,20 @@ class Ising:
             )
 
     def evolve(
-        self, spins: np.ndarray, steps: int, *, seed: int, unit: int = 0, field: float | None = None
+        self,
+        spins: np.ndarray,
+        steps: int,
+        *,
+        seed: int,
+        unit: int = 0,
+        field: float | None = None,
+        progress: Report = None,
     ) -> np.ndarray:
         """Packed configurations, uint8 (..., ceil(N / 8)), after `steps` MCS (wolff: clusters) in a
         field of any sign (default -h); one of them, (ceil(N / 8),), stays one.
 
         The random numbers are those of (seed, unit): give the next stretch of a trajectory another
-        unit.
+        unit. progress: called with replicas done.
         """
         spins, shape = self._packed(spins), np.shape(spins)
         seed, unit = seed_of(seed), whole("unit", unit, 0, LARGEST_UNIT)
@@ -410,7 +420,10 @@ class Ising:
             return spins.reshape(shape)
         duration = np.full(len(spins), steps)
         draws = Draws(seed, unit, "evolve")
-        return self.lattices.evolve(spins, duration, field, draws, None, None)[1].reshape(shape)
+        with shown(progress, len(spins), "replicas") as report:
+            return self.lattices.evolve(spins, duration, field, draws, None, report)[1].reshape(
+                shape
+            )
 
     def __repr__(self) -> str:
         range_ = "" if self.interaction in ("nearest", "power_law") else f", range={self.range}"

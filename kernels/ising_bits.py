@@ -323,7 +323,12 @@ class BitSlicedLattices:
             "evolve",
             tasks,
             teams,
-            progress and (lambda done: progress(done // vectors)),
+            progress
+            and (
+                lambda done: progress(
+                    min(count, done * 32 * lanes) if copies is None else done // vectors
+                )
+            ),
             **constant,
         )
         if passage is not None:

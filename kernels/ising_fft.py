@@ -170,9 +170,7 @@ class ConvolutionLattices:
         for first in range(0, len(spins), SLICE):  # fields take 32 times the memory of packed spins
             part = slice(first, first + SLICE)
             share = min(SLICE, len(spins) - first)
-            heard = progress and partial(
-                self._progress, progress, first * (copies or 1), share, len(spins)
-            )
+            heard = progress and partial(self._progress, progress, first, share, len(spins), copies)
             parts.append(
                 self._evolve(spins[part], duration[part], field, draws, first, copies, heard)
             )
@@ -180,8 +178,9 @@ class ConvolutionLattices:
         return (None, np.concatenate(end)) if copies is None else (np.concatenate(passage, 1), None)
 
     @staticmethod
-    def _progress(progress, before, share, total, copies):
-        progress((before + copies * share) // total)
+    def _progress(progress, first, share, total, copies, done):
+        """done: copies of a share of the replicas from `first` on, or, without copies, replicas."""
+        progress(first + done if copies is None else (first * copies + done * share) // total)
 
     def _evolve(self, spins, duration, field, draws: Draws, first_replica, copies, progress):
         device, model, count, n = self.device, self.model, len(spins), self.model.sites
@@ -223,7 +222,7 @@ class ConvolutionLattices:
                 next_task=device.asarray([first], np.int32),
                 last_task=last,
             ),
-            progress and (lambda done: progress(done // count)),
+            progress and (lambda done: progress(done if copies is None else done // count)),
         )
         return (
             None if passage is None else device.to_host(passage),

@@ -1,12 +1,12 @@
 """Trajectories of the Ising model with what was seen on the way, which can go on."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from kernels import percolation
 from kernels.arguments import brief, one_of, wholes
+from kernels.progress import Report, shown
 from kernels.streams import Draws
 
 __all__ = ["OBSERVABLES", "IsingRun", "run"]
@@ -35,7 +35,7 @@ class IsingRun:
     how: dict = field(repr=False)
     __repr__ = brief
 
-    def go_on(self, times, progress: Callable[[int], None] | None = None) -> "IsingRun":
+    def go_on(self, times, progress: Report = None) -> "IsingRun":
         """The same replicas at later `times`, MCS since their start, with fresh random numbers.
         ValueError if the first is not after the last of this run.
         """
@@ -64,15 +64,11 @@ def run(model, spins, times, seed, unit, field, observe, snapshots, progress, af
         one_of("observe", name, OBSERVABLES)
     draws = Draws(seed, unit, "run", part)
     with_clusters = "largest_cluster" in observe
-    up, pairs, seen, end = model.lattices.follow(
-        spins,
-        times - after,
-        field,
-        draws,
-        "energy" in observe,
-        snapshots or with_clusters or ("energy" in observe and model.dynamics == "wolff"),
-        progress,
-    )
+    with_seen = snapshots or with_clusters or ("energy" in observe and model.dynamics == "wolff")
+    with shown(progress, len(spins), "replicas") as report:
+        up, pairs, seen, end = model.lattices.follow(
+            spins, times - after, field, draws, "energy" in observe, with_seen, report
+        )
     sum_of_spins = 2 * up - model.sites
     energy = largest = None
     if pairs is not None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernels.arguments import brief, number, one_of, seed_of, wholes
-from kernels.device import select
+from kernels.device import device_of
 from kernels.ising_bits import fixed_point
 from kernels.streams import STREAMS, seed_words
 
@@ -78,7 +78,7 @@ def clusters(
     index, configuration) alone. progress: called with the number of configurations done. Raises
     ValueError on shapes that do not fit.
     """
-    device = device or select()
+    device = device_of(device)
     size_1d = coupling_table.shape[0]
     sites, count = size_1d**2, len(spins)
     spins = np.asarray(spins)

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kernels.arguments import one_of, real, seed_of
-from kernels.device import select
+from kernels.device import device_of
 from kernels.streams import STREAMS, seed_words
 
 __all__ = ["perlin_noise"]
@@ -46,7 +46,7 @@ def perlin_noise(
     index = list(range(len(lattice)) if index is None else index)
     planes = range(shape[0]) if planes is None else planes
     check(shape, lattice, seed, index, stream, planes)
-    device = device or select()
+    device = device_of(device)
     shape = tuple(map(int, shape))
     size, part = shape[0], (len(planes), *shape[1:])
     fields = np.empty((len(lattice), *part), np.float32)

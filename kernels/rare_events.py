@@ -22,7 +22,6 @@ Sources     R. J. Allen, P. B. Warren, P. R. ten Wolde, Phys. Rev. Lett. 94, 018
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -31,6 +30,7 @@ import numpy as np
 from kernels.arguments import brief, number, whole
 from kernels.ising import Ising
 from kernels.ising_bits import TRIALS_OF_GROUP
+from kernels.progress import Report, shown
 from kernels.streams import generator
 
 __all__ = ["Estimate", "ForwardFlux", "committor", "find_field", "forward_flux", "mean_lifetime"]
@@ -72,7 +72,7 @@ def mean_lifetime(
     seed: int = 1,
     equilibration: int = 50,
     max_lifetime: int | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Report = None,
 ) -> Estimate:
     """Mean MCS from the turn of the field to m <= 0, over `events` events (at least 16, rounded up
     to whole eighths), each run to its end; RuntimeError if one outlives max_lifetime. The error is
@@ -127,7 +127,7 @@ def metastable_state(model: Ising, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """
     model.check_trials()
     up = model.pack(np.ones((WALKERS, *model.shape), np.int8))
-    run = model.run(up, [RELAXED // 2, RELAXED], seed=seed, observe=())
+    run = model.run(up, [RELAXED // 2, RELAXED], seed=seed, observe=(), progress=False)
     while True:
         m = run.magnetization
         alive = (m > 0).all(1)
@@ -139,7 +139,7 @@ def metastable_state(model: Ising, seed: int) -> tuple[np.ndarray, np.ndarray]:
         change = mean_of((m[:, -1] - m[:, -2])[alive])
         if abs(change.value) < 4 * change.error or run.times[-1] >= LONGEST or not change.error:
             break
-        run = run.go_on([int(1.5 * run.times[-1]), 2 * int(run.times[-1])])
+        run = run.go_on([int(1.5 * run.times[-1]), 2 * int(run.times[-1])], progress=False)
     up_spins = np.rint((m[:, -1] + 1) / 2 * model.sites).astype(np.int64)
     return run.spins[alive], up_spins[alive]
 
@@ -305,7 +305,7 @@ def forward_flux(
     trials: int = 16384,
     repeats: int = 8,
     interfaces: list[int] | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Report = None,
 ) -> ForwardFlux:
     """The rate of nucleation in the field -h, by `repeats` (2 to 255) independent samplings with
     `trials` trials an interface, more where a pilot says that less than a quarter will reach it.
@@ -316,6 +316,12 @@ def forward_flux(
     interface; ValueError on arguments that do not fit.
     """
     trials, repeats = whole("trials", trials, 2), whole("repeats", repeats, 2, MOST_REPEATS)
+    with shown(progress, repeats, "samplings") as report:
+        return sampled(model, seed, trials, repeats, interfaces, report)
+
+
+def sampled(model: Ising, seed: int, trials: int, repeats: int, interfaces, report) -> ForwardFlux:
+    """forward_flux, once its numbers are known to be fit."""
     half = model.sites // 2
     start, up = metastable_state(model, seed)
     back = int(np.median(up))
@@ -358,8 +364,8 @@ def forward_flux(
         fluxes.append(flux)
         shares.append(passed)
         mcs += sampling.mcs
-        if progress:
-            progress(repeat + 1)
+        if report:
+            report(repeat + 1)
     rate = mean_of(rates)
     return ForwardFlux(
         lifetime=Estimate(1 / rate.value, rate.error / rate.value**2),

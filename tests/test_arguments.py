@@ -6,8 +6,21 @@ import numpy as np
 import pytest
 
 import kernels
-from kernels import ActiveIsing, CahnHilliard, Ising, __version__, arguments, select
+from kernels import (
+    ActiveIsing,
+    CahnHilliard,
+    ConvGRU,
+    Ising,
+    __version__,
+    arguments,
+    device,
+    select,
+)
 from kernels.cahn_hilliard import mixtures
+from kernels.conv_gru import random_parameters
+from kernels.device import DeviceError, device_of
+from kernels.percolation import clusters
+from kernels.perlin import perlin_noise
 from tests.conftest import ROOT
 
 CPU = select("cpu", workers=1)
@@ -36,6 +49,46 @@ def test_a_message_never_fills_the_screen():
     with pytest.raises(ValueError, match=r"^n is .{1,60}; it must be a finite number$") as error:
         arguments.number("n", np.arange(10_000).reshape(100, 100))
     assert "\n" not in str(error.value)
+
+
+def largest_cluster(on):
+    table = Ising(size=8, temperature=1.0, device=CPU).coupling_table()
+    bonds = dict(coupling_table=table, temperature=1.0, bonds="coniglio_klein", seed=1, index=[0])
+    return clusters(np.full((1, 8), 0x18, np.uint8), **bonds, device=on).size
+
+
+ON_DEVICES = {  # of every model: made, and asked for a number
+    "Ising": lambda on: Ising(size=10, temperature=1, field=0.3, device=on).device.kind,
+    "Ising, Kac": lambda on: (
+        Ising(size=10, temperature=1, interaction="kac", device=on).device.kind
+    ),
+    "CahnHilliard": lambda on: CahnHilliard((8, 8), device=on).device.kind,
+    "ActiveIsing": lambda on: ActiveIsing(9, device=on).device.kind,
+    "ConvGRU": lambda on: (
+        ConvGRU(random_parameters(seed=1, hidden=2), (4, 4, 4), device=on).device.kind
+    ),
+    "percolation": largest_cluster,
+    "perlin": lambda on: perlin_noise((8, 8, 8), 4, seed=1, device=on),
+}
+
+
+@pytest.mark.parametrize("name", ON_DEVICES)
+def test_a_device_by_its_name(name):
+    """As select() takes it, and with the result of the device it names; one line on all else."""
+    assert np.array_equal(ON_DEVICES[name]("cpu"), ON_DEVICES[name](CPU))
+    for given in ("cuda", "", 0, 1.5, True, ["cpu"], np.zeros(3)):
+        with pytest.raises(DeviceError, match=r"^device is .*; it must be auto, cpu") as error:
+            ON_DEVICES[name](given)
+        assert "\n" not in str(error.value)
+
+
+def test_the_device_that_is_meant(monkeypatch):
+    assert device_of(CPU) is CPU
+    assert device_of("cpu").kind == "cpu"
+    monkeypatch.setattr(device, "gpu_problem", lambda: "there is none")
+    assert device_of().kind == device_of("auto").kind == "cpu"
+    with pytest.raises(DeviceError, match=r"^no GPU to run on: there is none$"):
+        device_of("gpu")
 
 
 @pytest.mark.parametrize("value", [-1, 2**64, 1.5, "1", True, None])

@@ -62,7 +62,7 @@ class Broken(ConvGRU):
 
     steps = 0
 
-    def advance(self, steps):
+    def advance(self, steps, progress):
         super().advance(steps)
         self.steps += steps
         if self.steps >= 3:
@@ -496,7 +496,7 @@ def test_a_rollout_that_turns_to_nan_stops_and_the_others_go_on(follow, run, mon
 
 def test_a_rollout_of_one_start_ends_where_it_runs_away(tmp_path):
     class Away(ConvGRU):
-        def advance(self, steps):
+        def advance(self, steps, progress):
             self.start(3 * self.fields())
 
     phi = np.full((1, 4, 4, 4), 0.5, np.float32)

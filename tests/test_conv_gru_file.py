@@ -1,9 +1,12 @@
 """Parameter files say which network they hold, and are refused by another."""
 
+import configparser
+
 import numpy as np
 import pytest
 
 from kernels import conv_gru_file
+from kernels.cahn_hilliard import mixtures
 from kernels.conv_gru import ConvGRU, random_parameters
 from kernels.conv_gru_file import About
 from kernels.device import select
@@ -76,3 +79,56 @@ def test_files_that_are_none(tmp_path, content):
     ) as error:
         conv_gru_file.read(path)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["staggered", "central", "sigmoid"])
+def test_committed_networks_by_their_names(name):
+    network = ConvGRU.committed(name, (4, 4, 4), device=CPU)
+    about = network.about
+    assert (about.grid, about.means, about.low, about.high) == ((16, 16, 16), (0.38, 0.62), 0, 1)
+    for said in ("spacing 2", "epsilon = 3", "means of 0.38 to 0.62", "known to fail: "):
+        assert said in str(about)
+
+
+def test_other_names_and_a_package_without_them(monkeypatch, tmp_path):
+    with pytest.raises(ValueError, match="network is 'gan'; it must be one of staggered, central"):
+        ConvGRU.committed("gan", (4, 4, 4), device=CPU)
+    monkeypatch.setattr(conv_gru_file, "FOLDER", tmp_path)
+    with pytest.raises(
+        FileNotFoundError, match=r"central\.npz: is not there; it comes with Quench"
+    ):
+        ConvGRU.committed("central", (4, 4, 4), device=CPU)
+
+
+def test_committed_networks_are_part_of_the_package():
+    """In the folder where conv_gru_file looks for them, beside kernels in site-packages too."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    pattern = setup["options.package_data"]["analysis"]
+    found = {path.resolve() for path in (ROOT / "analysis").glob(pattern)}
+    assert {conv_gru_file.committed(name).resolve() for name in conv_gru_file.OUTPUTS} <= found
+
+
+@pytest.mark.parametrize("name", ["staggered", "central"])
+def test_the_failures_that_are_told_happen(name):
+    """Ripples about a pure phase: the central network's grow, the staggered one's decay."""
+    network = ConvGRU.committed(name, (16, 16, 16), device=CPU)
+    phi = 0.03 + 1e-3 * np.random.default_rng(1).standard_normal((1, 16, 16, 16))
+    with pytest.warns(
+        UserWarning, match=r"^the mean of phi is 0\.03; .* trained on 0\.38 to 0\.62"
+    ):
+        network.start(phi)
+    network.advance(75)
+    rms = network.fields().std()
+    assert rms > 0.1 if name == "central" else rms < 1e-4
+
+
+def test_fields_like_those_of_the_training_are_not_warned_of(recwarn):
+    network = ConvGRU.committed("staggered", (8, 8, 8), device=CPU)
+    network.start(mixtures(0.5, 0.1, (8, 8, 8), seed=1))
+    x = np.abs(np.arange(8) - 4) - 2
+    layers = 0.5 * (1 - np.tanh(3 * 2 * x / 3))  # at rest: epsilon = 3, in cells of 2
+    network.start(np.broadcast_to(layers[:, None, None], (1, 8, 8, 8)))
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match=r"^interfaces are about .* wide"):
+        network.start(np.broadcast_to((x < 0.5)[:, None, None] * 1.0, (1, 8, 8, 8)))  # sharp

@@ -176,3 +176,17 @@ def test_degenerate_fields(shape):
     assert interface.perimeter(rough, 0.5, dimensions=d) == pytest.approx(
         reference.marching_simplices(rough, 0.5)
     )
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "shape"), [(3.0, (64, 4, 6)), (5.0, (4, 64, 4)), (4.0, (3, 5, 63))]
+)
+def test_width_of_flat_layers(epsilon, shape):
+    """1/2 (1 - tanh(3 x / epsilon)) on both sides of a layer, wherever they lie."""
+    axis = int(np.argmax(shape))
+    x = np.abs(np.arange(shape[axis]) - 32) * 0.5 - 8.1
+    layer = (1 - np.tanh(3 * x / epsilon)) / 2
+    field = np.broadcast_to(np.expand_dims(layer, [a for a in range(3) if a != axis]), shape)
+    found = interface.width(np.stack([field, np.full(shape, 0.3)]), spacing=0.5)
+    assert found[0] == pytest.approx(epsilon, rel=2e-3)
+    assert np.isnan(found[1])

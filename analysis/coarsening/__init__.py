@@ -8,11 +8,12 @@ from analysis.coarsening import (
     figures_energy,
     figures_errors,
     figures_fields,
+    figures_large_box,
     figures_learning,
+    figures_own,
 )
 from analysis.coarsening.claims import claims
 from analysis.coarsening.definitions import DEFINITIONS, HOW_JUDGED
-from analysis.coarsening.figures_large_box import draw as draw_file
 from analysis.coarsening.findings import between, findings, sentence
 from analysis.coarsening.main_numbers import main_numbers
 from analysis.coarsening.measure import Numbers, measure
@@ -78,6 +79,12 @@ def pictures(records: list[Record], folder: Path) -> Iterator[Picture | None]:
         yield figures_learning.models(sheet)
         yield figures_costs.time_and_error(sheet)
         yield figures_fields.movie(sheet)
+
+
+def draw_file(path: Path, out: Path | None) -> list[Path]:
+    """The picture of a rollout from a user's own fields, or of a large box."""
+    figures = figures_own if figures_own.is_own(path) else figures_large_box
+    return figures.draw(path, out)
 
 
 def left_out(record: Record) -> list[str]:

@@ -11,16 +11,29 @@ STUDY = Study(
     apart=("large",),
     own=OwnInput(
         what="starts",
-        file="phi, (x, y, z) or (n, x, y, z) on the networks' grid, .npy or HDF5 `phi` with attribute `spacing`",
+        file="phi from 0 to 1, (x, y, z) or (n, x, y, z), periodic, on the networks' grid, .npy or HDF5 `phi` with attribute "
+        "`spacing`; without --run a network that comes with Quench follows it, in cells of 2 with epsilon = 3",
         answer="NAME-rollout.h5",
         model="the first that is trained, such as staggered/seed-0",
         options={
             "--frames": {
                 "type": int,
                 "metavar": "N",
-                "help": "of the rollout, the start among them (default: generate.frames)",
-            }
+                "help": "of the rollout, the start among them (default: generate.frames; without --run 101)",
+            },
+            "--steps": {
+                "type": int,
+                "metavar": "N",
+                "help": "of the rollout: --frames less the start",
+            },
+            "--dataset": {"metavar": "NAME", "help": "in an HDF5 or .npz input (default: phi)"},
+            "--network": {
+                "metavar": "NAME",
+                "help": "without --run: staggered (default), central or sigmoid, which come with Quench, or FILE.npz, what "
+                "kernels.conv_gru_file.write wrote",
+            },
         },
+        alone="own",
     ),
     together=True,
     own_kernels=True,
@@ -36,6 +49,11 @@ STUDY = Study(
         (
             "what a network makes of a microstructure of your own, 1000 frames of it",
             "rollout --run runs/coarsening --input mine.npy --frames 1000",
+        ),
+        (
+            "the same by a network that comes with Quench, and by the solver beside it, without a run; then a picture of both:\n"
+            "  # python -m analysis coarsening phi-rollout.h5",
+            "rollout --input phi.h5 --steps 100",
         ),
         (
             "one large box, on all cores or a GPU; over many GPUs: srun -n 16 python -m mpi4py -m jobs ...",

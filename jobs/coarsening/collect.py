@@ -83,6 +83,7 @@ def check_fates(system: System, device) -> fates.Fates:
             steady_state=None,
             observe=False,
             on_blow_up="keep",
+            progress=False,
         )
         again.append(
             downscale(run.fields[:, :1].astype(np.float32), s.downscale, s.downscaling)[0, 0]

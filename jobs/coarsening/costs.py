@@ -105,6 +105,7 @@ def table(
             scheme=scheme,
             steady_state=None,
             observe=False,
+            progress=False,
             **how,
         )
         return downscale(run.fields[0, 0], s.downscale, s.downscaling), int(run.steps[0])
@@ -233,7 +234,7 @@ def rolled(
 
     def run(frames: int) -> tuple[np.ndarray, int]:
         network.start(start[None])
-        network.advance(frames)
+        network.advance(frames, progress=False)
         return network.fields()[0], frames
 
     return run

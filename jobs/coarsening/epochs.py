@@ -172,7 +172,7 @@ class Training(EarlyStopped):
             padded = np.concatenate([truth, np.repeat(truth[:1], self.together - len(group), 0)])
             self.kernels.start(padded[:, 0])
             for frame in range(1, self.frames):
-                self.kernels.advance(1)
+                self.kernels.advance(1, progress=False)
                 error = self.kernels.fields()[: len(group)].astype(np.float64) - truth[:, frame]
                 found[list(group), frame] = torch.from_numpy((error**2).mean((1, 2, 3)))
                 drift += np.abs(error.mean((1, 2, 3))).sum()

@@ -67,15 +67,17 @@ def build(config: Coarsening, device) -> CahnHilliard:
     return model
 
 
-def solver(config: Coarsening, size: int, device, precision: str = "float32") -> CahnHilliard:
-    """The truth in a cube of size^3 cells.  Every scheme has the seven-point Laplacian, so that all
-    solve the same equations.
+def solver(
+    config: Coarsening, size: int | tuple[int, ...], device, precision: str = "float32"
+) -> CahnHilliard:
+    """The truth in a cube of size^3 cells, or in a box of these sides.  Every scheme has the
+    seven-point Laplacian, so that all solve the same equations.
     """
     s = config.system
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # `warn` says it in the config's words
         return coarsening(
-            (size,) * 3,
+            (size,) * 3 if isinstance(size, int) else size,
             s.interface_width,
             s.mobility,
             spacing=s.spacing,
@@ -236,7 +238,7 @@ def run(
         steady_state=None,
         observe=False,
         on_blow_up="keep",
-        **more,
+        **{"progress": False, **more},
     )
 
 

@@ -61,7 +61,7 @@ def frame_seconds(config: Coarsening, machine: Machine, model: str, side: int) -
 
     def trial() -> float:
         network = stepping(config, machine, model, tried)
-        return seconds_of(lambda: (network.advance(1), network.fields()))
+        return seconds_of(lambda: (network.advance(1, progress=False), network.fields()))
 
     return machine.once(("frame", model, tried, config.train.hidden), trial) * (side / tried) ** 3
 

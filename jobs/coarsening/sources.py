@@ -61,7 +61,8 @@ class Network:
 
     def frame(self, look: int, report) -> tuple[np.ndarray, None]:
         if look:
-            self.network.advance(int(self.plan.frames[look] - self.plan.frames[look - 1]))
+            steps = int(self.plan.frames[look] - self.plan.frames[look - 1])
+            self.network.advance(steps, progress=False)
         return self.network.fields(), None
 
     def pauses(self, look: int) -> bool:

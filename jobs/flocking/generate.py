@@ -58,7 +58,7 @@ def build(config: Flocking, device) -> ActiveIsing:
         if config.film.frames:
             temperature = np.minimum(temperature, config.film.temperature)
         model.run(
-            temperature, density, np.array([0]), np.array([0.0]), seed=config.seed
+            temperature, density, np.array([0]), np.array([0.0]), seed=config.seed, progress=False
         )  # the hardest point, no step of it
     except ValueError as error:
         raise UserError(f"system: {error}") from None

@@ -39,7 +39,8 @@ def rates(config: Flocking, device) -> tuple[np.ndarray, np.ndarray]:
 
         def run(until: float, density=density, temperature=temperature) -> float:
             began = time.perf_counter()
-            model.run([temperature] * copies, [density] * copies, 1, [until], seed=config.seed)
+            some = [temperature] * copies, [density] * copies, 1
+            model.run(*some, [until], seed=config.seed, progress=False)
             return time.perf_counter() - began
 
         until, seconds = 1.0, 0.0

@@ -85,13 +85,14 @@ def decay(config: Nucleation, device, copies: int | None = None) -> Decay:
         g.equilibration if bits else min(g.equilibration, SHORT),
         seed=config.seed,
         field=abs(model.field),
+        progress=False,
     )
     copies = copies or (device.workers if bits else 1)
     steps, seconds = 4, 0.0
     while True:
         began = time.perf_counter()
         passage = model.intervene(
-            seed=config.seed, unit=0, spins=start, duration=steps, copies=copies
+            seed=config.seed, unit=0, spins=start, duration=steps, copies=copies, progress=False
         )
         seconds = time.perf_counter() - began
         if seconds > FOLLOWED / 2 or (passage >= 0).all():

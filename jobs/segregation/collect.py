@@ -117,6 +117,7 @@ def check_fates(system: System, device) -> fates.Fates:
         tolerance=g.tolerance / fates.TIGHTER,
         steady_state=g.steady_state,
         on_blow_up="keep",
+        progress=False,
     )
     found = np.array([energies[unit][i] for unit, i, *_ in chosen])
     return fates.compare(np.array(ends), found, again.fields[:, -1], again.free_energy[:, -1])

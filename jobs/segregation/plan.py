@@ -68,6 +68,7 @@ def tried_ends(config: Segregation, device, exactly: bool) -> Ends:
                 max_steps=most,
                 on_blow_up="keep",
                 observe=False,
+                progress=False,
             )
         return time.perf_counter() - began, found
 

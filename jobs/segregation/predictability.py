@@ -59,6 +59,7 @@ def run(system: System, device, progress: Progress) -> None:
             tolerance=g.tolerance,
             steady_state=g.steady_state,
             on_blow_up="keep",
+            progress=False,
         )
         ends[number] = found.fields[:, -1].reshape(starts.shape)
         progress.reach(number + 1)
