@@ -158,21 +158,21 @@ class CahnHilliard(System):
         """Run fields (n, *shape) and look at them at `times`; one field (*shape) is a batch of one.
 
         times: increasing, from 0 on, time; the last may be inf: until at rest. Times that differ by
-        less than 1e-9 of themselves are one. step: time, for all schemes but `adaptive`.
-        tolerance: error of a step, rms over the field, relative to the rms of its fluctuation about
-        the mean, `adaptive`; at least 3e-6 in float32. At the default mixtures end as at
-        tighter ones, but for a few near a saddle. steady_state: a trajectory ends at rest, when its
-        free energy falls by less than this per volume and tau, units of energy_scale (None: never).
-        keep: which of `times` keep their field (default: all). on_blow_up: raise, or keep (see
-        Trajectory.diverged). observe: names of OBSERVABLES; True: energy, area and perimeter, False:
-        none; those not asked for are nan or None. In three dimensions the perimeter takes as long
-        as some hundred steps. temperature: of conserved thermal noise, energy (k_B = 1), with
+        less than 1e-9 of themselves are one. step: time, for all schemes but `adaptive`. tolerance:
+        error of a step, rms over the field, relative to the rms of its fluctuation about the mean,
+        `adaptive`; at least 3e-6 in float32. At the default mixtures end as at tighter ones, but
+        for a few near a saddle. steady_state: a trajectory ends at rest, when its free energy falls
+        by less than this per volume and tau, units of energy_scale (None: never). keep: which of
+        `times` keep their field (default: all). on_blow_up: raise, or keep (see
+        Trajectory.diverged). observe: names of OBSERVABLES; True: energy, area and perimeter,
+        False: none; those not asked for are nan or None. In three dimensions the perimeter takes as
+        long as some hundred steps. temperature: of conserved thermal noise, energy (k_B = 1), with
         scheme first_order, a step and steady_state=None; seed: of the noise, which is a function of
         seed, index (n,) (default 0, 1, ...) and step alone, the same on every device. progress:
-        called with the number of trajectories done.
-        A field's numbers are a function of itself, the times and this model alone, not of the
-        batch. Raises ValueError on arguments out of range, BlownUpError if a trajectory leaves
-        every physical range; warns where F rises from one look to the next.
+        called with the number of trajectories done. A field's numbers are a function of itself, the
+        times and this model alone, not of the batch. Raises ValueError on arguments out of range,
+        BlownUpError if a trajectory leaves every physical range; warns where F rises from one look
+        to the next.
         """
         one_of("on_blow_up", on_blow_up, ("raise", "keep"))
         fields, walls = batch(self, fields), self.boundary == "no_flux"

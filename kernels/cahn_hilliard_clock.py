@@ -9,7 +9,7 @@ import numpy as np
 from kernels.cahn_hilliard_system import DIVERGED, System
 
 ORDERS = {"explicit": 1, "first_order": 1, "second_order": 2, "third_order": 3, "adaptive": 3}
-# where the mobility depends on c, and the explicit part is as stiff as the implicit one, third order is unstable
+# at most, where the mobility depends on c: the explicit part is then as stiff as the implicit one
 VARIABLE_ORDER = 2
 FIRST_STEP, LONGEST_STEP = 1e-4, 100.0  # of the adaptive scheme, units of tau / e^2
 START = 0.5 / (1.5**16 - 1)  # first step of a fixed one of third order: cahn_hilliard_clock.h

@@ -29,8 +29,8 @@ FARTHEST, FAR = 4.0, 1.5  # u that no mixture has; u beyond the wells that is wa
 
 @dataclass(frozen=True)
 class Noise:
-    """Of a mixture at a temperature: energy (k_B = 1); seed; identity of each field, (n,); mirrored:
-    whether fields are those of a box with walls, mirrored.
+    """Of a mixture at a temperature: energy (k_B = 1); seed; identity of each field, (n,);
+    mirrored: whether fields are those of a box with walls, mirrored.
     """
 
     temperature: float

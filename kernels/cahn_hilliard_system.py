@@ -30,9 +30,9 @@ class System:
     """One system: what its equation is, on which grid, and all that follows from it.
 
     shape: cells a side, 2 or 3 even numbers from 8 on. epsilon, well_depth, mobility, spacing: > 0,
-    see above. form: of FORMS, an expression of c, or a FreeEnergy, whose depth well_depth multiplies.
-    laplacian: LAPLACIANS. precision: float32 or float64. Raises ValueError with one line on a value
-    out of range; warns if an interface is less than 2.5 cells wide.
+    see above. form: of FORMS, an expression of c, or a FreeEnergy, whose depth well_depth
+    multiplies. laplacian: LAPLACIANS. precision: float32 or float64. Raises ValueError with one
+    line on a value out of range; warns if an interface is less than 2.5 cells wide.
     """
 
     shape: tuple[int, ...]
@@ -120,8 +120,8 @@ class System:
 
     @property
     def extended(self) -> "System":
-        """The periodic system of twice the sides, of which a box without flux through its walls is a
-        part: fields are mirrored at the walls, half a cell beyond the last cells.
+        """The periodic system of twice the sides, of which a box without flux through its walls is
+        a part: fields are mirrored at the walls, half a cell beyond the last cells.
         """
         with warnings.catch_warnings(action="ignore"):  # said of this system already
             return replace(self, shape=tuple(2 * n for n in self.shape), boundary="periodic")
@@ -208,8 +208,8 @@ def check(model: System) -> None:
 
 
 def mirrored(fields, dimensions: int, arrays=np):
-    """Fields (..., *shape) and their mirror images, (..., *2 shape): even about every wall.  arrays:
-    numpy or cupy, whose arrays they are.
+    """Fields (..., *shape) and their mirror images, (..., *2 shape): even about every wall.
+    arrays: numpy or cupy, whose arrays they are.
     """
     for axis in range(-dimensions, 0):
         fields = arrays.concatenate([fields, arrays.flip(fields, axis)], axis)

@@ -1,5 +1,5 @@
-"""What a mobility of c and a temperature add to a step by plain FFTs: the flux M(c) grad mu, and the
-noise that conserves (H. E. Cook, Acta Metall. 18, 297 (1970)).
+"""What a mobility of c and a temperature add to a step by plain FFTs: the flux M(c) grad mu, and
+the noise that conserves (H. E. Cook, Acta Metall. 18, 297 (1970)).
 
 Of the mobility's largest value M0 a step takes -k^2 (e^2 k^2 u + N); what stands for N here is what
 makes that the transform of div(M / M0 grad mu). Two transforms each way more for every axis.

@@ -46,8 +46,8 @@ class Nucleus:
 
 
 def critical_nucleus(model: System, mean: float) -> Nucleus:
-    """Of a mixture of this mean concentration, in as many dimensions as the model's box, which counts
-    as infinite.
+    """Of a mixture of this mean concentration, in as many dimensions as the model's box, which
+    counts as infinite.
 
     ValueError if the mixture is stable, between the wells and beyond the spinodal it must be;
     RuntimeError if no profile was found.

@@ -1,4 +1,5 @@
-"""Functions of the concentration as one writes them: f(c) = "c*log(c) + (1-c)*log(1-c) + chi*c*(1-c)".
+"""Functions of the concentration as one writes them: f(c) = "c*log(c) + (1-c)*log(1-c) +
+chi*c*(1-c)".
 
 Numbers, +, -, *, /, **, log, exp, sqrt and tanh of c and of named parameters; read as a formula,
 never run as Python. A logarithm goes on below `cut` as its tangent there, so that it is finite and

@@ -192,8 +192,8 @@ class ExpressionEnergy:
         return self.derivative(2, self._concentration(u)) * (self.half_width**2 / self.depth)
 
     def slopes(self, mean, precision: str = "float64") -> np.ndarray:
-        """What free_energy.h takes of a field of this mean: coefficients of v, v^2, ... in f'(mean +
-        v) - f'(mean), then mean, f'(mean) and the square of the |v| beyond which the difference
+        """What free_energy.h takes of a field of this mean: coefficients of v, v^2, ... in f'(mean
+        + v) - f'(mean), then mean, f'(mean) and the square of the |v| beyond which the difference
         itself is taken.  float64 (..., SERIES + 3).
         """
         kind = np.dtype(precision).type
@@ -229,8 +229,8 @@ class ExpressionEnergy:
 def from_expression(
     text: str, wells: tuple[float, float] | None = None, cut: float = CUT, **parameters: float
 ) -> FreeEnergy | ExpressionEnergy:
-    """The free energy density f_c(c) = `text`, energy / volume, for `form=` of CahnHilliard: numbers,
-    + - * / **, log, exp, sqrt, tanh, c and names given as `parameters`.
+    """The free energy density f_c(c) = `text`, energy / volume, for `form=` of CahnHilliard:
+    numbers, + - * / **, log, exp, sqrt, tanh, c and names given as `parameters`.
 
     wells: concentrations of the two phases; by default where a common tangent touches f_c (the
     binodals). They set scales alone: of energy, width and speed, and what stands for the middle. A
@@ -259,9 +259,9 @@ def from_expression(
 def flory_huggins(
     chi: float, n_a: float = 1, n_b: float = 1, cut: float = CUT
 ) -> FreeEnergy | ExpressionEnergy:
-    """Flory and Huggins' free energy of mixing, in kT a site: c/n_a log c + (1 - c)/n_b log(1 - c) +
-    chi c (1 - c), of chains of n_a and n_b sites; wells at its binodals. Below `cut` of c or 1 - c
-    the logarithm goes on as its tangent.
+    """Flory and Huggins' free energy of mixing, in kT a site: c/n_a log c + (1 - c)/n_b log(1 - c)
+    + chi c (1 - c), of chains of n_a and n_b sites; wells at its binodals. Below `cut` of c or 1 -
+    c the logarithm goes on as its tangent.
     """
     lengths = dict(n_a=number("n_a", n_a, above=0), n_b=number("n_b", n_b, above=0))
     text = "c/n_a*log(c) + (1-c)/n_b*log(1-c) + chi*c*(1-c)"
@@ -269,8 +269,8 @@ def flory_huggins(
 
 
 def common_tangent(expression: sympy.Expr, cut: float, text: str) -> tuple[float, float]:
-    """Concentrations of two phases that coexist: equal f' there, and the line through them touches f
-    at both.
+    """Concentrations of two phases that coexist: equal f' there, and the line through them touches
+    f at both.
     """
     f, slope = numeric(expression, cut), numeric(sympy.diff(expression, C), cut)
     low, high = SEARCH

@@ -17,8 +17,9 @@ POINTS = 2001  # between the wells
 
 @dataclass(frozen=True)
 class Mobility:
-    """M(c), length^(d + 2) / energy / time.  expression: of sympy; wells: c_a, c_b, between which its
-    largest value, `largest`, is looked for.  ValueError if it is not finite there, or never positive.
+    """M(c), length^(d + 2) / energy / time.  expression: of sympy; wells: c_a, c_b, between which
+    its largest value, `largest`, is looked for.  ValueError if it is not finite there, or never
+    positive.
     """
 
     expression: sympy.Expr
