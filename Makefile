@@ -1,5 +1,6 @@
 # make demo [STUDY=nucleation]   from nothing to figures and a report in runs/demo-STUDY/
 # make test                      format, lint and the test suite
+# make slurm                     whole chains on a real Slurm of two nodes, on this machine (Debian's slurm-wlm and munge)
 # make check                     types, and the tests that take long, with their coverage: whole chains, a real Slurm, faults, trainings
 # make bench                     attempts per second beside the peers'
 # make gpu                       on a machine with an NVIDIA GPU: tests, rates and a page to send, in half an hour
@@ -15,7 +16,7 @@ CUDA ?= $(if $(CUDA_MAJOR),$(if $(filter 12,$(CUDA_MAJOR)),cuda12,cuda13))
 INSTALL = .venv/bin/pip install --quiet --constraint constraints.txt --editable
 PACKAGES = setup.cfg pyproject.toml constraints.txt
 
-.PHONY: demo test check bench gpu clean
+.PHONY: demo test slurm check bench gpu clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -26,6 +27,9 @@ test: .venv/installed-test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check --quiet .
 	.venv/bin/python -m pytest -n auto --dist loadfile -m "not slow"
+
+slurm: .venv/installed-test
+	QUENCH_REQUIRE_SLURM=1 .venv/bin/python -m pytest -n 3 --dist loadfile -m "slow and not long" tests/test_slurm_lives.py tests/test_slurm_pipeline.py
 
 check: .venv/installed-test
 	.venv/bin/mypy

@@ -63,7 +63,7 @@ def test_steps_equal_torchs(device, shape, output):
         assert np.abs(mine - theirs.numpy()).max() < ROUND_OFF
 
 
-@pytest.mark.parametrize("hidden", [1, 2, 4, 7, 16])
+@pytest.mark.parametrize("hidden", [1, 2, 7, pytest.param(16, marks=pytest.mark.slow)])
 def test_any_number_of_hidden_channels(device, hidden):
     parameters, phi = random_parameters(2, hidden), fields((6, 4, 8), 1)
     network = ConvGRU(parameters, (6, 4, 8), device=device)
