@@ -344,8 +344,8 @@ def _shaped(value, kind):
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         names = [f.name for f in dataclasses.fields(kind)]
-        if isinstance(value, dict):
-            value = [value[name] for name in names]
+        if isinstance(value, dict):  # a field that came later has a default, else it is missed
+            return kind(**{n: _shaped(value[n], hints[n]) for n in names if n in value})
         return kind(*(_shaped(v, hints[n]) for n, v in zip(names, value, strict=True)))
     if origin is tuple:
         items = options[:1] * len(value) if Ellipsis in options else options

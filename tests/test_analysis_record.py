@@ -1,6 +1,6 @@
 """Records come back as they were written, add up, and are refused when they are something else."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, make_dataclass, replace
 
 import h5py
 import numpy as np
@@ -119,6 +119,33 @@ def test_damage_and_strangers(written, tmp_path):
     assert shards.check(written)  # as any other file of a run
     assert not record.is_record(tmp_path / "other.h5")
     assert not record.is_record(tmp_path)
+
+
+def test_a_field_that_came_later_has_its_default(tmp_path):
+    """A record of before has no such field; without a default it is another version's."""
+
+    @dataclass(frozen=True)
+    class Before:
+        size: int
+
+    @dataclass(frozen=True)
+    class Since:
+        size: int
+        dynamics: str = "metropolis"
+
+    @dataclass(frozen=True)
+    class Other:
+        size: int
+        shape: str
+
+    def whole(kind):
+        return make_dataclass("Whole", [("system", kind), ("spins", np.ndarray)])
+
+    path = tmp_path / "record.h5"
+    record.write(path, Record(ORIGIN, whole(Before)(Before(3), np.ones(2))))
+    assert record.read(path, {"toy": whole(Since)}).numbers.system == Since(3)
+    with pytest.raises(BadInput, match="another version"):
+        record.read(path, {"toy": whole(Other)})
 
 
 def test_too_large(tmp_path):

@@ -329,6 +329,7 @@ def test_two_runs_of_a_system_are_one_page_with_smaller_errors(tmp_path):
         ({"generate": {"window": 20}}, ", window = 20 MCS"),
         ({"generate": {"reading": "two_sided"}}, ", two sided"),
         ({"system": {"temperature": 1.2}}, ", T = 1.2"),
+        ({"system": {"dynamics": "heat_bath"}}, ", heat bath"),
         ({}, ""),
     ],
 )
@@ -339,8 +340,10 @@ def test_what_must_not_add_up_has_another_name(tmp_path, change, more):
         for section, values in change.items():
             config[section] |= values
         file.attrs["config"] = yaml.safe_dump(config)
-    name = nucleation.measure(run).origin.system
-    assert name == "R = 1, L = 10, h = 0.57" + more
+    measured = nucleation.measure(run)
+    assert measured.origin.system == "R = 1, L = 10, h = 0.57" + more
+    # the paper has Metropolis at 4/9 Tc
+    assert (paper.find(measured.numbers.system) is None) == ("system" in change)
 
 
 def test_a_record_makes_the_page_without_the_run(tmp_path):

@@ -10,6 +10,7 @@ from jobs.nucleation import generate
 from jobs.nucleation.config import Nucleation
 from kernels import ising
 from kernels.device import select
+from kernels.ising import Ising, critical_temperature
 
 GENERATE = {
     "units": 2,
@@ -21,8 +22,8 @@ GENERATE = {
 }
 
 
-def configured(**changes) -> Nucleation:
-    system, generate = {"size": 8, "field": 0.9}, {**GENERATE, **changes}
+def configured(system=None, **changes) -> Nucleation:
+    system, generate = {"size": 8, "field": 0.9, **(system or {})}, {**GENERATE, **changes}
     raw = {
         "study": "nucleation",
         "seed": 3,
@@ -228,6 +229,24 @@ def test_every_interaction_runs_the_whole_pipeline(quench, tmp_path, interaction
     with h5py.File(tmp_path / "run/dataset.h5") as file:
         assert len(file["spins"]) >= 3
         assert interaction in file.attrs["config"]
+
+
+def test_dynamics_reach_the_model():
+    """And their default leaves the digest what it was before there was the key."""
+    before = "e156a84542711d664e7195538f3c25f0cd110fda5d3031d890ff6b87374f3afd"
+    assert config.digest(configured()) == before
+    heat_bath = configured(system={"dynamics": "heat_bath"})
+    assert config.digest(heat_bath) != before
+    temperature = 4 / 9 * critical_temperature("nearest")
+    lifetimes = {
+        dynamics: Ising(size=8, temperature=temperature, field=0.9, dynamics=dynamics).nucleate(
+            seed=3, units=[0], events=512, history=10, equilibration=10
+        )[0]
+        for dynamics in ("metropolis", "heat_bath")
+    }
+    for settings, dynamics in ((configured(), "metropolis"), (heat_bath, "heat_bath")):
+        found = simulated(settings)[0]["lifetime"]
+        assert np.array_equal(found, lifetimes[dynamics].lifetime)
 
 
 @pytest.mark.gpu

@@ -31,8 +31,8 @@ LABELS = ("event", "time", "copies", "nucleated")
 
 @dataclass(frozen=True)
 class System:
-    """range R, size L, temperature T and field h (strength), k_B = 1; interaction as in the
-    config.
+    """range R, size L, temperature T and field h (strength), k_B = 1; interaction and dynamics as
+    in the config.
     """
 
     interaction: str
@@ -41,6 +41,7 @@ class System:
     temperature: float
     field: float
     exponent: float | None
+    dynamics: str = "metropolis"  # as of all data, and records, from before the key
 
     @property
     def sites(self) -> int:
@@ -153,6 +154,7 @@ def _system(config: dict, file: Path) -> System:
             4 / 9 * critical if temperature is None else float(temperature),
             abs(float(values["field"])),
             _real(values.get("exponent")),
+            str(values.get("dynamics") or "metropolis"),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(

@@ -229,10 +229,13 @@ def of_arrays(path: Path) -> str:
 
 
 def system_name(run: Run) -> str:
-    """R = 10, L = 100, h = 1.215, and what else tells runs apart that must not add up: another
-    temperature than the paper's 4/9 Tc, and other rules for p_nuc and for clusters.
+    """R = 10, L = 100, h = 1.215, and what else tells runs apart that must not add up: other
+    dynamics than Metropolis', another temperature than the paper's 4/9 Tc, and other rules for
+    p_nuc and for clusters.
     """
     name, generate = run.system.name, run.config.get("generate") or {}
+    if run.system.dynamics != "metropolis":
+        name += f", {run.system.dynamics.replace('_', ' ')}"
     ratio = run.system.temperature / run.system.critical_temperature
     if abs(ratio * 9 / 4 - 1) > 1e-3:
         name += f", T = {run.system.temperature:g}"

@@ -74,14 +74,15 @@ SYSTEMS = (
 
 
 def find(system) -> PaperSystem | None:
-    """The paper's system that a dataset's System is (same R, L, interaction, T; h within 0.0025),
-    or None.
+    """The paper's system that a dataset's System is (same R, L, interaction, T, Metropolis; h
+    within 0.0025), or None.
     """
     for entry in SYSTEMS:
         interaction = "nearest" if entry.range == 1 else "square"
         if (
             (system.range, system.size, system.interaction)
             == (entry.range, entry.size, interaction)
+            and system.dynamics == "metropolis"
             and abs(system.temperature / system.critical_temperature - 4 / 9) < 1e-3
             and (entry.field is None or abs(system.field - entry.field) < 0.0025)
         ):

@@ -31,6 +31,12 @@ class System(Section):
         unit="J", gt=0, about="h: strength of the field, up before the quench and down after it"
     )
     exponent: float | None = value(None, unit="", gt=0, about="of the power law J ~ r^-exponent")
+    dynamics: Literal["metropolis", "heat_bath"] = value(
+        "metropolis",
+        unit="",
+        neutral="metropolis",
+        about="a spin flips with min(1, exp(-dE / T)), or with 1 / (1 + exp(dE / T)), Glauber's",
+    )
 
     @pydantic.model_validator(mode="after")
     def _complete(self):
