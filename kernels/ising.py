@@ -348,10 +348,11 @@ class Ising:
         are up or at least `high`: the moves that rare events are made of (kernels.rare_events).
 
         configurations: packed, uint8 (c, ceil(N / 8)). parent: int (t,), which of them each trial
-        starts from. limit: MCS after which a trial is given up. Returns duration int32 (t,), MCS,
-        negative where it ended at `high`, 0 where it was given up; the lowest number of up spins it
-        was seen with, int32 (t,); and where it ended, packed, uint8 (t, ceil(N / 8)). The random
-        numbers are those of (seed, unit), and of a further unit for every 4096 trials more.
+        starts from. limit: MCS after which a trial is given up; from 64 on up to 63 later. Returns
+        duration int32 (t,), MCS, negative where it ended at `high`, 0 where it was given up; the
+        lowest number of up spins it was seen with, int32 (t,); and where it ended, packed, uint8
+        (t, ceil(N / 8)). The random numbers are those of (seed, unit), and of a further unit for
+        every 4096 trials more.
         """
         self.check_trials()
         configurations, seed = self._packed(configurations), seed_of(seed)

@@ -218,7 +218,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
       for (int k = 0; k < COUNT_BITS; ++k) minimum[k] = choose(is_less, up[k], minimum[k]);
       const word is_low = at_most<COUNT_BITS>(up, low), is_high = ~at_most<COUNT_BITS>(up, high - 1);
       word ended = (is_low | is_high) & active;
-      if (time % 64 == 0)  // those that last too long
+      if (time % 64 == 0 || limit < 64)  // those that last too long
         for_each_replica(active & ~ended, [&](int lane, int bit) {
           if (time - since[lane * 32 + bit] >= limit) set_lane(ended, lane, lane_of(ended, lane) | 1u << bit);
         });

@@ -88,6 +88,7 @@ def run(model, spins, times, seed, unit, field, observe, snapshots, progress, af
             seed=seed,
             index=(unit << 24) + np.arange(seen.shape[0] * seen.shape[1]),
             device=model.device,
+            centres=False,
         )
         largest = found.size.reshape(up.shape).astype(np.int64)
     return IsingRun(

@@ -69,14 +69,16 @@ def clusters(
     index: np.ndarray,
     device=None,
     labels: bool = False,
+    centres: bool = True,
     progress=None,
 ) -> Clusters:
     """Clusters of the stable spins of packed configurations, uint8 (n, ceil(N / 8)), bit 1 up.
 
     coupling_table: float64 (L, L), J by displacement. temperature: T. bonds: see BONDS. index:
     uint64 (n,), the identity of each configuration, below 2^56: its bonds are a function of (seed,
-    index, configuration) alone. progress: called with the number of configurations done. Raises
-    ValueError on shapes that do not fit.
+    index, configuration) alone. centres: whether centre and radius are wanted, which take longer
+    than the labels of a short range; nan without. progress: called with the number of
+    configurations done. Raises ValueError on shapes that do not fit.
     """
     device = device_of(device)
     size_1d = coupling_table.shape[0]
@@ -144,14 +146,13 @@ def clusters(
         )
         label, size = device.to_host(label), device.to_host(size)
         largest = size.argmax(1)  # the first, that is the smallest label, of equals
-        for k, root in enumerate(largest):
-            if size[k, root]:
-                i = first + k
-                result.size[i], result.label[i] = size[k, root], root
-                members = np.divmod(np.flatnonzero(label[k] == root), size_1d)
-                result.centre[i], result.radius_of_gyration[i] = centre_and_radius(
-                    np.stack(members, 1), size_1d
-                )
+        result.size[part] = size[np.arange(n), largest]
+        result.label[part] = np.where(result.size[part], largest, -1)
+        for k in np.flatnonzero(result.size[part]) if centres else ():
+            members = np.divmod(np.flatnonzero(label[k] == largest[k]), size_1d)
+            result.centre[first + k], result.radius_of_gyration[first + k] = centre_and_radius(
+                np.stack(members, 1), size_1d
+            )
         if labels:
             result.labels[part] = label.reshape(n, size_1d, size_1d)
         if progress:

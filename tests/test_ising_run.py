@@ -108,6 +108,23 @@ def test_trials_have_the_first_passage_law(device):
                 assert abs(of_groups.mean() - expected) < 4.5 * error
 
 
+def test_trials_stop_at_their_limit(device):
+    """One MCS, of more trials than replicas: as many up spins as the exact step from all up."""
+    model = Ising(size=3, temperature=TEMPERATURE, field=FIELD, device=device)
+    states = (STATES.sum((1, 2)) + 9) // 2
+    law = one_step(-FIELD, "metropolis")[states == 9][0]
+    duration, lowest, reached = model.shoot(
+        model.pack(np.ones((1, 3, 3))), np.zeros(256 * 4096, int), low=4, high=10, limit=1, seed=7
+    )
+    up = (model.unpack(reached) > 0).sum((1, 2))
+    assert np.array_equal(duration, up <= 4)  # MCS: one, or given up
+    assert np.array_equal(lowest, up)
+    for number in range(10):
+        of_groups = (up == number).reshape(256, -1).mean(1)
+        expected = law[states == number].sum()
+        assert abs(of_groups.mean() - expected) <= 4.5 * max(of_groups.std(ddof=1) / 16, 1e-6)
+
+
 @pytest.mark.parametrize("name", ["sublattices", "heat bath"])
 def test_trials_are_of_the_same_dynamics(device, name):
     """Lifetimes from all up, every trial to its end, against nucleate's; 1 024 each."""

@@ -11,7 +11,7 @@ from tests.reference import percolation as brute
 ALL, NONE = 1e-3, 1e30  # temperatures at which every bond is active, and none
 
 
-def clusters(device, spins, table, temperature, bonds="coniglio_klein", seed=31, labels=True):
+def clusters(device, spins, table, temperature, bonds="coniglio_klein", seed=31, **more):
     return percolation.clusters(
         reference.pack(spins),
         coupling_table=table,
@@ -20,7 +20,7 @@ def clusters(device, spins, table, temperature, bonds="coniglio_klein", seed=31,
         seed=seed,
         index=np.arange(len(spins), dtype=np.uint64),
         device=device,
-        labels=labels,
+        **{"labels": True, **more},
     )
 
 
@@ -132,6 +132,18 @@ def test_labels_are_optional_and_do_not_change_the_rest(device):
     assert short.labels is None
     for name in ("size", "label", "centre", "radius_of_gyration"):
         assert np.array_equal(getattr(full, name), getattr(short, name))
+
+
+def test_centres_are_optional_and_do_not_change_the_rest(device):
+    spins = np.where(np.random.default_rng(32).random((7, 12, 12)) < 0.4, -1, 1)
+    spins[3] = 1
+    table = reference.couplings(12, "square", 2)
+    full = clusters(device, spins, table, 2.0)
+    short = clusters(device, spins, table, 2.0, centres=False)
+    for name in ("size", "label", "labels"):
+        assert np.array_equal(getattr(full, name), getattr(short, name))
+    assert np.isnan(short.centre).all()
+    assert np.isnan(short.radius_of_gyration).all()
 
 
 def test_clusters_belong_to_the_index_not_to_the_batch(device):

@@ -1,10 +1,13 @@
 """Lifetimes, committors and forward flux sampling against exact first passages."""
 
+import hashlib
 import math
 
 import numpy as np
 import pytest
 
+from kernels.device import select
+from kernels.forward_flux import pilot, sample
 from kernels.ising import Ising
 from kernels.rare_events import (
     Estimate,
@@ -70,6 +73,55 @@ def test_forward_flux_where_lifetimes_are_short(device):
     assert abs(slow.value - fast.lifetime.value) < 5 * error < 0.35 * slow.value
 
 
+def test_forward_flux_along_the_largest_cluster(device):
+    """The lifetime does not know along what it was found: 4 x 4 sites against all states, and its
+    interfaces are sizes that its configurations have.
+    """
+    model = Ising(size=4, temperature=1.0, field=0.6, device=device)
+    expected = exact.mean_first_passage(4, 1.0, -0.6)
+    found = forward_flux(
+        model, coordinate="largest_cluster", every=3, seed=4, trials=1024, repeats=4
+    )
+    # t of 3 degrees of freedom: beyond 22 once in 1e4; the second bound is one of ten errors
+    assert abs(found.rate.value - 1 / expected) < 22 * found.rate.error
+    assert found.rate.value == pytest.approx(1 / expected, rel=0.25)
+    assert found.rate.error < 0.1 / expected
+    assert found.interfaces[-1] == 16
+    assert np.all(np.diff([found.back, *found.interfaces]) > 0)
+    down = (model.unpack(found.paths(20)) < 0).sum((2, 3))
+    assert (down >= np.minimum(found.interfaces, 8)).all()
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.parametrize("every", [1, 2])
+def test_forward_flux_along_either_coordinate(device, every):
+    """10 x 10 sites, a lifetime of 1e4 MCS, which every event's waiting has too."""
+    model = Ising(size=10, temperature=1.0, field=0.6, device=device)
+    slow = mean_lifetime(model, events=1024, seed=3)
+    fast = forward_flux(model, coordinate="largest_cluster", every=every, seed=3, trials=4096)
+    error = math.hypot(slow.error, fast.lifetime.error)
+    # t of about 7 degrees of freedom: beyond 8 once in 1e4
+    assert abs(slow.value - fast.lifetime.value) < 8 * error < 0.8 * slow.value
+
+
+def test_forward_flux_is_what_it_was():
+    """Bytes: of the system and the arguments alone, the pilot and each repeat by itself."""
+    model = Ising(size=4, temperature=1.0, field=0.6, device=select("cpu", workers=1))
+    found = forward_flux(model, seed=4, trials=1024, repeats=3)
+    numbers = [found.lifetime, found.rate, found.flux, *found.probabilities, found.interfaces]
+    total = hashlib.sha256()
+    for values in (*numbers, [found.back, found.mcs]):
+        total.update(np.asarray(values, "<f8").tobytes())
+    for values in (*found.configurations, *(o.astype("<i8") for o in found.origin)):
+        total.update(values.tobytes())
+    assert total.hexdigest() == "6114257dd450c99254c35e06050b579f125f541d1279d54685195137bb22ba03"
+    by = pilot(model, seed=4, trials=1024)
+    rates = [sample(model, by, repeat).rate for repeat in (2, 0, 1)]  # in any order
+    assert np.mean(rates) == pytest.approx(found.rate.value)
+    assert np.std(rates, ddof=1) / math.sqrt(3) == pytest.approx(found.rate.error)
+
+
 def test_committor(device):
     """3 x 3 sites: every state between all up and m <= 0, 4 096 trials each."""
     model = Ising(size=3, temperature=TEMPERATURE, field=FIELD, device=device)
@@ -106,6 +158,10 @@ def test_interfaces_of_ones_own_are_looked_at():
     model = Ising(size=4, temperature=1.0, field=0.6)
     with pytest.raises(ValueError, match="to 8, half of the spins"):
         forward_flux(model, interfaces=[14, 12, 9])
+    with pytest.raises(ValueError, match=r"interfaces are \[2, 5, 15\]; .* 16, which stands for m"):
+        forward_flux(model, interfaces=[2, 5, 15], coordinate="largest_cluster")
+    with pytest.raises(ValueError, match="in two dimensions alone"):
+        forward_flux(Ising(size=4, temperature=1.0, dimensions=3), coordinate="largest_cluster")
 
 
 def test_an_estimate_is_read():

@@ -1,0 +1,55 @@
+"""The metastable state of an Ising model, and numbers with their errors."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from kernels.ising import Ising
+
+__all__ = ["Estimate", "mean_of", "metastable_state"]
+
+WALKERS = 512  # replicas that are in the metastable state
+RELAXED = 100  # MCS after which it is looked at first
+LONGEST = 12_800  # MCS that it is waited for
+
+
+class Estimate(NamedTuple):
+    """A number and its standard error."""
+
+    value: float
+    error: float
+
+    def __str__(self) -> str:
+        if not 0 < self.error < math.inf:
+            return f"{self.value:g}"
+        digits = max(0, -math.floor(math.log10(self.error / abs(self.value or 1))))
+        return f"{self.value:.{digits}e} +- {self.error:.0e}"
+
+
+def mean_of(samples) -> Estimate:
+    samples = np.asarray(samples, float)
+    return Estimate(float(samples.mean()), float(samples.std(ddof=1) / math.sqrt(samples.size)))
+
+
+def metastable_state(model: Ising, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Configurations, packed, of the metastable state, and their numbers of up spins.  RuntimeError
+    if it does not last long enough to be one.
+    """
+    model.check_trials()
+    up = model.pack(np.ones((WALKERS, *model.shape), np.int8))
+    run = model.run(up, [RELAXED // 2, RELAXED], seed=seed, observe=(), progress=False)
+    while True:
+        m = run.magnetization
+        alive = (m > 0).all(1)
+        if alive.sum() < WALKERS / 2:
+            raise RuntimeError(
+                f"half of the replicas have nucleated after {run.times[-1]} MCS: there is no "
+                "metastable state to start from; take nucleate or mean_lifetime"
+            )
+        change = mean_of((m[:, -1] - m[:, -2])[alive])
+        if abs(change.value) < 4 * change.error or run.times[-1] >= LONGEST or not change.error:
+            break
+        run = run.go_on([int(1.5 * run.times[-1]), 2 * int(run.times[-1])], progress=False)
+    up_spins = np.rint((m[:, -1] + 1) / 2 * model.sites).astype(np.int64)
+    return run.spins[alive], up_spins[alive]
