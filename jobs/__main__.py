@@ -179,6 +179,20 @@ def run(options: argparse.Namespace, rank: units.Rank) -> int:
                 rank, lambda: stage.run(systems, rank, options, device, progress), 0
             )
             failed = sum(rank.gather(failed))
+        for name, key in study.optional.items():
+            chosen = systems if options.stage == name else []
+            if options.stage == "all" and not problems and not failed:
+                chosen = [each for each in systems if config.flat(each.config)[key]]
+            if chosen:
+                stage = study.stage(name)
+                failed, problems = agreed(
+                    rank,
+                    lambda stage=stage, chosen=chosen: stage.run(
+                        chosen, rank, options, device, progress
+                    ),
+                    0,
+                )
+                failed = sum(rank.gather(failed))
         if failed and rank.index == 0:
             progress.say(
                 f"{failed} unit{'s' * (failed > 1)} failed: see python -m jobs status {options.run}"
@@ -220,8 +234,9 @@ def announce(
     if rank.task or options.input is not None:
         return
     asked = study.stages if options.stage == "all" else [options.stage]
-    # what these make all else needs, and what is apart nobody gets unasked
-    stages = [stage for stage in asked if stage not in ("generate", "train", *study.apart)]
+    # what these make all else needs, and what is apart, or run by itself, nobody gets unasked
+    asked_for = ("generate", "train", *study.apart, *(study.optional if len(asked) == 1 else ()))
+    stages = [stage for stage in asked if stage not in asked_for]
     machine = Machine(study, device, options.device, options.workers)
     planning.announce(systems, stages, machine, progress.say, progress.write)
 

@@ -85,6 +85,7 @@ def of_study(commands, study: Study) -> None:
         "predict": f"what they say of its test set, or of {what} of your own (--input)",
         "rollout": f"they go on alone, from the config's cases, the truth beside them, or from {what} of your own (--input)",
         "large": "one large box, shared by all MPI ranks",
+        "rates": "the rate of nucleation by forward flux sampling; its repeats are shared as units are",
         "all": "the others in turn" if study.apart else "these in turn",
     }
     examples = [

@@ -132,7 +132,7 @@ def _set_aside(system: System) -> list[Path]:
     last = system.config.generate.units - 1
     shards = {system.shard(unit).parent for unit in (*range(0, last, FOLDER), last)}
     folders = [*shards, system.folder, system.folder / "data"]
-    deep = [system.folder / name for name in ("train", "predict", "rollout", "large")]
+    deep = [system.folder / name for name in ("train", "predict", "rollout", "large", "rates")]
     found = [f / name for f in folders for name in notes.listing(f) if ".bad" in name]
     return sorted({*found, *(path for top in deep for path in top.rglob("*.bad*"))})
 

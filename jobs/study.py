@@ -41,7 +41,9 @@ class Study:
 
     name: of the package; model: name of the config's class in its module `config`. setting: an
     example of --set. last: the stage after train, predict or rollout; None: a study without
-    networks, which ends with collect. apart: stages that `all` leaves out. together: whether the
+    networks, which ends with collect. apart: stages that `all` leaves out. optional: {stage: key of
+    the config}: stages that need no other, and that `all` runs at its end where that key is not 0.
+    together: whether the
     ranks that torchrun starts train one network (else it is refused). own_kernels: whether the
     networks' arithmetic is our own, and torch has the optimiser alone: torch then needs no GPU, and
     one network at a time takes all of one. begins: {folder of a run: prefixes of the keys that
@@ -58,6 +60,7 @@ class Study:
     own: OwnInput | None = None
     examples: tuple[tuple[str, str], ...] = ()
     apart: tuple[str, ...] = ()
+    optional: dict[str, str] = field(default_factory=dict)
     together: bool = False
     own_kernels: bool = False
     begins: dict[str, tuple[str, ...]] = field(default_factory=lambda: {"train": ("train.",)})
@@ -68,7 +71,7 @@ class Study:
     def stages(self) -> tuple[str, ...]:
         """In the order of their work; `all` runs those that are not apart."""
         learns = ("train", *self.apart, self.last) if self.last else self.apart
-        return ("generate", "collect", *learns)
+        return ("generate", "collect", *learns, *self.optional)
 
     @property
     def config(self) -> type[Section]:
@@ -141,7 +144,9 @@ class Plan(Protocol):
 
 
 class Last(Protocol):
-    """This process's share of all systems, or the answer to request.input; how many failed."""
+    """This process's share of all systems, or the answer to request.input; how many failed. Stages
+    that are apart or optional are such ones, too.
+    """
 
     def run(
         self, systems: list[Any], rank: Any, request: Any, device: Any, progress: Any

@@ -9,7 +9,7 @@ at all before it.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +30,7 @@ __all__ = [
     "Sampling",
     "combined",
     "forward_flux",
+    "given",
     "pilot",
     "sample",
 ]
@@ -423,21 +424,19 @@ def sample(model: Ising, by: Pilot, repeat: int) -> Sampling:
     return Sampling(flux, shares, sampling.mcs, kept, origins)
 
 
-def combined(
-    model: Ising, by: Pilot, rates, fluxes, shares, mcs: int, first: Sampling
-) -> ForwardFlux:
-    """The mean of samplings 0, 1, ...: rates and fluxes (repeats,), shares (repeats, interfaces -
-    1), mcs of all of them; `first` is that of number 0.
-    """
-    rate = mean_of(rates)
+def combined(model: Ising, by: Pilot, samplings: Sequence[Sampling]) -> ForwardFlux:
+    """The mean of samplings 0, 1, ..., two or more; configurations are those of number 0."""
+    rate, first = mean_of([each.rate for each in samplings]), samplings[0]
     return ForwardFlux(
         lifetime=Estimate(1 / rate.value, rate.error / rate.value**2),
         rate=rate,
-        flux=mean_of(fluxes),
+        flux=mean_of([each.flux for each in samplings]),
         interfaces=given(model, by.coordinate, by.interfaces),
         back=given(model, by.coordinate, [by.back])[0],
-        probabilities=[mean_of(column) for column in np.array(shares).T],
-        mcs=by.mcs + mcs,
+        probabilities=[
+            mean_of(column) for column in np.array([each.shares for each in samplings]).T
+        ],
+        mcs=by.mcs + sum(each.mcs for each in samplings),
         configurations=first.configurations,
         origin=first.origin,
         coordinate=by.coordinate,
@@ -471,16 +470,12 @@ def forward_flux(
     by = pilot(
         model, seed=seed, trials=trials, interfaces=interfaces, coordinate=coordinate, every=every
     )
-    rates, fluxes, shares, mcs = [], [], [], 0
+    found: list[Sampling] = []
     with shown(progress, repeats, "samplings") as report:
         for repeat in range(repeats):
-            found = sample(model, by, repeat)
-            if repeat == 0:
-                first = found
-            rates.append(found.rate)
-            fluxes.append(found.flux)
-            shares.append(found.shares)
-            mcs += found.mcs
+            each = sample(model, by, repeat)
+            # configurations of one are enough
+            found.append(replace(each, configurations=[], origin=[]) if repeat else each)
             if report:
                 report(repeat + 1)
-    return combined(model, by, rates, fluxes, shares, mcs, first)
+    return combined(model, by, found)

@@ -63,7 +63,11 @@ rollout:
 """,
 }
 STAGES = {
-    study: tuple(stage for stage in of(study).stages if stage not in of(study).apart)
+    study: tuple(
+        stage
+        for stage in of(study).stages
+        if stage not in of(study).apart and stage not in of(study).optional
+    )
     for study in CONFIGS
 }
 

@@ -77,7 +77,11 @@ def test_counts_and_bytes_are_those_of_the_run(name, quench, tmp_path):
 
 @pytest.mark.parametrize("name", studies.NAMES)
 def test_every_stage_has_its_parts(name):
-    study, found = studies.of(name), parts(name, *studies.of(name).stages)
+    study = studies.of(name)
+    asked = [f"{key}=2" for key in study.optional.values()]
+    found = parts(name, *study.stages, settings=asked)
+    left = {part.stage for part in parts(name, *study.stages)}
+    assert left == set(study.stages) - set(study.optional)
     assert [*dict.fromkeys(part.stage for part in found)] == [*study.stages]
     assert {part.stage for part in found if part.apart} == set(study.apart)
     (train,) = (part for part in found if part.stage == "train")
@@ -87,7 +91,7 @@ def test_every_stage_has_its_parts(name):
     for part in found:
         assert min(part.counts.values()) > 0
         if part.leave_out:  # and does so
-            left = parts(name, part.stage, settings=(part.leave_out,))
+            left = parts(name, part.stage, settings=(*asked, part.leave_out))
             assert [*part.counts] not in [[*other.counts] for other in left]
             assert len(left) < len([other for other in found if other.stage == part.stage])
     assert any(part.leave_out for part in found)

@@ -229,6 +229,7 @@ def test_every_interaction_runs_the_whole_pipeline(quench, tmp_path, interaction
     with h5py.File(tmp_path / "run/dataset.h5") as file:
         assert len(file["spins"]) >= 3
         assert interaction in file.attrs["config"]
+    assert not (tmp_path / "run/rates.h5").exists()  # nobody asked for rates.repeats
 
 
 def test_dynamics_reach_the_model():

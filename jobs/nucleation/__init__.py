@@ -26,7 +26,10 @@ STUDY = Study(
             },
         },
     ),
-    free=("train.models", "train.splits", "train.folds", "predict."),
+    optional={"rates": "rates.repeats"},
+    begins={"train": ("train.",), "rates": ("rates.",)},
+    free=("train.models", "train.splits", "train.folds", "predict.", "rates.repeats"),
+    report="report",
     setting="system.field=0.6",
     examples=(
         (
@@ -48,6 +51,10 @@ STUDY = Study(
         (
             "p_nuc of configurations of your own, and the occlusion map of the first one",
             "predict --run runs/r3 --input mine.npy --map 0",
+        ),
+        (
+            "the rate of nucleation by forward flux sampling, eight times, where nobody waits for an event",
+            "rates jobs/nucleation/demo.yaml --run runs/slow --set system.field=0.3 --set rates.repeats=8",
         ),
     ),
 )

@@ -8,6 +8,7 @@ import numpy as np
 import pydantic
 
 from jobs.config import Section, each_once, precision, threads, value
+from kernels.forward_flux import MOST_REPEATS
 from kernels.ising import checked, critical_temperature
 
 
@@ -298,6 +299,29 @@ class Predict(Section):
     occlusion: Occlusion = value(default_factory=Occlusion, unit="", about="the maps")
 
 
+class Rates(Section):
+    """The rate of nucleation by forward flux sampling, also where no event is waited for."""
+
+    repeats: int = value(
+        0,
+        unit="samplings",
+        ge=0,
+        le=MOST_REPEATS,
+        about="independent ones, whose scatter is the error; 0: `all` leaves the stage out",
+    )
+    trials: int = value(
+        16_384,
+        unit="trials",
+        ge=2,
+        le=100_000_000,
+        about="from each interface, more where fewer than a quarter of them reach the next",
+    )
+    coordinate: Literal["magnetization", "largest_cluster"] = value(
+        "magnetization", unit="", about="along which the interfaces are"
+    )
+    every: int = value(1, unit="MCS", ge=1, le=63, about="between two looks at the largest cluster")
+
+
 # Balanced configurations an event gives, from 50 MCS of history, in the systems of the paper as
 # they were made here (range: configurations / event); none gave more than 0.27 of its history.
 YIELD = {1: 13.2, 3: 2.2, 5: 2.1, 10: 3.1, 15: 4.1, 20: 6.1}
@@ -336,6 +360,7 @@ class Nucleation(Section):
     collect: Collect = value(default_factory=Collect, unit="", about="balancing")
     train: Train = value(default_factory=Train, unit="", about="the networks")
     predict: Predict = value(default_factory=Predict, unit="", about="what they are asked for")
+    rates: Rates = value(default_factory=Rates, unit="", about="forward flux sampling")
 
     @pydantic.model_validator(mode="after")
     def _complete(self):
@@ -357,6 +382,15 @@ class Nucleation(Section):
         if self.predict.occlusion.patch > size:
             raise ValueError(
                 f"predict.occlusion.patch = {self.predict.occlusion.patch}: expected at most system.size = {size} [lattice sites]"
+            )
+        if self.rates.repeats == 1:
+            raise ValueError(
+                "rates.repeats = 1: expected 0, or 2 and more, whose scatter is the error [samplings]"
+            )
+        if self.rates.repeats and self.system.interaction not in ("nearest", "square"):
+            raise ValueError(
+                f"rates.repeats = {self.rates.repeats}: expected 0 with system.interaction = "
+                f"{self.system.interaction}; trials are for nearest and square alone [samplings]"
             )
         if self.collect.bins > self.generate.copies:
             raise ValueError(

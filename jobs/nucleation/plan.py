@@ -225,6 +225,27 @@ def predict(config: Nucleation, machine: Machine) -> list[Part]:
     ]
 
 
+def rates(config: Nucleation, machine: Machine) -> list[Part]:
+    asked = config.rates
+    if not asked.repeats:
+        return []
+
+    def timed() -> Timed:
+        raise Untimed("the pilot of the sampling tells how long its trials are")
+
+    return [
+        Part(
+            "rates",
+            {"samplings": asked.repeats},
+            # a share of the trials of the first sampling is kept, at some ten interfaces
+            10.0 * asked.trials * packed_bytes(config),
+            timed,
+            leave_out="rates.repeats=0",
+            files=("rates.h5",),
+        )
+    ]
+
+
 # ---- networks
 
 

@@ -1,0 +1,22 @@
+"""What `status` says of the rates."""
+
+import h5py
+
+from jobs.nucleation.rates import mean_file, repeat_file
+from jobs.rundir import System
+from jobs.status import complete
+from kernels.metastable import Estimate
+
+
+def lines(system: System) -> list[str]:
+    """How many samplings are done, and the lifetime that all of them found."""
+    repeats = system.config.rates.repeats
+    done = sum(complete(repeat_file(system, repeat)) for repeat in range(repeats))
+    if not done:
+        return []
+    text = f"    rates: {done} of {repeats} samplings done"
+    if complete(mean_file(system)):
+        with h5py.File(mean_file(system), "r", locking=False) as file:
+            found = Estimate(float(file["lifetime"][()]), float(file["lifetime_error"][()]))
+        text += f", lifetime {found} MCS"
+    return [text]
