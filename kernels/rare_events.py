@@ -42,6 +42,8 @@ __all__ = [
     "mean_lifetime",
 ]
 
+FEW = 64  # events that find_field walks by
+
 
 def mean_lifetime(
     model: Ising,
@@ -70,32 +72,72 @@ def mean_lifetime(
     return max(mean_of(each), mean_of(each.mean(1)), key=lambda estimate: estimate.error)
 
 
-def find_field(lifetime: float, *, events: int = 512, seed: int = 1, **system) -> Estimate:
+def find_field(
+    lifetime: float,
+    *,
+    events: int = 512,
+    seed: int = 1,
+    progress: Callable[[int], None] | None = None,
+    **system,
+) -> Estimate:
     """The field h at which the mean lifetime of Ising(**system) is `lifetime` MCS, and its error.
 
-    Walks from the spinodal field down to where states live longer than that, and interpolates
-    ln(lifetime), in h, between the two fields around it. ValueError if no field does.
+    Walks from the spinodal field down, by a few events each, to where states live longer than that,
+    and interpolates ln(lifetime), in h, between the two fields around it, of `events` events each.
+    progress: called with the number of events that have ended, at all fields together. ValueError
+    if no field does.
     """
     lifetime = number("lifetime", lifetime, above=1, units="MCS")
+    events = whole("events", events, 16)
     if "field" in system:
         raise ValueError("field is what is looked for; leave it out")
     model = Ising(field=1.0, **system)
-    field, before = model.spinodal_field or model.critical_temperature, None
-    while field > 1e-3 * model.critical_temperature:
-        found = mean_lifetime(Ising(field=field, **system), events=events, seed=seed)
-        if found.value >= lifetime:
-            break
-        before = field, found
-        field *= 0.98 if found.value > lifetime / 4 else 0.95
-    else:
-        raise ValueError(f"lifetime is {lifetime:g} MCS; no field above {field:g} gives it")
-    if before is None:
-        raise ValueError(
-            f"lifetime is {lifetime:g} MCS; at the spinodal field {field:g} it is {found} already"
+    top, lowest = model.spinodal_field or model.critical_temperature, model.critical_temperature
+    ended = 0
+
+    def report(of_field: int) -> None:
+        if progress:
+            progress(ended + of_field)
+
+    def roughly(field: float) -> float:
+        """By FEW events that share their order of sites, one vector of replicas."""
+        nonlocal ended
+        few = min(FEW, events)
+        (found,) = Ising(field=field, **system).nucleate(
+            seed=seed, units=[0], events=few, history=1, progress=report
         )
-    slope = (math.log(found.value) - math.log(before[1].value)) / (field - before[0])
-    at = field + (math.log(lifetime) - math.log(found.value)) / slope
-    relative = max(e.error / e.value for e in (found, before[1]))
+        ended += few
+        return float(found.lifetime.mean())
+
+    def measured(field: float) -> Estimate:
+        nonlocal ended
+        if field not in known:
+            at = Ising(field=field, **system)
+            known[field] = mean_lifetime(at, events=events, seed=seed, progress=report)
+            ended += 8 * -(-events // 8)
+        return known[field]
+
+    known: dict[float, Estimate] = {}
+    fields = [top]  # falling, the last of them where states live about as long, or longer
+    while (found := roughly(fields[-1])) < lifetime:
+        fields.append(fields[-1] * (0.98 if found > lifetime / 4 else 0.95))
+        if fields[-1] <= 1e-3 * lowest:
+            raise ValueError(
+                f"lifetime is {lifetime:g} MCS; no field above {fields[-1]:g} gives it"
+            )
+    # few events may mistake a field for one beside it
+    while measured(fields[-1]).value < lifetime:
+        fields.append(fields[-1] * 0.98)
+    while len(fields) > 1 and measured(fields[-2]).value >= lifetime:
+        fields.pop()
+    if len(fields) == 1:
+        raise ValueError(
+            f"lifetime is {lifetime:g} MCS; at the spinodal field {top:g} it is {known[top]} already"
+        )
+    longer, shorter = known[fields[-1]], known[fields[-2]]
+    slope = (math.log(longer.value) - math.log(shorter.value)) / (fields[-1] - fields[-2])
+    at = fields[-1] + (math.log(lifetime) - math.log(longer.value)) / slope
+    relative = max(each.error / each.value for each in (longer, shorter))
     return Estimate(at, relative / abs(slope))
 
 
