@@ -168,6 +168,7 @@ class ActiveIsing:
         self.algorithm, self.time_step = algorithm, time_step
         check(self)
         self.device = device_of(device)
+        self.replicas_run = 0  # without seed and index
 
     def __repr__(self) -> str:
         step = "" if self.time_step is None else f", time_step={self.time_step:g}"
@@ -205,7 +206,7 @@ class ActiveIsing:
         density,
         start,
         times,
-        seed: int = 1,
+        seed: int | None = None,
         index=None,
         snapshots=None,
         progress: Report = None,
@@ -217,11 +218,17 @@ class ActiveIsing:
         pair (m_i, rho_i) of maps, int (r, L, L) each, as in Trajectories, to go on from, density
         is None then. times: increasing float (o,), from 0 on, when to look. index: int (r,) below
         2^48, default 0..r-1: the random numbers of a replica are a function of (seed, index), its
-        trajectory of nothing else but its own parameters.
+        trajectory of nothing else but its own parameters. Without seed and index seed is 1, and
+        indices follow those of this model's calls before: none repeats the random numbers of
+        another, and a script run again gives the same.
         snapshots: bool (o,), at which times maps are kept; default all. progress(done): replicas'
         worth of work. Raises ValueError, one line, for values out of range, and CountersFull.
         """
-        replicas, seed = Replicas.of(self, temperature, density, start, index), seed_of(seed)
+        replicas = Replicas.of(self, temperature, density, start, index)
+        if seed is None and index is None:
+            replicas = replace(replicas, index=replicas.index + np.uint64(self.replicas_run))
+            self.replicas_run += len(replicas.index)
+        seed = seed_of(1 if seed is None else seed)
         with shown(progress, len(replicas.index), "replicas") as report:
             return self._run(replicas, times, seed, snapshots, report, after=0.0, stretch=0)
 

@@ -105,6 +105,7 @@ class Ising:
         self._field(None)
         self.fixed = None if fixed is None else self._fixed(fixed)
         self.device = device_of(device)
+        self.calls: dict[str, int] = {}  # without seed and unit, by stream: the last one's unit
         if dynamics != "wolff" and self.interaction in ("nearest", "square"):
             self.lattices = BitSlicedLattices(self)
         elif dynamics == "wolff":
@@ -302,8 +303,8 @@ class Ising:
         spins: np.ndarray,
         times,
         *,
-        seed: int = 1,
-        unit: int = 0,
+        seed: int | None = None,
+        unit: int | None = None,
         field: float | None = None,
         observe: Sequence[str] = ("magnetization", "energy"),
         snapshots: bool = False,
@@ -315,19 +316,22 @@ class Ising:
         observe: some of OBSERVABLES, counted on the device (an energy costs about as much as a
         third of an MCS), clusters after the run. snapshots: whether configurations are kept too.
         run.go_on(times) goes on from its end, with fresh random numbers; those of a run are a
-        function of (seed, unit). progress: called with replicas done. For `nearest` and `square`;
+        function of (seed, unit), unit 0 by default. Without both seed is 1, and unit the number of
+        such calls of this model before: none repeats the random numbers of another, and a script
+        run again gives the same. progress: called with replicas done. For `nearest` and `square`;
         with dynamics wolff for all, and times count clusters.
         ValueError, one line, on what does not fit.
         """
         if self.dynamics != "wolff":
             self._of_bits("run")
-        spins, seed, unit = self._packed(spins), seed_of(seed), whole("unit", unit, 0, LARGEST_UNIT)
+        spins = self._packed(spins)
         if not len(spins):
             raise ValueError("spins are none; there is nothing to run")
         if self.dimensions == 3 and "largest_cluster" in observe:
             raise ValueError(
                 "observe holds largest_cluster, which is counted in two dimensions alone"
             )
+        seed, unit = self._randomness("run", seed, unit)
         return ising_run.run(
             self, spins, times, seed, unit, self._field(field), observe, snapshots, progress
         )
@@ -403,28 +407,39 @@ class Ising:
         spins: np.ndarray,
         steps: int,
         *,
-        seed: int,
-        unit: int = 0,
+        seed: int | None = None,
+        unit: int | None = None,
         field: float | None = None,
         progress: Report = None,
     ) -> np.ndarray:
         """Packed configurations, uint8 (..., ceil(N / 8)), after `steps` MCS (wolff: clusters) in a
         field of any sign (default -h); one of them, (ceil(N / 8),), stays one.
 
-        The random numbers are those of (seed, unit): give the next stretch of a trajectory another
-        unit. progress: called with replicas done.
+        The random numbers are those of (seed, unit), unit 0 by default: give the next stretch of a
+        trajectory another unit, or neither, as in `run`, and every call takes fresh ones. progress:
+        called with replicas done.
         """
         spins, shape = self._packed(spins), np.shape(spins)
-        seed, unit = seed_of(seed), whole("unit", unit, 0, LARGEST_UNIT)
         field, steps = self._field(field), whole("steps", steps, 0, LARGEST_COUNT, "MCS")
         if not len(spins):
             return spins.reshape(shape)
+        seed, unit = self._randomness("evolve", seed, unit)
         duration = np.full(len(spins), steps)
         draws = Draws(seed, unit, "evolve")
         with shown(progress, len(spins), "replicas") as report:
             return self.lattices.evolve(spins, duration, field, draws, None, report)[1].reshape(
                 shape
             )
+
+    def _randomness(self, stream: str, seed, unit) -> tuple[int, int]:
+        """Seed and unit of a call; a unit that no call without them had before, where neither is
+        given.
+        """
+        if seed is None and unit is None:
+            self.calls[stream] = self.calls.get(stream, -1) + 1
+            unit = self.calls[stream]
+        seed, unit = 1 if seed is None else seed, 0 if unit is None else unit
+        return seed_of(seed), whole("unit", unit, 0, LARGEST_UNIT)
 
     def __repr__(self) -> str:
         range_ = "" if self.interaction in ("nearest", "power_law") else f", range={self.range}"

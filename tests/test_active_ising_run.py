@@ -8,6 +8,7 @@ from scipy import stats
 
 from kernels import flock_phases
 from kernels.active_ising import ActiveIsing
+from kernels.device import select
 
 
 @pytest.mark.parametrize("algorithm", ["standard", "continuous_time"])
@@ -77,3 +78,22 @@ def test_the_rule():
     order, amplitude = along.sum(1) / 600, flock_phases.band_amplitude(along, particles)
     assert amplitude[0] == pytest.approx(2 / np.pi, rel=1e-3)
     assert flock_phases.phase_of(order, amplitude).tolist() == [1, 2, 0, -1]
+
+
+def test_calls_without_a_seed_are_not_alike():
+    """Replicas go on being counted; a model made again begins again; what is given is what it
+    is.
+    """
+    how = dict(temperature=[0.5, 0.6], density=2.0, start=0, times=[4])
+    model, again = (ActiveIsing(size=9, device=select("cpu", workers=1)) for _ in range(2))
+    first, second = model.run(**how), model.run(**how)
+    assert first.index.tolist() == [0, 1]
+    assert second.index.tolist() == [2, 3]
+    assert not np.array_equal(first.density_map, second.density_map)
+    explicit = model.run(**how, seed=1)  # counts no call
+    assert np.array_equal(explicit.density_map, first.density_map)
+    indexed = model.run(**how, index=[2, 3])
+    assert np.array_equal(indexed.density_map, second.density_map)
+    for each in (first, second):
+        assert np.array_equal(again.run(**how).density_map, each.density_map)
+    assert not np.array_equal(model.run(**how).density_map, second.density_map)

@@ -47,7 +47,7 @@ def test_a_run_goes_on_with_fresh_random_numbers(device):
     model = Ising(size=12, temperature=2.0, device=device)
     all_up = model.pack(np.ones((64, 12, 12), int))
     run = model.run(all_up, [1])
-    assert np.array_equal(model.run(all_up, [1]).spins, run.spins)
+    assert np.array_equal(model.run(all_up, [1], seed=1).spins, run.spins)
     back = dataclasses.replace(run, spins=all_up)
     on, on_again = back.go_on([2, 3]), back.go_on([2])
     assert on.times.tolist() == [2, 3]
@@ -73,6 +73,30 @@ def test_largest_clusters(device):
     )
     assert np.array_equal(run.largest_cluster, found.size.reshape(40, 2))
     assert run.energy is None
+
+
+@pytest.mark.parametrize("dynamics", ["metropolis", "wolff"])
+def test_calls_without_a_seed_are_not_alike(dynamics):
+    """Each is that of seed 1 and its own number; a model made again begins again; a seed or a unit
+    that is given is what it is.
+    """
+
+    def made():
+        device = ising.select("cpu", workers=1)
+        return Ising(size=8, temperature=2.5, dynamics=dynamics, device=device)
+
+    model, spins = made(), start(made(), 40)
+    for call, again in (
+        (lambda m, **r: m.run(spins, [3], **r).spins, made()),
+        (lambda m, **r: m.evolve(spins, 3, **r), made()),
+    ):
+        found = [call(model) for _ in range(3)]
+        assert len({each.tobytes() for each in found}) == 3
+        for number, each in enumerate(found):
+            assert np.array_equal(each, call(model, seed=1, unit=number))  # counts no call
+            assert np.array_equal(each, call(again))
+        assert np.array_equal(call(model, seed=1), found[0])
+        assert np.array_equal(call(model, unit=2), found[2])
 
 
 def test_trials_have_the_first_passage_law(device):

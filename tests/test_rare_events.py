@@ -166,7 +166,7 @@ def test_a_field_is_found_by_few_events(device, monkeypatch):
     assert sum(count == 64 for count in asked) >= len(asked) - 3 > 2
     assert told == sorted(told)
     assert told[-1] == sum(asked)
-    # where exact.mean_first_passage(4, 1.0, -h) is 2 000 MCS, by bisection; 0.002: not quite straight
+    # where exact.mean_first_passage(4, 1.0, -h) is 2 000 MCS; 0.002: it is not quite straight
     assert abs(found.value - 0.79616) < 4.5 * found.error + 0.002
     assert found.error < 0.01
 
