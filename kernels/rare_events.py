@@ -77,34 +77,35 @@ def find_field(
     *,
     events: int = 512,
     seed: int = 1,
-    progress: Callable[[int], None] | None = None,
+    progress: Report = None,
     **system,
 ) -> Estimate:
     """The field h at which the mean lifetime of Ising(**system) is `lifetime` MCS, and its error.
 
     Walks from the spinodal field down, by a few events each, to where states live longer than that,
     and interpolates ln(lifetime), in h, between the two fields around it, of `events` events each.
-    progress: called with the number of events that have ended, at all fields together. ValueError
-    if no field does.
+    progress: called with the number of events that have ended, at all fields together; a bar is of
+    one field at a time. ValueError if no field does.
     """
     lifetime = number("lifetime", lifetime, above=1, units="MCS")
     events = whole("events", events, 16)
     if "field" in system:
         raise ValueError("field is what is looked for; leave it out")
     model = Ising(field=1.0, **system)
-    top, lowest = model.spinodal_field or model.critical_temperature, model.critical_temperature
+    top = model.spinodal_field or model.critical_temperature
     ended = 0
 
-    def report(of_field: int) -> None:
-        if progress:
-            progress(ended + of_field)
+    def report(of_field: float) -> None:
+        progress(ended + of_field)
+
+    told = report if callable(progress) else progress
 
     def roughly(field: float) -> float:
         """By FEW events that share their order of sites, one vector of replicas."""
         nonlocal ended
         few = min(FEW, events)
         (found,) = Ising(field=field, **system).nucleate(
-            seed=seed, units=[0], events=few, history=1, progress=report
+            seed=seed, units=[0], events=few, history=1, progress=told
         )
         ended += few
         return float(found.lifetime.mean())
@@ -113,21 +114,24 @@ def find_field(
         nonlocal ended
         if field not in known:
             at = Ising(field=field, **system)
-            known[field] = mean_lifetime(at, events=events, seed=seed, progress=report)
+            known[field] = mean_lifetime(at, events=events, seed=seed, progress=told)
             ended += 8 * -(-events // 8)
         return known[field]
+
+    def lower(by: float) -> None:
+        fields.append(fields[-1] * by)
+        if fields[-1] <= 1e-3 * model.critical_temperature:
+            raise ValueError(
+                f"lifetime is {lifetime:g} MCS; no field above {fields[-1]:g} gives it"
+            )
 
     known: dict[float, Estimate] = {}
     fields = [top]  # falling, the last of them where states live about as long, or longer
     while (found := roughly(fields[-1])) < lifetime:
-        fields.append(fields[-1] * (0.98 if found > lifetime / 4 else 0.95))
-        if fields[-1] <= 1e-3 * lowest:
-            raise ValueError(
-                f"lifetime is {lifetime:g} MCS; no field above {fields[-1]:g} gives it"
-            )
+        lower(0.98 if found > lifetime / 4 else 0.95)
     # few events may mistake a field for one beside it
     while measured(fields[-1]).value < lifetime:
-        fields.append(fields[-1] * 0.98)
+        lower(0.98)
     while len(fields) > 1 and measured(fields[-2]).value >= lifetime:
         fields.pop()
     if len(fields) == 1:
