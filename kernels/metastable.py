@@ -28,6 +28,7 @@ class Estimate(NamedTuple):
 
 
 def mean_of(samples) -> Estimate:
+    """Mean of independent samples (n,), and its standard error."""
     samples = np.asarray(samples, float)
     return Estimate(float(samples.mean()), float(samples.std(ddof=1) / math.sqrt(samples.size)))
 
