@@ -4,16 +4,20 @@ failed one.
 
 import contextlib
 import functools
+import os
 import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from jobs import UserError, notes, provenance, revision, shards, signals
+from jobs import UserError, claims, notes, provenance, revision, shards, signals
 from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.units import Rank
+
+GOLDEN = 0.6180339887498949  # its multiples by numbers of jobs, modulo 1, lie far apart
+Batch = tuple[int, list[int]]  # number of a system, units that are made at once
 
 
 class UnitError(Exception):
@@ -85,63 +89,155 @@ def generate(
     still to be done.
     """
     everything = [
-        (system, unit) for system in systems for unit in range(system.config.generate.units)
+        (number, unit)
+        for number, system in enumerate(systems)
+        for unit in range(system.config.generate.units)
     ]
-    mine = rank.share(everything)
-    units_of = {id(system): [] for system in systems}
-    for system, unit in mine:
-        units_of[id(system)].append(unit)
-    todo = [(system, missing(system, units_of[id(system)], progress)) for system in systems]
-    for system, units in todo:
-        shards.tidy(*{system.shard(unit).parent for unit in units})
-    count = sum(len(units) for _, units in todo)
-    progress.say(
-        f"{len(mine)} of {len(everything)} units are mine, {len(mine) - count} of them finished before"
-    )
-    for system, units in todo:
-        if units:
-            revision.check(system.config)
-    todo = [(system, stage.build(system.config, device), units) for system, units in todo if units]
-    for system, model, _ in todo:
-        for line in stage.warn(model, system.config):
-            progress.say(f"warning: {system.name + ': ' if system.name else ''}{line}")
-    for system, model, units in todo:
-        for line in (
-            stage.announce(model, system.config, units) if hasattr(stage, "announce") else ()
-        ):
-            progress.say(f"{system.name + ': ' if system.name else ''}{line}")
-    progress.begin(count, "units", weights(stage, todo))
-    done = failed = 0
-    for system, model, units in todo:
-        size = stage.batch(system.config, device)
-        batches = [units[first : first + size] for first in range(0, len(units), size)]
-        while batches:
-            signals.stop_if_asked(f"{count - done} units left", done)
-            batch, before = batches.pop(0), done
-            left = list(batch)
-            try:
-                report = functools.partial(_report, progress, before)
-                for unit, data in stage.simulate(model, system.config, batch, report):
-                    _keep(system, unit, data, device)
-                    left.remove(unit)
-                batches[:0] = [left] if left else []  # asked to stop, it left them
-            except (
-                Exception
-            ) as error:  # one bad unit, or a full disk, must not stop the rest or other ranks
-                if len(batch) > 1 and not isinstance(error, OSError):  # which of them is to blame?
-                    batches[:0] = [[unit] for unit in left]
-                else:
-                    _fail(system, left, error, device, progress)
-                    failed += len(left)
-                    left = []
-            done += len(batch) - len(left)
-            progress.reach(done)
-    if count:
+    mine = rank.job.share(everything)
+    batches = rank.of_the_first(lambda: cut(stage, systems, mine, rank, device, progress))
+    if rank.index == 0:
+        finished = len(mine) - sum(len(units) for _, units in batches)
         progress.say(
-            f"{count - failed} units done in {progress.elapsed()}"
+            f"{len(mine)} of {len(everything)} units are mine, {finished} of them finished before"
+            + (f"; {rank.count} ranks share them" if rank.count > 1 else "")
+        )
+    with claims.shared(rank, batches) as shared:
+        return bring(stage, systems, shared, device, progress)
+
+
+def cut(
+    stage: ModuleType,
+    systems: list[System],
+    mine: list[tuple[int, int]],
+    rank: Rank,
+    device,
+    progress: Progress,
+) -> list[Batch]:
+    """What is missing of `mine`, (number of a system, unit), in batches: of as many units as go at
+    once on this device, or of fewer where ranks would get unequally many for it.
+
+    Ranks begin with the units that take longest, where the study knows.  Elsewhere each Slurm job
+    begins at a place of its own, so that a second one on the same run does not follow at the first
+    one's heels.
+    """
+    units_of: dict[int, list[int]] = {number: [] for number in range(len(systems))}
+    for number, unit in mine:
+        units_of[number].append(unit)
+    for number, system in enumerate(systems):
+        folders = {system.shard(unit).parent for unit in units_of[number]}
+        units_of[number] = missing(system, units_of[number], progress)
+        shards.tidy(*folders)
+    count = sum(map(len, units_of.values()))
+    batches: list[Batch] = []
+    for number, units in units_of.items():
+        if not units:
+            continue
+        config = systems[number].config
+        revision.check(config)
+        model, size = stage.build(config, device), stage.batch(config, device)
+        if rank.count > 1:
+            rounds = -(-count // (rank.count * size))
+            size = min(size, -(-count // (rank.count * rounds)))
+            work = weights(stage, [(systems[number], model, units)])
+            if work is not None:
+                units = [unit for _, unit in sorted(zip(work, units, strict=True), reverse=True)]
+        batches += [(number, units[first : first + size]) for first in range(0, len(units), size)]
+    first = 0 if hasattr(stage, "work") else int(len(batches) * (GOLDEN * _job() % 1))
+    return batches[first:] + batches[:first]
+
+
+def _job() -> int:
+    """Slurm's number of this job, the same for all tasks of an array; 0 without one."""
+    number = os.environ.get("SLURM_ARRAY_JOB_ID", os.environ.get("SLURM_JOB_ID", ""))
+    return int(number) if number.isdigit() else 0
+
+
+def bring(
+    stage: ModuleType, systems: list[System], shared: claims.Claims, device, progress: Progress
+) -> int:
+    """Bring batches to disk for as long as there are any to be had; how many units failed."""
+    expected = shared.foreseen([])
+    models = {
+        number: stage.build(systems[number].config, device)
+        for number in dict.fromkeys(number for number, _ in shared.items)
+    }
+    for number in models:
+        for line in stage.warn(models[number], systems[number].config):
+            progress.say(f"warning: {_of(systems[number])}{line}")
+    for number, units in _together(expected).items():
+        if hasattr(stage, "announce"):
+            for line in stage.announce(models[number], systems[number].config, units):
+                progress.say(f"{_of(systems[number])}{line}")
+    progress.begin(_count(expected), "units", _weights(stage, systems, models, expected))
+    done = failed = elsewhere = 0
+    taken: list[Batch] = []
+    waiting: list[Batch] = []
+    while True:
+        if signals.asked() and done:  # not before the first: each life does some of its work
+            waiting += shared.end()
+            if waiting:
+                raise signals.Stopped(f"{_count(waiting)} units left")
+        if not waiting:
+            batch = shared.take()
+            if batch is None:
+                break
+            waiting, taken = [batch], [*taken, batch]
+            if shared.ranks > 1:
+                expected = shared.foreseen(taken)
+                progress.expect(_count(expected), _weights(stage, systems, models, expected))
+        number, units = waiting.pop(0)
+        system, before = systems[number], done
+        left = [unit for unit in units if not system.shard(unit).exists()]
+        elsewhere += len(units) - len(left)  # another job was faster
+        batch = list(left)
+        try:
+            report = functools.partial(_report, progress, before + len(units) - len(left))
+            for unit, data in (
+                stage.simulate(models[number], system.config, batch, report) if batch else ()
+            ):
+                _keep(system, unit, data, device)
+                left.remove(unit)
+            waiting[:0] = [(number, left)] if left else []  # asked to stop, it left them
+        except (
+            Exception
+        ) as error:  # one bad unit, or a full disk, must not stop the rest or other ranks
+            if len(batch) > 1 and not isinstance(error, OSError):  # which of them is to blame?
+                waiting[:0] = [(number, [unit]) for unit in left]
+            else:
+                _fail(system, left, error, device, progress)
+                failed += len(left)
+                left = []
+        done += len(units) - len(left)
+        progress.reach(done)
+    if done:
+        progress.say(
+            f"{done - failed} units done in {progress.elapsed()}"
+            + (f", {elsewhere} of them by another job" if elsewhere else "")
             + (f", {failed} failed" if failed else "")
         )
     return failed
+
+
+def _of(system: System) -> str:
+    return f"{system.name}: " if system.name else ""
+
+
+def _count(batches: list[Batch]) -> int:
+    return sum(len(units) for _, units in batches)
+
+
+def _together(batches: list[Batch]) -> dict[int, list[int]]:
+    """All units of each system."""
+    found: dict[int, list[int]] = {}
+    for number, units in batches:
+        found.setdefault(number, []).extend(units)
+    return found
+
+
+def _weights(
+    stage: ModuleType, systems: list[System], models: dict, batches: list[Batch]
+) -> list[float] | None:
+    return weights(stage, [(systems[n], models[n], units) for n, units in batches])
 
 
 def weights(stage: ModuleType, todo: list[tuple[System, Any, list[int]]]) -> list[float] | None:

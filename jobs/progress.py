@@ -73,10 +73,10 @@ class Progress:
         """Start counting towards `total` units of `what`.  weights: the work in each of them, in
         the order in which they come; None: they are alike.
         """
-        self.total, self.done, self.what = total, 0.0, what
-        self.knots = [0.0, total] if weights is None else [0.0, *accumulate(weights)]
+        self.done, self.what = 0.0, what
         self.started = self.spoken = time.monotonic()
-        self.pace, self.left = Pace(self.knots[-1], self.started), math.inf
+        self.pace, self.left = Pace(0.0, self.started), math.inf
+        self.expect(total, weights)
         if sys.stderr.isatty():
             self.bar = tqdm(
                 total=total,
@@ -87,6 +87,14 @@ class Progress:
                 "[{elapsed}{postfix}]",
             )
         self._beat()
+
+    def expect(self, total: float, weights: Sequence[float] | None = None) -> None:
+        """As `begin`, of a count that turns out otherwise on the way; what is done stays so."""
+        self.total = total
+        self.knots = [0.0, total] if weights is None else [0.0, *accumulate(weights)]
+        self.pace.total = self.knots[-1]
+        if self.bar is not None:
+            self.bar.total = total
 
     def reach(self, done: float, news: str = "", left: float | None = None) -> None:
         """So many units are done; fractions count.  Cheap: call it as often as you like.  news:

@@ -173,7 +173,7 @@ def train(
         raise UserError(
             f"{study.name} train: each network is trained by one process: start several by an array or mpiexec, not by torchrun"
         )
-    mine = Rank(rank.task, rank.tasks).share(everything) if together else rank.share(everything)
+    mine = (rank.job if together else rank).share(everything)
     missing = unfinished(stage, mine, progress.say) if not together or rank.index == 0 else []
     if together:
         missing = rank.gather(missing)[0]

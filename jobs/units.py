@@ -1,12 +1,13 @@
-"""Who does what: array task k of K and rank r of P take units[(k*P + r)::(K*P)].
+"""Who does what: array task k of K has units[k::K], of which its MPI ranks take one after another
+(jobs.claims); of what a stage deals out beforehand rank r of P takes [(k*P + r)::(K*P)].
 
-Ranks never wait for one another while they work; they meet once, at the end of a stage.
+Ranks never wait for one another while they work; they meet where a stage begins and ends.
 """
 
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,26 @@ class Rank:
     def share(self, items: Sequence) -> list:
         """The items that are this process's to do."""
         return list(items[self.task * self.count + self.index :: self.tasks * self.count])
+
+    @property
+    def job(self) -> "Rank":
+        """All ranks of this array task as one."""
+        return Rank(self.task, self.tasks)
+
+    def of_the_first(self, make: Callable[[], Any]) -> Any:
+        """What `make()` returns, or the UserError that it raises, on rank 0, on every rank; the
+        others do not call it.
+        """
+        found, problem = None, None
+        if self.index == 0:
+            try:
+                found = make()
+            except UserError as error:
+                problem = str(error)
+        found, problem = self.gather((found, problem))[0]
+        if problem is not None:
+            raise UserError(problem)
+        return found
 
     def gather(self, item) -> list:
         """What every rank hands in, on every rank; ranks wait for one another here."""

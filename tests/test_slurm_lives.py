@@ -203,7 +203,7 @@ def test_two_ranks_a_task(cluster, slow, tmp_path):
     cluster.run("scancel", "--signal=USR1", "--batch", job)
     cluster.until(lambda: "PENDING" in cluster.state(job), 30)
     said = (tmp_path / "out-0").read_text()
-    assert "[task 0 rank 1] 6 of 12 units are mine" in said
+    assert "12 of 12 units are mine, 0 of them finished before; 2 ranks share them" in said
     assert len(re.findall("stopped by a signal", said)) == 1
     assert cluster.ended(job) == [{"COMPLETED"}]
     assert digests(tmp_path / "run") == digests(slow[1])

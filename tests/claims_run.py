@@ -1,0 +1,103 @@
+"""`python -m jobs` with nucleation units that sleep: what tests/test_jobs_claims.py starts on
+several ranks, and tests/test_cluster_model.py compares its model with.
+
+SLEEPS: seconds of each unit, in JSON; SLOW: {rank: factor}; DIES: {rank: unit it is killed in}.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FEW = ("--set", "generate.events=2", "--device", "cpu", "--workers", "1")
+
+
+def mpiexec() -> str:
+    """The program that starts ranks; skips the test where there is none."""
+    pytest.importorskip("mpi4py")
+    found = shutil.which(
+        "mpiexec", path=os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+    )
+    if found is None:
+        pytest.skip("no mpiexec")
+    return found
+
+
+def started(ranks: int, config: Path, run: Path, sleeps: list[float], **variables):
+    """The ended process of so many ranks that generate units which sleep."""
+    command = [mpiexec(), "-n", str(ranks), sys.executable, "-m", "mpi4py", __file__]
+    command += ["nucleation", "generate", config, "--run", run, *FEW]
+    command += ["--set", f"generate.units={len(sleeps)}"]
+    given = {"SLEEPS": sleeps, **variables}
+    return subprocess.run(
+        [str(word) for word in command],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "OMP_NUM_THREADS": "1",
+            **{name: json.dumps(value) for name, value in given.items()},
+        },
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def spans(run: Path) -> dict[int, tuple[int, float, float]]:
+    """{unit: (its rank, when it began, when it was on disk, in seconds)}."""
+    found = {}
+    for path in (run / "generate").glob("*.span"):
+        rank, began, ended = path.read_text().split()
+        found[int(path.stem)] = (int(rank), float(began), float(ended))
+    return found
+
+
+def makespan(run: Path) -> float:
+    """Seconds from the first unit's begin to the last one's end."""
+    _, begins, ends = zip(*spans(run).values(), strict=True)
+    return max(ends) - min(begins)
+
+
+def work(run: Path) -> float:
+    """Seconds that all units took together, without what ranks waited for them."""
+    return sum(end - begin for _, begin, end in spans(run).values())
+
+
+def simulate(model, config, units, report):
+    sleeps = json.loads(os.environ["SLEEPS"])
+    slow, dies = (json.loads(os.environ.get(name, "{}")) for name in ("SLOW", "DIES"))
+    for unit in units:
+        began[unit] = time.time()
+        if dies.get(RANK) == unit:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(sleeps[unit] * slow.get(RANK, 1))
+        yield unit, {"nothing": Data(np.zeros(1), "", "")}
+
+
+def keep(system, unit, *more):
+    kept(system, unit, *more)
+    path = system.folder / f"generate/{unit}.span"
+    path.write_text(f"{RANK} {began[unit]} {time.time()}")
+
+
+if __name__ == "__main__":
+    from mpi4py import MPI
+
+    from jobs import generating, signals
+    from jobs.__main__ import main
+    from jobs.nucleation import generate
+    from jobs.shards import Data
+
+    RANK, began, kept = str(MPI.COMM_WORLD.Get_rank()), {}, generating._keep
+    generating._keep, generate.simulate = keep, simulate
+    generate.batch = lambda config, device: 1
+    signals.leave(main(sys.argv[1:]))

@@ -1,0 +1,154 @@
+"""Ranks of a job take the next unit of one list."""
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+from claims_run import makespan, mpiexec, spans, started, work
+from conftest import prepared
+from test_jobs_rundir import digests
+
+from jobs import UserError, claims, config, generating
+from jobs.units import Rank
+
+
+def test_one_process_takes_all_in_order():
+    with claims.shared(Rank(), [*"abcde"]) as shared:
+        assert [shared.take(), shared.take()] == ["a", "b"]
+        assert shared.foreseen(["a", "b"]) == [*"abcde"]
+        assert shared.end() == [*"cde"]
+        assert shared.end() == []
+        assert shared.take() is None
+
+
+def test_torch_ranks_have_fixed_shares():
+    shares = []
+    for index in range(3):
+        rank = Rank(index=index, count=3, communicator=object(), together=True)
+        with claims.shared(rank, [*range(8)]) as shared:
+            shares.append([*iter(shared.take, None)])
+    assert shares == [[0, 3, 6], [1, 4, 7], [2, 5]]
+
+
+class Standing:
+    """A counter that others have moved on as well."""
+
+    def __init__(self, *before):
+        self.before = list(before)
+
+    def add(self, number):
+        return self.before.pop(0)
+
+
+def test_a_share_is_foreseen_by_what_it_was():
+    shared = claims.Claims([*range(100)], Standing(3, 9, 19, 39), ranks=4)
+    assert len(shared.foreseen([])) == 25
+    mine = [shared.take()]
+    assert shared.foreseen(mine) == [3, *range(4, 100, 4)]  # at first an equal one
+    mine.append(shared.take())
+    mine.append(shared.take())
+    assert len(shared.foreseen(mine)) == 3 + 12  # 3 of 20: of 80 left 12, with every seventh
+    mine.append(shared.take())
+    assert len(shared.foreseen(mine)) == 4 + 6
+
+
+def stage(size, **more):
+    return SimpleNamespace(
+        build=lambda config, device: None, batch=lambda config, device: size, **more
+    )
+
+
+def cut(stage, system, rank, units=10):
+    mine = [(0, unit) for unit in range(units)]
+    return [units for _, units in generating.cut(stage, [system], mine, rank, None, None)]
+
+
+@pytest.fixture
+def system(tmp_path, small):
+    raw = config.read(small, ["generate.units=10"], "nucleation")
+    return prepared(tmp_path / "run", raw, "nucleation")[0]
+
+
+def test_batches_are_as_many_for_each_rank(system, monkeypatch):
+    monkeypatch.delenv("SLURM_ARRAY_JOB_ID", raising=False)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    alone = cut(stage(4), system, Rank())
+    assert alone == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    sizes = {ranks: [len(b) for b in cut(stage(4), system, Rank(count=ranks))] for ranks in (2, 3)}
+    assert sizes == {2: [3, 3, 3, 1], 3: [4, 4, 2]}
+    assert [len(b) for b in cut(stage(100), system, Rank(count=2))] == [5, 5]
+    long = stage(2, work=lambda model, config, unit: [3, 1, 4, 1, 5, 9, 2, 6, 5, 3][unit])
+    assert cut(long, system, Rank(count=2))[0] == [5, 7]  # what takes longest comes first
+    assert cut(long, system, Rank()) == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
+
+
+def test_jobs_begin_at_places_of_their_own(system, monkeypatch):
+    firsts = set()
+    for job in (4711, 4712, 4713, 4714):
+        monkeypatch.setenv("SLURM_JOB_ID", str(job))
+        batches = cut(stage(1), system, Rank())
+        assert sorted(batches) == [[unit] for unit in range(10)]
+        firsts.add(batches[0][0])
+    assert len(firsts) == 4
+
+
+def test_a_rank_s_mistake_is_everybody_s():
+    def wrong():
+        raise UserError("wrong")
+
+    class First:
+        def allgather(self, item):
+            return [(None, "wrong"), item]
+
+    for index in (0, 1):
+        rank = Rank(index=index, count=2, communicator=First())
+        with pytest.raises(UserError, match="wrong"):
+            rank.of_the_first(wrong)
+
+
+@pytest.mark.mpi
+def test_three_ranks_make_the_bytes_of_one(quench, small, tmp_path):
+    sizes = ("--set", "generate.units=7", "--set", "generate.events=8")
+    assert quench("nucleation", "generate", small, "--run", tmp_path / "one", *sizes)[0] == 0
+    command = [mpiexec(), "-n", "3", sys.executable, "-m", "mpi4py", "-m", "jobs"]
+    command += ["nucleation", "generate", small, "--run", tmp_path / "three", *sizes]
+    command += ["--device", "cpu", "--workers", "1"]
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("7 of 7 units are mine, 0 of them finished before; 3 ranks share") == 1
+    assert digests(tmp_path / "one") == digests(tmp_path / "three")
+
+
+@pytest.mark.mpi
+def test_unequal_units_and_ranks_are_balanced(small, tmp_path):
+    """A rank has every third unit by striding: 20 times 0.15 s instead of 0.03; the long unit that
+    rank 0 may have at first must not keep the others from the counter.
+    """
+    sleeps = [1.0] + [0.15 if unit % 3 == 0 else 0.03 for unit in range(1, 60)]
+    done = started(3, small, tmp_path / "run", sleeps)
+    assert done.returncode == 0, done.stderr
+    found = spans(tmp_path / "run")
+    assert sorted(found) == [*range(60)]
+    counts = [sum(rank == r for rank, *_ in found.values()) for r in range(3)]
+    assert min(counts) < 20 < max(counts)
+    assert makespan(tmp_path / "run") < 1.15 * work(tmp_path / "run") / 3
+
+
+@pytest.mark.mpi
+def test_a_rank_that_is_killed_ends_the_job(small, tmp_path):
+    """And the same command makes what is missing, no more."""
+    run, sleeps = tmp_path / "run", [0.05] * 12
+    done = started(3, small, run, sleeps, DIES={str(rank): 7 for rank in range(3)})
+    assert done.returncode not in (0, 75)
+    before = spans(run)
+    assert 7 not in before
+    assert 5 <= len(before) <= 11
+    again = started(3, small, run, sleeps)
+    assert again.returncode == 0, again.stderr
+    assert f"{len(before)} of them finished before" in again.stderr
+    after = spans(run)
+    assert sorted(after) == [*range(12)]
+    assert all(after[unit] == before[unit] for unit in before)
