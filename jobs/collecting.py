@@ -18,22 +18,29 @@ SECTIONS = ("study", "seed", "system", "generate")  # of a config, that decide a
 
 
 def survey(
-    system: System, progress: Progress, sections: tuple[str, ...] = SECTIONS
+    system: System,
+    progress: Progress,
+    sections: tuple[str, ...] = SECTIONS,
+    look: Callable[[int, h5py.File], None] = lambda unit, file: None,
 ) -> tuple[str, set[str]]:
     """A digest of all shards and of the `sections` of a config that decide the data set, and the
     revisions of the code that made the shards.
+
+    look(unit, file): for what else a study has to know of all units before it reads them.
     """
-    labels, revisions = [], set()
+    made_from, revisions = hashlib.sha256(), set()
     for unit in range(system.config.generate.units):
         with h5py.File(system.shard(unit), "r", locking=False) as file:  # checked when it is used
-            labels.append(file.attrs["content_digest"])
+            made_from.update(f"{file.attrs['content_digest']} ".encode())
             revisions.add(str(file.attrs["git_revision"]))
+            look(unit, file)
     if len(revisions) > 1:
         progress.say(
             f"warning: {system.folder}: units come from different revisions of the code: {', '.join(sorted(revisions))}"
         )
     wanted = sorted(telling(system.config, sections).items())
-    return hashlib.sha256(" ".join([*labels, str(wanted)]).encode()).hexdigest(), revisions
+    made_from.update(str(wanted).encode())
+    return made_from.hexdigest(), revisions
 
 
 def attributes(system: System, device, made_from: str, revisions: set[str]) -> dict[str, str | int]:

@@ -49,11 +49,7 @@ def write(path: Path, data: dict[str, Data], attributes: dict) -> None:
     try:
         with hdf5.writing(temporary) as file:
             for name, item in data.items():
-                compression = (
-                    {"compression": "gzip", "compression_opts": 1} if item.compress else {}
-                )
-                dataset = file.create_dataset(name, data=item.values, **compression)
-                dataset.attrs.update({"unit": item.unit, "axes": item.axes, "about": item.about})
+                put(file, name, item)
             file.attrs.update(attributes)
             file.attrs["content_digest"] = content_digest(
                 {name: item.values for name, item in data.items()}
@@ -76,6 +72,52 @@ def write(path: Path, data: dict[str, Data], attributes: dict) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def put(
+    file: h5py.File, name: str, item: Data, shape: tuple[int, ...] | None = None
+) -> h5py.Dataset:
+    """A dataset of a file that is being written; with a shape: room for values of that type, to be
+    filled.
+    """
+    options = {"compression": "gzip", "compression_opts": 1} if item.compress else {}
+    if shape is None:
+        dataset = file.create_dataset(name, data=item.values, **options)
+    else:
+        dataset = file.create_dataset(name, shape, item.values.dtype, **options)
+    dataset.attrs.update({"unit": item.unit, "axes": item.axes, "about": item.about})
+    return dataset
+
+
+class Rows:
+    """A dataset's rows, which come in any number and are written some at a time: whole chunks, if
+    it has any.
+    """
+
+    def __init__(self, dataset: h5py.Dataset):
+        self.dataset, self.waiting, self.count, self.written = dataset, [], 0, 0
+        rows = BLOCK // max(1, dataset.nbytes // max(1, len(dataset)))
+        step = dataset.chunks[0] if dataset.chunks else 1
+        self.block = max(1, rows // step) * step
+
+    def add(self, values: np.ndarray) -> None:
+        """The next rows."""
+        self.waiting.append(values)
+        self.count += len(values)
+        if self.count >= self.block:
+            values = np.concatenate(self.waiting)
+            whole = self.count // self.block * self.block
+            self._write(values[:whole])
+            self.waiting, self.count = [values[whole:].copy()], self.count - whole
+
+    def end(self) -> None:
+        """Those that wait."""
+        if self.count:
+            self._write(np.concatenate(self.waiting))
+
+    def _write(self, values: np.ndarray) -> None:
+        self.dataset[self.written : self.written + len(values)] = values
+        self.written += len(values)
 
 
 @contextlib.contextmanager
@@ -149,12 +191,20 @@ def content_digest(arrays: dict[str, np.ndarray]) -> str:
     return total.hexdigest()
 
 
-def attributes_digest(file: h5py.File) -> str:
-    """SHA-256 over the attributes of an open file, its groups and its data sets, but for the two
-    digests: results need not be those of one device or day, and `content_digest` leaves them out.
-    """
+def objects_of(file: h5py.File) -> dict[str, h5py.HLObject]:
+    """An open file's groups and data sets by their names, and "", the file itself."""
     objects = {"": file}
     file.visititems(objects.__setitem__)
+    return objects
+
+
+def attributes_digest(file: h5py.File, objects: dict[str, h5py.HLObject] | None = None) -> str:
+    """SHA-256 over the attributes of an open file, its groups and its data sets, but for the two
+    digests: results need not be those of one device or day, and `content_digest` leaves them out.
+
+    objects: of the file, where they are known.
+    """
+    objects = objects_of(file) if objects is None else objects
     total = hashlib.sha256()
     for name in sorted(objects):
         attributes = objects[name].attrs
@@ -166,13 +216,13 @@ def attributes_digest(file: h5py.File) -> str:
     return total.hexdigest()
 
 
-def check_attributes(file: h5py.File) -> None:
+def check_attributes(file: h5py.File, objects: dict[str, h5py.HLObject] | None = None) -> None:
     """BadFileError if an attribute is not as it was written; files of before that have no digest of
     theirs.
     """
     # not attrs.get, which has None also for one that is there and cannot be read
     known = "attributes_digest" in file.attrs
-    if known and file.attrs["attributes_digest"] != attributes_digest(file):
+    if known and file.attrs["attributes_digest"] != attributes_digest(file, objects):
         raise BadFileError("damaged: its attributes do not match their checksum")
 
 
@@ -271,15 +321,13 @@ def read(path: Path, **attributes) -> tuple[dict[str, np.ndarray], dict]:
                         if name not in found
                         else known.get(name, f"made from another {name}")
                     )
-            arrays = {}
-            file.visititems(
-                lambda name, item: (
-                    arrays.__setitem__(name, item[()]) if isinstance(item, h5py.Dataset) else None
-                )
-            )
+            objects = objects_of(file)
+            arrays = {
+                name: item[()] for name, item in objects.items() if isinstance(item, h5py.Dataset)
+            }
             if found.get("content_digest") != content_digest(arrays):
                 raise BadFileError("damaged: its arrays do not match their checksum")
-            check_attributes(file)
+            check_attributes(file, objects)
     except (FileNotFoundError, BadFileError):
         raise
     except PermissionError:

@@ -4,6 +4,10 @@ cluster.
 Balancing and centring follow section II.B of the paper, with the authors' number of bins, 33.
 """
 
+import itertools
+from dataclasses import replace
+
+import h5py
 import numpy as np
 
 from jobs import UserError, collecting, shards
@@ -16,34 +20,54 @@ from jobs.shards import Data
 from kernels import percolation
 from kernels.streams import STREAMS
 
+LABELLED = ("event", "time", "copies", "nucleated", "spins")  # of a configuration, raw or balanced
+BITS = "a bit a spin, 1 is up, big-endian, site x L + y"
+SITE_BYTES, CLUSTER_BYTES = 34, 256 << 20  # of memory that clusters take; at once
 KEPT_HISTORIES = 8  # events whose whole history goes into the data set, for snapshots and the movie
 
 
 def run(system: System, device, progress: Progress) -> None:
     """Write dataset.h5 of a system from its shards, unless the one there was made from the same
-    ones.
+    ones.  Beside a block of configurations, memory is taken by some 40 bytes a label.
 
     Raises UserError where bins stay empty, so that balancing would leave nothing.
     """
     target, config = system.folder / "dataset.h5", system.config
-    made_from, revisions = collecting.survey(system, progress, (*collecting.SECTIONS, "collect"))
-    if collecting.present([(target, shards.check)], made_from, "nucleation", progress):
+    labels = {name: bytearray() for name in ("nucleated", "copies")}
+    ends = []
+
+    def look(unit: int, file: h5py.File) -> None:
+        for name, values in labels.items():
+            values += file[f"configuration/{name}"][...].astype(np.int32).tobytes()
+        ends.append(len(labels["copies"]) // 4)
+
+    made_from, revisions = collecting.survey(
+        system, progress, (*collecting.SECTIONS, "collect"), look
+    )
+    if collecting.present([(target, shards.check_large)], made_from, "nucleation", progress):
         progress.say(f"{target}: made from the same units before, kept")
         return
-    parts = []
-    for unit in range(config.generate.units):
-        arrays, _ = shards.read(system.shard(unit), config_digest=digest(config), unit_index=unit)
-        keep = max(0, KEPT_HISTORIES - unit * config.generate.events)
-        parts.append(reduce(arrays, unit, config, keep))
-    raw = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    chosen = balance(
-        raw["nucleated"], raw["copies"], config.collect.bins, config.seed, f"{system.folder}: "
-    )
-    data = dataset(raw, chosen, config, device)
-    shards.write(target, data, collecting.attributes(system, device, made_from, revisions))
+    nucleated, copies = (np.frombuffer(labels[name], np.int32) for name in labels)
+    chosen = balance(nucleated, copies, config.collect.bins, config.seed, f"{system.folder}: ")
+    progress.begin(config.generate.units, "units")
+    wanted = digest(config)
+    attributes = collecting.attributes(system, device, made_from, revisions)
+    with shards.new(target, attributes) as file:
+        output = Output(file, config, build(config, device), ends[-1], len(chosen))
+        for unit, (first, last) in enumerate(itertools.pairwise([0, *ends])):
+            arrays, _ = shards.read(system.shard(unit), config_digest=wanted, unit_index=unit)
+            found = reduce(
+                arrays, unit, config, max(0, KEPT_HISTORIES - unit * config.generate.events)
+            )
+            if not np.array_equal(found["nucleated"], nucleated[first:last]):
+                raise shards.BadFileError(f"{system.shard(unit)}: changed while it was read")
+            start, stop = np.searchsorted(chosen, (first, last))
+            output.add(found, chosen[start:stop] - first)
+            progress.reach(unit + 1)
+        lifetime = output.end()
     progress.say(
-        f"{target}: {len(chosen)} balanced configurations out of {len(raw['event'])}, "
-        f"{len(raw['lifetime'])} events, mean lifetime {raw['lifetime'].mean():.0f} MCS"
+        f"{target}: {len(chosen)} balanced configurations out of {ends[-1]}, "
+        f"{len(lifetime)} events, mean lifetime {lifetime.mean():.0f} MCS"
     )
 
 
@@ -85,7 +109,7 @@ def balance(
     The choice is a function of the labels and the seed.  Raises UserError, naming them, if bins are
     empty.
     """
-    bin_ = bin_of(nucleated, copies, bins)
+    bin_ = bin_of(nucleated, copies, bins).astype(np.uint16)  # bins are few, labels many
     filling = np.bincount(bin_, minlength=bins)
     empty = np.flatnonzero(filling == 0)
     if len(empty):
@@ -149,61 +173,132 @@ def largest_clusters(raw: dict[str, np.ndarray], config: Nucleation, model) -> n
     return np.packbits(member.reshape(len(member), -1), axis=1).reshape(history.shape)
 
 
-def dataset(
-    raw: dict[str, np.ndarray], chosen: np.ndarray, config: Nucleation, device
-) -> dict[str, Data]:
-    """All datasets of dataset.h5: the balanced ones, the events, and everything before
-    balancing.
+class Output:
+    """dataset.h5 while it is written, unit by unit: the balanced ones of its configurations, the
+    events, and everything before balancing.
+
+    rows, chosen: how many configurations there are in all, and how many are balanced.
     """
-    g = config.generate
-    model = build(config, device)
-    packed = raw["spins"][chosen]
-    identity = identities(raw["event"][chosen], raw["time"][chosen], g.history)
+
+    def __init__(self, file: h5py.File, config: Nucleation, model, rows: int, chosen: int):
+        self.file, self.config, self.model = file, config, model
+        sites = config.system.size**2
+        more = {"spins": (config.system.size,) * 2, "raw/spins": ((sites + 7) // 8,)}
+        self.rows = {
+            name: shards.Rows(
+                shards.put(
+                    file,
+                    name,
+                    item,
+                    (rows if name.startswith("raw/") else chosen, *more.get(name, ())),
+                )
+            )
+            for name, item in columns(config).items()
+        }
+        self.at_once = max(1, CLUSTER_BYTES // (SITE_BYTES * sites))
+        self.waiting: list[dict[str, np.ndarray]] = []  # balanced ones, not yet looked at
+        self.count = 0  # of these
+        self.events: dict[str, list[np.ndarray]] = {}
+
+    def add(self, found: dict[str, np.ndarray], balanced: np.ndarray) -> None:
+        """A unit, as `reduce` leaves it, of which the rows `balanced` are."""
+        for name in LABELLED:
+            self.rows[f"raw/{name}"].add(found[name])
+        for name in ("lifetime", "unit", "history_event", "history"):
+            if len(found[name]) or not self.events.get(name):
+                self.events.setdefault(name, []).append(found[name])
+        if len(balanced):
+            self.waiting.append({name: found[name][balanced] for name in LABELLED})
+            self.count += len(balanced)
+        if self.count >= self.at_once:
+            self._balanced()
+
+    def end(self) -> np.ndarray:
+        """All that is left; the lifetimes."""
+        if self.waiting:
+            self._balanced()
+        for rows in self.rows.values():
+            rows.end()
+        events = {name: np.concatenate(parts) for name, parts in self.events.items()}
+        for name, item in of_events(events, self.config, self.model).items():
+            shards.put(self.file, name, item)
+        return events["lifetime"]
+
+    def _balanced(self) -> None:
+        raw = {name: np.concatenate([part[name] for part in self.waiting]) for name in LABELLED}
+        self.waiting, self.count = [], 0
+        for first in range(0, len(raw["event"]), self.at_once):
+            part = {name: values[first : first + self.at_once] for name, values in raw.items()}
+            for name, values in looked_at(part, self.config, self.model).items():
+                self.rows[name].add(values)
+
+
+def looked_at(raw: dict[str, np.ndarray], config: Nucleation, model) -> dict[str, np.ndarray]:
+    """Balanced configurations, centred, with what is known of them: all of `columns` that is not
+    raw.
+    """
     cluster = percolation.clusters(
-        packed,
+        raw["spins"],
         **bonds_of(config, model),
         seed=config.seed,
-        index=identity,
-        device=device,
+        index=identities(raw["event"], raw["time"], config.generate.history),
+        device=model.device,
     )
-    spins = model.unpack(packed)
-    ours = "configuration"
+    spins = model.unpack(raw["spins"])
+    return {
+        **{name: raw[name] for name in LABELLED if name != "spins"},
+        "spins": centred(spins, cluster.centre),
+        "p_nuc": (raw["nucleated"] / raw["copies"]).astype(np.float32),
+        "magnetization": spins.mean((1, 2), dtype=np.float64).astype(np.float32),
+        "radius_of_gyration": np.nan_to_num(cluster.radius_of_gyration).astype(np.float32),
+        "cluster_size": np.asarray(cluster.size, np.int32),
+    }
+
+
+def columns(config: Nucleation) -> dict[str, Data]:
+    """All datasets with a row a configuration, balanced ones and raw/, without their values."""
+    g, ours = config.generate, "configuration"
     p_nuc = (
         f"nucleated / copies: share of the copies that reach m <= 0 no later than {g.window} MCS after "
         "the original's t = 0"
         + (f", nor more than {g.window} MCS before it" if g.reading == "two_sided" else "")
     )
-    bits = "a bit a spin, 1 is up, big-endian, site x L + y"
-    history_cluster = largest_clusters(raw, config, model)
-    columns = {
+    found = {
         "spins": Data(
-            centred(spins, cluster.centre),
+            np.empty(0, np.int8),
             "",
             f"{ours}, x, y",
             "-1 is the stable direction, along the final field; centre of the largest cluster: (L//2, L//2)",
             True,
         ),
-        "p_nuc": Data(
-            (raw["nucleated"][chosen] / raw["copies"][chosen]).astype(np.float32), "", ours, p_nuc
-        ),
-        "magnetization": Data(
-            spins.mean((1, 2), dtype=np.float64).astype(np.float32), "", ours, "mean spin"
-        ),
+        "p_nuc": Data(np.empty(0, np.float32), "", ours, p_nuc),
+        "magnetization": Data(np.empty(0, np.float32), "", ours, "mean spin"),
         "radius_of_gyration": Data(
-            np.nan_to_num(cluster.radius_of_gyration).astype(np.float32),
+            np.empty(0, np.float32),
             "lattice sites",
             ours,
             f"of the largest cluster of stable spins, {config.collect.bonds} bonds; 0 without any",
         ),
-        "cluster_size": Data(
-            np.asarray(cluster.size, np.int32), "spins", ours, "of the largest cluster"
-        ),
-        "copies": Data(raw["copies"][chosen], "", ours, "copies made"),
-        "nucleated": Data(raw["nucleated"][chosen], "", ours, "copies that nucleated"),
+        "cluster_size": Data(np.empty(0, np.int32), "spins", ours, "of the largest cluster"),
+        "copies": Data(np.empty(0, np.int32), "", ours, "copies made"),
+        "nucleated": Data(np.empty(0, np.int32), "", ours, "copies that nucleated"),
         "time": Data(
-            raw["time"][chosen], "MCS", ours, "relative to the first m <= 0 of the original"
+            np.empty(0, np.int32), "MCS", ours, "relative to the first m <= 0 of the original"
         ),
-        "event": Data(raw["event"][chosen], "", ours, "index into events/"),
+        "event": Data(np.empty(0, np.int32), "", ours, "index into events/"),
+        "raw/spins": Data(
+            np.empty(0, np.uint8), "", "labelled configuration, byte", f"not shifted; {BITS}"
+        ),
+    }
+    for name in ("event", "time", "copies", "nucleated"):
+        found[f"raw/{name}"] = replace(found[name], axes="labelled configuration")
+    return found
+
+
+def of_events(raw: dict[str, np.ndarray], config: Nucleation, model) -> dict[str, Data]:
+    """All other datasets: the events, and the histories of a few of them."""
+    g, count = config.generate, len(raw["unit"])
+    return {
         "events/lifetime": Data(
             raw["lifetime"].astype(np.float32),
             "MCS",
@@ -211,29 +306,18 @@ def dataset(
             "from the field flip to the first m <= 0",
         ),
         "events/unit": Data(raw["unit"], "", "event", "the shard it comes from"),
-        "events/seed": Data(
-            np.full(len(raw["unit"]), config.seed, np.uint64), "", "event", "of the run"
-        ),
+        "events/seed": Data(np.full(count, config.seed, np.uint64), "", "event", "of the run"),
         "events/start": Data(
-            np.ones(len(raw["unit"]), np.int8),
-            "",
-            "event",
-            "+1: all spins up before the equilibration",
+            np.ones(count, np.int8), "", "event", "+1: all spins up before the equilibration"
         ),
-        "raw/spins": Data(raw["spins"], "", "labelled configuration, byte", f"not shifted; {bits}"),
         "raw/history_event": Data(raw["history_event"], "", "kept event", "index into events/"),
         "raw/history": Data(
-            raw["history"], "", "kept event, time, byte", f"t = -{g.history}..0 MCS; {bits}"
+            raw["history"], "", "kept event, time, byte", f"t = -{g.history}..0 MCS; {BITS}"
         ),
         "raw/history_cluster": Data(
-            history_cluster,
+            largest_clusters(raw, config, model),
             "",
             "kept event, time, byte",
             f"a bit a site, 1 is in the largest cluster of stable spins, {config.collect.bonds} bonds",
         ),
     }
-    for name in ("event", "time", "copies", "nucleated"):
-        columns[f"raw/{name}"] = Data(
-            raw[name], columns[name].unit, "labelled configuration", columns[name].about
-        )
-    return columns
