@@ -1,0 +1,53 @@
+"""The model of a job's ranks: closed forms, and a real run of four ranks."""
+
+import numpy as np
+import pytest
+from claims_run import makespan, spans, started
+from cluster_model import LANES, Job, claiming, lives, striding, units
+
+from jobs.nucleation.config import Generate
+from jobs.nucleation.generate import label_steps
+from jobs.nucleation.generate import lives as mean_lives
+
+
+def test_small_cases_by_hand():
+    job = Job(np.array([4.0, 1, 1, 1, 1]), np.ones(2))
+    assert (job.ideal, striding(job), claiming(job)) == (4, 6, 4)
+    slow = Job(np.ones(6), np.array([0.5, 1]))
+    assert (slow.ideal, striding(slow), claiming(slow)) == (4, 6, 4)
+    assert claiming(Job(np.ones(4), np.ones(2), claim=0.5)) == 3
+
+
+def test_a_unit_takes_what_its_lifetimes_take():
+    """The mean of the last of n exponential lifetimes is the harmonic number H_n, jobs' `lives`."""
+    g = Generate(units=1, events=1280, equilibration=1, history=1, copies=1)
+    labels = 1 + g.events * label_steps(g) / LANES
+    found = units(400, g, 1000.0, 1.0, np.random.default_rng(1)) - labels
+    error = found.std() / 20
+    assert abs(found.mean() - 1000 * mean_lives(1280, 1280, LANES)) < 4.5 * error + 5
+
+
+def test_a_failure_costs_what_is_in_progress():
+    """Of a rank with units of u seconds and rare failures u / 2 each; none: nothing."""
+    job = Job(np.ones(200), np.ones(1))
+    random = np.random.default_rng(2)
+    assert lives(job, 0.0, 0.0, random) == (200, 0)
+    runs = [lives(job, 0.02, 0.0, random) for _ in range(300)]
+    lost = sum(total - 200 for total, _ in runs) / sum(n for _, n in runs)
+    assert lost == pytest.approx(0.5, abs=4.5 * 12**-0.5 / 1000**0.5)
+
+
+@pytest.mark.mpi
+def test_against_four_ranks(small, tmp_path):
+    """One of them at half speed: the makespan, and who made how many."""
+    sleeps = [*np.random.default_rng(5).exponential(0.2, 40)]
+    done = started(4, small, tmp_path / "run", sleeps, SLOW={"2": 2})
+    assert done.returncode == 0, done.stderr
+    found = spans(tmp_path / "run")
+    # what a unit took beside its sleep: to be written, on this machine, now
+    extra = np.mean(
+        [end - begin - sleeps[u] * (1 + (r == 2)) for u, (r, begin, end) in found.items()]
+    )
+    job = Job(np.array(sleeps), np.array([1, 1, 0.5, 1]), claim=extra)
+    assert makespan(tmp_path / "run") == pytest.approx(claiming(job), rel=0.15)
+    assert makespan(tmp_path / "run") < 0.9 * striding(job)
