@@ -5,6 +5,7 @@ failed one.
 import contextlib
 import functools
 import os
+import random
 import traceback
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +17,6 @@ from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.units import Rank
 
-GOLDEN = 0.6180339887498949  # its multiples by numbers of jobs, modulo 1, lie far apart
 Batch = tuple[int, list[int]]  # number of a system, units that are made at once
 
 
@@ -117,8 +117,7 @@ def cut(
     once on this device, or of fewer where ranks would get unequally many for it.
 
     Ranks begin with the units that take longest, where the study knows.  Elsewhere each Slurm job
-    begins at a place of its own, so that a second one on the same run does not follow at the first
-    one's heels.
+    has an order of its own, so that a second one on the same run is seldom at the first one's unit.
     """
     units_of: dict[int, list[int]] = {number: [] for number in range(len(systems))}
     for number, unit in mine:
@@ -142,8 +141,9 @@ def cut(
             if work is not None:
                 units = [unit for _, unit in sorted(zip(work, units, strict=True), reverse=True)]
         batches += [(number, units[first : first + size]) for first in range(0, len(units), size)]
-    first = 0 if hasattr(stage, "work") else int(len(batches) * (GOLDEN * _job() % 1))
-    return batches[first:] + batches[:first]
+    if _job() and not hasattr(stage, "work"):
+        random.Random(_job()).shuffle(batches)
+    return batches
 
 
 def _job() -> int:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs:  nucleation collect: all units into RUN/dataset.h5, balanced in p_nuc.
-# Needs: 2 cores, memory for all configurations.
+# Needs: 2 cores, 1 GB of memory and 40 bytes a label.
 # Costs: seconds to minutes.
 #   sbatch slurm/nucleation_collect.sh CONFIG.yaml --run RUN [--set KEY.PATH=VALUE ...]
 #   bash slurm/nucleation_collect.sh CONFIG.yaml --run RUN [--set KEY.PATH=VALUE ...]    the same without Slurm

@@ -31,13 +31,18 @@ def mpiexec() -> str:
     return found
 
 
-def started(ranks: int, config: Path, run: Path, sleeps: list[float], **variables):
-    """The ended process of so many ranks that generate units which sleep."""
-    command = [mpiexec(), "-n", str(ranks), sys.executable, "-m", "mpi4py", __file__]
-    command += ["nucleation", "generate", config, "--run", run, *FEW]
-    command += ["--set", f"generate.units={len(sleeps)}"]
+def started(
+    ranks: int, config: Path, run: Path, sleeps: list[float], wait: bool = True, **variables
+):
+    """The process, ended or not, of so many ranks (0: none, without MPI) that generate units which
+    sleep.
+    """
+    start = [mpiexec(), "-n", str(ranks)] if ranks else []
+    more = ["-m", "mpi4py"] if ranks else []
+    command = [*start, sys.executable, *more, __file__, "nucleation", "generate", config]
+    command += ["--run", run, *FEW, "--set", f"generate.units={len(sleeps)}"]
     given = {"SLEEPS": sleeps, **variables}
-    return subprocess.run(
+    process = subprocess.Popen(
         [str(word) for word in command],
         env={
             **os.environ,
@@ -46,10 +51,12 @@ def started(ranks: int, config: Path, run: Path, sleeps: list[float], **variable
             **{name: json.dumps(value) for name, value in given.items()},
         },
         cwd=ROOT,
-        capture_output=True,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=120,
     )
+    if wait:
+        process.stderr = process.communicate(timeout=120)[1]
+    return process
 
 
 def spans(run: Path) -> dict[int, tuple[int, float, float]]:
@@ -90,14 +97,12 @@ def keep(system, unit, *more):
 
 
 if __name__ == "__main__":
-    from mpi4py import MPI
-
     from jobs import generating, signals
     from jobs.__main__ import main
     from jobs.nucleation import generate
     from jobs.shards import Data
 
-    RANK, began, kept = str(MPI.COMM_WORLD.Get_rank()), {}, generating._keep
+    RANK, began, kept = os.environ.get("PMI_RANK", "0"), {}, generating._keep
     generating._keep, generate.simulate = keep, simulate
     generate.batch = lambda config, device: 1
     signals.leave(main(sys.argv[1:]))

@@ -1,5 +1,6 @@
 """Ranks of a job take the next unit of one list."""
 
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -83,14 +84,15 @@ def test_batches_are_as_many_for_each_rank(system, monkeypatch):
     assert cut(long, system, Rank()) == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
 
 
-def test_jobs_begin_at_places_of_their_own(system, monkeypatch):
-    firsts = set()
-    for job in (4711, 4712, 4713, 4714):
+def test_each_slurm_job_has_an_order_of_its_own(system, monkeypatch):
+    """All tasks and lives of it the same one."""
+    orders = set()
+    for job in (4711, 4712, 4713, 4711):
         monkeypatch.setenv("SLURM_JOB_ID", str(job))
         batches = cut(stage(1), system, Rank())
         assert sorted(batches) == [[unit] for unit in range(10)]
-        firsts.add(batches[0][0])
-    assert len(firsts) == 4
+        orders.add(str(batches))
+    assert len(orders) == 3
 
 
 def test_a_rank_s_mistake_is_everybody_s():
@@ -135,6 +137,22 @@ def test_unequal_units_and_ranks_are_balanced(small, tmp_path):
     counts = [sum(rank == r for rank, *_ in found.values()) for r in range(3)]
     assert min(counts) < 20 < max(counts)
     assert makespan(tmp_path / "run") < 1.15 * work(tmp_path / "run") / 3
+
+
+def test_two_jobs_at_once_seldom_make_the_same_unit(small, tmp_path):
+    """Of 30 units each leaves out most of those that the other has made; without Slurm's numbers
+    they would be at the same ones all along.
+    """
+    run = tmp_path / "run"
+    jobs = [
+        started(0, small, run, [0.1] * 30, SLURM_JOB_ID=number, wait=False)
+        for number in (4711, 4712)
+    ]
+    said = [job.communicate(timeout=60)[1] for job in jobs]
+    assert [job.returncode for job in jobs] == [0, 0], said
+    assert len(spans(run)) == 30
+    elsewhere = [re.search(r"30 units done .* (\d+) of them by another job", text) for text in said]
+    assert sum(int(found[1]) for found in elsewhere) > 20
 
 
 @pytest.mark.mpi
