@@ -36,6 +36,27 @@ def test_round_trip(shard):
     assert [p.name for p in shard.parent.iterdir()] == [shard.name]
 
 
+@pytest.mark.parametrize("compress", [False, True])
+def test_a_file_filled_row_by_row_is_the_one_written_at_once(tmp_path, monkeypatch, compress):
+    """The same digest, and chunks that are written once; a block holds a few of its 500 rows."""
+    values = np.random.default_rng(3).integers(0, 9, (500, 40, 30), np.int8)
+    item = Data(values, "", "n, x, y", "numbers", compress)
+    shards.write(tmp_path / "whole.h5", {"a/b": item}, ATTRIBUTES)
+    monkeypatch.setattr(shards, "BLOCK", 70_000)
+    with shards.new(tmp_path / "bits.h5", ATTRIBUTES) as file:
+        rows = shards.Rows(shards.put(file, "a/b", item, values.shape))
+        assert rows.block == 58 or rows.dataset.chunks[0] == rows.block == 125
+        for part in np.split(values, [0, 1, 3, 200, 471]):
+            rows.add(part)
+        rows.end()
+    for check in (shards.check, shards.check_large):
+        check(tmp_path / "bits.h5", **ATTRIBUTES)
+    assert shards.check(tmp_path / "bits.h5") == shards.check(tmp_path / "whole.h5")
+    with h5py.File(tmp_path / "bits.h5") as bits, h5py.File(tmp_path / "whole.h5") as whole:
+        assert bits["a/b"].chunks == whole["a/b"].chunks
+        assert dict(bits["a/b"].attrs) == dict(whole["a/b"].attrs)
+
+
 @pytest.mark.parametrize("keep", [0, 10, 0.3, 0.9, -1])
 def test_truncated(shard, keep):
     content = shard.read_bytes()

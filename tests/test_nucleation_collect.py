@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from jobs import UserError
+from jobs import UserError, shards
 from jobs.config import read, systems
 from jobs.nucleation import collect
 from jobs.nucleation.config import Nucleation
@@ -205,3 +205,32 @@ def test_bonds_of_a_strength_have_the_probability_of_that_coupling(small):
     whole = bond_probability(model.coupling_table(), model.temperature, 0.1, bonds["bonds"])
     assert np.allclose((1 - p) ** 2, 1 - whole)
     assert p.max() > 0
+
+
+def test_blocks_do_not_matter(quench, small, tmp_path, monkeypatch):
+    """Configurations looked at by sevens and written by a chunk give the bytes of all at once."""
+    run, found = tmp_path / "run", []
+    assert quench("nucleation", "generate", small, "--run", run)[0] == 0
+    for _ in range(2):
+        assert quench("nucleation", "collect", small, "--run", run)[0] == 0
+        found.append(shards.check(run / "dataset.h5"))
+        (run / "dataset.h5").unlink()
+        monkeypatch.setattr(collect, "CLUSTER_BYTES", 7 * 64 * collect.SITE_BYTES)
+        monkeypatch.setattr(shards, "BLOCK", 500)
+    assert found[0] == found[1]
+
+
+def test_a_unit_that_changes_meanwhile_is_said(quench, small, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    assert quench("nucleation", "generate", small, "--run", run)[0] == 0
+    whole = collect.reduce
+
+    def other(arrays, unit, config, keep):
+        found = whole(arrays, unit, config, keep)
+        return found | {"nucleated": found["nucleated"] + (unit == 1)}
+
+    monkeypatch.setattr(collect, "reduce", other)
+    code, lines = quench("nucleation", "collect", small, "--run", run)
+    assert code == 1
+    assert "unit-00001.h5: changed while it was read" in lines[-1]
+    assert not [*run.glob("*dataset.h5*")]
