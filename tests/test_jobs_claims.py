@@ -151,8 +151,12 @@ def test_two_jobs_at_once_seldom_make_the_same_unit(small, tmp_path):
     said = [job.communicate(timeout=60)[1] for job in jobs]
     assert [job.returncode for job in jobs] == [0, 0], said
     assert len(spans(run)) == 30
-    elsewhere = [re.search(r"30 units done .* (\d+) of them by another job", text) for text in said]
-    assert sum(int(found[1]) for found in elsewhere) > 20
+    text = "".join(said)  # one may have begun when the other was nearly through
+    done, elsewhere = (
+        sum(map(int, re.findall(pattern, text)))
+        for pattern in (r"(\d+) units done", r"(\d+) of them by another job")
+    )
+    assert 30 <= done - elsewhere < 42
 
 
 @pytest.mark.mpi
