@@ -48,7 +48,8 @@ def expand(run: Path) -> tuple[list[Path], list[Path]]:
         raise BadInput(f"{run} does not exist")
     if not run.is_dir():
         raise BadInput(
-            f"{run} is not a run directory but a file: give the folder that holds dataset.h5"
+            f"{run} is neither a run directory nor a file that Quench wrote: give the folder that "
+            "holds dataset.h5, a record, or what rollout --input wrote"
         )
     if (run / "dataset.h5").exists():
         return [run], []

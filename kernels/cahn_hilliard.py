@@ -132,9 +132,12 @@ class CahnHilliard(System):
     default: auto).
 
     shape: cells a side, 2 or 3 even numbers from 8 on. epsilon, well_depth, mobility, spacing: > 0,
-    see above. form: of FORMS, or a FreeEnergy, whose depth well_depth multiplies.
-    laplacian: LAPLACIANS. precision: float32 or float64. Raises ValueError with one line on a value
-    out of range; warns if an interface is less than 2.5 cells wide.
+    see above; mobility may be an expression of c too ("c*(1-c)"). form: unit, symmetric, an
+    expression of c ("c**2*(1-c)**2") or what kernels.free_energy makes; well_depth multiplies it.
+    laplacian: spectral or finite_difference. precision: float32 or float64. boundary: periodic, or
+    no_flux (walls half a cell beyond the last cells, by mirror images: 2^d times the work). Raises
+    ValueError with one line on a value out of range; warns if an interface is less than 2.5 cells
+    wide.
     """
 
     def run(
@@ -164,15 +167,15 @@ class CahnHilliard(System):
         for a few near a saddle. steady_state: a trajectory ends at rest, when its free energy falls
         by less than this per volume and tau, units of energy_scale (None: never). keep: which of
         `times` keep their field (default: all). on_blow_up: raise, or keep (see
-        Trajectory.diverged). observe: names of OBSERVABLES; True: energy, area and perimeter,
-        False: none; those not asked for are nan or None. In three dimensions the perimeter takes as
-        long as some hundred steps. temperature: of conserved thermal noise, energy (k_B = 1), with
-        scheme first_order, a step and steady_state=None; seed: of the noise, which is a function of
-        seed, index (n,) (default 0, 1, ...) and step alone, the same on every device. progress:
-        called with the number of trajectories done. A field's numbers are a function of itself, the
-        times and this model alone, not of the batch. Raises ValueError on arguments out of range,
-        BlownUpError if a trajectory leaves every physical range; warns where F rises from one look
-        to the next.
+        Trajectory.diverged). observe: some of energy, area, perimeter, structure_factor, length and
+        euler_characteristic; True: the first three, False: none; those not asked for are nan or
+        None. In three dimensions the perimeter takes as long as some hundred steps. temperature: of
+        conserved thermal noise, energy (k_B = 1), with scheme first_order, a step and
+        steady_state=None; seed: of the noise, which is a function of seed, index (n,) (default 0,
+        1, ...) and step alone, the same on every device. progress: called with the number of
+        trajectories done. A field's numbers are a function of itself, the times and this model
+        alone, not of the batch. Raises ValueError on arguments out of range, BlownUpError if a
+        trajectory leaves every physical range; warns where F rises from one look to the next.
         """
         one_of("on_blow_up", on_blow_up, ("raise", "keep"))
         fields, walls = batch(self, fields), self.boundary == "no_flux"

@@ -4,6 +4,8 @@
 // extrapolated from the beginnings, through all of them (order 3) or the last two (order 2). Third order alone is unstable beyond
 // dtau = 2 e^2, where implicit and explicit part of an interface's slow modes all but cancel; a share `blend` of second order keeps
 // steps of any length stable: of a flat interface's modes 0, 0.1, 0.2, 0.3, 0.5 of it does up to 2.1, 2.9, 4.2, 9 and any dtau / e^2.
+// Where the mobility depends on c (STIFF_OUTSIDE) order is 2, and a share of first order takes the place of that of second: where next to
+// nothing moves, implicit and explicit part cancel and second order alone would keep every disturbance for 1 / (dtau k^2 e^2 k^2) steps.
 // Steps. The error of a step is that of its explicit part, relative to the field's own fluctuation; the next one is
 // SAFETY cbrt(tolerance / error) times as long, within bounds. No step is repeated. So as to land on an asked time the step before it
 // is halved and the last one absorbs what rounding left.
@@ -53,6 +55,13 @@ __device__ __forceinline__ Weights weights(const Rule& rule, const Clock& clock,
     w.derivative[0] = w.guess[0];
     w.derivative[1] = w.guess[1] * share;
     w.lead += share;
+#ifdef STIFF_OUTSIDE
+    if (rule.fixed == 0 && dt > BLEND_FROM * rule.squared_width) {
+      const double blend = BLEND_MOST * (1 - sqrt(BLEND_FROM * rule.squared_width / dt));
+      w.bend[0] = blend * (w.guess[0] - 1);  // from order 1's
+      w.bend[1] = blend * w.guess[1];
+    }
+#endif
   } else {  // few divisions: on a GPU one thread does this while the others wait
     const double second = clock.used[1], both = first + second, before = dt + both;
     const double inverse = 1 / (first * second * both), ago_inverse = dt / (ago * before);

@@ -30,9 +30,10 @@ class System:
     """One system: what its equation is, on which grid, and all that follows from it.
 
     shape: cells a side, 2 or 3 even numbers from 8 on. epsilon, well_depth, mobility, spacing: > 0,
-    see above. form: of FORMS, an expression of c, or a FreeEnergy, whose depth well_depth
-    multiplies. laplacian: LAPLACIANS. precision: float32 or float64. Raises ValueError with one
-    line on a value out of range; warns if an interface is less than 2.5 cells wide.
+    see above. form: unit, symmetric, an expression of c ("c**2*(1-c)**2"), or a FreeEnergy, whose
+    depth well_depth multiplies. laplacian: LAPLACIANS. precision: float32 or float64. Raises
+    ValueError with one line on a value out of range; warns if an interface is less than 2.5 cells
+    wide.
     """
 
     shape: tuple[int, ...]
@@ -53,7 +54,7 @@ class System:
             warnings.warn(
                 f"epsilon = {self.epsilon:g}: an interface is {self.interface_cells:.1f} cells wide "
                 f"(90% of the step), fewer than {COARSEST_INTERFACE:g}: the grid pins it",
-                stacklevel=4,
+                stacklevel=3,
             )
 
     @property

@@ -443,7 +443,9 @@ class ConvGRU:
         (module or self.module).launch(kernel, blocks, threads=threads, **arrays, **box)
 
     def fields(self) -> np.ndarray:
-        """phi as it is now, float32 (count, x, y, z), on the host."""
+        """phi as it is now, float32 (count, x, y, z), on the host.  ValueError before start()."""
+        if not self.started:
+            raise ValueError("the network has no field yet: start(phi) comes before fields()")
         return np.array(self.device.to_host(self.view(self.phi)[:, 0]))
 
     def hidden_states(self) -> np.ndarray:

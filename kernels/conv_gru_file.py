@@ -23,6 +23,11 @@ BEYOND = 0.1  # of the span of phi: farther outside of it phi is called so
 SEPARATED = 0.5  # of the variance of two pure phases, from which on there are interfaces
 # a factor from which on interfaces have another width: cells of 2 show flat ones of 3 as 2.1 to
 # 4.2 wide, by where these lie between them
+SHARP = 0.5  # cells; of images whose cells are one phase or the other
+BLACK_AND_WHITE = (
+    ". The field is black and white, which no mixture is: smooth it first, for instance by "
+    "scipy.ndimage.gaussian_filter(phi, 0.8, mode='wrap')"
+)
 OTHER_WIDTH = 1.6
 
 
@@ -99,6 +104,7 @@ class About:
                 lines.append(
                     f"interfaces are about {far:.2g} wide (epsilon, at a spacing of {self.spacing:g}); "
                     f"this network was trained on {self.interface_width:g} [length]"
+                    + (BLACK_AND_WHITE if far < SHARP * self.spacing else "")
                 )
         return lines
 

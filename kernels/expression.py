@@ -109,11 +109,22 @@ def read(name: str, text: str, parameters: dict) -> sympy.Expr:
                 return raised(term(left), exponent)
             case ast.BinOp(op=op, left=left, right=right) if type(op) in OPERATIONS:
                 return OPERATIONS[type(op)](term(left), term(right))
+            case ast.Name(id=key):
+                raise ValueError(
+                    f"{name} {shown(text)} has the name {key!r}, which is none of c"
+                    + "".join(f", {each}" for each in parameters)
+                    + f"; write its value, or give it as {key}=..."
+                )
+            case ast.BinOp(op=ast.BitXor()):
+                raise ValueError(f"{name} is {shown(text)}; a power is written **, as c**2")
             case ast.Call(func=ast.Name(id=key), args=[argument], keywords=[]) if key in FUNCTIONS:
                 return FUNCTIONS[key](term(argument))
         raise ValueError(f"{name} has {ast.unparse(node)!r}; {unknown}")
 
     found = term(tree)
+    unused = sorted(set(parameters) - {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)})
+    if unused:
+        raise ValueError(f"{name} {shown(text)} has no {', '.join(unused)}; its value is of no use")
     if found.has(sympy.zoo, sympy.oo, sympy.nan):
         raise ValueError(f"{name} is {shown(text)}; it divides by zero")
     return found

@@ -31,6 +31,7 @@ from kernels.expression import CUT, C, code, logarithms, numeric, read
 
 __all__ = ["ExpressionEnergy", "FreeEnergy", "double_well", "flory_huggins", "from_expression"]
 
+RANGE = 2001  # points at which curvatures between the wells are looked at
 DOUBLE_WELL = (0.25, 0.0, -0.5, 0.0, 0.25)  # (u^2 - 1)^2 / 4
 
 
@@ -40,7 +41,7 @@ class FreeEnergy:
     `well_depth` (or energy / volume where that is 1).  coefficients: of f(u), ascending.
 
     Raises ValueError, one line: wells that do not increase, a depth that is not positive, a
-    polynomial of odd degree or below 4, or one that is not bounded from below.
+    polynomial of odd degree or below 2, or one that is not bounded from below.
     """
 
     wells: tuple[float, float] = (-1.0, 1.0)
@@ -54,9 +55,9 @@ class FreeEnergy:
         if not (self.depth > 0 and math.isfinite(self.depth)):
             raise ValueError(f"depth is {self.depth}; it must be a positive number")
         c = self.coefficients
-        if len(c) < 5 or len(c) % 2 == 0 or not c[-1] > 0 or not np.isfinite(c).all():
+        if len(c) < 3 or len(c) % 2 == 0 or not c[-1] > 0 or not np.isfinite(c).all():
             raise ValueError(
-                f"coefficients are {c}; f(u) must be a polynomial of even degree, at least 4, "
+                f"coefficients are {c}; f(u) must be a polynomial of even degree, at least 2, "
                 "with a positive last coefficient"
             )
 
@@ -91,6 +92,25 @@ class FreeEnergy:
         """f''(u)."""
         return Polynomial(self.coefficients).deriv(2)(u)
 
+    def derivative(self, order: int, c) -> np.ndarray:
+        """d^order f_c / dc^order at concentrations c, energy / volume over c^order."""
+        u = (np.asarray(c, np.float64) - self.middle) / self.half_width
+        polynomial = Polynomial(self.coefficients)
+        value = polynomial.deriv(order)(u) if order else polynomial(u)
+        return self.depth * value / self.half_width**order
+
+    @property
+    def spinodal(self) -> tuple[float, ...]:
+        """Concentrations between the wells at which f'' changes its sign, increasing: mixtures
+        between the first two segregate by themselves.
+        """
+        c = np.linspace(*self.wells, RANGE)
+        sign = self.derivative(2, c) < 0
+        return tuple(
+            scipy.optimize.brentq(lambda x: float(self.derivative(2, x)), c[i], c[i + 1])
+            for i in np.flatnonzero(sign[1:] != sign[:-1])
+        )
+
     def slopes(self, mean, precision: str = "float64") -> np.ndarray:
         """Coefficients of v, v^2, ... in f'(mean + v) - f'(mean): f^(j + 1)(mean) / j!, float64
         (..., degree - 1).
@@ -122,7 +142,6 @@ def double_well(c_a: float, c_b: float, rho: float = 1.0) -> FreeEnergy:
 
 SERIES = 5  # terms in v near the mean
 FARTHEST = 0.3  # |v| that they are taken for
-RANGE = 2001  # points at which curvatures between the wells are looked at
 SEARCH = (-2.0, 3.0)  # c in which wells are looked for, where logarithms do not say
 
 
@@ -167,7 +186,7 @@ class ExpressionEnergy:
         return found
 
     def derivative(self, order: int, c) -> np.ndarray:
-        """d^order f_c / dc^order."""
+        """d^order f_c / dc^order at concentrations c, energy / volume over c^order."""
         return numeric(self._derivatives[order], self.cut)(c)
 
     @cached_property
@@ -215,6 +234,7 @@ class ExpressionEnergy:
             reach = np.minimum(reach, 0.5 * distance / np.maximum(steepest, 1e-30))
         return np.stack([*terms[:SERIES], mean, slope, reach**2], -1)
 
+    spinodal = FreeEnergy.spinodal
     stabilisation = FreeEnergy.stabilisation
     steepest = FreeEnergy.steepest
 
@@ -232,14 +252,22 @@ def from_expression(
     """The free energy density f_c(c) = `text`, energy / volume, for `form=` of CahnHilliard:
     numbers, + - * / **, log, exp, sqrt, tanh, c and names given as `parameters`.
 
-    wells: concentrations of the two phases; by default where a common tangent touches f_c (the
-    binodals). They set scales alone: of energy, width and speed, and what stands for the middle. A
-    polynomial becomes its coefficients, everything else is compiled. cut: a logarithm goes on below
-    this value of its argument as its tangent there. ValueError, one line: text that is no formula,
-    no two phases where wells are not given, a polynomial that is not bounded from below.
+    wells: concentrations of the two phases (`.wells` of what comes back); by default where a common
+    tangent touches f_c (the binodals). They set scales alone: of energy, width and speed, and what
+    stands for the middle. A polynomial becomes its coefficients, everything else is compiled. cut:
+    a logarithm goes on below this value of its argument as its tangent there. ValueError, one line:
+    text that is no formula, no two phases where wells are not given, a polynomial that is not
+    bounded from below.
     """
     cut = number("cut", cut, above=0)
     expression = read("free energy", text, parameters)
+    if expression.is_polynomial(C):
+        whole = sympy.Poly(expression, C)
+        if whole.degree() % 2 or not whole.LC() > 0:
+            raise ValueError(
+                f"free energy {text} falls without bound where c is large or very negative; is a sign "
+                "wrong?"
+            )
     if wells is None:
         wells = common_tangent(expression, cut, text)
     low, high = (number("wells", each) for each in wells)
@@ -301,7 +329,8 @@ def common_tangent(expression: sympy.Expr, cut: float, text: str) -> tuple[float
 
     def tangent(ends):
         a, b = ends
-        chord = (f(b) - f(a)) / (b - a)
+        with np.errstate(all="ignore"):
+            chord = (f(b) - f(a)) / (b - a)
         return [slope(a) - chord, slope(b) - chord]
 
     found = scipy.optimize.root(tangent, start, tol=1e-14).x

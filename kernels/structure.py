@@ -1,13 +1,12 @@
 """How large the domains of fields are, and how fast they grow: structure factor, length, exponents.
 
 Structure factor S(k) = |sum over cells of (phi - mean) exp(-i k x)|^2 spacing^d / N, averaged over
-the waves of a shell |k| = j dk, j = 1, 2, ..., within half of dk; dk = 2 pi over the shortest side.
-White noise of variance v has S = v spacing^d, and the sum of S over all waves, divided by the box's
-volume, is the variance. The characteristic length is 2 pi over the mean wave number, every wave
-weighted by S (A. J. Bray, Adv. Phys. 43, 357 (1994)): of a single wave its wavelength. A local
-exponent is d log y / d log t over a stretch of log t: of domains that coarsen, 1/3 of the length
-and -1/3 of the interfaces' area, late.
-"""
+the waves of a shell, |k| within half of dk about j dk, j = 1, 2, ...; dk = 2 pi over the shortest
+side. White noise of variance v has S = v spacing^d, and the sum of S over all waves, divided by the
+box's volume, is the variance. The characteristic length is 2 pi over the mean wave number, every
+wave weighted by its own S, none binned (A. J. Bray, Adv. Phys. 43, 357 (1994)): of a single wave
+its wavelength. A local exponent is d log y / d log t over a stretch of log t: of domains that
+coarsen, 1/3 of the length and -1/3 of the interfaces' area, late."""
 
 import functools
 import itertools
@@ -40,6 +39,14 @@ def shells(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     return shell, weight
 
 
+@functools.lru_cache(maxsize=8)
+def wave_vectors(shape: tuple[int, ...]) -> np.ndarray:
+    """|k| of the half of the waves that a real transform has, (..., N/2 + 1), 1 / cell."""
+    *rest, last = (2 * np.pi * np.fft.fftfreq(n) for n in shape)
+    last = np.abs(last[: shape[-1] // 2 + 1])
+    return np.sqrt(sum(k**2 for k in np.meshgrid(*rest, last, indexing="ij", sparse=True)))
+
+
 def waves(shape: tuple[int, ...]) -> np.ndarray:
     """How many waves there are in each shell, int (shells,), of boxes of `shape` cells."""
     shell, weight = shells(tuple(shape))
@@ -47,40 +54,55 @@ def waves(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def wave_numbers(shape: tuple[int, ...], spacing: float = 1.0) -> np.ndarray:
-    """k of the shells of boxes of `shape` cells, (shells,), 1 / length."""
-    return 2 * np.pi * np.arange(1, min(shape) // 2 + 1) / (min(shape) * spacing)
+    """Mean |k| of the waves of each shell of boxes of `shape` cells, (shells,), 1 / length."""
+    shape = tuple(shape)
+    shell, weight = shells(shape)
+    sums = np.bincount(shell.ravel(), (weight * wave_vectors(shape)).ravel(), min(shape) // 2 + 1)
+    return sums[1:] / waves(shape) / spacing
+
+
+def powers(fields: np.ndarray, dimensions: int):
+    """Fields (..., *shape) as (n, *shape) in batches: (slice, |coefficients|^2 times the waves each
+    stands for).
+    """
+    fields = np.asarray(fields)
+    shape = fields.shape[fields.ndim - dimensions :]
+    _, weight = shells(shape)
+    flat, batch = fields.reshape(-1, *shape), max(1, BATCH_CELLS // int(np.prod(shape)))
+    for first in range(0, len(flat), batch):
+        part = slice(first, first + batch)
+        amplitude = scipy.fft.rfftn(flat[part].astype(np.float64), axes=range(1, dimensions + 1))
+        yield part, (amplitude.real**2 + amplitude.imag**2) * weight
 
 
 def structure_factor(fields: np.ndarray, spacing: float = 1.0, dimensions: int = 2) -> np.ndarray:
     """S(k) of periodic fields (..., *shape), length^dimensions, float64 (..., shells); k:
-    wave_numbers(shape, spacing).  spacing: of the cells, length.
+    wave_numbers(shape, spacing).  spacing: of the cells, length.  dimensions: how many of the axes
+    are space's, the last ones.
     """
     fields = np.asarray(fields)
-    shape = fields.shape[-dimensions:]
-    shell, weight = shells(shape)
-    count, modes = min(shape) // 2 + 1, waves(shape)
-    flat = fields.reshape(-1, *shape)
-    found, batch = np.empty((len(flat), count - 1)), max(1, BATCH_CELLS // int(np.prod(shape)))
-    axes = tuple(range(1, dimensions + 1))
-    for first in range(0, len(flat), batch):
-        part = flat[first : first + batch].astype(np.float64)
-        amplitude = scipy.fft.rfftn(part, axes=axes)
-        power = (amplitude.real**2 + amplitude.imag**2) * weight
-        for i, each in enumerate(power):
-            found[first + i] = np.bincount(shell.ravel(), each.ravel(), count)[1:] / modes
-    return (found * (spacing**dimensions / np.prod(shape))).reshape(
-        *fields.shape[:-dimensions], count - 1
-    )
+    *outer, shape = *fields.shape[: fields.ndim - dimensions], fields.shape[-dimensions:]
+    shell, modes = shells(shape)[0].ravel(), waves(shape)
+    found = np.empty((int(np.prod(outer)), len(modes)))
+    for part, power in powers(fields, dimensions):
+        found[part] = [np.bincount(shell, p.ravel(), len(modes) + 1)[1:] / modes for p in power]
+    return (found * (spacing**dimensions / np.prod(shape))).reshape(*outer, len(modes))
 
 
 def length(fields: np.ndarray, spacing: float = 1.0, dimensions: int = 2) -> np.ndarray:
     """Characteristic length of periodic fields (..., *shape), float64 (...), length; nan of uniform
-    ones.
+    ones.  dimensions: how many of the axes are space's, the last ones.
     """
-    shape = np.asarray(fields).shape[-dimensions:]
-    power = structure_factor(fields, spacing, dimensions) * waves(shape)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return 2 * np.pi * power.sum(-1) / (power @ wave_numbers(shape, spacing))
+    fields = np.asarray(fields)
+    *outer, shape = *fields.shape[: fields.ndim - dimensions], fields.shape[-dimensions:]
+    k, axes = wave_vectors(shape), tuple(range(1, dimensions + 1))
+    found = np.empty(int(np.prod(outer)))
+    for part, power in powers(fields, dimensions):
+        power[:, *[0] * dimensions] = 0
+        total, flat = power.sum(axes), np.ptp(fields.reshape(-1, *shape)[part], axes) == 0
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found[part] = np.where(flat, np.nan, 2 * np.pi * total / (power * k).sum(axes))
+    return found.reshape(outer) * spacing
 
 
 @dataclass(frozen=True)

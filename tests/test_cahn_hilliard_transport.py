@@ -92,12 +92,20 @@ def test_mobility_of_a_long_run():
     assert run.steps[0] < 20_000
 
 
+def test_a_phase_without_mobility_stays_smooth():
+    """Where M vanishes nothing moves, and no ripple grows either in long steps."""
+    model = CahnHilliard((64, 64), epsilon=1.2, mobility="1-c")
+    start = mixtures([0.35], 0.1, (64, 64), seed=1)
+    run = model.run(start, [640, 1280, 2560], tolerance=1e-4, steady_state=None)
+    assert run.fields.max() < 1.03
+
+
 def test_mobility_refused():
     with pytest.raises(ValueError, match="spectral only"):
         CahnHilliard((8, 8), mobility="c", laplacian="finite_difference")
     with pytest.raises(ValueError, match="positive somewhere"):
         CahnHilliard((8, 8), mobility="-c*c")
-    with pytest.raises(ValueError, match="mobility has 'k'"):
+    with pytest.raises(ValueError, match="has the name 'k'"):
         CahnHilliard((8, 8), mobility="k*c")
     with pytest.raises(ValueError, match="scheme is third_order"):
         CahnHilliard((8, 8), epsilon=3, mobility="c").run(
@@ -109,7 +117,7 @@ def test_mobility_refused():
 # ---- conserved noise
 
 
-QUADRATIC = from_expression("c**2/2 + 1e-12*c**4", wells=(-1, 1))
+QUADRATIC = from_expression("c**2/2", wells=(-1, 1))
 
 
 def spectrum(step: float, seed: int, fields: int = 96):

@@ -54,7 +54,9 @@ def test_phases_of_flory_and_huggins():
     f = energy.derivative(0, np.array([a, b]))
     slope = energy.derivative(1, np.array([a, b]))
     assert slope == pytest.approx([(f[1] - f[0]) / (b - a)] * 2, abs=1e-9)
-    # the spinodal: 1/(4c) + 1/(1 - c) = 2 chi
+    assert flory_huggins(chi=3).spinodal == pytest.approx([0.5 - 12**-0.5, 0.5 + 12**-0.5])
+    assert ENERGIES["quartic"].spinodal == pytest.approx([0.5 - 12**-0.5, 0.5 + 12**-0.5])
+    # 1/(4c) + 1/(1 - c) = 2 chi
     c = np.linspace(a, b, 2001)
     unstable = energy.curvature(2 * (c - a) / (b - a) - 1) < 0
     assert np.array_equal(unstable, 1 / (4 * c) + 1 / (1 - c) < 3.2)
@@ -136,7 +138,9 @@ def test_order_of_the_scheme(scheme, order):
     ("text", "parameters", "said"),
     [
         ("c**2 *", {}, "expected a formula"),
-        ("chi*c*(1-c)", {}, "has 'chi'"),
+        ("chi*c*(1-c)", {}, "give it as chi=..."),
+        ("c^2", {}, "a power is written **"),
+        ("c**2*(1-c)**2", {"a": 1.0}, "has no a"),
         ("__import__('os').getcwd()", {}, "expected a formula"),
         ("c.real", {}, "has 'c.real'"),
         ("sin(c)", {}, "has 'sin(c)'"),
@@ -144,7 +148,7 @@ def test_order_of_the_scheme(scheme, order):
         ("c/0", {}, "divides by zero"),
         ("c**2", {}, "no two phases"),
         ("a*c", {"a": "x"}, "a is 'x'"),
-        ("-c**4 + c**2", {}, "positive last coefficient"),
+        ("-c**4 + c**2", {}, "falls without bound"),
     ],
 )
 def test_what_is_refused(text, parameters, said):
@@ -159,9 +163,15 @@ def test_forms_of_a_model():
         CahnHilliard((8, 8), form="Unit")
     with pytest.raises(ValueError, match="wells are"):
         from_expression("c**2*(1-c)**2", wells=(1, 0))
-    stable = from_expression("c**2/2 + c**4/4", wells=(-1, 1))
+    stable = from_expression("3*c**2/2", wells=(-1, 1))
     assert isinstance(stable, FreeEnergy)
-    assert stable.curvature(0) > 0
+    assert stable.derivative(2, 0.3) == pytest.approx(3)
+    assert stable.spinodal == ()
+    model = CahnHilliard((16, 8), form=stable, epsilon=2, precision="float64")
+    wave = 0.1 * np.cos(2 * np.pi * np.arange(16) / 16)[:, None] * np.ones(8)  # no longer small
+    run = model.run(wave, [0, 2], tolerance=1e-10, steady_state=None)
+    decay = np.log(np.ptp(run.fields[0, 1]) / np.ptp(run.fields[0, 0])) / 2
+    assert decay == pytest.approx(model.growth_rate(2 * np.pi / 16, 0), rel=1e-6)
 
 
 @pytest.mark.parametrize(("shape", "near", "far"), [((8, 8), 0.03, 0.15), ((8, 8, 8), 0.04, 0.14)])

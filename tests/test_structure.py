@@ -49,9 +49,24 @@ def test_a_single_wave(dimensions):
     assert power[3] == pytest.approx(power.sum(), rel=1e-10)
     assert power.sum() / (side * spacing) ** dimensions == pytest.approx(0.5)
     assert structure.length(field, spacing, dimensions) == pytest.approx(side * spacing / 4)
-    assert structure.wave_numbers(field.shape, spacing)[3] == pytest.approx(
-        2 * np.pi / (side * spacing / 4)
-    )
+
+
+@pytest.mark.parametrize("along", [(2, 2, 2), (2, 2, 0), (5, 1, 3), (3, 4)])
+def test_an_oblique_wave(along):
+    """The length is its wavelength, wherever it lies in its shell."""
+    side, spacing = 32, 0.5
+    cells = np.indices((side,) * len(along))
+    field = np.cos(2 * np.pi * np.tensordot(np.array(along) / side, cells, 1))
+    expected = side * spacing / np.linalg.norm(along)
+    assert structure.length(field, spacing, len(along)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_wave_numbers_are_means_of_their_shells():
+    """In 4 x 4 cells: four waves of k = 1, of sqrt(2) four in the same shell; of 2 two, of sqrt(5)
+    four (a wave of two cells is its own mirror image).
+    """
+    k = structure.wave_numbers((4, 4), spacing=np.pi / 2)  # dk = 1
+    assert k == pytest.approx([(4 * 1 + 4 * 2**0.5) / 8, (2 * 2 + 4 * 5**0.5) / 6])
 
 
 def test_two_waves_and_none():

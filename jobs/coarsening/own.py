@@ -310,7 +310,11 @@ def told(output: Path, by: Follower, parts: list, kept, frames: int, say) -> Non
                 off = 100 * np.mean(np.abs(area[:, at] / true[:, at] - 1))
         say(
             f"at t = {time:g} it is {apart:.2g} (rms of phi) from the solver"
-            + (f", its interface area {off:.2g}% off" if np.isfinite(off) else "")
+            + (
+                f", its interface area {off:.{0 if off >= 10 else 1}f}% off"
+                if np.isfinite(off)
+                else ""
+            )
         )
     say(f"python -m analysis coarsening {output} draws both")
 

@@ -18,7 +18,7 @@ FRAMES = {
     "phi": ("", "start, frame, x, y, z", "phi on the network's grid"),
     "phi_full": ("", "start, frame, X, Y, Z", "phi on the truth's grid"),
 }
-SERIES_REVISION = 2  # to be raised when SERIES changes: rollouts are then made again
+SERIES_REVISION = 3  # to be raised when SERIES changes: rollouts are then made again
 OF_THE_KEPT = "; of the kept frames alone (a frame's takes as long as some steps), nan in between"
 SERIES = {
     "free_energy": ("energy", "on the network's grid, gradients between neighbouring cells"),
