@@ -191,7 +191,9 @@ def code(expression: sympy.Expr, cut: float, concentration: str) -> str:
     steps, (result,) = sympy.cse(expression, symbols=sympy.numbered_symbols("x"), list=True)
     printer = Printer(cut)
     lines = [f"const Number c = {concentration};"]
-    lines += [f"const Number {name} = {printer.doprint(step)};" for name, step in steps]
+    for name, step in steps:  # a constant is one number, and Number may be many
+        lanes = "" if step.free_symbols else "Number{} + "
+        lines.append(f"const Number {name} = {lanes}{printer.doprint(step)};")
     return " ".join([*lines, f"return Number{{}} + ({printer.doprint(result)});"])
 
 

@@ -99,6 +99,20 @@ def test_small_waves_grow_as_they_should(mean):
     assert grown == pytest.approx(model.growth_rate(k, mean), rel=1e-5)
 
 
+def test_constants_are_compiled_for_lanes():
+    """log(2) twice is a constant of its own, also where Number is a vector."""
+    text = "c**2*(1-c)**2*exp(c)"
+    start = mixtures([0.4], 0.1, (32, 32), seed=1)
+    form = from_expression(f"{text} + log(2)*c**2 + log(2)*c**3 + tanh(2)*c**3", wells=(0, 1))
+    by_fft, fused = (
+        CahnHilliard(shape, epsilon=2, form=form, precision="float64").run(
+            np.tile(start, (1, 1, times)), [1]
+        )
+        for shape, times in (((32, 64), 2), ((32, 32), 1))
+    )
+    assert by_fft.fields[..., :32] == pytest.approx(fused.fields, abs=1e-9)
+
+
 def test_a_flat_interface():
     """At rest the phases stand at the binodals, and F above the tangent is that of two interfaces:
     2 sigma L.
