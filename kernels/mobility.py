@@ -5,7 +5,7 @@ value, and what M(c) lacks of it is explicit (J. Zhu, L.-Q. Chen, J. Shen and V.
 E 60, 3564 (1999)). Where M(c) is negative, which no mobility is, it counts as 0.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy
@@ -53,6 +53,8 @@ class Mobility:
 
 def mobility_of(value, wells: tuple[float, float]) -> float | Mobility:
     """A number, or the Mobility of a formula of c; a formula without c is its number."""
+    if isinstance(value, Mobility):  # of another model perhaps, whose wells were others
+        return value if value.wells == tuple(wells) else replace(value, wells=tuple(wells))
     if not isinstance(value, str):
         return value
     expression = read("mobility", value, {})

@@ -2,6 +2,8 @@
 closed forms and slow, obvious integrators.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -58,6 +60,16 @@ def test_mobility_against_runge_kutta(name):
     assert np.abs(expected - start).max() > 0.02
     assert abs(run.mean[0, 1] - run.mean[0, 0]) < 1e-15
     assert run.free_energy[0, 1] < run.free_energy[0, 0]
+
+
+def test_mobility_of_a_replaced_model():
+    """Its largest value is that between the new wells."""
+    one = CahnHilliard((16, 16), epsilon=2, mobility="1 + c**2")
+    other = replace(one, form=double_well(-5, 3), epsilon=20)
+    assert other == CahnHilliard(
+        (16, 16), epsilon=20, mobility="1 + c**2", form=double_well(-5, 3)
+    )
+    assert other.largest_mobility == pytest.approx(26)
 
 
 def test_mobility_order():
