@@ -122,6 +122,7 @@ def double_well(c_a: float, c_b: float, rho: float = 1.0) -> FreeEnergy:
 
 SERIES = 5  # terms in v near the mean
 FARTHEST = 0.3  # |v| that they are taken for
+SAMPLES = 128  # of it on either side, at which the series is compared with f'
 RANGE = 2001  # points at which curvatures between the wells are looked at
 SEARCH = (-2.0, 3.0)  # c in which wells are looked for, where logarithms do not say
 
@@ -213,7 +214,25 @@ class ExpressionEnergy:
             steepest = np.abs(numeric(sympy.diff(argument, C), self.cut)(c)) * width
             distance = np.abs(numeric(argument, self.cut)(c) - self.cut)
             reach = np.minimum(reach, 0.5 * distance / np.maximum(steepest, 1e-30))
+        reach = self._checked(reach, terms[:SERIES], c, round_off)
         return np.stack([*terms[:SERIES], mean, slope, reach**2], -1)
+
+    def _checked(self, reach, terms: list, c, round_off) -> np.ndarray:
+        """What of `reach` the series holds in, by samples: derivatives at the mean see nothing of
+        kinks and narrow steps farther off.
+        """
+        share = np.linspace(0, 1, SAMPLES + 1)[1:]
+        good = np.ones((*np.shape(c), SAMPLES), bool)
+        for side in (-1, 1):
+            v = side * np.multiply.outer(reach, share)
+            series = sum(np.multiply(t[..., None], v ** (j + 1)) for j, t in enumerate(terms))
+            scale = self.half_width / self.depth
+            there = self.derivative(1, c[..., None] + self.half_width * v) * scale
+            left_out = np.abs(there - self.derivative(1, c)[..., None] * scale - series)
+            allowed = 1e4 * np.finfo(np.float64).eps * np.maximum(np.abs(there), 1)
+            good &= left_out < allowed + 10 * round_off[..., None]
+        held = np.logical_and.accumulate(good, -1).sum(-1)
+        return reach * held / SAMPLES
 
     stabilisation = FreeEnergy.stabilisation
     steepest = FreeEnergy.steepest

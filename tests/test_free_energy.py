@@ -89,6 +89,26 @@ def test_slope_in_the_kernel(name, precision):
     assert np.median(error) < {"float32": 3e-7, "float64": 1e-14}[precision]
 
 
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("more", "mean"),
+    [
+        ("0.01*log((c-0.5)**2)", 0.5),  # the tangent begins where the logarithm's slope is 0
+        ("0.02*exp(-((c-0.6)/0.01)**2)", 0.455),  # beyond what derivatives at the mean see
+        ("0.1*tanh((c-0.6)/0.005)", 0.475),
+    ],
+)
+def test_series_ends_before_what_it_does_not_know(more, mean, precision):
+    """The kernel's f'(mean + v) - f'(mean) near the mean, by the numbers that it takes."""
+    energy = from_expression(f"16*c**2*(1-c)**2 + {more}", wells=(0, 1), cut=0.01)
+    at = energy.slopes(np.array([2 * mean - 1]), precision)[0]
+    v = np.linspace(-0.3, 0.3, 4001)
+    v = v[v**2 < at[-1]]
+    series = sum(at[j] * v ** (j + 1) for j in range(5))
+    difference = energy.slope(at[5] + v) - at[6]
+    assert series == pytest.approx(difference, abs=1e-11 if precision == "float64" else 3e-6)
+
+
 @pytest.mark.parametrize("mean", [0.3, 0.5])
 def test_small_waves_grow_as_they_should(mean):
     model = CahnHilliard((64, 8), form=flory_huggins(chi=3), epsilon=3, precision="float64")
@@ -105,7 +125,7 @@ def test_constants_are_compiled_for_lanes():
     start = mixtures([0.4], 0.1, (32, 32), seed=1)
     form = from_expression(f"{text} + log(2)*c**2 + log(2)*c**3 + tanh(2)*c**3", wells=(0, 1))
     by_fft, fused = (
-        CahnHilliard(shape, epsilon=2, form=form, precision="float64").run(
+        CahnHilliard(shape, epsilon=4, form=form, precision="float64").run(
             np.tile(start, (1, 1, times)), [1]
         )
         for shape, times in (((32, 64), 2), ((32, 32), 1))
