@@ -293,6 +293,16 @@ def common_tangent(expression: sympy.Expr, cut: float, text: str) -> tuple[float
     """
     f, slope = numeric(expression, cut), numeric(sympy.diff(expression, C), cut)
     low, high = SEARCH
+    if expression.is_polynomial(C):
+        poly = sympy.Poly(expression, C)
+        if poly.degree() % 2 or not numeric(poly.LC(), cut)(0.0) > 0:
+            return SEARCH  # not bounded from below, as FreeEnergy says
+        bends = [numeric(each, cut)(0.0) for each in reversed(poly.diff().diff().all_coeffs())]
+        roots = Polynomial(bends).roots()
+        real = roots.real[np.abs(roots.imag) <= 1e-9 * np.abs(roots)]
+        if len(real) > 1 and np.ptp(real) > 1e-6 * np.abs(real).max():  # the wells lie outside
+            span = np.ptp(real)
+            low, high = real.min() - span, real.max() + span
     for argument in logarithms(expression):
         c = np.linspace(low, high, 100_001)
         inside = c[numeric(argument, cut)(c) > 0]
@@ -325,4 +335,11 @@ def common_tangent(expression: sympy.Expr, cut: float, text: str) -> tuple[float
 
     found = scipy.optimize.root(tangent, start, tol=1e-14).x
     near = np.abs(found - start).max() < 1e-2 * (high - low) and np.isfinite(found).all()
-    return tuple(float(f"{each:.12g}") for each in (found if near else start))
+    if not near and (hull[at] == 0 or hull[at + 1] == len(c) - 1):
+        raise ValueError(
+            f"the free energy {text} has its two phases not both between {low:g} and {high:g}, where they "
+            "were looked for; give wells=(low, high), the concentrations that set its scale"
+        )
+    ends = found if near else start
+    faint = 1e-13 * np.ptp(ends)  # what rounding leaves of a well at 0
+    return tuple(0.0 if abs(each) < faint else float(f"{each:.12g}") for each in ends)

@@ -42,6 +42,21 @@ def test_a_polynomial_is_its_coefficients():
     assert np.array_equal(one, other)
 
 
+@pytest.mark.parametrize("wells", [(-50, 30), (1e-3, 2e-3), (3, 4), (1e6, 2e6), (1e-6, 3e-6)])
+def test_wells_of_any_size(wells):
+    low, high = wells
+    found = from_expression("((c-a)/(b-a))**2*((c-b)/(b-a))**2", a=low, b=high)
+    assert found.wells == pytest.approx(wells, rel=1e-9)
+
+
+def test_wells_that_are_elsewhere():
+    """No two concentrations that happen to be the ends of the search."""
+    with pytest.raises(ValueError, match="not both between -2 and 3"):
+        from_expression("(c+50)**2*(c-30)**2 + 0.1*exp(c/100)")
+    with pytest.raises(ValueError, match="not both between"):
+        flory_huggins(3, n_a=100, n_b=100)
+
+
 def test_phases_of_flory_and_huggins():
     """Equal chains: chi = log((1 - c)/c) / (1 - 2c) at the binodal; unequal ones: equal f' and one
     tangent.
