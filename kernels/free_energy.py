@@ -27,7 +27,7 @@ import sympy
 from numpy.polynomial import Polynomial
 
 from kernels.arguments import number
-from kernels.expression import CUT, C, code, logarithms, numeric, read
+from kernels.expression import CUT, C, code, constant, logarithms, numeric, read
 
 __all__ = ["ExpressionEnergy", "FreeEnergy", "double_well", "flory_huggins", "from_expression"]
 
@@ -268,7 +268,7 @@ def from_expression(
     u = sympy.Symbol("u")
     if expression.is_polynomial(C):
         poly = sympy.Poly(sympy.expand(expression.subs(C, middle + half * u)), u)
-        raw = [float(each) for each in reversed(poly.all_coeffs())]
+        raw = [constant(each, cut) for each in reversed(poly.all_coeffs())]
         curvature = Polynomial(raw).deriv(2)(np.linspace(-1, 1, RANGE)).max()
         depth = float(curvature) / 2 if curvature > 0 else 1.0
         return FreeEnergy((low, high), depth, tuple(each / depth for each in raw))
@@ -295,9 +295,9 @@ def common_tangent(expression: sympy.Expr, cut: float, text: str) -> tuple[float
     low, high = SEARCH
     if expression.is_polynomial(C):
         poly = sympy.Poly(expression, C)
-        if poly.degree() % 2 or not numeric(poly.LC(), cut)(0.0) > 0:
+        if poly.degree() % 2 or not constant(poly.LC(), cut) > 0:
             return SEARCH  # not bounded from below, as FreeEnergy says
-        bends = [numeric(each, cut)(0.0) for each in reversed(poly.diff().diff().all_coeffs())]
+        bends = [constant(each, cut) for each in reversed(poly.diff().diff().all_coeffs())]
         roots = Polynomial(bends).roots()
         real = roots.real[np.abs(roots.imag) <= 1e-9 * np.abs(roots)]
         if len(real) > 1 and np.ptp(real) > 1e-6 * np.abs(real).max():  # the wells lie outside

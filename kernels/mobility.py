@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import sympy
 
-from kernels.expression import CUT, C, code, numeric, read
+from kernels.expression import CUT, C, code, constant, numeric, read
 
 POINTS = 2001  # between the wells
 
@@ -58,4 +58,4 @@ def mobility_of(value, wells: tuple[float, float]) -> float | Mobility:
     if not isinstance(value, str):
         return value
     expression = read("mobility", value, {})
-    return Mobility(expression, value, wells) if expression.has(C) else float(expression)
+    return Mobility(expression, value, wells) if expression.has(C) else constant(expression, CUT)

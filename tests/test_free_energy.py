@@ -49,6 +49,13 @@ def test_wells_of_any_size(wells):
     assert found.wells == pytest.approx(wells, rel=1e-9)
 
 
+def test_logarithms_of_numbers_are_numbers():
+    energy = from_expression("log(3)*c**2*(1-c)**2 + log(2)")
+    assert energy.depth == pytest.approx(math.log(3) / 4)
+    assert energy.density(1.0) * energy.depth == pytest.approx(math.log(2))
+    assert CahnHilliard((8, 8), mobility="log(2)").mobility == pytest.approx(math.log(2))
+
+
 def test_wells_that_are_elsewhere():
     """No two concentrations that happen to be the ends of the search."""
     with pytest.raises(ValueError, match="not both between -2 and 3"):
@@ -194,6 +201,10 @@ def test_order_of_the_scheme(scheme, order):
         ("c**2", {}, "no two phases"),
         ("a*c", {"a": "x"}, "a is 'x'"),
         ("-c**4 + c**2", {}, "positive last coefficient"),
+        ("(-1)**0.5*c + c**2*(1-c)**2", {}, "root of a negative number"),
+        ("(c**64)**64", {}, "powers beyond 64"),
+        ("((9**64)**64)**64*c**4", {}, "numbers beyond 1e300"),
+        ("+".join(["c"] * 900), {}, "too long"),
     ],
 )
 def test_what_is_refused(text, parameters, said):
