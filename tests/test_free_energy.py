@@ -155,6 +155,14 @@ def test_constants_are_compiled_for_lanes():
     assert by_fft.fields[..., :32] == pytest.approx(fused.fields, abs=1e-9)
 
 
+@pytest.mark.parametrize("wells", [(-0.2, 1.2), (0.1, 0.9), (-1, 2), (-0.3, 0.9)])
+def test_tension_whatever_wells_are_given(wells):
+    """Wells set scales alone: the tension of c^2 (1 - c)^2 is epsilon sqrt(2) / 6."""
+    for text in ("c**2*(1-c)**2", "c**2*(1-c)**2 + 0.3*c", "c**2*(1-c)**2*(1 + 0*c) + 0*exp(c)"):
+        model = CahnHilliard((8, 8), epsilon=2, form=from_expression(text, wells=wells))
+        assert model.surface_tension == pytest.approx(2 * math.sqrt(2) / 6, rel=1e-4)
+
+
 def test_a_flat_interface():
     """At rest the phases stand at the binodals, and F above the tangent is that of two interfaces:
     2 sigma L.
