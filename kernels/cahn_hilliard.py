@@ -44,7 +44,7 @@ Sources      Cahn and Hilliard, J. Chem. Phys. 28, 258 (1958); stabilised steps:
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -194,7 +194,8 @@ class CahnHilliard(System):
             max_steps,
             noise,
         )
-        path = choose(model, scheme, noise is not None)
+        plan = replace(plan, mirrored=walls)
+        path = choose(model, scheme, walls or noise is not None)
         with shown(progress, len(plan.v), "fields") as report:
             recorded = record(model, plan, path, report or (lambda done: None))
         if walls:  # the box itself

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from kernels.cahn_hilliard_clock import BLOWN_UP
-from kernels.cahn_hilliard_fft import Fft
+from kernels.cahn_hilliard_fft import Fft, box
 from kernels.cahn_hilliard_plan import Plan, Recorded, keep_last_good
 from kernels.cahn_hilliard_spectrum import SpectrumStep
 from kernels.cahn_hilliard_system import DIVERGED, System
@@ -82,6 +82,8 @@ def explicit(model: System, plan: Plan, progress: Callable[[float], None]) -> Re
         whole = int(min(LOOK_STEPS, remaining / plan.step * (1 + 1e-9), plan.max_steps - taken))
         dt, number = (plan.step, whole) if whole else (remaining, 1)
         steps(dt, number)
+        if plan.mirrored:
+            v[...] = box(v, model.shape, xp)
         taken += number
         time += dt * number
         if plan.looks[look] - time < 1e-6 * plan.step:

@@ -10,7 +10,7 @@ import numpy as np
 from kernels.cahn_hilliard_clock import BLOWN_UP
 from kernels.cahn_hilliard_plan import Plan, Recorded, keep_last_good
 from kernels.cahn_hilliard_spectrum import SpectrumStep
-from kernels.cahn_hilliard_system import System
+from kernels.cahn_hilliard_system import System, mirrored
 from kernels.cahn_hilliard_transport import Thermal, Transport
 
 MEMORY = 1 << 28  # cells advanced together
@@ -46,6 +46,12 @@ class Fft:
     def inverse(self, coefficients):
         v = self.library.irfftn(coefficients, s=self.shape, axes=self.axes, **self.more)
         return self.xp.ascontiguousarray(v)
+
+
+def box(v, shape: tuple[int, ...], arrays):
+    """Mirrored fields (n, *shape) of what one image has, that at the origin."""
+    part = tuple(slice(n // 2) for n in shape)
+    return mirrored(v[:, *part], len(shape), arrays)
 
 
 def _run_batch(model: System, plan: Plan, rows: np.ndarray, recorded: Recorded, progress) -> None:
@@ -105,6 +111,8 @@ def _run_batch(model: System, plan: Plan, rows: np.ndarray, recorded: Recorded, 
         if thermal is not None:
             u[0] += thermal(stepper.step_lengths)
         v = fft.inverse(u[0])
+        if plan.mirrored:  # images that rounding tells apart would coarsen against each other
+            v = box(v, model.shape, xp)
         time = clock["time"]
         ended = (clock["ending"] != 0) | (clock["steps"] >= plan.max_steps)
 

@@ -7,11 +7,11 @@ from kernels.cahn_hilliard_plan import Path
 from kernels.cahn_hilliard_system import System
 
 
-def choose(model: System, scheme: str, noise: bool = False) -> Path:
-    """The fastest path that serves this system."""
+def choose(model: System, scheme: str, plain: bool = False) -> Path:
+    """The fastest path that serves this system; plain: with noise, or mirrored fields."""
     if scheme == "explicit":
         return explicit
-    if noise or model.variable_mobility is not None:
+    if plain or model.variable_mobility is not None:
         return by_fft
     kind, size, square = model.device.kind, model.shape[0], len(model.shape) == 2
     fits = size in cahn_hilliard_fused.SIZES[kind] and (

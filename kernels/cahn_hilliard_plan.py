@@ -42,7 +42,8 @@ class Noise:
 @dataclass(frozen=True)
 class Plan:
     """A run, checked: v = u - mean (n, *shape) in the system's precision; media (n, words), mean
-    first; looks: asked times in tau; rule: words of cahn_hilliard_clock.h; order: of the steps.
+    first; looks: asked times in tau; rule: words of cahn_hilliard_clock.h; order: of the steps;
+    mirrored: whether fields are those of a box with walls, mirrored, and are to stay so.
     """
 
     v: np.ndarray
@@ -57,6 +58,7 @@ class Plan:
     max_steps: int
     order: int
     noise: Noise | None = None
+    mirrored: bool = False
 
     @property
     def adaptive(self) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import scipy.optimize
 
 from kernels.arguments import number, one_of, real, shown
 from kernels.device import device_of
@@ -78,13 +79,34 @@ class System:
         u from well to well, f above the line that touches it there; a e sqrt(8)/3 in the form
         `symmetric`, a quarter of it in `unit`.
         """
+        energy, (a, b) = self.free_energy, self.coexisting
         middle, weight = np.polynomial.legendre.leggauss(64)
-        low, high = self.free_energy.density(np.array([-1.0, 1.0]))
-        line = (low + high) / 2 + (high - low) / 2 * middle
-        height = np.maximum(self.free_energy.density(middle) - line, 0)
+        low, high = energy.density(np.array([a, b]))
+        height = energy.density((a + b) / 2 + (b - a) / 2 * middle)
+        height = np.maximum(height - (low + high) / 2 - (high - low) / 2 * middle, 0)
         return float(
-            self.energy_scale * math.sqrt(2 * self.squared_width) * (weight * height**0.5).sum()
+            self.energy_scale
+            * math.sqrt(2 * self.squared_width)
+            * ((b - a) / 2 * weight * height**0.5).sum()
         )
+
+    @property
+    def coexisting(self) -> tuple[float, float]:
+        """u of the two phases that one tangent of f touches: -1 and 1, unless the free energy was
+        given other wells.
+        """
+        energy = self.free_energy
+
+        def apart(ends):
+            chord = np.diff(energy.density(ends))[0] / np.diff(ends)[0]
+            return energy.slope(ends) - chord
+
+        start = np.array([-1.0, 1.0])
+        if np.abs(apart(start)).max() < 1e-9:
+            return -1.0, 1.0
+        found = scipy.optimize.root(apart, start, tol=1e-12)
+        stable = found.x[0] < found.x[1] and (energy.curvature(found.x) > 0).all()
+        return tuple(float(u) for u in (found.x if found.success and stable else start))
 
     @property
     def rate(self) -> float:

@@ -18,6 +18,8 @@ from kernels.arguments import real, shown
 
 C = sympy.Symbol("c", real=True)
 CUT = 1e-3  # of an argument of log
+LARGEST_POWER = 64
+LARGEST_BITS = 1000  # of a number
 OPERATIONS = {
     ast.Add: lambda a, b: a + b,
     ast.Sub: lambda a, b: a - b,
@@ -87,7 +89,18 @@ def read(name: str, text: str, parameters: dict) -> sympy.Expr:
             sympy.Integer(value) if isinstance(value, int) else sympy.Rational(repr(float(value)))
         )
 
+    def checked(part: sympy.Expr) -> sympy.Expr:
+        huge = part.is_Rational and max(abs(part.p), part.q).bit_length() > LARGEST_BITS
+        if huge or degree(part) > LARGEST_POWER:
+            raise ValueError(
+                f"{name} is {shown(text)}; it has powers beyond {LARGEST_POWER} or numbers beyond 1e300"
+            )
+        return part
+
     def term(node) -> sympy.Expr:
+        return checked(read_term(node))
+
+    def read_term(node) -> sympy.Expr:
         match node:
             case ast.Constant(value=value) if real(value) is not None:
                 return exact(value)
@@ -102,9 +115,9 @@ def read(name: str, text: str, parameters: dict) -> sympy.Expr:
                 return term(operand)
             case ast.BinOp(op=ast.Pow(), left=left, right=right):
                 exponent = term(right)
-                if not exponent.is_number or abs(exponent) > 64:
+                if not exponent.is_number or abs(exponent) > LARGEST_POWER:
                     raise ValueError(
-                        f"{name} has an exponent {exponent}; expected a number up to 64"
+                        f"{name} has an exponent {exponent}; expected a number up to {LARGEST_POWER}"
                     )
                 return raised(term(left), exponent)
             case ast.BinOp(op=op, left=left, right=right) if type(op) in OPERATIONS:
@@ -121,13 +134,35 @@ def read(name: str, text: str, parameters: dict) -> sympy.Expr:
                 return FUNCTIONS[key](term(argument))
         raise ValueError(f"{name} has {ast.unparse(node)!r}; {unknown}")
 
-    found = term(tree)
+    try:
+        found = checked(term(tree))
+    except RecursionError:
+        raise ValueError(f"{name} is {shown(text)}; it is too long") from None
     unused = sorted(set(parameters) - {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)})
     if unused:
         raise ValueError(f"{name} {shown(text)} has no {', '.join(unused)}; its value is of no use")
     if found.has(sympy.zoo, sympy.oo, sympy.nan):
         raise ValueError(f"{name} is {shown(text)}; it divides by zero")
+    if found.has(sympy.I):
+        raise ValueError(f"{name} is {shown(text)}; it has the root of a negative number")
     return found
+
+
+def degree(expression: sympy.Expr) -> int:
+    """The largest power of c, as the formula stands."""
+    if expression == C:
+        return 1
+    each = [degree(part) for part in expression.args]
+    if isinstance(expression, sympy.Mul):
+        return sum(each)
+    if isinstance(expression, sympy.Pow) and expression.exp.is_Integer:
+        return each[0] * abs(int(expression.exp))
+    return max(each, default=0)
+
+
+def constant(expression: sympy.Expr, cut: float) -> float:
+    """Of an expression without c."""
+    return float(numeric(expression, cut)(0.0))
 
 
 def logarithms(expression: sympy.Expr) -> list[sympy.Expr]:
@@ -202,7 +237,9 @@ def code(expression: sympy.Expr, cut: float, concentration: str) -> str:
     steps, (result,) = sympy.cse(expression, symbols=sympy.numbered_symbols("x"), list=True)
     printer = Printer(cut)
     lines = [f"const Number c = {concentration};"]
-    lines += [f"const Number {name} = {printer.doprint(step)};" for name, step in steps]
+    for name, step in steps:  # a constant is one number, and Number may be many
+        lanes = "" if step.free_symbols else "Number{} + "
+        lines.append(f"const Number {name} = {lanes}{printer.doprint(step)};")
     return " ".join([*lines, f"return Number{{}} + ({printer.doprint(result)});"])
 
 

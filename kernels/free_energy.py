@@ -27,7 +27,7 @@ import sympy
 from numpy.polynomial import Polynomial
 
 from kernels.arguments import number
-from kernels.expression import CUT, C, code, logarithms, numeric, read
+from kernels.expression import CUT, C, code, constant, logarithms, numeric, read
 
 __all__ = ["ExpressionEnergy", "FreeEnergy", "double_well", "flory_huggins", "from_expression"]
 
@@ -142,6 +142,7 @@ def double_well(c_a: float, c_b: float, rho: float = 1.0) -> FreeEnergy:
 
 SERIES = 5  # terms in v near the mean
 FARTHEST = 0.3  # |v| that they are taken for
+SAMPLES = 128  # of it on either side, at which the series is compared with f'
 SEARCH = (-2.0, 3.0)  # c in which wells are looked for, where logarithms do not say
 
 
@@ -232,7 +233,25 @@ class ExpressionEnergy:
             steepest = np.abs(numeric(sympy.diff(argument, C), self.cut)(c)) * width
             distance = np.abs(numeric(argument, self.cut)(c) - self.cut)
             reach = np.minimum(reach, 0.5 * distance / np.maximum(steepest, 1e-30))
+        reach = self._checked(reach, terms[:SERIES], c, round_off)
         return np.stack([*terms[:SERIES], mean, slope, reach**2], -1)
+
+    def _checked(self, reach, terms: list, c, round_off) -> np.ndarray:
+        """What of `reach` the series holds in, by samples: derivatives at the mean see nothing of
+        kinks and narrow steps farther off.
+        """
+        share = np.linspace(0, 1, SAMPLES + 1)[1:]
+        good = np.ones((*np.shape(c), SAMPLES), bool)
+        for side in (-1, 1):
+            v = side * np.multiply.outer(reach, share)
+            series = sum(np.multiply(t[..., None], v ** (j + 1)) for j, t in enumerate(terms))
+            scale = self.half_width / self.depth
+            there = self.derivative(1, c[..., None] + self.half_width * v) * scale
+            left_out = np.abs(there - self.derivative(1, c)[..., None] * scale - series)
+            allowed = 1e4 * np.finfo(np.float64).eps * np.maximum(np.abs(there), 1)
+            good &= left_out < allowed + 10 * round_off[..., None]
+        held = np.logical_and.accumulate(good, -1).sum(-1)
+        return reach * held / SAMPLES
 
     spinodal = FreeEnergy.spinodal
     stabilisation = FreeEnergy.stabilisation
@@ -263,7 +282,7 @@ def from_expression(
     expression = read("free energy", text, parameters)
     if expression.is_polynomial(C):
         whole = sympy.Poly(expression, C)
-        if whole.degree() % 2 or not whole.LC() > 0:
+        if whole.degree() % 2 or not constant(whole.LC(), cut) > 0:
             raise ValueError(
                 f"free energy {text} falls without bound where c is large or very negative; is a sign "
                 "wrong?"
@@ -277,7 +296,7 @@ def from_expression(
     u = sympy.Symbol("u")
     if expression.is_polynomial(C):
         poly = sympy.Poly(sympy.expand(expression.subs(C, middle + half * u)), u)
-        raw = [float(each) for each in reversed(poly.all_coeffs())]
+        raw = [constant(each, cut) for each in reversed(poly.all_coeffs())]
         curvature = Polynomial(raw).deriv(2)(np.linspace(-1, 1, RANGE)).max()
         depth = float(curvature) / 2 if curvature > 0 else 1.0
         return FreeEnergy((low, high), depth, tuple(each / depth for each in raw))
@@ -302,6 +321,16 @@ def common_tangent(expression: sympy.Expr, cut: float, text: str) -> tuple[float
     """
     f, slope = numeric(expression, cut), numeric(sympy.diff(expression, C), cut)
     low, high = SEARCH
+    if expression.is_polynomial(C):
+        poly = sympy.Poly(expression, C)
+        if poly.degree() % 2 or not constant(poly.LC(), cut) > 0:
+            return SEARCH  # not bounded from below, as FreeEnergy says
+        bends = [constant(each, cut) for each in reversed(poly.diff().diff().all_coeffs())]
+        roots = Polynomial(bends).roots()
+        real = roots.real[np.abs(roots.imag) <= 1e-9 * np.abs(roots)]
+        if len(real) > 1 and np.ptp(real) > 1e-6 * np.abs(real).max():  # the wells lie outside
+            span = np.ptp(real)
+            low, high = real.min() - span, real.max() + span
     for argument in logarithms(expression):
         c = np.linspace(low, high, 100_001)
         inside = c[numeric(argument, cut)(c) > 0]
@@ -335,4 +364,11 @@ def common_tangent(expression: sympy.Expr, cut: float, text: str) -> tuple[float
 
     found = scipy.optimize.root(tangent, start, tol=1e-14).x
     near = np.abs(found - start).max() < 1e-2 * (high - low) and np.isfinite(found).all()
-    return tuple(float(f"{each:.12g}") for each in (found if near else start))
+    if not near and (hull[at] == 0 or hull[at + 1] == len(c) - 1):
+        raise ValueError(
+            f"the free energy {text} has its two phases not both between {low:g} and {high:g}, where they "
+            "were looked for; give wells=(low, high), the concentrations that set its scale"
+        )
+    ends = found if near else start
+    faint = 1e-13 * np.ptp(ends)  # what rounding leaves of a well at 0
+    return tuple(0.0 if abs(each) < faint else float(f"{each:.12g}") for each in ends)

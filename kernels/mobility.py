@@ -5,12 +5,12 @@ value, and what M(c) lacks of it is explicit (J. Zhu, L.-Q. Chen, J. Shen and V.
 E 60, 3564 (1999)). Where M(c) is negative, which no mobility is, it counts as 0.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy
 
-from kernels.expression import CUT, C, code, numeric, read
+from kernels.expression import CUT, C, code, constant, numeric, read
 
 POINTS = 2001  # between the wells
 
@@ -53,7 +53,9 @@ class Mobility:
 
 def mobility_of(value, wells: tuple[float, float]) -> float | Mobility:
     """A number, or the Mobility of a formula of c; a formula without c is its number."""
+    if isinstance(value, Mobility):  # of another model perhaps, whose wells were others
+        return value if value.wells == tuple(wells) else replace(value, wells=tuple(wells))
     if not isinstance(value, str):
         return value
     expression = read("mobility", value, {})
-    return Mobility(expression, value, wells) if expression.has(C) else float(expression)
+    return Mobility(expression, value, wells) if expression.has(C) else constant(expression, CUT)

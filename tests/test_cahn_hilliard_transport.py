@@ -2,6 +2,8 @@
 closed forms and slow, obvious integrators.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -58,6 +60,14 @@ def test_mobility_against_runge_kutta(name):
     assert np.abs(expected - start).max() > 0.02
     assert abs(run.mean[0, 1] - run.mean[0, 0]) < 1e-15
     assert run.free_energy[0, 1] < run.free_energy[0, 0]
+
+
+def test_mobility_of_a_replaced_model():
+    """Its largest value is that between the new wells."""
+    one = CahnHilliard((16, 16), epsilon=2, mobility="1 + c**2")
+    other = replace(one, form=double_well(-5, 3), epsilon=20)
+    assert other == CahnHilliard((16, 16), epsilon=20, mobility="1 + c**2", form=double_well(-5, 3))
+    assert other.largest_mobility == pytest.approx(26)
 
 
 def test_mobility_order():
@@ -214,6 +224,17 @@ def test_a_wave_between_walls():
     run = model.run(wave, [0, 5], steady_state=None, tolerance=1e-9)
     decayed = np.log(np.ptp(run.fields[0, 1]) / np.ptp(run.fields[0, 0])) / 5
     assert decayed == pytest.approx(model.growth_rate(k, 0.05), rel=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_a_droplet_between_walls_stays_alone(precision):
+    """Its mirror images do not coarsen against it, though rounding alone tells them apart."""
+    model = CahnHilliard((16, 16), boundary="no_flux", precision=precision)
+    x, y = np.arange(16) - 7.6, np.arange(16) - 8.3
+    start = 0.5 - 0.5 * np.tanh((np.hypot(x[:, None], y) - 4.5) / np.sqrt(2))
+    run = model.run(start, [0, 3e3, 2e5], steady_state=None)
+    assert np.abs(run.mean - run.mean[:, :1]).max() < 1e-6
+    assert (np.diff(run.free_energy) <= 1e-4).all()
 
 
 def test_a_quarter_droplet():

@@ -42,6 +42,28 @@ def test_a_polynomial_is_its_coefficients():
     assert np.array_equal(one, other)
 
 
+@pytest.mark.parametrize("wells", [(-50, 30), (1e-3, 2e-3), (3, 4), (1e6, 2e6), (1e-6, 3e-6)])
+def test_wells_of_any_size(wells):
+    low, high = wells
+    found = from_expression("((c-a)/(b-a))**2*((c-b)/(b-a))**2", a=low, b=high)
+    assert found.wells == pytest.approx(wells, rel=1e-9)
+
+
+def test_logarithms_of_numbers_are_numbers():
+    energy = from_expression("log(3)*c**2*(1-c)**2 + log(2)")
+    assert energy.depth == pytest.approx(math.log(3) / 4)
+    assert energy.density(1.0) * energy.depth == pytest.approx(math.log(2))
+    assert CahnHilliard((8, 8), mobility="log(2)").mobility == pytest.approx(math.log(2))
+
+
+def test_wells_that_are_elsewhere():
+    """No two concentrations that happen to be the ends of the search."""
+    with pytest.raises(ValueError, match="not both between -2 and 3"):
+        from_expression("(c+50)**2*(c-30)**2 + 0.1*exp(c/100)")
+    with pytest.raises(ValueError, match="not both between"):
+        flory_huggins(3, n_a=100, n_b=100)
+
+
 def test_phases_of_flory_and_huggins():
     """Equal chains: chi = log((1 - c)/c) / (1 - 2c) at the binodal; unequal ones: equal f' and one
     tangent.
@@ -91,6 +113,26 @@ def test_slope_in_the_kernel(name, precision):
     assert np.median(error) < {"float32": 3e-7, "float64": 1e-14}[precision]
 
 
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("more", "mean"),
+    [
+        ("0.01*log((c-0.5)**2)", 0.5),  # the tangent begins where the logarithm's slope is 0
+        ("0.02*exp(-((c-0.6)/0.01)**2)", 0.455),  # beyond what derivatives at the mean see
+        ("0.1*tanh((c-0.6)/0.005)", 0.475),
+    ],
+)
+def test_series_ends_before_what_it_does_not_know(more, mean, precision):
+    """The kernel's f'(mean + v) - f'(mean) near the mean, by the numbers that it takes."""
+    energy = from_expression(f"16*c**2*(1-c)**2 + {more}", wells=(0, 1), cut=0.01)
+    at = energy.slopes(np.array([2 * mean - 1]), precision)[0]
+    v = np.linspace(-0.3, 0.3, 4001)
+    v = v[v**2 < at[-1]]
+    series = sum(at[j] * v ** (j + 1) for j in range(5))
+    difference = energy.slope(at[5] + v) - at[6]
+    assert series == pytest.approx(difference, abs=1e-11 if precision == "float64" else 3e-6)
+
+
 @pytest.mark.parametrize("mean", [0.3, 0.5])
 def test_small_waves_grow_as_they_should(mean):
     model = CahnHilliard((64, 8), form=flory_huggins(chi=3), epsilon=3, precision="float64")
@@ -99,6 +141,28 @@ def test_small_waves_grow_as_they_should(mean):
     run = model.run(wave, [0, 4], tolerance=1e-9, steady_state=None)
     grown = np.log(np.ptp(run.fields[0, 1]) / np.ptp(run.fields[0, 0])) / 4
     assert grown == pytest.approx(model.growth_rate(k, mean), rel=1e-5)
+
+
+def test_constants_are_compiled_for_lanes():
+    """log(2) twice is a constant of its own, also where Number is a vector."""
+    text = "c**2*(1-c)**2*exp(c)"
+    start = mixtures([0.4], 0.1, (32, 32), seed=1)
+    form = from_expression(f"{text} + log(2)*c**2 + log(2)*c**3 + tanh(2)*c**3", wells=(0, 1))
+    by_fft, fused = (
+        CahnHilliard(shape, epsilon=4, form=form, precision="float64").run(
+            np.tile(start, (1, 1, times)), [1]
+        )
+        for shape, times in (((32, 64), 2), ((32, 32), 1))
+    )
+    assert by_fft.fields[..., :32] == pytest.approx(fused.fields, abs=1e-9)
+
+
+@pytest.mark.parametrize("wells", [(-0.2, 1.2), (0.1, 0.9), (-1, 2), (-0.3, 0.9)])
+def test_tension_whatever_wells_are_given(wells):
+    """Wells set scales alone: the tension of c^2 (1 - c)^2 is epsilon sqrt(2) / 6."""
+    for text in ("c**2*(1-c)**2", "c**2*(1-c)**2 + 0.3*c", "c**2*(1-c)**2*(1 + 0*c) + 0*exp(c)"):
+        model = CahnHilliard((8, 8), epsilon=2, form=from_expression(text, wells=wells))
+        assert model.surface_tension == pytest.approx(2 * math.sqrt(2) / 6, rel=1e-4)
 
 
 def test_a_flat_interface():
@@ -149,6 +213,10 @@ def test_order_of_the_scheme(scheme, order):
         ("c**2", {}, "no two phases"),
         ("a*c", {"a": "x"}, "a is 'x'"),
         ("-c**4 + c**2", {}, "falls without bound"),
+        ("(-1)**0.5*c + c**2*(1-c)**2", {}, "root of a negative number"),
+        ("(c**64)**64", {}, "powers beyond 64"),
+        ("((9**64)**64)**64*c**4", {}, "numbers beyond 1e300"),
+        ("+".join(["c"] * 900), {}, "too long"),
     ],
 )
 def test_what_is_refused(text, parameters, said):
