@@ -125,6 +125,11 @@ class Trajectories:
         return flock_phases.phase_of(self.order, self.band_amplitude)
 
     @property
+    def phase_name(self) -> np.ndarray:
+        """G, L+G, L, or `both spins`, text."""
+        return np.array([*flock_phases.PHASES, "both spins"])[self.phase]
+
+    @property
     def density_variance(self) -> np.ndarray:
         """float64; nan where a site holds more than 63 particles, whom the histogram does not
         count: density_map does.
@@ -241,11 +246,13 @@ class ActiveIsing:
     ) -> Trajectories:
         """The replicas of a run at later `times`, counted from their start, with fresh random
         numbers; the rest as in `run`.  The model may be another one of the same size: a quench.
-        ValueError if the first time is not after the run's last.
+        ValueError if the first time is not after the run's last, or on another size.
         """
         if run.stretch == LONGEST_CHAIN:
             raise ValueError(f"the run went on {LONGEST_CHAIN} times; start another from its maps")
         start = (run.last_magnetization_map, run.last_density_map)
+        if start[0].shape[-1] != self.size:
+            raise ValueError(f"size is {self.size}; the run is of size {start[0].shape[-1]}")
         replicas = Replicas.of(self, run.temperature, None, start, run.index)
         with shown(progress, len(replicas.index), "replicas") as report:
             return self._run(

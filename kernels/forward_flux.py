@@ -8,6 +8,7 @@ at all before it.
 """
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -35,6 +36,7 @@ __all__ = [
     "sample",
 ]
 
+SCATTER = 10  # of the rates of single samplings, largest over smallest, that is warned of
 COORDINATES = ("magnetization", "largest_cluster")
 LOOKS = 32  # at the clusters of walkers before those that nucleated are seen to
 CYCLES = 16  # of each walker, in which the flux is counted
@@ -427,6 +429,13 @@ def sample(model: Ising, by: Pilot, repeat: int) -> Sampling:
 def combined(model: Ising, by: Pilot, samplings: Sequence[Sampling]) -> ForwardFlux:
     """The mean of samplings 0, 1, ..., two or more; configurations are those of number 0."""
     rate, first = mean_of([each.rate for each in samplings]), samplings[0]
+    rates = np.array([each.rate for each in samplings])
+    if rates.max() > SCATTER * rates.min():
+        warnings.warn(
+            f"rates of single samplings differ by a factor of {rates.max() / rates.min():.0f}: their mean "
+            "is that of the few largest, and its error too small; take more trials",
+            stacklevel=3,
+        )
     return ForwardFlux(
         lifetime=Estimate(1 / rate.value, rate.error / rate.value**2),
         rate=rate,
@@ -467,6 +476,10 @@ def forward_flux(
     arguments that do not fit.
     """
     repeats = whole("repeats", repeats, 2, MOST_REPEATS)
+    if not model.field > 0:
+        raise ValueError(
+            f"field is {model.field:g}; nucleation needs one above 0, turned against m"
+        )
     by = pilot(
         model, seed=seed, trials=trials, interfaces=interfaces, coordinate=coordinate, every=every
     )

@@ -15,7 +15,9 @@ LONGEST = 12_800  # MCS that it is waited for
 
 
 class Estimate(NamedTuple):
-    """A number and its standard error."""
+    """A number and its standard error; printed, the digits in brackets are the error of the last
+    ones: 1.0491(13), 1.76(20)e6.
+    """
 
     value: float
     error: float
@@ -23,8 +25,14 @@ class Estimate(NamedTuple):
     def __str__(self) -> str:
         if not 0 < self.error < math.inf:
             return f"{self.value:g}"
-        digits = max(0, -math.floor(math.log10(self.error / abs(self.value or 1))))
-        return f"{self.value:.{digits}e} +- {self.error:.0e}"
+        last = math.floor(math.log10(self.error)) - 1  # two digits of the error
+        size = math.floor(math.log10(max(abs(self.value), self.error)))
+        power = size if size > 4 or size < -3 else 0
+        value, places = self.value / 10.0**power, power - last
+        if places <= 0:  # an error of ten and more: all its digits
+            return f"{round(self.value, -last):.0f}({round(self.error, -last):.0f})"
+        error = round(self.error / 10.0**last)
+        return f"{value:.{places}f}({error})" + (f"e{power}" if power else "")
 
 
 def mean_of(samples) -> Estimate:

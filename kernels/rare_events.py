@@ -123,6 +123,12 @@ def find_field(
         if fields[-1] <= 1e-3 * model.critical_temperature:
             raise ValueError(
                 f"lifetime is {lifetime:g} MCS; no field above {fields[-1]:g} gives it"
+                + (
+                    f": temperature {model.temperature:g} is not below the critical one, "
+                    f"{model.critical_temperature:g}"
+                    if model.temperature >= model.critical_temperature
+                    else ""
+                )
             )
 
     known: dict[float, Estimate] = {}

@@ -68,6 +68,7 @@ def test_what_is_told_is_so(device):
     assert run.band_amplitude == pytest.approx(modes.max(-1) / 2700)
     assert run.phase[:, 0].tolist() == [2, 2, 2]  # all spins up, at random sites
     assert run.phase[[0, 2], 1].tolist() == [2, 0]
+    assert run.phase_name[[0, 2], 1].tolist() == ["L", "G"]
 
 
 def test_the_rule():

@@ -67,11 +67,11 @@ MISTAKES = [
     ("system.size=10.5", ["system.size = 10.5", "a whole number"]),
     ("system.size='10'", ["system.size = '10'", "a whole number"]),
     ("system.size=true", ["system.size = True", "a whole number"]),
-    ("system.temperature=0", ["system.temperature = 0", "above 0", "J / k_B"]),
+    ("system.temperature=0", ["system.temperature = 0", "above 0", "energy / k_B"]),
     ("system.temperature=-1.5", ["system.temperature = -1.5", "above 0"]),
     ("system.temperature=.nan", ["system.temperature = nan", "a number"]),
     ("system.temperature=.inf", ["system.temperature = inf", "a number"]),
-    ("system.field=0", ["system.field = 0", "above 0", "[J]"]),
+    ("system.field=0", ["system.field = 0", "above 0", "[energy]"]),
     ("system.field='1e-3'", ["system.field = '1e-3'", "without quotes"]),
     ("system.field=null", ["system.field = None", "a number"]),
     ("system.range=5", ["system.size is 10", "exceed 2 range = 10"]),
@@ -121,7 +121,10 @@ FILES = [
     ("system: [", ["not valid YAML", "line 1"]),
     ("- 1\n- 2\n", ["expected `key: value`"]),
     ("", ["system: missing", "generate: missing"]),
-    ("system: {size: 10}\ngenerate: {units: 1, events: 8}\n", ["system.field: missing", "[J]"]),
+    (
+        "system: {size: 10}\ngenerate: {units: 1, events: 8}\n",
+        ["system.field: missing", "[energy]"],
+    ),
     ("!!python/object/apply:os.system ['true']", ["not valid YAML"]),
 ]
 

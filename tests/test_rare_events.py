@@ -182,9 +182,21 @@ def test_interfaces_of_ones_own_are_looked_at():
         forward_flux(model, interfaces=[14, 12, 9])
     with pytest.raises(ValueError, match=r"interfaces are \[2, 5, 15\]; .* 16, which stands for m"):
         forward_flux(model, interfaces=[2, 5, 15], coordinate="largest_cluster")
+    with pytest.raises(ValueError, match="field is 0; nucleation needs one above 0"):
+        forward_flux(Ising(size=4, temperature=1.0))
+    box = Ising(size=4, temperature=1.0, field=0.5, dimensions=3)
     with pytest.raises(ValueError, match="in two dimensions alone"):
-        forward_flux(Ising(size=4, temperature=1.0, dimensions=3), coordinate="largest_cluster")
+        forward_flux(box, coordinate="largest_cluster")
 
 
 def test_an_estimate_is_read():
-    assert str(Estimate(11342.0, 480.0)) == "1.13e+04 +- 5e+02"
+    for (value, error), text in {
+        (11342.0, 480.0): "11340(480)",
+        (1.04912, 0.00133): "1.0491(13)",
+        (1.7632e6, 1.96e5): "1.76(20)e6",
+        (0.000123, 0.0000201): "1.23(20)e-4",
+        (5240.0, 104.0): "5240(100)",
+        (7.0, 31.0): "7(31)",
+        (0.5, 0.0): "0.5",
+    }.items():
+        assert str(Estimate(value, error)) == text

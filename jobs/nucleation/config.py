@@ -26,10 +26,12 @@ class System(Section):
     )
     size: int = value(unit="lattice sites", ge=3, le=4096, about="L: side of the periodic lattice")
     temperature: float | None = value(
-        None, unit="J / k_B", gt=0, about="T; 4/9 of the critical temperature if null"
+        None, unit="energy / k_B", gt=0, about="T; 4/9 of the critical temperature if null"
     )
     field: float = value(
-        unit="J", gt=0, about="h: strength of the field, up before the quench and down after it"
+        unit="energy",
+        gt=0,
+        about="h: strength of the field, up before the quench and down after it (a spin's couplings add up to 4)",
     )
     exponent: float | None = value(None, unit="", gt=0, about="of the power law J ~ r^-exponent")
     dynamics: Literal["metropolis", "heat_bath"] = value(
