@@ -18,6 +18,7 @@ differentiated by sympy and compiled into the same kernels (free_energy.h), whic
 """
 
 import math
+import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -26,7 +27,7 @@ import scipy.optimize
 import sympy
 from numpy.polynomial import Polynomial
 
-from kernels.arguments import number
+from kernels.arguments import number, shown
 from kernels.expression import CUT, C, code, constant, logarithms, numeric, read
 
 __all__ = ["ExpressionEnergy", "FreeEnergy", "double_well", "flory_huggins", "from_expression"]
@@ -289,6 +290,16 @@ def from_expression(
             )
     if wells is None:
         wells = common_tangent(expression, cut, text)
+        low, high = wells
+        for argument in logarithms(expression):
+            if numeric(argument, cut)(np.array([low, high])).min() < cut:
+                warnings.warn(
+                    f"binodals of the free energy {text} are {low:g} and {high:g}, where a logarithm is "
+                    f"its tangent already (below cut = {cut:g}): take a smaller cut",
+                    stacklevel=2,
+                )
+    if np.shape(wells) != (2,):
+        raise ValueError(f"wells are {shown(wells)}; they must be two increasing concentrations")
     low, high = (number("wells", each) for each in wells)
     if not low < high:
         raise ValueError(f"wells are {wells}; they must be two increasing concentrations")

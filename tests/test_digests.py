@@ -16,6 +16,7 @@ from kernels import ising, ising_bits, percolation
 from kernels.active_ising import ActiveIsing
 from kernels.device import select
 from kernels.perlin import perlin_noise
+from kernels.streams import STREAMS
 
 FILE = Path(__file__).with_name("digests.json")
 SYSTEMS = {  # square R=6: 144 attempts a substep, more than the 128 slots
@@ -85,6 +86,55 @@ def digests(device, name):
     }
 
 
+MOVES = {
+    "kawasaki": dict(size=20, temperature=1.5, dynamics="kawasaki"),
+    "kawasaki R=6": dict(size=28, range=6, temperature=16 / 9, dynamics="kawasaki"),
+    "kawasaki in 3D": dict(size=6, temperature=3.0, dimensions=3, dynamics="kawasaki"),
+    "wolff": dict(size=20, temperature=2.3, dynamics="wolff"),
+    "wolff, kac": dict(size=12, range=2, interaction="kac", temperature=3.0, dynamics="wolff"),
+    "walls": dict(size=12, temperature=1.2, field=0.6, fixed=np.eye(12) - np.eye(12, k=5)),
+}
+
+
+def move_digests(device, name):
+    """Configurations and what was counted of a run, and of the one that goes on from it."""
+    model = ising.Ising(device=device, **MOVES[name])
+    spins = np.random.default_rng(5).choice([-1, 1], (70, *model.shape))
+    run = model.run(model.pack(spins), [1, 4], seed=2**33 + 77, unit=3, observe="magnetization")
+    on = run.go_on([6])
+    return {
+        "spins": digest([run.spins, on.spins], np.uint8),
+        "magnetization": digest(np.rint(run.magnetization * model.sites), np.int32),
+    }
+
+
+def thermal_digests(device):
+    """White noise of conserved fields, in units of 1 / sqrt(8), at two steps of two indices."""
+    module = device.module("cahn_hilliard_noise.cu", {"REAL": "float"})
+    index = device.asarray([[5, 0], [7, 9]], np.uint32)
+    found = {}
+    for step in (0, 70_000):
+        noise = device.zeros((2, 96), np.float32)
+        module.launch(
+            "white_noise",
+            3,
+            threads=64 if device.kind == "gpu" else 1,
+            identity=index,
+            noise=noise,
+            seed_low=76,
+            seed_high=2,
+            stream_id=STREAMS["thermal"],
+            fields=2,
+            cells=96,
+            step=step,
+            blocks=3,
+        )
+        whole = device.to_host(noise).astype(np.float64) * 8**0.5
+        assert np.abs(whole - np.rint(whole)).max() < 1e-5
+        found[f"step {step}"] = digest(np.rint(whole), np.int8)
+    return found
+
+
 def flock_digests(device, name):
     """Digests of all that a run gives, starts, densities and indices mixed."""
     system, temperature = FLOCKS[name]
@@ -133,12 +183,27 @@ def test_flock_digests(device, name):
     assert flock_digests(device, name) == json.loads(FILE.read_text())[name]
 
 
+@pytest.mark.parametrize("name", MOVES)
+def test_move_digests(device, name):
+    assert move_digests(device, name) == json.loads(FILE.read_text())[name]
+
+
+def test_thermal_digests(device):
+    assert thermal_digests(device) == json.loads(FILE.read_text())["thermal noise"]
+
+
 def test_noise_digests(device):
     assert noise_digests(device) == json.loads(FILE.read_text())["perlin"]
 
 
 def test_the_file_holds_these_systems():
-    assert list(json.loads(FILE.read_text())) == [*SYSTEMS, *FLOCKS, "perlin"]
+    assert list(json.loads(FILE.read_text())) == [
+        *SYSTEMS,
+        *FLOCKS,
+        *MOVES,
+        "perlin",
+        "thermal noise",
+    ]
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -166,6 +231,8 @@ def test_tables_do_not_hang_on_a_last_bit(name):
 if __name__ == "__main__":
     found = {name: digests(select("cpu"), name) for name in SYSTEMS}
     found |= {name: flock_digests(select("cpu"), name) for name in FLOCKS}
+    found |= {name: move_digests(select("cpu"), name) for name in MOVES}
     found["perlin"] = noise_digests(select("cpu"))
+    found["thermal noise"] = thermal_digests(select("cpu"))
     FILE.write_text(json.dumps(found, indent=1) + "\n")
     print(f"{FILE} written")
