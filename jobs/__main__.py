@@ -41,14 +41,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "status":
             study, systems = rundir.load(options.run)
-            print(status.report(options.run, study, systems))
-            return 0
+            return printed(status.report(options.run, study, systems))
         if options.command == "plan":
-            print(plan(options))
-            return 0
+            return printed(plan(options))
         if options.command == "configs":
-            print(reference.text())
-            return 0
+            return printed(reference.text())
         rank = units.here(options.task)
     except UserError as error:
         return complain([str(error)])
@@ -79,6 +76,18 @@ def main(arguments: list[str] | None = None) -> int:
     if rank.communicator is not None:  # do not leave the other ranks waiting for this one
         rank.communicator.Abort(code)
     return code
+
+
+def printed(text: str) -> int:
+    """Print an answer; the exit status, that of SIGPIPE where the reader, such as `head`, has
+    enough.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
+        return signals.BROKEN_PIPE
+    return 0
 
 
 def plan(options: argparse.Namespace) -> str:
@@ -121,6 +130,8 @@ def wanted(options: argparse.Namespace, study: str, trains: bool) -> tuple[dict,
                 raise UserError(f"{source}: this is a {other} config, not {study}'s") from None
         raise
     problems = [system.untrainable() for system in systems.values()] if trains else []
+    if getattr(options, "stage", None) in studies.of(study).optional:
+        problems += [system.unfit(options.stage) for system in systems.values()]
     if any(problems):
         raise UserError("\n".join(f"{source}: {p}" for p in dict.fromkeys(problems) if p))
     return raw, systems

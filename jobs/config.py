@@ -41,6 +41,12 @@ class Section(pydantic.BaseModel):
         """
         return None
 
+    def unfit(self, stage: str) -> str | None:
+        """Why an optional stage that is asked for by its name cannot be done, in a line; asked
+        before there is a run directory. None: nothing is known against it.
+        """
+        return None
+
     @pydantic.model_validator(mode="before")
     @classmethod
     def whole_numbers(cls, given):

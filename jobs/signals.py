@@ -16,6 +16,7 @@ TO_BE_CONTINUED = (
     75  # exit status, EX_TEMPFAIL of sysexits.h: nothing failed, the same command goes on
 )
 INTERRUPTED = 130  # 128 + SIGINT, as shells say it
+BROKEN_PIPE = 141  # 128 + SIGPIPE
 KEPT = "interrupted; finished units are kept, the same command continues"
 PATIENCE = 1.5  # seconds for the exception to be heard
 NO_EXCEPTION = (  # files in whose frames none may be raised

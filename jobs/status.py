@@ -22,13 +22,19 @@ ALIVE = 60.0  # seconds: an older heartbeat belongs to a process that was killed
 def report(run: Path, study: str, systems: list[System]) -> str:
     """The text that `status` prints."""
     lines = [f"{run}: {study}, {len(systems)} system{'s' * (len(systems) != 1)}"]
-    module = studies.of(study).report
+    module, optional = studies.of(study).report, list(studies.of(study).optional)
     own = importlib.import_module(f"jobs.{study}.{module}").lines if module else lambda system: []
     total = done = 0
-    failures = []
+    failures, partly = [], False
     for system in systems:
+        begun = [stage for stage in optional if (system.folder / stage).exists()]
+        partly |= any(not complete(system.folder / f"{stage}.h5") for stage in begun)
         count = system.config.generate.units
         finished = system.shards(range(count))
+        if begun and not finished and not data_asked_for(run, system):
+            lines += [f"  {system.name}:"] * bool(system.name) + own(system)
+            lines += [f"    set aside: {bad}" for bad in _set_aside(system)]
+            continue
         total, done = total + count, done + len(finished)
         failed = notes.listing(system.failure(0).parent)
         failures += [
@@ -42,7 +48,7 @@ def report(run: Path, study: str, systems: list[System]) -> str:
         lines.append(f"  {system.name or 'units'}: {len(finished)} of {count} done, {dataset}")
         lines += _networks(system) + own(system)
         lines += [f"    set aside: {bad}" for bad in _set_aside(system)]
-    if len(systems) > 1:
+    if len(systems) > 1 and total:
         lines.append(f"  all: {done} of {total} units done")
     beats = [beat for beat in map(_beat, sorted((run / "log").glob("*.json"))) if beat]
     alive = [
@@ -58,7 +64,7 @@ def report(run: Path, study: str, systems: list[System]) -> str:
             f"  running: {len(alive)} process{'es' * (len(alive) != 1)}, {rate(speed, what)}, "
             f"ETA {eta(left)}"
         )
-    elif done < total:
+    elif done < total or partly:
         lines.append(
             "  nothing is running (no word from a process for a minute); the same command again continues"
         )
@@ -74,6 +80,13 @@ def report(run: Path, study: str, systems: list[System]) -> str:
     for path in sorted((run / "log").glob("slurm-*.failed")):
         lines.append(f"  failed: {notes.text(path).strip()}")
     return "\n".join(lines)
+
+
+def data_asked_for(run: Path, system: System) -> bool:
+    """Whether a command was to make this system's units, or its data set is there."""
+    return (system.folder / "dataset.h5").exists() or any(
+        any((run / "log").glob(f"{stage}-task-*.log")) for stage in ("generate", "all")
+    )
 
 
 def _networks(system: System) -> list[str]:

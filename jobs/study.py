@@ -42,8 +42,9 @@ class Study:
     name: of the package; model: name of the config's class in its module `config`. setting: an
     example of --set. last: the stage after train, predict or rollout; None: a study without
     networks, which ends with collect. apart: stages that `all` leaves out. optional: {stage: key of
-    the config}: stages that need no other, and that `all` runs at its end where that key is not 0.
-    together: whether the
+    the config}: stages that need no other, and that `all` runs at its end where that key is not
+    0; by their own names they run whatever it is. Each fills RUN/STAGE, and writes RUN/STAGE.h5 at
+    its end. together: whether the
     ranks that torchrun starts train one network (else it is refused). own_kernels: whether the
     networks' arithmetic is our own, and torch has the optimiser alone: torch then needs no GPU, and
     one network at a time takes all of one. begins: {folder of a run: prefixes of the keys that

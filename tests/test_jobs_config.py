@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from conftest import command
 
 from jobs import UserError, config, training, yaml12
 from jobs.coarsening.config import Coarsening
@@ -560,3 +561,12 @@ def test_a_key_that_came_later_changes_no_digest_at_its_neutral_value():
         training.made_of(SimpleNamespace(config=each), 0, (), {}) for each in (before, neutral)
     ]
     assert digests[0] == digests[1]
+
+
+def test_a_reader_that_has_enough_ends_it_quietly():
+    """python -m jobs configs | head -1"""
+    process = command("configs")
+    assert process.stdout.readline() == "# Configs\n"
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=60) in (0, 141)

@@ -98,11 +98,14 @@ def test_all_has_it_where_the_config_asks(quench, small, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (["rates.repeats=0"], "--set rates.repeats=8 asks for eight"),
         (["rates.repeats=1"], "rates.repeats = 1: expected 0, or 2 and more"),
         (
             ["system.interaction=disk", "system.size=12", "system.range=2"],
             "expected 0 with system.interaction = disk",
+        ),
+        (
+            ["system.interaction=disk", "system.size=12", "system.range=2", "rates.repeats=0"],
+            "system.interaction = disk: no rates of it by forward flux sampling",
         ),
         (["system.field=3.5"], "there is no metastable state to start from"),
     ],
@@ -112,6 +115,35 @@ def test_what_cannot_be_sampled_is_said_in_a_line(quench, sampled, tmp_path, set
     code, lines = quench("nucleation", "rates", sampled, "--run", tmp_path / "run", *words)
     assert code == 2
     assert said in lines[-1]
+    if settings != ["system.field=3.5"]:  # which the pilot alone finds out
+        assert not (tmp_path / "run").exists()
+
+
+def test_by_its_name_it_takes_eight(quench, sampled, tmp_path):
+    """Where the config names no number, or 0, by which `all` leaves the stage out."""
+    run, few = tmp_path / "run", ("--set", "rates.repeats=0", "--set", "rates.trials=64")
+    code, lines = quench("nucleation", "rates", sampled, "--run", run, *few)
+    assert code == 0, lines
+    assert len([*(run / "rates").glob("repeat-*.h5")]) == 8
+    with h5py.File(run / "rates.h5") as file:
+        assert file["samplings/rate"].shape == (8,)
+    text = "\n".join(quench("status", run)[1])
+    assert "rates: 8 of 8 samplings done" in text
+
+
+def test_status_counts_no_stage_that_nobody_asked_for(quench, sampled, tmp_path):
+    run, few = tmp_path / "run", ("--set", "rates.trials=64")
+    assert quench("nucleation", "rates", sampled, "--run", run, *few)[0] == 0
+    _, lines = quench("status", run)
+    assert not any(word in line for line in lines for word in ("0 of 1", "dataset", "continues"))
+    assert lines[1].startswith("    rates: 4 of 4 samplings done")
+    for name in ("rates.h5", "rates/repeat-00001.h5"):
+        (run / name).unlink()
+    _, lines = quench("status", run)
+    assert lines[1] == "    rates: 3 of 4 samplings done"
+    assert "the same command again continues" in lines[2]
+    assert quench("nucleation", "generate", "--run", run)[0] == 0
+    assert any("units: 1 of 1 done, no dataset.h5 yet" in x for x in quench("status", run)[1])
 
 
 def test_along_the_largest_cluster(quench, sampled, tmp_path):

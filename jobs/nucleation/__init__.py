@@ -54,7 +54,7 @@ STUDY = Study(
         ),
         (
             "the rate of nucleation by forward flux sampling, eight times, where nobody waits for an event",
-            "rates jobs/nucleation/demo.yaml --run runs/slow --set system.field=0.3 --set rates.repeats=8",
+            "rates jobs/nucleation/demo.yaml --run runs/slow --set system.field=0.3",
         ),
     ),
 )

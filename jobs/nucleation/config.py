@@ -301,6 +301,9 @@ class Predict(Section):
     occlusion: Occlusion = value(default_factory=Occlusion, unit="", about="the maps")
 
 
+UNASKED = 8  # samplings, where a config names no number
+
+
 class Rates(Section):
     """The rate of nucleation by forward flux sampling, also where no event is waited for."""
 
@@ -309,7 +312,8 @@ class Rates(Section):
         unit="samplings",
         ge=0,
         le=MOST_REPEATS,
-        about="independent ones, whose scatter is the error; 0: `all` leaves the stage out",
+        about="independent ones, whose scatter is the error; 0: `all` leaves the stage out, which "
+        "takes 8 by its own name",
     )
     trials: int = value(
         16_384,
@@ -322,6 +326,11 @@ class Rates(Section):
         "magnetization", unit="", about="along which the interfaces are"
     )
     every: int = value(1, unit="MCS", ge=1, le=63, about="between two looks at the largest cluster")
+
+    @property
+    def samplings(self) -> int:
+        """How many the stage takes when it is asked for."""
+        return self.repeats or UNASKED
 
 
 # Balanced configurations an event gives, from 50 MCS of history, in the systems of the paper as
@@ -341,6 +350,14 @@ class Nucleation(Section):
             f"generate.units = {g.units}, generate.events = {g.events}: too few for the networks: each fold takes "
             f"{self.needed} configurations, and {g.units * g.events} events give about {self.expected}; "
             "raise them, or lower train.training, train.validation and train.test"
+        )
+
+    def unfit(self, stage: str) -> str | None:
+        if stage != "rates" or self.system.interaction in ("nearest", "square"):
+            return None
+        return (
+            f"system.interaction = {self.system.interaction}: no rates of it by forward flux sampling; "
+            "its trials are for nearest and square alone"
         )
 
     @property

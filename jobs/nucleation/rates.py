@@ -1,7 +1,7 @@
 """The rates stage: the rate of nucleation by forward flux sampling (kernels.forward_flux), also
 where no event would be waited for.
 
-    python -m jobs nucleation rates CONFIG --run RUN --set rates.repeats=8
+    python -m jobs nucleation rates CONFIG --run RUN
 
 It needs no other stage. RUN/rates/pilot.h5 is what all samplings begin with, a sampling is a
 function of it and of its own number, RUN/rates/repeat-00000.h5 and so on, and RUN/rates.h5 is their
@@ -51,12 +51,7 @@ def run(systems: list[System], rank: Rank, request, device, progress: Progress) 
     """This process's share of the samplings of all systems; how many failed (none: they raise).
     UserError, a line for each system that cannot be sampled.
     """
-    for system in systems:
-        if not system.config.rates.repeats:
-            raise UserError(
-                "rates.repeats = 0: no sampling is asked for; --set rates.repeats=8 asks for eight"
-            )
-    everything = [(s, repeat) for s in systems for repeat in range(s.config.rates.repeats)]
+    everything = [(s, repeat) for s in systems for repeat in range(s.config.rates.samplings)]
     mine = rank.share(everything)
     todo = [
         (system, repeat)
@@ -180,7 +175,7 @@ def read_way(arrays: dict[str, np.ndarray], name: str) -> list[np.ndarray]:
 def put_together(system: System, device, progress: Progress) -> None:
     """Write rates.h5, if all samplings are there."""
     config, path = system.config, mean_file(system)
-    repeats = config.rates.repeats
+    repeats = config.rates.samplings
     if not all(repeat_file(system, repeat).exists() for repeat in range(repeats)):
         progress.say(f"{path}: not all samplings are done; the last process puts them together")
         return

@@ -2,7 +2,7 @@
 
 import h5py
 
-from jobs.nucleation.rates import mean_file, repeat_file
+from jobs.nucleation.rates import mean_file, pilot_file, repeat_file
 from jobs.rundir import System
 from jobs.status import complete
 from kernels.metastable import Estimate
@@ -10,10 +10,10 @@ from kernels.metastable import Estimate
 
 def lines(system: System) -> list[str]:
     """How many samplings are done, and the lifetime that all of them found."""
-    repeats = system.config.rates.repeats
-    done = sum(complete(repeat_file(system, repeat)) for repeat in range(repeats))
-    if not done:
+    if not pilot_file(system).parent.exists():
         return []
+    repeats = system.config.rates.samplings
+    done = sum(complete(repeat_file(system, repeat)) for repeat in range(repeats))
     text = f"    rates: {done} of {repeats} samplings done"
     if complete(mean_file(system)):
         with h5py.File(mean_file(system), "r", locking=False) as file:
