@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from jobs import UserError, shards
+from jobs import shards
 from jobs.config import read, systems
 from jobs.nucleation import collect
 from jobs.nucleation.config import Nucleation
@@ -50,11 +50,11 @@ def test_balance_is_fair():
 
 
 def test_empty_bins_are_named():
-    with pytest.raises(
-        UserError,
-        match=r"2 of 4 bins .* 1 \(0.25 to 0.50\), 2 \(0.50 to 0.75\); raise generate.units",
-    ):
-        collect.balance(np.array([0, 0, 10]), np.full(3, 10), 4, seed=1)
+    nucleated, copies = np.array([0, 0, 10]), np.full(3, 10)
+    assert len(collect.balance(nucleated, copies, 4, seed=1)) == 0
+    said = collect.emptiness(nucleated, copies, 4)
+    assert "2 of 4 bins of p_nuc are empty: 1 (0.25 to 0.50), 2 (0.50 to 0.75); " in said
+    assert "raise generate.units" in said
 
 
 @pytest.mark.parametrize("size", [7, 8])
@@ -153,7 +153,8 @@ def test_clusters_of_the_films_are_those_of_the_data_set(data):
         assert frame == data["cluster_size"][row]
 
 
-def test_nothing_to_balance_is_one_line(quench, small, tmp_path):
+def test_lifetimes_are_kept_where_nothing_is_balanced(quench, small, tmp_path):
+    """The data set has them, and all labels; what cannot be trained on it is one line."""
     code, lines = quench(
         "nucleation",
         "all",
@@ -168,10 +169,18 @@ def test_nothing_to_balance_is_one_line(quench, small, tmp_path):
         "collect.bins=20",
     )
     assert code == 2
-    assert "balancing leaves nothing" in lines[-1]
+    assert any("balancing leaves nothing: " in line for line in lines)
+    assert "too few configurations: 0, and each fold needs 100" in lines[-1]
     assert "generate.units" in lines[-1]
-    assert (tmp_path / "run/generate/unit-00000.h5").exists()
-    assert not (tmp_path / "run/dataset.h5").exists()
+    with h5py.File(tmp_path / "run/generate/unit-00000.h5") as unit:
+        lifetime, labels = unit["lifetime"][:], len(unit["configuration/copies"])
+    with h5py.File(tmp_path / "run/dataset.h5") as data:
+        assert np.array_equal(data["events/lifetime"], lifetime)
+        assert len(data["raw/copies"]) == labels > 0
+        assert data["spins"].shape == (0, 8, 8)
+    code, lines = quench("nucleation", "collect", "--run", tmp_path / "run")
+    assert code == 0
+    assert any("made from the same units before, kept" in line for line in lines)
 
 
 def test_bond_strength_scales_the_exponent(quench, small, tmp_path):

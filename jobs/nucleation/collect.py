@@ -10,7 +10,7 @@ from dataclasses import replace
 import h5py
 import numpy as np
 
-from jobs import UserError, collecting, shards
+from jobs import collecting, shards
 from jobs.config import digest
 from jobs.nucleation.config import Nucleation
 from jobs.nucleation.generate import build
@@ -30,7 +30,8 @@ def run(system: System, device, progress: Progress) -> None:
     """Write dataset.h5 of a system from its shards, unless the one there was made from the same
     ones.  Beside a block of configurations, memory is taken by some 40 bytes a label.
 
-    Raises UserError where bins stay empty, so that balancing would leave nothing.
+    Where bins stay empty balancing leaves nothing: this is said, and the data set has the events
+    with their lifetimes, all labels, and no balanced configuration.
     """
     target, config = system.folder / "dataset.h5", system.config
     labels = {name: bytearray() for name in ("nucleated", "copies")}
@@ -48,7 +49,9 @@ def run(system: System, device, progress: Progress) -> None:
         progress.say(f"{target}: made from the same units before, kept")
         return
     nucleated, copies = (np.frombuffer(labels[name], np.int32) for name in labels)
-    chosen = balance(nucleated, copies, config.collect.bins, config.seed, f"{system.folder}: ")
+    chosen = balance(nucleated, copies, config.collect.bins, config.seed)
+    if not len(chosen):
+        progress.say(f"{system.folder}: {emptiness(nucleated, copies, config.collect.bins)}")
     progress.begin(config.generate.units, "units")
     wanted = digest(config)
     attributes = collecting.attributes(system, device, made_from, revisions)
@@ -100,25 +103,27 @@ def bin_of(nucleated: np.ndarray, copies: np.ndarray, bins: int) -> np.ndarray:
     return np.minimum(nucleated.astype(np.int64) * bins // copies, bins - 1)
 
 
-def balance(
-    nucleated: np.ndarray, copies: np.ndarray, bins: int, seed: int, where: str = ""
-) -> np.ndarray:
-    """Sorted indices of a subset uniform in p_nuc: every bin thinned at random to as many as the
-    rarest holds.
+def emptiness(nucleated: np.ndarray, copies: np.ndarray, bins: int) -> str:
+    """Which bins are empty, so that balancing leaves nothing, and what to do, in a line."""
+    filling = np.bincount(bin_of(nucleated, copies, bins), minlength=bins)
+    empty = np.flatnonzero(filling == 0)
+    named = ", ".join(f"{i} ({i / bins:.2f} to {(i + 1) / bins:.2f})" for i in empty[:5])
+    more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
+    return (
+        f"balancing leaves nothing: {len(empty)} of {bins} bins of p_nuc are empty: {named}{more}; "
+        "dataset.h5 has lifetimes and labels, and nothing to train on: raise generate.units, or "
+        "lower collect.bins in another --run"
+    )
 
-    The choice is a function of the labels and the seed.  Raises UserError, naming them, if bins are
-    empty.
+
+def balance(nucleated: np.ndarray, copies: np.ndarray, bins: int, seed: int) -> np.ndarray:
+    """Sorted indices of a subset uniform in p_nuc: every bin thinned at random to as many as the
+    rarest holds, so none where a bin is empty.
+
+    The choice is a function of the labels and the seed.
     """
     bin_ = bin_of(nucleated, copies, bins).astype(np.uint16)  # bins are few, labels many
     filling = np.bincount(bin_, minlength=bins)
-    empty = np.flatnonzero(filling == 0)
-    if len(empty):
-        named = ", ".join(f"{i} ({i / bins:.2f} to {(i + 1) / bins:.2f})" for i in empty[:5])
-        more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
-        raise UserError(
-            f"{where}balancing leaves nothing: {len(empty)} of {bins} bins of p_nuc are empty: "
-            f"{named}{more}; raise generate.units, or lower collect.bins in another --run"
-        )
     key = np.array([seed, STREAMS["balance"]], np.uint64)
     order = np.random.Generator(np.random.Philox(key=key)).permutation(len(bin_))
     ranked = order[np.argsort(bin_[order], kind="stable")]  # bin by bin, shuffled within each
