@@ -22,9 +22,10 @@ from jobs import study as studies
 INTERRUPTED = "analysis: interrupted; what is written is whole"
 
 EPILOG = """\
-A RUN is a directory that `python -m jobs STUDY ...` filled (config.yaml and dataset.h5), a sweep (all its systems are
-taken), or a folder that holds several of them.  It is measured once, into RUN/record.h5: one file below 2 MB with all
-numbers and curves.  Everything else is made from records, also where the run is not.
+A RUN is a directory that `python -m jobs STUDY ...` filled (config.yaml and dataset.h5; of nucleation rates.h5 is
+enough), a sweep (all its systems are taken), or a folder that holds several of them.  It is measured once, into
+RUN/record.h5: one file below 2 MB with all numbers and curves.  Everything else is made from records, also where the
+run is not.
 
   python -m analysis nucleation runs/demo-nucleation
       writes runs/demo-nucleation/record.h5, report.md, report.json and figures/

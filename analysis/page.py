@@ -9,7 +9,7 @@ lists.
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol
@@ -50,7 +50,7 @@ class Page:
 
     sentence: what was run, whole sentences. findings: the most important first, whole sentences
     with numbers. claims, pictures: all. tables: {name: rows for report.json}. notes: what was left
-    out.
+    out. section: lines of markdown.
     """
 
     sentence: str
@@ -59,6 +59,7 @@ class Page:
     pictures: list[Picture]
     tables: dict[str, list[dict]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    section: list[str] = field(default_factory=list)
 
 
 class Study(Protocol):
@@ -82,9 +83,12 @@ class Study(Protocol):
     def sentence(self, records: list[Record]) -> str: ...
     def findings(self, records: list[Record], claims: list[Claim]) -> list[str]: ...
     def tables(self, records: list[Record]) -> dict[str, list[dict]]: ...
+    def section(self, records: list[Record]) -> list[str]: ...  # markdown, before the claims
     def left_out(self, record: Record) -> list[str]: ...  # files that could not be used
     def draw_file(self, path: Path, out: Path | None) -> list[Path]: ...  # of one, beside it
     def main_numbers(self, record: Record) -> list[MainNumber]: ...  # against what was swept
+
+    CHOSEN: dict[str, dict[str, str]]  # {swept key: {a claim's text: why it is not comparable}}
 
 
 OPTIONAL = {
@@ -93,9 +97,11 @@ OPTIONAL = {
     "satisfy it, no if 2 errors to both sides violate it, else undecided.",
     "between": lambda records: [],
     "tables": lambda records: {},
+    "section": lambda records: [],
     "left_out": lambda record: [],
     "draw_file": None,
     "main_numbers": lambda record: [],
+    "CHOSEN": {},
 }
 
 
@@ -121,7 +127,9 @@ def make(study: ModuleType, records: list[Record], out: Path, progress: Callable
     for first in shown:
         claims += claims_of.pooled([study.claims(run) for run in first.runs])
     claims += part(study, "between")(shown)
-    against, rows, said = swept(study, [r for group in groups for r in group], folder)
+    key, against, rows, said = swept(study, [r for group in groups for r in group], folder)
+    chosen = part(study, "CHOSEN").get(key, {})
+    claims = [replace(c, smaller=chosen[c.text]) if c.text in chosen else c for c in claims]
     for picture in against:
         progress(f"figures/{picture.file}")
     page = Page(
@@ -140,6 +148,7 @@ def make(study: ModuleType, records: list[Record], out: Path, progress: Callable
                 for line in part(study, "left_out")(run)
             ),
         ],
+        part(study, "section")(shown),
     )
     for line in page.notes:
         progress(line)
@@ -148,18 +157,18 @@ def make(study: ModuleType, records: list[Record], out: Path, progress: Callable
 
 def swept(
     study: ModuleType, records: list[Record], folder: Path
-) -> tuple[list[Picture], dict[str, list[dict]], list[str]]:
-    """Of several runs: the figure of their main numbers against the key in which they differ, its
-    numbers, and what is said of it.
+) -> tuple[str, list[Picture], dict[str, list[dict]], list[str]]:
+    """Of several runs: the key in which they differ, "" if there is none, the figure of their main
+    numbers against it, its numbers, and what is said of it.
     """
     numbers = [part(study, "main_numbers")(r) for r in records]
     if len(records) < 2 or not any(numbers):
-        return [], {}, []
+        return "", [], {}, []
     found, said = sweep.find(records[0].origin.study, records)
     drawn = sweep.draw(found, numbers, folder) if found is not None else None
     if found is None or drawn is None:
-        return [], {}, [said] if said else []
-    return [Picture(*drawn)], {"sweep": sweep.rows(found, numbers)}, [said]
+        return found.key if found else "", [], {}, [said] if said else []
+    return found.key, [Picture(*drawn)], {"sweep": sweep.rows(found, numbers)}, [said]
 
 
 def superseded(shown: list[Record]) -> list[str]:
@@ -255,8 +264,10 @@ def markdown(study: ModuleType, page: Page) -> str:
     top = first_picture(study, page.pictures)
     if top is not None:
         lines += [f"![{top.file}](figures/{top.file})", "", f"*{top.caption}*", ""]
-    lines += figures_table(study, page)
-    lines += claims_text(study, page)
+    nothing_of_paper = not page.claims and not any(p.figure for p in page.pictures)
+    lines += [] if nothing_of_paper else figures_table(study, page)
+    lines += page.section
+    lines += [] if nothing_of_paper else claims_text(study, page)
     rest = [(p.file, p.caption) for p in page.pictures if p is not top]
     lines += ["## Figures", "", *pictures_of(rest)] if rest else []
     lines += [

@@ -60,7 +60,9 @@ class Origin:
 def origin(
     study: str, run: Path, system: str, size: int, attributes: dict, data: str | None = None
 ) -> Origin:
-    """Of a run directory, by the attributes of its dataset.h5; data: where these have no digest."""
+    """Of a run directory, by the attributes of its dataset.h5, or of what it has instead; data:
+    where these have no digest.
+    """
     config = yaml12.load(attributes.get("config", "")) or {}
     told = {
         name: str(attributes.get(name, "not recorded")) for name in ("device", "date", "packages")
@@ -319,8 +321,13 @@ def _get(group: h5py.Group, name: str, kind):
         if name in group.attrs:
             return _shaped(json.loads(group.attrs[name]), kind)
         hints = typing.get_type_hints(kind)
-        names = [f.name for f in dataclasses.fields(kind)]
-        return kind(**{n: _get(group[name], n, hints[n]) for n in names})
+        below = group[name]
+        names = [
+            f.name  # a field that came later has a default, else it is missed
+            for f in dataclasses.fields(kind)
+            if f.name in below or f.name in below.attrs or not _has_default(f)
+        ]
+        return kind(**{n: _get(below, n, hints[n]) for n in names})
     if origin is dict:
         keys = [_shaped(key, options[0]) for key in json.loads(group[name].attrs["keys"])]
         return {key: _get(group[name], str(i), options[1]) for i, key in enumerate(keys)}
@@ -331,6 +338,11 @@ def _get(group: h5py.Group, name: str, kind):
         items = options if origin is tuple and Ellipsis not in options else options[:1] * count
         return origin(_get(group[name], str(i), item) for i, item in enumerate(items))
     return _shaped(json.loads(group.attrs[name]), kind)
+
+
+def _has_default(field: dataclasses.Field) -> bool:
+    missing = dataclasses.MISSING
+    return field.default is not missing or field.default_factory is not missing
 
 
 def _shaped(value, kind):

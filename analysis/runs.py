@@ -9,6 +9,8 @@ from pathlib import Path
 
 from jobs import shards
 
+DATA = ("dataset.h5", "rates.h5")  # of a system: any of them is enough for a page
+
 
 class BadInput(Exception):
     """The user's runs cannot be analysed; the message is one line that says what to do."""
@@ -22,24 +24,24 @@ def _natural(path: Path) -> list:
     ]
 
 
+def _ready(folder: Path) -> bool:
+    return any((folder / name).exists() for name in DATA)
+
+
 def _below(folder: Path, depth: int) -> list[Path]:
-    """System directories under `folder`: a config.yaml or dataset.h5 of their own and no system
-    below.
-    """
+    """System directories under `folder`: a config.yaml or DATA of their own and no system below."""
     found = []
     for child in sorted((c for c in folder.iterdir() if c.is_dir()), key=_natural):
-        inner = (
-            _below(child, depth - 1) if depth > 1 and not (child / "dataset.h5").exists() else []
-        )
+        inner = _below(child, depth - 1) if depth > 1 and not _ready(child) else []
         if inner:
             found += inner
-        elif (child / "config.yaml").exists() or (child / "dataset.h5").exists():
+        elif (child / "config.yaml").exists() or _ready(child):
             found.append(child)
     return found
 
 
 def expand(run: Path) -> tuple[list[Path], list[Path]]:
-    """(systems with a dataset.h5, systems without) that `run` stands for.
+    """(systems with any of DATA, systems without) that `run` stands for.
 
     A run directory stands for itself, a sweep or a parent folder for the systems one or two levels
     below it.
@@ -51,14 +53,14 @@ def expand(run: Path) -> tuple[list[Path], list[Path]]:
             f"{run} is neither a run directory nor a file that Quench wrote: give the folder that "
             "holds dataset.h5, a record, or what rollout --input wrote"
         )
-    if (run / "dataset.h5").exists():
+    if _ready(run):
         return [run], []
     below = _below(run, depth=2)
     if not below and not (run / "config.yaml").exists():
         raise BadInput(
             f"{run} is not a run directory: it has no config.yaml, no dataset.h5, and no systems below it"
         )
-    ready = [path for path in below if (path / "dataset.h5").exists()]
+    ready = [path for path in below if _ready(path)]
     if not ready:
         raise BadInput(
             f"no dataset.h5 in {run}: the study's collect stage writes it, `python -m jobs STUDY collect --run {run}`"
@@ -70,7 +72,7 @@ def is_prediction(path: Path) -> bool:
     """Whether a path may be what `python -m jobs STUDY predict --input` or `... coarsening large`
     wrote, rather than a run.
     """
-    return path.is_file() and path.suffix == ".h5" and path.name != "dataset.h5"
+    return path.is_file() and path.suffix == ".h5" and path.name not in DATA
 
 
 def read_prediction(path: Path, *needed: str) -> tuple[dict, dict]:

@@ -200,7 +200,7 @@ def draw(sweep: Sweep, found: list[list[MainNumber]], folder: Path) -> tuple[str
         return None
     order = sweep.order
     place = {value: value if sweep.numeric else i for i, value in enumerate(order)}
-    legends = max(len(curves) for curves in table.values()) > 1
+    legends = any(any(curves) for curves in table.values())
     fig, axes = style.grid(len(table), 2.6)
     for ax, curves in zip(axes, table.values(), strict=True):
         first = next(iter(next(iter(curves.values())).values()))[0]

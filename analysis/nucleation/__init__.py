@@ -11,8 +11,9 @@ from analysis.nucleation import (
     figures_droplet,
     figures_film,
     figures_models,
+    rates,
 )
-from analysis.nucleation.claims import between_systems, of_record
+from analysis.nucleation.claims import CHOSEN, between_systems, of_record
 from analysis.nucleation.definitions import DEFINITIONS, HOW_JUDGED
 from analysis.nucleation.findings import findings, sentence
 from analysis.nucleation.main_numbers import main_numbers
@@ -23,6 +24,7 @@ from analysis.page import Picture
 from analysis.record import Record
 
 __all__ = [
+    "CHOSEN",
     "DEFINITIONS",
     "FIGURES",
     "FIRST",
@@ -39,6 +41,7 @@ __all__ = [
     "main_numbers",
     "measure",
     "pictures",
+    "section",
     "sentence",
     "tables",
 ]
@@ -91,8 +94,15 @@ def in_order(records: list[Record]) -> list[Record]:
     return sorted(records, key=key)
 
 
+def waited(records: list[Record]) -> list[Record]:
+    """Those with events: all but runs of rates alone, of which there is nothing else to say."""
+    return [record for record in records if record.numbers.waited]
+
+
 def pictures(records: list[Record], folder: Path) -> Iterator[Picture | None]:
-    records = in_order(records)
+    records = waited(in_order(records))
+    if not records:
+        return
     for draw in (*OF_DATA, *OF_MODELS):
         yield draw(records, folder)
     for draw in OF_ONE:
@@ -101,15 +111,20 @@ def pictures(records: list[Record], folder: Path) -> Iterator[Picture | None]:
 
 
 def claims(record: Record) -> list:
-    return of_record(record)
+    return of_record(record) if record.numbers.waited else []
 
 
 def between(records: list[Record]) -> list:
-    return between_systems(in_order(records))
+    records = waited(in_order(records))
+    return between_systems(records) if records else []
 
 
 def tables(records: list[Record]) -> dict[str, list[dict]]:
     return tables_of(in_order(records))
+
+
+def section(records: list[Record]) -> list[str]:
+    return rates.section(in_order(records))
 
 
 def left_out(record: Record) -> list[str]:

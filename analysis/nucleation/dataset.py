@@ -139,7 +139,8 @@ def _real(value) -> float | None:
     return None if value is None else float(value)
 
 
-def _system(config: dict, file: Path) -> System:
+def system_of(config: dict, file: Path) -> System:
+    """What a config describes; file: where it stands.  Raises BadInput."""
     try:
         values = config["system"]
         interaction = values.get("interaction") or (
@@ -210,7 +211,7 @@ def _read(run: Path, file: Path, source: h5py.File) -> Run:
         )
     if missing:
         raise BadInput(f"{file} lacks {', '.join(missing)}: run collect again")
-    system = _system(config, file)
+    system = system_of(config, file)
     balanced = {name: source[name][...] for name in BALANCED}
     labels = {name: source[f"raw/{name}"][...] for name in LABELS}
     lengths = {len(values) for values in (*balanced.values(), source["spins"])}

@@ -7,8 +7,8 @@ HOW_JUDGED = """\
   undecided. *x to y, ours alone*: for what the paper calls "about" or "around". *> x*, *< x*, *x to y*: yes or no if 2
   errors to both sides say so, else undecided.
 - **not comparable**: less than half of the paper's training configurations (12 000; 7 000 at L = 200), labels noisier
-  than 1.5/600 (the paper's 100 copies: 1/600), maps of two systems made with different patches, and growth times, whose
-  start the paper does not define.
+  than 1.5/600 (the paper's 100 copies: 1/600), maps of two systems made with different patches, growth times, whose
+  start the paper does not define, and lifetimes in a sweep of the field.
 - **split by configuration**, the paper's: configurations of one event lie in training and test sets alike. **Split by
   event**: they never do.
 """

@@ -19,6 +19,18 @@ COMPARED = 3  # systems that one sentence names, at most
 def sentence(records: list[Record]) -> str:
     made = [r.numbers.generated for r in records]
     systems = "; ".join(r.origin.system for r in records)
+    sampled = any(run.numbers.rates for r in records for run in r.runs)
+    by_flux = " The table of lifetimes has those by forward flux sampling." if sampled else ""
+    said = (
+        f"Run: {systems} (R: range of the interaction, 1 for nearest neighbours, L: side of the square lattice, "
+        "h: field; T is 4/9 of the critical temperature unless given). The field is reversed, "
+        "and the metastable state decays by nucleation of a droplet"
+    )
+    in_mcs = " Times are in MCS, Monte Carlo steps per spin."
+    if not any(m.events for m in made):
+        return (
+            f"{said}, whose rate forward flux sampling measures; no event was waited for.{in_mcs}"
+        )
     trained = sum(len(r.numbers.folds) for r in records)
     folds = (
         f"there are {kinds(trained, 'model')} trained on them, one a kind and fold (a division of the configurations into a "
@@ -27,12 +39,9 @@ def sentence(records: list[Record]) -> str:
         else "no model was trained on them"
     )
     return (
-        f"Run: {systems} (R: range of the interaction, 1 for nearest neighbours, L: side of the square lattice, "
-        "h: field; T is 4/9 of the critical temperature unless given). The field is reversed, "
-        "and the metastable state decays by nucleation of a droplet: "
-        f"{sum(m.events for m in made)} such events. p_nuc of a configuration is the share of its copies that nucleate within a "
+        f"{said}: {sum(m.events for m in made)} such events. p_nuc of a configuration is the share of its copies that nucleate within a "
         f"time limit; {sum(m.configurations for m in made)} configurations, chosen so that p_nuc is uniform between 0 and 1, "
-        f"make the data, and {folds}. Times are in MCS, Monte Carlo steps per spin."
+        f"make the data, and {folds}.{by_flux}{in_mcs}"
     )
 
 
@@ -45,6 +54,7 @@ def findings(records: list[Record], claims: list[Claim]) -> list[str]:
         *where(records),
         *magnetization(records),
         *lifetime(records),
+        *lifetime_by_flux(records),
         *droplet(records),
         *tally(claims),
     ]
@@ -201,6 +211,18 @@ def lifetime(records: list[Record]) -> list[str]:
         return []
     theirs = "; the paper states about 10 000" if any(map(known, records)) else ""
     return [f"The metastable state lives {'; '.join(found)} on average{theirs}."]
+
+
+def lifetime_by_flux(records: list[Record]) -> list[str]:
+    found = [
+        f"{run.numbers.rates.lifetime} MCS for {r.origin.system}"
+        for r in records[::-1]
+        for run in r.runs
+        if run.numbers.rates
+    ][:COMPARED]
+    if not found:
+        return []
+    return [f"By forward flux sampling the metastable state lives {'; '.join(found)} on average."]
 
 
 def known(record: Record) -> bool:

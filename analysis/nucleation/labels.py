@@ -20,6 +20,7 @@ SPLITS = {EVENT: "by event", CONFIGURATION: "by configuration"}
 
 # quantities of the data set, as report.json calls them
 LIFETIME = "mean lifetime"
+FLUX_LIFETIME = "mean lifetime, forward flux sampling"
 VARIATION = "lifetime: standard deviation / mean"
 RADIUS = "mean radius of gyration of the largest cluster"
 GROWTH = "growth time, p_nuc = 1/2 to m = 0 (median)"
@@ -29,6 +30,19 @@ RAW_CORRELATION = "correlation of p_nuc with m, all labels"
 EXPLAINED = "share of the variance of p_nuc that m explains, balanced data"
 SIZE = "balanced configurations"
 NOISE = "label noise floor, mean p(1-p)/(n-1)"
+
+QUANTITIES = (
+    LIFETIME,
+    VARIATION,
+    RADIUS,
+    GROWTH,
+    EARLY_GROWTH,
+    CORRELATION,
+    RAW_CORRELATION,
+    EXPLAINED,
+    SIZE,
+    NOISE,
+)
 
 PHASES = ListedColormap([style.METASTABLE, style.STABLE, style.BLUE])  # the last: the droplet
 P_NUC, MEASURED, PREDICTED = (

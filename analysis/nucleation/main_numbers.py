@@ -1,6 +1,6 @@
 """The numbers that a run is for, which are drawn against what was swept."""
 
-from analysis.nucleation import labels, skill
+from analysis.nucleation import labels, rates, skill
 from analysis.record import Record
 from analysis.sweep import MainNumber
 
@@ -20,6 +20,11 @@ def main_numbers(record: Record) -> list[MainNumber]:
         of("radius of gyration", labels.RADIUS, r"$R_g$", "sites"),
         of("correlation of p_nuc with m", labels.CORRELATION, "$r$"),
     ]
+    if numbers.rates:
+        flux = MainNumber(
+            "mean lifetime", numbers.rates.lifetime, r"$\tau$", "MCS", rates.CURVE, log=True
+        )
+        rows.insert(1, flux)
     for model in numbers.models():
         _, folds = numbers.shown(model)
         error = skill.mse(folds)

@@ -7,16 +7,18 @@ import h5py
 import numpy as np
 
 from analysis import record
-from analysis.estimates import Estimate
-from analysis.nucleation import density, estimates, film, labels, occlusion, skill, training
-from analysis.nucleation.dataset import Run, System, load
+from analysis.estimates import UNDETERMINED, Estimate
+from analysis.nucleation import density, estimates, film, labels, occlusion, rates, skill, training
+from analysis.nucleation.dataset import Run, System, load, system_of
 from analysis.nucleation.density import Density
 from analysis.nucleation.film import Film
 from analysis.nucleation.occlusion import Maps, Occlusion
+from analysis.nucleation.rates import Rates
 from analysis.nucleation.skill import Tested
 from analysis.nucleation.training import Fold, Network
 from analysis.record import Origin, Record
-from jobs import shards
+from analysis.runs import BadInput
+from jobs import shards, yaml12
 
 NAME = "nucleation"
 POINTS = 4000  # configurations in a scatter plot; more only add ink
@@ -114,7 +116,8 @@ class Numbers:
 
     lifetime: float32 (e,), MCS. quantities: by name, in MCS, sites or without unit. tests: rows of
     `configurations` in a test set, (t,) by the key that its folds name. folds and maps add up over
-    records of the same data set.
+    records of the same data set.  rates: lifetime by forward flux sampling, where it was run; a run
+    of nothing else has empty arrays, and quantities that are undetermined.
     """
 
     system: System
@@ -131,6 +134,12 @@ class Numbers:
     folds: dict[Network, Fold]
     maps: dict[str, Occlusion]
     left_out: list[str] = field(default_factory=list)
+    rates: Rates | None = None  # came later: what has a default, records need not have
+
+    @property
+    def waited(self) -> bool:
+        """Whether there are events; else the run has rates alone."""
+        return len(self.lifetime) > 0
 
     def tested(self, split: str, model: str) -> list[Tested]:
         """Finished folds of a model, in order of their number, with their test rows."""
@@ -184,13 +193,21 @@ class Numbers:
 
 def measure(path: Path) -> Record:
     """The record of a run directory.  Raises BadInput for what cannot be read."""
-    run = load(path)
+    if not (path / "dataset.h5").exists() and (path / rates.FILE).exists():
+        return of_rates(path)
+    run, sampled, bad_rates = load(path), None, []
+    try:
+        sampled, _ = rates.read(path)
+    except FileNotFoundError:
+        pass
+    except BadInput as error:
+        bad_rates = [str(error)]
     trained = training.read(run)
     maps, bad_maps = occlusion.read(run)
     numbers = Numbers(
         system=run.system,
         generated=generated(run),
-        quantities=quantities(run),
+        quantities=quantities(run) | by_flux(sampled),
         lifetime=run.lifetime.astype(np.float32),
         in_time=in_time(run),
         against_m=against_magnetization(run),
@@ -204,9 +221,59 @@ def measure(path: Path) -> Record:
         tests=trained.tests,
         folds=trained.folds,
         maps=maps,
-        left_out=trained.left_out + bad_maps,
+        left_out=trained.left_out + bad_maps + bad_rates,
+        rates=sampled,
     )
     return Record(origin(run, len(trained.folds)), numbers)
+
+
+def by_flux(sampled: Rates | None) -> dict[str, Estimate]:
+    return {} if sampled is None else {labels.FLUX_LIFETIME: sampled.lifetime}
+
+
+def of_rates(path: Path) -> Record:
+    """The record of a run directory that has rates alone: one without events."""
+    sampled, about = rates.read(path)
+    config = yaml12.load(about["config"])
+    system, none = system_of(config, path / rates.FILE), np.empty(0)
+    asked = config["generate"]
+    bonds = config["collect"]["bonds"]
+    numbers = Numbers(
+        system=system,
+        generated=Generated(
+            events=0,
+            labels=0,
+            configurations=0,
+            copies=None,
+            window=asked["window"],
+            reading=asked["reading"],
+            adaptive=False,
+            history=asked["history"],
+            bins=config["collect"]["bins"],
+            bonds=bonds,
+            default_bonds=bonds,
+            labelled=0,
+            balanced=0,
+            born=0,
+            conceived=0,
+            filled=0,
+            gaps=False,
+        ),
+        quantities=dict.fromkeys(labels.QUANTITIES, UNDETERMINED) | by_flux(sampled),
+        lifetime=none.astype(np.float32),
+        in_time=InTime(*(none,) * 7),
+        against_m=AgainstMagnetization(*(none,) * 5),
+        balance=Balance(none, none),
+        configurations=Configurations(*(none.astype(np.uint8),) * 3),
+        density=None,
+        film=None,
+        tests={},
+        folds={},
+        maps={},
+        rates=sampled,
+    )
+    name = system_name(system, config, bonds)
+    return Record(record.origin(NAME, path, name, 0, about), numbers)
 
 
 def small(values: np.ndarray) -> np.ndarray:
@@ -219,7 +286,9 @@ def origin(run: Run, networks: int) -> Origin:
     size = len(run.p_nuc) * (1 + networks)
     named = {"content_digest", "made_from"} & set(about)
     data = None if named else of_arrays(run.path)
-    return record.origin(NAME, run.path, system_name(run), size, about, data)
+    return record.origin(
+        NAME, run.path, system_name(run.system, run.config, run.default_bonds), size, about, data
+    )
 
 
 def of_arrays(path: Path) -> str:
@@ -228,25 +297,25 @@ def of_arrays(path: Path) -> str:
         return shards.file_digest(file)
 
 
-def system_name(run: Run) -> str:
+def system_name(system: System, config: dict, bonds: str) -> str:
     """R = 10, L = 100, h = 1.215, and what else tells runs apart that must not add up: other
     dynamics than Metropolis', another temperature than the paper's 4/9 Tc, and other rules for
-    p_nuc and for clusters.
+    p_nuc and for clusters, whose bonds are these.
     """
-    name, generate = run.system.name, run.config.get("generate") or {}
-    if run.system.dynamics != "metropolis":
-        name += f", {run.system.dynamics.replace('_', ' ')}"
-    ratio = run.system.temperature / run.system.critical_temperature
+    name, generate = system.name, config.get("generate") or {}
+    if system.dynamics != "metropolis":
+        name += f", {system.dynamics.replace('_', ' ')}"
+    ratio = system.temperature / system.critical_temperature
     if abs(ratio * 9 / 4 - 1) > 1e-3:
-        name += f", T = {run.system.temperature:g}"
+        name += f", T = {system.temperature:g}"
     if generate.get("window") not in (None, 10):
         name += f", window = {generate['window']} MCS"
     if generate.get("reading") not in (None, "one_sided"):
         name += f", {generate['reading'].replace('_', ' ')}"
-    usual = "coniglio_klein" if run.system.interaction == "nearest" else "density_corrected"
-    if run.default_bonds != usual:
-        name += f", {run.default_bonds.replace('_', ' ')} bonds"
-    strength = (run.config.get("collect") or {}).get("bond_strength", 1.0)
+    usual = "coniglio_klein" if system.interaction == "nearest" else "density_corrected"
+    if bonds != usual:
+        name += f", {bonds.replace('_', ' ')} bonds"
+    strength = (config.get("collect") or {}).get("bond_strength", 1.0)
     if strength != 1:
         name += f", bond strength {strength:g}"
     return name

@@ -7,6 +7,7 @@ from analysis.nucleation import labels, paper, skill
 from analysis.nucleation.labels import CONFIGURATION, EVENT, SPLITS, label
 from analysis.nucleation.measure import HALF, TENTH
 from analysis.nucleation.paper import PaperSystem
+from analysis.nucleation.rates import interfaces
 from analysis.nucleation.skill import FoldEstimate
 from analysis.record import Record
 from analysis.verdicts import NOT_RUN, number
@@ -89,11 +90,13 @@ def quantities_of(record: Record) -> list[dict]:
     return [
         row(record.origin.system, name, given.get(name), estimate, about.get(name, ""))
         for name, estimate in found.items()
+        if numbers.waited or np.isfinite(estimate.value)
     ]
 
 
 UNITS = {
     labels.LIFETIME: "MCS",
+    labels.FLUX_LIFETIME: "MCS",
     labels.RADIUS: "lattice units",
     labels.GROWTH: "MCS",
     labels.EARLY_GROWTH: "MCS",
@@ -129,8 +132,11 @@ def notes(record: Record, stated: PaperSystem) -> dict[str, str]:
         note = f"{made.labelled} events, {older} of them above {threshold:g} at their first label"
         return "; ".join(filter(None, [against(found[name], stated.growth, exact=False), note]))
 
+    rates = record.numbers.rates
+    by_flux = f"{rates.samplings} samplings, {interfaces(rates)}" if rates else ""
     return {
         labels.LIFETIME: f"{made.events} events",
+        labels.FLUX_LIFETIME: by_flux,
         labels.VARIATION: "1 for an exponential law",
         labels.RADIUS: "; ".join(filter(None, [against(radius, stated.radius), reach])),
         labels.GROWTH: growth(labels.GROWTH, HALF, made.born),
