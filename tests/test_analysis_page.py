@@ -10,11 +10,13 @@ import pytest
 from figure_labels import unreadable
 from PIL import Image, ImageColor
 
-from analysis import movie_file, page, record, style
+from analysis import movie_file, nucleation, page, record, style, sweep
 from analysis.claim import VERDICTS, Claim, verdict
 from analysis.estimates import UNDETERMINED, Estimate, exact, percent, together
+from analysis.nucleation.claims import OF_LIFETIME
 from analysis.page import Picture
 from analysis.record import Origin, Record
+from analysis.sweep import MainNumber
 from analysis.verdicts import below, close_to
 
 
@@ -257,3 +259,18 @@ def test_the_page_is_made_from_records_alone(tmp_path):
     made(tmp_path / "there", record.read(path, {"toy": Numbers}))
     for name in ("report.md", "report.json", "figures/rates.png"):
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+
+
+def test_a_number_that_follows_from_what_was_swept_is_not_judged(tmp_path, monkeypatch):
+    """Nucleation's mean lifetime in a sweep of the field; in one of another key it is judged."""
+    study, runs = toy(), [one("a", 2.9, 3.1), one("b", 0.9, 1.1, system="R = 3")]
+    study.main_numbers = lambda found: [MainNumber("rate", exact(found.numbers.rate["torus"][0]))]
+    study.CHOSEN = {"system.field": {"the rate is one": "the fields were chosen"}}
+    for key, wanted in (("system.field", {"not comparable"}), ("system.size", {"no", "yes"})):
+        found = sweep.Sweep(key, [1, 2], key), "a sweep"
+        monkeypatch.setattr(sweep, "find", lambda name, records, found=found: found)
+        report = page.make(study, runs, tmp_path / key, lambda line: None)
+        rows = json.loads((tmp_path / key / "report.json").read_text())["claims"]
+        assert {row["agrees"] for row in rows if row["claim"] == "the rate is one"} == wanted
+        assert ("the fields were chosen" in report.read_text()) == (key == "system.field")
+    assert OF_LIFETIME in nucleation.CHOSEN["system.field"]

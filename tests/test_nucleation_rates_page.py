@@ -67,7 +67,7 @@ def test_rates_alone_have_a_small_page(stage, tmp_path):
 
 
 def test_a_sweep_of_rates_is_drawn(stage, tmp_path, monkeypatch):
-    """tau against h on a logarithmic axis, by its own marker beside those waited for."""
+    """tau against h on a logarithmic axis."""
     run = tmp_path / "run"
     stage("rates", run, *FIELDS)
     axes = drawn(monkeypatch)
@@ -78,7 +78,16 @@ def test_a_sweep_of_rates_is_drawn(stage, tmp_path, monkeypatch):
     (ax,) = axes()
     assert ax.get_yscale() == "log"
     assert legend(ax) == ["forward flux sampling"]
-    for name in ("generate", "collect"):
+
+
+@pytest.mark.slow
+def test_a_sweep_shows_both_lifetimes(stage, tmp_path, monkeypatch):
+    """Those by flux by their own marker beside those waited for, also of a field whose balance is
+    empty.
+    """
+    run = tmp_path / "run"
+    axes = drawn(monkeypatch)
+    for name in ("rates", "generate", "collect"):
         said = stage(name, run, *FIELDS)
     assert any("balancing leaves nothing" in line for line in said), "of at least one field"
     numbers, text = page_of(run, out=tmp_path / "page")
