@@ -5,7 +5,8 @@
 #   slurm/submit.sh STUDY CONFIG.yaml [--run RUN] [--set KEY.PATH=VALUE ...] [--dry-run] [-- SBATCH OPTIONS for all jobs]
 #   slurm/submit.sh nucleation jobs/nucleation/r10_l100.yaml --run $SCRATCH/r10
 #
-# --run: default runs/CONFIG's name. --dry-run: print the sbatch commands. Account, partitions, GPUs and array lengths: slurm/site.sh
+# --run: default runs/CONFIG's name. --dry-run: print the sbatch commands. Account, partition, QOS, GPUs and the like, by stage, and
+# array lengths: slurm/site.sh
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 source "$here/site.sh"
@@ -44,16 +45,39 @@ last=predict
 
 array() { echo "--array=0-$(($1 < $2 ? $1 - 1 : $2 - 1))"; }
 
+on_gpu() {   # STAGE: whether it asks for one
+  local name
+  case $1 in collect | analysis) return 1 ;; esac
+  for name in "GPU_${study}_$1" "GPU_$1" GPU; do [ -z "${!name+set}" ] || { [ -n "${!name}" ]; return; }; done
+}
+of() {   # KEY STAGE: what site.sh says: of this study and stage, of the stage, of GPUs, or of all
+  local name
+  [ "$1" != GPU ] || on_gpu "$2" || return 0
+  for name in "$1_${study}_$2" "$1_$2"; do [ -z "${!name+set}" ] || { echo "${!name}"; return; }; done
+  name=GPU_$1
+  if on_gpu "$2" && [ -n "${!name:-}" ]; then echo "${!name}"; else echo "${!1}"; fi
+}
+asked() {   # STAGE: sbatch's options, one a line
+  local pair value
+  for pair in account=ACCOUNT partition=PARTITION qos=QOS constraint=CONSTRAINT time=TIME mem=MEM cpus-per-task=CORES ntasks=NTASKS; do
+    value=$(of "${pair#*=}" "$1")
+    [ -z "$value" ] || echo "--${pair%%=*}=$value"
+  done
+  for value in $(of GPU "$1") $(of OPTIONS "$1"); do echo "$value"; done
+}
+for key in $NEEDS; do [ -n "${!key:-}" ] || fail "$key: ${SITE:-this cluster} wants one: set it in slurm/site.sh or the environment"; done
+
 previous= submitted=() chain=()
 submit() {   # STAGE [sbatch options]: after the one before it
-  local stage=$1 arguments=("$config" --run "$run" "${settings[@]}") log id
+  local stage=$1 arguments=("$config" --run "$run" "${settings[@]}") log id wanted
   shift
   [ "$stage" != analysis ] || arguments=("$run")
   log=${run//%/%%}/log/slurm-$stage
   [[ "$*" == *--array* ]] && log+=-%a
+  mapfile -t wanted < <(asked "$stage")
   # --requeue and --export here win over SBATCH_NO_REQUEUE and SBATCH_EXPORT of the site's environment
-  local command=(sbatch --parsable --requeue --export=ALL --job-name="$study-$stage" --output="$log.out" --open-mode=append ${ACCOUNT:+--account="$ACCOUNT"}
-    --kill-on-invalid-dep=yes ${previous:+--dependency=afterok:"$previous"} "$@" "${options[@]}"
+  local command=(sbatch --parsable --requeue --export=ALL --job-name="$study-$stage" --output="$log.out" --open-mode=append
+    --kill-on-invalid-dep=yes ${previous:+--dependency=afterok:"$previous"} "$@" "${wanted[@]}" "${options[@]}"
     "$here/${study}_$stage.sh" --quench "$QUENCH" "${arguments[@]}")
   if [ -n "$dry" ]; then
     printf '%q ' "${command[@]}"; echo
@@ -68,14 +92,12 @@ submit() {   # STAGE [sbatch options]: after the one before it
   submitted+=("$previous")
   chain+=("$stage $previous")
 }
-cores=(${PARTITION:+--partition="$PARTITION"})
-gpu=(${GPU_PARTITION:+--partition="$GPU_PARTITION"} ${GPU:+$GPU})
-submit generate "$(array "$units" "$GENERATE_TASKS")" "${gpu[@]}"
-submit collect "${cores[@]}"
+submit generate "$(array "$units" "$GENERATE_TASKS")"
+submit collect
 if [ "$networks" -gt 0 ]; then
-  submit train "$(array "$networks" "$TRAIN_TASKS")" "${gpu[@]}"
-  submit "$last" "${gpu[@]}"
+  submit train "$(array "$networks" "$TRAIN_TASKS")"
+  submit "$last"
 fi
-submit analysis "${cores[@]}"
+submit analysis
 [ -n "$dry" ] || printf '%s\n' "${chain[@]}"
 [ -n "$dry" ] || echo "how far it is: $PYTHON -m jobs status $run    figures then: $run/report.md"
