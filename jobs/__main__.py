@@ -46,6 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "plan":
             print(plan(options))
             return 0
+        if options.command == "build":
+            print(build(options))
+            return 0
         if options.command == "configs":
             print(reference.text())
             return 0
@@ -95,6 +98,14 @@ def plan(options: argparse.Namespace) -> str:
         rundir.claim(options.run, raw, systems, study)
     networks = [len(each.train.networks) for each in every if "train" in study.stages]
     return f"{sum(each.generate.units for each in every)} {sum(networks)}"
+
+
+def build(options: argparse.Namespace) -> str:
+    """Compiles what a config's stages use; a line about it."""
+    study = studies.of(options.study)
+    _, systems = wanted(options, options.study, trains=False)
+    machine = Machine(study, device_of(options, None), options.device, options.workers)
+    return planning.build([*systems.values()], machine)
 
 
 def wanted(options: argparse.Namespace, study: str, trains: bool) -> tuple[dict, dict[str, Any]]:

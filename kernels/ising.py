@@ -125,6 +125,11 @@ class Ising:
         except DeviceError:
             return self.lattices
 
+    def compile(self) -> None:
+        """Compile what nucleate, intervene and evolve launch."""
+        for lattices in (self.lattices, self.nucleating):
+            lattices.module.compile()
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Of a configuration, (L, L) or (L, L, L)."""
