@@ -26,6 +26,7 @@ from jobs import (
     revision,
     rundir,
     signals,
+    slurm,
     status,
     units,
 )
@@ -41,6 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "status":
             study, systems = rundir.load(options.run)
+            if options.failed:
+                print(slurm.again(options.run, [*studies.of(study).stages, "analysis"]))
+                return 0
             print(status.report(options.run, study, systems))
             return 0
         if options.command == "plan":

@@ -54,6 +54,11 @@ def parser() -> argparse.ArgumentParser:
         description="How far a run is: units done, rate, ETA, what failed and where its log is.",
     )
     one.add_argument("run", metavar="RUN", type=Path, help="run directory")
+    one.add_argument(
+        "--failed",
+        action="store_true",
+        help="only the first stage that Slurm or its own note says failed, and which of its array's tasks: for submit.sh",
+    )
     one = commands.add_parser(
         "plan",
         help="what a config makes, and what that takes: units, configurations, networks, time, disk",

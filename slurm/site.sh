@@ -26,6 +26,7 @@ GPU=${GPU-}                           # what asks for GPUs: --gpus-per-task=1, o
 NEEDS=${NEEDS:-}                      # which of these have to be given, lest sbatch refuse: ACCOUNT
 GENERATE_TASKS=${GENERATE_TASKS:-8}   # the longest arrays; never more than there are units, or networks
 TRAIN_TASKS=${TRAIN_TASKS:-16}
+REQUEUE=${REQUEUE:-yes}               # no, where it is forbidden: what is to be continued submits a job of its own, which others then wait for
 MAX_REQUEUES=${MAX_REQUEUES:-20}      # lives of a task after its first: time limits, preemptions
 GRACE=${GRACE:-480}                   # seconds that a unit or epoch gets after the signal; less than --signal's in the templates
 PYTHON=${PYTHON:-}                    # empty: the repository's .venv, else python3
