@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, SMALL, one_of_the_kind
+from conftest import ROOT, SMALL
 
 from kernels import device
 from tests.fault_study import CONFIGS
@@ -25,7 +25,16 @@ def cache(tmp_path, monkeypatch):
         function.cache_clear()
 
 
-@pytest.mark.parametrize("study", one_of_the_kind(ALL))
+@pytest.mark.parametrize(
+    "study",
+    [
+        "nucleation",
+        *(
+            pytest.param(study, marks=(pytest.mark.slow, pytest.mark.long))
+            for study in ("segregation", "flocking", "coarsening")
+        ),
+    ],
+)
 def test_a_study_runs_without_a_compiler_once_it_is_built(quench, cache, study, tmp_path):
     """In a process that finds none: all stages, large too, with what `build` left, and no more."""
     config = tmp_path / "small.yaml"

@@ -58,7 +58,7 @@ def test_its_steps_make_an_environment_that_runs(tmp_path):
     done = post(tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.splitlines()[-1].startswith("Quench ")
-    words = ("nucleation", "generate", "nucleation/demo.yaml", "--run", tmp_path / "run")
+    words = ("nucleation", "generate", "jobs/nucleation/demo.yaml", "--run", tmp_path / "run")
     few = ("--set", "generate.units=1", "--device", "cpu")
     ran = subprocess.run(
         [tmp_path / "venv/bin/python", "-m", "jobs", *words, *few],
