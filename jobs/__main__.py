@@ -43,7 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "status":
             study, systems = rundir.load(options.run)
             if options.failed:
-                print(slurm.again(options.run, [*studies.of(study).stages, "analysis"]))
+                of = studies.of(study)  # what is apart is submitted by itself
+                chain = [stage for stage in of.stages if stage not in of.apart]
+                print(slurm.again(options.run, [*chain, "analysis"]))
                 return 0
             print(status.report(options.run, study, systems))
             return 0

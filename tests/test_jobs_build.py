@@ -11,7 +11,8 @@ from kernels import device
 from tests.fault_study import CONFIGS
 
 LARGE = "large: {size: 32, frames: 3, kept: 2, feature_size: 8}\n"
-ALL = {**CONFIGS, "nucleation": SMALL, "coarsening": CONFIGS["coarsening"] + LARGE}
+RATES = "rates: {repeats: 2, trials: 256, coordinate: largest_cluster}\n"
+ALL = {**CONFIGS, "nucleation": SMALL + RATES, "coarsening": CONFIGS["coarsening"] + LARGE}
 
 
 @pytest.fixture
@@ -40,8 +41,8 @@ def test_a_study_runs_without_a_compiler_once_it_is_built(quench, cache, study, 
     config = tmp_path / "small.yaml"
     config.write_text(ALL[study])
     code, (line,) = quench("build", study, config)
+    assert code == 0, line
     built = sorted(path.name for path in cache.iterdir())
-    assert code == 0
     assert line.startswith(f"{study}: {len(built)} kernels compiled, {len(built)} kept in {cache}")
     assert f": 0 kernels compiled, {len(built)} kept" in quench("build", study, config)[1][0]
     without = {name: value for name, value in os.environ.items() if name != "CXX"}

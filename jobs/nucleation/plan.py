@@ -110,7 +110,7 @@ def decay(config: Nucleation, device, copies: int | None = None) -> Decay:
 
 def kernels(config: Nucleation, device) -> None:
     """Compile those of all stages."""
-    build(config, device).compile()
+    build(config, device).compile(paths=config.rates.repeats > 0)
     percolation.module_of(config.system.size, device).compile()
 
 
