@@ -26,6 +26,7 @@ from jobs import (
     revision,
     rundir,
     signals,
+    slurm,
     status,
     units,
 )
@@ -41,9 +42,16 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "status":
             study, systems = rundir.load(options.run)
+            if options.failed:
+                of = studies.of(study)  # what is apart is submitted by itself
+                chain = [stage for stage in of.stages if stage not in of.apart]
+                print(slurm.again(options.run, [*chain, "analysis"]))
+                return 0
             return printed(status.report(options.run, study, systems))
         if options.command == "plan":
             return printed(plan(options))
+        if options.command == "build":
+            return printed(build(options))
         if options.command == "configs":
             return printed(reference.text())
         rank = units.here(options.task)
@@ -104,6 +112,14 @@ def plan(options: argparse.Namespace) -> str:
         rundir.claim(options.run, raw, systems, study)
     networks = [len(each.train.networks) for each in every if "train" in study.stages]
     return f"{sum(each.generate.units for each in every)} {sum(networks)}"
+
+
+def build(options: argparse.Namespace) -> str:
+    """Compiles what a config's stages use; a line about it."""
+    study = studies.of(options.study)
+    _, systems = wanted(options, options.study, trains=False)
+    machine = Machine(study, device_of(options, None), options.device, options.workers)
+    return planning.build([*systems.values()], machine)
 
 
 def wanted(options: argparse.Namespace, study: str, trains: bool) -> tuple[dict, dict[str, Any]]:

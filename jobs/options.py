@@ -11,6 +11,7 @@ GENERAL = """
 examples:
   python -m jobs nucleation all jobs/nucleation/demo.yaml --run runs/demo     the demo, on a GPU if there is one, else on all cores
   python -m jobs plan nucleation jobs/nucleation/demo.yaml                    what that makes, and takes on this machine
+  python -m jobs build nucleation jobs/nucleation/demo.yaml                   its kernels, for nodes without a compiler
   python -m jobs status runs/demo                                             how far is it, and what went wrong
   python -m jobs nucleation --help                                            a study's own options and examples
 """
@@ -53,6 +54,11 @@ def parser() -> argparse.ArgumentParser:
         description="How far a run is: units done, rate, ETA, what failed and where its log is.",
     )
     one.add_argument("run", metavar="RUN", type=Path, help="run directory")
+    one.add_argument(
+        "--failed",
+        action="store_true",
+        help="only the first stage that Slurm or its own note says failed, and which of its array's tasks: for submit.sh",
+    )
     one = commands.add_parser(
         "plan",
         help="what a config makes, and what that takes: units, configurations, networks, time, disk",
@@ -66,6 +72,14 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="two numbers alone, at once: units to generate and networks to train, which an array's tasks can share",
     )
+    one = commands.add_parser(
+        "build",
+        help="compile all kernels that a config's stages use, for nodes of this kind",
+        description="Compiles all kernels that a config's stages use into QUENCH_CACHE (of GPUs: CUPY_CACHE_DIR), so "
+        "that nodes with the same CPU or GPU need no compiler. Nothing else is written.",
+    )
+    one.add_argument("study", metavar="STUDY", choices=studies.NAMES)
+    configured(one, "its config, where none is given")
     commands.add_parser(
         "configs",
         help="every key of every study's config: meaning, default, range, unit",

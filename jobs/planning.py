@@ -17,10 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from jobs import UserError
 from jobs.progress import duration, in_bytes
 from jobs.rundir import System
 from jobs.study import Study
 from jobs.trials import Machine, Part, Timed, Untimed
+from kernels.device import DeviceError
 
 TRIED = 3  # systems of a sweep, at most, that have trials of their own
 PATIENCE = 10.0  # seconds of trials, after which those of the first system have to do
@@ -156,6 +158,24 @@ def report(source: Path, configs: Sequence[Any], machine: Machine) -> str:
         f"  {line.first.stage}: {how}" for line in found for how in trials(line, len(configs))
     )
     return "\n".join(text)
+
+
+def build(configs: Sequence[Any], machine: Machine) -> str:
+    """Compile the kernels of all stages of these systems, as the study's plan.kernels says; a line:
+    how many, and where they are kept.  UserError where there is no compiler, or it fails.
+    """
+    study, device = machine.study, machine.device
+    if importlib.util.find_spec(f"jobs.{study.name}.plan") is None:
+        raise UserError(f"{study.name}: does not say which kernels it uses")
+    before = set(device.compiled())
+    try:
+        for config in configs:
+            importlib.import_module(f"jobs.{study.name}.plan").kernels(config, device)
+    except DeviceError as error:
+        raise UserError(str(error)) from None
+    after = set(device.compiled())
+    folder = f" in {next(iter(after)).parent}" if after else ""
+    return f"{study.name}: {len(after - before)} kernels compiled, {len(after)} kept{folder}, for {device.name}"
 
 
 def trials(line: Line, systems: int) -> list[str]:

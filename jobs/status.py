@@ -11,7 +11,7 @@ from pathlib import Path
 
 import h5py
 
-from jobs import notes, requeues
+from jobs import notes, requeues, slurm
 from jobs import study as studies
 from jobs.progress import duration, eta, rate
 from jobs.rundir import FOLDER, System
@@ -75,6 +75,8 @@ def report(run: Path, study: str, systems: list[System]) -> str:
                 f"  silent for {ago}: process {beat['pid']} on {beat['host']}, log {beat['log']}"
             )
     lines += [f"  {line}" for line in requeues.report(run / "log")]
+    stages = [*studies.of(study).stages, "analysis"]
+    lines += [f"  {line}" for line in slurm.report(run, stages)]
     for path in failures:
         lines.append(f"  failed: {path.stem} of {path.parent.parent}: {notes.text(path).strip()}")
     for path in sorted((run / "log").glob("slurm-*.failed")):

@@ -137,8 +137,10 @@ class Train(Protocol):
 class Plan(Protocol):
     """jobs/NAME/plan.py, which a study need not have: a function for each of its stages, by whose
     name it goes, (config, machine) -> parts of jobs/trials.py: what the stage makes, and trials
-    that tell what it takes.
+    that tell what it takes; and kernels, which compiles all that its stages launch.
     """
+
+    def kernels(self, config: Any, device: Any) -> None: ...
 
     def generate(self, config: Any, machine: Any) -> list[Any]: ...
     def collect(self, config: Any, machine: Any) -> list[Any]: ...

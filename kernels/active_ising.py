@@ -195,6 +195,16 @@ class ActiveIsing:
         most = int(replicas.particles.max())
         return Layout(self.size, most, counter_bits, continuous, self.device)
 
+    def compile(self, particles: Sequence[int]) -> None:
+        """Compile what run launches for replicas with so many particles at most, by either
+        algorithm, and again where counters are full.
+        """
+        for most in particles:
+            for continuous in (False, True):
+                for counter_bits in (COUNTER, WIDE_COUNTER):
+                    layout = Layout(self.size, most, counter_bits, continuous, self.device)
+                    self.device.module("active_ising.cu", layout.defines).compile()
+
     def common_flip_rate(self, temperature: float, continuous: bool) -> float:
         """c: up to which flips are tried on all particles alike; an attempt takes the time 1 / (N
         (4D + c)).

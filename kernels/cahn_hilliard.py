@@ -50,7 +50,7 @@ import numpy as np
 
 from kernels import interface, structure
 from kernels.arguments import brief, number, one_of, reals, seed_of
-from kernels.cahn_hilliard_paths import choose
+from kernels.cahn_hilliard_paths import choose, compile_path
 from kernels.cahn_hilliard_plan import batch, noise_of, record
 from kernels.cahn_hilliard_plan import plan as planned
 from kernels.cahn_hilliard_system import FORMS, LAPLACIANS, SCHEMES, System, grid, mirrored
@@ -139,6 +139,10 @@ class CahnHilliard(System):
     ValueError with one line on a value out of range; warns if an interface is less than 2.5 cells
     wide.
     """
+
+    def compile(self, scheme: str = "adaptive") -> None:
+        """Compile what run(scheme=) launches, of a constant mobility and without noise."""
+        compile_path(self, scheme)
 
     def run(
         self,

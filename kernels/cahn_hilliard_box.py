@@ -26,6 +26,12 @@ def serves(model: System) -> bool:
     )
 
 
+def module_of(model: System, order: int, adaptive: bool):
+    """The kernels, for this system and scheme."""
+    constants = compiled_for(model, order, adaptive) | {"SIZE": model.shape[0]}
+    return model.device.module("cahn_hilliard_box.cpp", constants)
+
+
 class Box:
     """One fluctuation v = u - mean, and what its scheme keeps.
 
@@ -37,9 +43,7 @@ class Box:
         device, size, dtype = model.device, model.shape[0], np.dtype(model.precision)
         lanes, workers = max(2, device.float_lanes * 4 // dtype.itemsize), device.workers
         self.size, self.order, self.workers = size, order, workers
-        self.module = device.module(
-            "cahn_hilliard_box.cpp", compiled_for(model, order, adaptive) | {"SIZE": size}
-        )
+        self.module = module_of(model, order, adaptive)
         place, self.ky, self.kz, plane_symbol, weight = pairs_of_lines(model, lanes)
         groups, tiles = len(weight), size // 2 // lanes
         self.field = device.zeros((tiles, size, size + 1, 2, lanes), dtype)

@@ -13,6 +13,22 @@ from kernels.cahn_hilliard_system import DIVERGED, System
 LOOK_STEPS = 64  # explicit steps between two looks at size and free energy
 
 
+def module_of(model: System):
+    """The kernels, for this system."""
+    nx, ny, nz = (1,) * (3 - len(model.shape)) + model.shape
+    return model.device.module(
+        "cahn_hilliard_explicit.cu",
+        dict(
+            DIMENSIONS=len(model.shape),
+            NX=nx,
+            NY=ny,
+            NZ=nz,
+            REAL="float" if model.precision == "float32" else "double",
+            **model.free_energy.compiled,
+        ),
+    )
+
+
 def explicit(model: System, plan: Plan, progress: Callable[[float], None]) -> Recorded:
     """cahn_hilliard_explicit.cu: all fields together, one step for all; whether they are at rest is
     asked every LOOK_STEPS steps, by the rule of cahn_hilliard_clock.h.
@@ -20,17 +36,7 @@ def explicit(model: System, plan: Plan, progress: Callable[[float], None]) -> Re
     device, dtype, dimensions = model.device, np.dtype(model.precision), len(model.shape)
     xp = np if device.kind == "cpu" else device.cupy
     nx, ny, nz = (1,) * (3 - dimensions) + model.shape
-    module = device.module(
-        "cahn_hilliard_explicit.cu",
-        dict(
-            DIMENSIONS=dimensions,
-            NX=nx,
-            NY=ny,
-            NZ=nz,
-            REAL="float" if dtype == np.float32 else "double",
-            **model.free_energy.compiled,
-        ),
-    )
+    module = module_of(model)
     recorded = Recorded.empty(plan)
     count, axes = len(plan.v), tuple(range(1, 1 + dimensions))
     rows = count * nx * ny

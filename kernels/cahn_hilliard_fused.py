@@ -20,11 +20,16 @@ def shared_bytes(model: System) -> int:
     return 2 * model.shape[0] ** 2 * np.dtype(model.precision).itemsize
 
 
+def module_of(model: System, order: int, adaptive: bool):
+    """The kernels, for this system and scheme."""
+    constants = compiled_for(model, order, adaptive) | {"SIZE": model.shape[0]}
+    return model.device.module("cahn_hilliard.cu", constants)
+
+
 def fused(model: System, plan: Plan, progress: Callable[[float], None]) -> Recorded:
     """cahn_hilliard.cu: fields on the chip from the first step to the last, each by itself."""
     device, size, dtype = model.device, model.shape[0], np.dtype(model.precision)
-    constants = compiled_for(model, plan.order, plan.adaptive) | {"SIZE": size}
-    module = device.module("cahn_hilliard.cu", constants)
+    module = module_of(model, plan.order, plan.adaptive)
     recorded = Recorded.empty(plan)
     symbol = device.asarray(model.squared_wave_numbers()[0][line_order(size)], dtype)
     twist, rule = device.asarray(turns(size), dtype), device.asarray(plan.rule, np.float64)

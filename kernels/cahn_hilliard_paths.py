@@ -1,6 +1,12 @@
 """The ways to run Cahn-Hilliard trajectories, and which of them serves a system fastest."""
 
-from kernels import cahn_hilliard_box, cahn_hilliard_fused
+from kernels import (
+    cahn_hilliard_box,
+    cahn_hilliard_explicit,
+    cahn_hilliard_fused,
+    cahn_hilliard_spectrum,
+)
+from kernels.cahn_hilliard_clock import ORDERS
 from kernels.cahn_hilliard_explicit import explicit
 from kernels.cahn_hilliard_fft import by_fft
 from kernels.cahn_hilliard_plan import Path
@@ -22,3 +28,17 @@ def choose(model: System, scheme: str, plain: bool = False) -> Path:
     if cahn_hilliard_box.serves(model):
         return cahn_hilliard_box.fused_box
     return by_fft
+
+
+def compile_path(model: System, scheme: str) -> None:
+    """Compile what the path of choose() launches, of systems with a constant mobility."""
+    path = choose(model, scheme)
+    if path is explicit:
+        cahn_hilliard_explicit.module_of(model).compile()
+        cahn_hilliard_spectrum.module_of(model, 1, False).compile()  # which watches it
+        return
+    source = {
+        cahn_hilliard_fused.fused: cahn_hilliard_fused,
+        cahn_hilliard_box.fused_box: cahn_hilliard_box,
+    }.get(path, cahn_hilliard_spectrum)
+    source.module_of(model, ORDERS[scheme], scheme == "adaptive").compile()

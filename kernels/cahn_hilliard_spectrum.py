@@ -16,6 +16,11 @@ THREADS = 256  # of a block on a GPU
 VECTOR = 16  # reals that a CPU reads at once, at most
 
 
+def module_of(model: System, order: int, adaptive: bool):
+    """The kernels, for this system and scheme."""
+    return model.device.module("cahn_hilliard_spectrum.cu", compiled_for(model, order, adaptive))
+
+
 class SpectrumStep:
     """Coefficients (n, nx, [ny,] half) of fluctuations v of n fields, in two dimensions all of
     them, in three those of `rows` of ky.
@@ -49,9 +54,7 @@ class SpectrumStep:
         self.kyz = self.device.asarray(np.pad(kyz, pad), self.real)
         self.weight = self.device.asarray(np.pad(weight, pad), self.real)
         self.threads = THREADS if self.device.kind == "gpu" else 1
-        self.module = self.device.module(
-            "cahn_hilliard_spectrum.cu", compiled_for(model, order, adaptive)
-        )
+        self.module = module_of(model, order, adaptive)
         self.rule = self.device.asarray(rule, np.float64)
         self._fields(media, clocks(len(media), rule[4]))
 

@@ -190,6 +190,10 @@ class Cpu:
         options = tuple(sorted({"LANES": self.lanes, **defines}.items()))
         return CpuModule(self, build(file, options), Launches(file, source_of(file), options))
 
+    def compiled(self) -> list[Path]:
+        """The files of kernels that are kept."""
+        return sorted(cache_folder().glob("*.so"))
+
     def zeros(self, shape, dtype) -> np.ndarray:
         """Zeroed array on a cache line; a large one on huge pages, which spares a strided kernel
         its TLB misses.
@@ -235,6 +239,9 @@ class CpuModule:
         self.device, self.library, self.launches = device, library, launches
         self.interruptible = hasattr(library, "interruptible")
         self.addresses: dict[int, tuple] = {}  # of arrays by identity; NumPy takes long to tell
+
+    def compile(self) -> None:
+        """It is, from the beginning."""
 
     def _as_ctypes(self, argument):
         known = self.addresses.get(id(argument))
@@ -344,6 +351,11 @@ class Gpu:
         module = self.cupy.RawModule(code=source, options=options)
         return GpuModule(self, module, Launches(file, source, tuple(sorted(defines.items()))))
 
+    def compiled(self) -> list[Path]:
+        """The files of kernels that cupy keeps, ours and its own."""
+        folder = os.environ.get("CUPY_CACHE_DIR") or Path.home() / ".cupy/kernel_cache"
+        return sorted(Path(folder).glob("*.cubin"))
+
     def zeros(self, shape, dtype):
         return self.cupy.zeros(shape, dtype)
 
@@ -385,6 +397,10 @@ class GpuModule:
     def __init__(self, device: Gpu, module, launches: Launches):
         self.device, self.module, self.launches = device, module, launches
         self.functions: dict = {}  # (kernel, bytes of shared memory): cupy finds one anew each time
+
+    def compile(self) -> None:
+        """Now, into cupy's cache."""
+        self.module.compile()
 
     def launch(
         self, kernel: str, blocks: int, /, *, threads: int = 1, shared_bytes: int = 0, **arguments
@@ -471,6 +487,15 @@ def cache_folder() -> Path:
     return only_mine(folder)
 
 
+def kept_libraries(pattern: str) -> list[Path]:
+    """Those of the cache, and of a QUENCH_CACHE that this machine may only read."""
+    folders = [cache_folder()]
+    named = os.environ.get("QUENCH_CACHE")
+    if named and Path(named) not in folders and Path(named).is_dir():
+        folders.append(only_mine(Path(named)))
+    return [path for folder in folders for path in sorted(folder.glob(pattern))]
+
+
 def only_mine(path: Path) -> Path:
     """`path`, a folder or library of compiled kernels. Raises DeviceError if somebody else owns it
     or may write it, or if it is a link in a place where anybody may put one.
@@ -496,19 +521,13 @@ def build(file: str, defines: tuple) -> ctypes.CDLL:
     options = [*FLAGS, *(f"-D{key}={value}" for key, value in defines)]
     name = f"{Path(file).stem}-{digest(source_of(file), *options, cpu_features())}"
     folder, found = cache_folder(), compiler_or_none()
-    if found:
-        library = folder / f"{name}-{digest(*found[0], found[1])}.so"
-    else:
-        kept = sorted(folder.glob(f"{name}-*.so"))
-        if not kept:
-            compiler()  # says what to install
-        library = kept[0]
-    if library.exists():
+    version = digest(*found[0], found[1]) if found else "*"
+    for library in kept_libraries(f"{name}-{version}.so"):
         only_mine(library)
         with contextlib.suppress(OSError):  # cut short
             return ctypes.CDLL(str(library))
-        compiler()
-        library.unlink(missing_ok=True)
+    compiler()  # says what to install
+    library = folder / f"{name}-{version}.so"
     compile_library(file, options, library)
     try:
         return ctypes.CDLL(str(library))

@@ -125,6 +125,15 @@ class Ising:
         except DeviceError:
             return self.lattices
 
+    def compile(self, paths: bool = False) -> None:
+        """Compile what nucleate, intervene and evolve launch; paths: and what samplings of paths
+        do (kernels.forward_flux).
+        """
+        for lattices in (self.lattices, self.nucleating):
+            lattices.module.compile()
+            if paths and isinstance(lattices, BitSlicedLattices):
+                lattices.paths.compile()
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Of a configuration, (L, L) or (L, L, L)."""

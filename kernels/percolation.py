@@ -103,7 +103,7 @@ def clusters(
     couplings, class_of = np.unique(coupling_table[tuple(displacement.T)], return_inverse=True)
     density = 1 - np.unpackbits(spins, axis=1, count=sites).mean(1)
 
-    module = device.module("percolation.cu", dict(SIZE=size_1d, THREADS=256))
+    module = module_of(size_1d, device)
     displacement_array, class_array = (
         device.asarray(displacement, np.int32),
         device.asarray(class_of, np.int32),
@@ -158,6 +158,11 @@ def clusters(
         if progress:
             progress(part.stop)
     return result
+
+
+def module_of(size: int, device):
+    """The kernels, for lattices of size^2 sites."""
+    return device.module("percolation.cu", dict(SIZE=size, THREADS=256))
 
 
 def centre_and_radius(positions: np.ndarray, size: int) -> tuple[np.ndarray, float]:

@@ -56,7 +56,7 @@ def perlin_noise(
         identity = np.stack([number & np.uint64(0xFFFFFFFF), number >> np.uint64(32)], 1).astype(
             np.uint32
         )
-        module = device.module("perlin.cu", dict(SIZE=size, POINTS=points))
+        module = module_of(size, points, device)
         gradient, noise = (
             device.zeros((len(mine), points**3, 3), np.float32),
             device.zeros((len(mine), *part), np.float32),
@@ -88,6 +88,11 @@ def perlin_noise(
         )
         fields[mine] = device.to_host(noise)
     return fields
+
+
+def module_of(size: int, points: int, device):
+    """The kernels, for so many cells and lattice points a side."""
+    return device.module("perlin.cu", dict(SIZE=size, POINTS=points))
 
 
 def fade(t: np.ndarray) -> np.ndarray:

@@ -6,7 +6,12 @@ set +u; modules; set -u   # environment modules use variables that are not set
 : "${PYTHON:=$([ -x "$QUENCH/.venv/bin/python" ] && echo "$QUENCH/.venv/bin/python" || echo python3)}"
 export PYTHONPATH=$QUENCH${PYTHONPATH:+:$PYTHONPATH}
 export SLURM_EXPORT_ENV=ALL   # to the steps of this job, whose own environment sbatch --export=NONE may have emptied
-ranks=${RANKS:-${SLURM_NTASKS:-1}} lives=${SLURM_RESTART_COUNT:-0} job=${SLURM_JOB_ID:-}   # job: empty without Slurm
+ranks=${RANKS:-${SLURM_NTASKS:-1}} lives=$((${SLURM_RESTART_COUNT:-0} + ${QUENCH_LIVES:-0})) job=${SLURM_JOB_ID:-}   # job: empty without Slurm
+
+[ "$lives" = 0 ] || export SLURM_RESTART_COUNT=$lives   # of a continuation, too
+if [ -n "${QUENCH_TASKS:-}" ] && [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then   # some tasks of an array, submitted again
+  export QUENCH_TASK=${QUENCH_TASK:-$SLURM_ARRAY_TASK_ID}
+fi
 
 if [ "$STAGE" = analysis ]; then
   command=("$PYTHON" -m analysis "$STUDY" "$@")
@@ -91,6 +96,32 @@ fi
 wait "$work"
 status=$?
 
+continued() {   # submits a job that goes on as submit.sh said, and makes those wait for it who wait for this one
+  local saved words script name waiting wanted lock=$run/log/slurm-dependencies tries=0
+  [ -r "$run/log/slurm-$STAGE.sbatch" ] || { echo "REQUEUE=no: only what submit.sh submitted can be continued" >&2; return 1; }
+  mapfile -t saved <"$run/log/slurm-$STAGE.sbatch"
+  eval "words=(${saved[0]})"; eval "script=(${saved[1]})"
+  local more=QUENCH_LIVES=$((lives + 1))
+  if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then
+    words+=(--array="$SLURM_ARRAY_TASK_ID")
+    : "${QUENCH_TASK:=$(((SLURM_ARRAY_TASK_ID - SLURM_ARRAY_TASK_MIN) / ${SLURM_ARRAY_TASK_STEP:-1}))}"
+    more+=,QUENCH_TASK=$QUENCH_TASK,QUENCH_TASKS=${QUENCH_TASKS:-$SLURM_ARRAY_TASK_COUNT}
+  fi
+  local mine=${SLURM_ARRAY_JOB_ID:-$job}
+  local clean=(env)
+  for name in $(compgen -e SLURM_); do [ "$name" = SLURM_CONF ] || clean+=(-u "$name"); done
+  again=$("${clean[@]}" sbatch "${words[@]}" --dependency=afterany:"$task" --export=ALL,"$more" "${script[@]}") || return 1
+  again=${again%%;*}
+  echo "$again" >>"$run/log/slurm-$STAGE.jobs"
+  until mkdir "$lock" 2>/dev/null || [ $((tries += 1)) -gt 60 ]; do sleep 1; done   # other tasks do the same; one that died does not count
+  for waiting in $(squeue -h -u "$(id -u)" -t PENDING -o %A | sort -u); do
+    wanted=$(scontrol show job -o "$waiting" | sed -n 's/.* Dependency=\([^ ]*\) .*/\1/p' | head -n 1 | sed 's/([^)]*)//g; s/_\*//g')
+    case ,$wanted, in *,afterok:"$mine",*) scontrol update JobId="$waiting" Dependency="$wanted,afterok:$again" ;; esac
+  done
+  rmdir "$lock" 2>/dev/null
+  return 0
+}
+
 # of this task alone: to squeue and scontrol the id of an array's last task is that of the whole array
 task=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
 : "${task:=$job}"
@@ -99,7 +130,15 @@ if [ "$status" = 75 ] || { [ "$signalled" = 1 ] && [ "$status" -gt 128 ]; }; the
     echo "stopped; the same command continues" >&2
   elif [ "$lives" -ge "$MAX_REQUEUES" ]; then
     echo "stopped after $((lives + 1)) lives (MAX_REQUEUES in slurm/site.sh); the same command continues" >&2
-  elif [ "$(squeue -h -j "$task" -o %T)" = RUNNING ] && scontrol requeue "$task"; then   # not one that was cancelled
+  elif [ "$(squeue -h -j "$task" -o %T)" != RUNNING ]; then   # cancelled
+    echo "stopped, and not requeued; the same command continues" >&2
+  elif [ "$REQUEUE" = no ]; then
+    if continued; then
+      echo "$(date '+%F %T') job $again goes on, life $((lives + 1)) ends"
+      exit 0
+    fi
+    echo "stopped, and no job goes on; the same command continues" >&2
+  elif scontrol requeue "$task"; then
     echo "$(date '+%F %T') requeued, life $((lives + 1)) ends"
     exit 0
   else

@@ -25,6 +25,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 NODES = ("n1", "n2")
+SITES = ("standard", "small", "serial", "gpusmall", "cpu", "gpu")  # partitions of slurm/sites/
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol")
 PLACES = os.environ["PATH"] + os.pathsep + "/usr/sbin"  # which an ordinary user's PATH leaves out
 
@@ -66,6 +67,7 @@ SlurmctldParameters=preempt_send_user_signal
 GresTypes=gpu
 NodeName=n[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{ports[1]}-{ports[2]}] CPUs=8 RealMemory=32000 Gres=gpu:2
 PartitionName=batch Nodes=n[1-2] Default=YES MaxTime=INFINITE PriorityTier=1 PreemptMode=REQUEUE GraceTime=30
+NodeName=wide NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[3]} CPUs=256 RealMemory=500000 Feature=cpu,gpu Gres=gpu:a100:4
 PartitionName=urgent Nodes=n[1-2] MaxTime=INFINITE PriorityTier=9 PreemptMode=OFF
 """
 
@@ -95,11 +97,13 @@ class Cluster:
             user=getpass.getuser(),
             ports=free_ports(),
         )
+        text += "".join(f"PartitionName={name} Nodes=wide MaxTime=72:00:00\n" for name in SITES)
         (folder / "slurm.conf").write_text(text)
         (folder / "gres.conf").write_text(
-            f"Name=gpu File={folder}/gpu[0-1]\n"
+            f"NodeName=n[1-2] Name=gpu File={folder}/gpu[0-1]\n"
+            f"NodeName=wide Name=gpu Type=a100 File={folder}/gpu[0-3]\n"
         )  # they are counted and handed out, never opened
-        for number in range(2):
+        for number in range(4):
             (folder / f"gpu{number}").touch()
 
     def start(self) -> None:
@@ -108,7 +112,7 @@ class Cluster:
         self.run("munged", "--force", "--foreground", *files, wait=False)
         self.until(lambda: (self.folder / "munge.socket").exists(), 20)
         self.run("slurmctld", "-D", "-i", wait=False)
-        for node in NODES:
+        for node in (*NODES, "wide"):
             self.start_node(node)
         self.until(lambda: self.states() == dict.fromkeys(NODES, "idle"), 60)
 
@@ -249,7 +253,7 @@ def _parent(pid: int) -> int:
 
 
 def free_ports() -> list[int]:
-    """One port, and two that follow one another."""
+    """One port, and three that follow one another."""
     while True:
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
             first = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
@@ -259,7 +263,7 @@ def free_ports() -> list[int]:
                     stack.enter_context(
                         socket.create_server(("127.0.0.1", first + i))
                     ).getsockname()[1]
-                    for i in (1, 2)
+                    for i in (1, 2, 3)
                 ],
             ]
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import command
+from conftest import ROOT, command
 from test_jobs_rundir import digests, units
 
 from kernels.device import gpu_problem
@@ -207,6 +207,66 @@ def test_two_ranks_a_task(cluster, slow, tmp_path):
     assert len(re.findall("stopped by a signal", said)) == 1
     assert cluster.ended(job) == [{"COMPLETED"}]
     assert digests(tmp_path / "run") == digests(slow[1])
+
+
+def submitted(cluster, slow, folder, *more, **environment) -> dict[str, str]:
+    """A whole chain, of two tasks; {stage: id}."""
+    words = (ROOT / "slurm/submit.sh", "nucleation", slow[0], "--run", folder / "run", *more)
+    options = ("--", "--cpus-per-task=1", "--mem=500M")
+    said = cluster.shell("bash", *words, *options, GENERATE_TASKS="2", **environment)
+    return dict(re.findall(r"^(\w+) (\d+)$", said, re.M))
+
+
+def test_where_requeue_is_forbidden_another_job_goes_on(cluster, slow, tmp_path, quench):
+    """And what waited for the first waits for that one; told to stop again, it does the same."""
+    ids = submitted(cluster, slow, tmp_path, REQUEUE="no")
+    begun(cluster, tmp_path, 2)
+    assert {job["Requeue"] for job in cluster.jobs(ids["generate"]).values()} == {"0"}
+    jobs, log = (tmp_path / "run/log" / f"slurm-generate{end}" for end in (".jobs", "-1.out"))
+    for life in (1, 2):
+        job = jobs.read_text().split()[-1]
+        cluster.until(lambda life=life: log.read_text().count("are mine") == life, 60)
+        cluster.until(lambda job=job: "RUNNING" in cluster.state(f"{job}_1"), 30)
+        cluster.run("scancel", "--signal=USR1", "--batch", f"{job}_1")
+        cluster.until(lambda life=life: len(jobs.read_text().split()) == 1 + life, 60)
+    last = jobs.read_text().split()[-1]
+    assert cluster.state(ids["collect"]) == {"PENDING"}
+    assert f"afterok:{last}" in cluster.run("scontrol", "show", "job", ids["collect"])
+    assert cluster.ended(*ids.values(), last) == [{"COMPLETED"}] * 6
+    plain, found = digests(slow[1]), digests(tmp_path / "run")
+    assert {name: found[name] for name in plain} == plain
+    said = log.read_text()
+    assert re.findall(r"life (\d):", said) == ["1", "2", "3"]
+    assert re.findall(r"(\d+) of 12 units are mine", said) == ["6"] * 3
+    lines = quench("status", tmp_path / "run")[1]
+    assert any("requeued: generate task 1: 2 times" in line for line in lines)
+
+
+def test_what_failed_is_done_again_by_one_command(cluster, slow, tmp_path, quench, monkeypatch):
+    """One task of an array, and the chain behind it, which Slurm had removed."""
+    monkeypatch.setenv("SLURM_CONF", cluster.environment["SLURM_CONF"])
+    run = tmp_path / "run"
+    ids = submitted(cluster, slow, tmp_path, "--set", "generate.units=60", MAX_REQUEUES="0")
+    begun(cluster, tmp_path, 2)
+    again = ("bash", ROOT / "slurm/submit.sh", "--failed", run)
+    said = cluster.shell(*again, check=False)
+    assert "wait for it, or scancel it" in said
+    cluster.run("scancel", "--signal=USR1", "--batch", f"{ids['generate']}_1")
+    assert cluster.ended(*ids.values())[0] == {"COMPLETED", "FAILED"}
+    lines = "\n".join(quench("status", run)[1])
+    assert re.search(r"Slurm: generate: 1 completed, 1 failed", lines), lines
+    assert f"generate task 1: FAILED (NonZeroExitCode), job {ids['generate']}_1" in lines
+    assert "Slurm: collect: CANCELLED" in lines
+    assert f"slurm/submit.sh --failed {run} does again" in lines
+    said = cluster.shell(*again)
+    ids = dict(re.findall(r"^(\w+) (\d+)$", said, re.M))
+    assert list(ids) == ["generate", "collect", "train", "predict", "analysis"]
+    assert len(cluster.jobs(ids["generate"])) == 1
+    assert cluster.ended(*ids.values()) == [{"COMPLETED"}] * 5
+    found = re.findall(r"(\d+) of 60 units", (run / "log/slurm-generate-1.out").read_text())
+    assert found == ["30", "30"]
+    assert "# " in (run / "report.md").read_text()
+    assert "nothing of" in cluster.shell(*again, check=False)
 
 
 def test_two_arrays_on_one_run(cluster, slow, tmp_path):

@@ -120,3 +120,37 @@ def test_a_chain_does_not_depend_on_what_is_exported(slurm, small, tmp_path):
         "predict",
         "analysis",
     ]
+
+
+def test_arrays_are_as_long_as_slurm_allows(slurm, small, tmp_path):
+    variables, called = slurm("nothing")
+    scontrol = tmp_path / "bin/scontrol"
+    scontrol.write_text("#!/bin/bash\necho 'MaxArraySize            = 2'\n")
+    scontrol.chmod(0o755)
+    ran = run(
+        *(ROOT / "slurm/submit.sh", "nucleation", small, "--run", tmp_path / "run"), env=variables
+    )
+    assert ran.returncode == 0
+    assert ran.stderr.splitlines() == [
+        "generate: 2 tasks, of which arrays may not have more here (MaxArraySize), not 3"
+    ]
+    assert "--array=0-1 " in called.read_text().splitlines()[0]
+    assert (tmp_path / "run/log/slurm-generate.jobs").read_text() == "1\n"
+
+
+def test_nothing_is_left_on_record_of_a_chain_that_was_refused(slurm, small, tmp_path):
+    variables, _ = slurm("collect")
+    run(*(ROOT / "slurm/submit.sh", "nucleation", small, "--run", tmp_path / "run"), env=variables)
+    assert not list((tmp_path / "run/log").glob("*.jobs"))
+    ran = run(ROOT / "slurm/submit.sh", "--failed", tmp_path / "run", env=variables)
+    assert (ran.returncode, ran.stderr) == (2, f"--failed: nothing of {tmp_path}/run has failed\n")
+
+
+def test_what_failed_without_submit_is_not_guessed(slurm, small, tmp_path):
+    variables, _ = slurm("nothing")
+    folder = tmp_path / "run"
+    words = (ROOT / "slurm/nucleation_collect.sh", small, "--run", folder)
+    assert run(*words, env=environment()).returncode == 2
+    (folder / "log/slurm-collect.failed").write_text("exit 2\n")
+    ran = run(ROOT / "slurm/submit.sh", "--failed", folder, env=variables)
+    assert "was not submitted by submit.sh" in ran.stderr

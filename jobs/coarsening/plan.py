@@ -20,9 +20,11 @@ from jobs.coarsening.paths import SOLVERS, TRUTH
 from jobs.coarsening.rollout import solvers
 from jobs.rundir import System
 from jobs.trials import Kind, Machine, Part, Timed, seconds_of, training
+from kernels import cahn_hilliard_spectrum, perlin
 from kernels.cahn_hilliard import CahnHilliard
 from kernels.cahn_hilliard_clock import ORDERS
 from kernels.cahn_hilliard_plan import explicit_limit
+from kernels.conv_gru import SMALLEST_SIDE
 
 LARGEST = 128  # cells a side of the solver's trials, and
 LARGEST_NETWORK_SIDE = 32  # of the networks'
@@ -73,6 +75,39 @@ def stepping(config: Coarsening, machine: Machine, model: str, side: int):
     network = build(config, f"{model}/seed-0").on((side,) * 3, 1, machine.device)
     network.start(np.random.default_rng(0).random((1, *(side,) * 3), np.float32))
     return network
+
+
+def kernels(config: Coarsening, device) -> None:
+    """Compile those of all stages, `large` too."""
+    from jobs.coarsening.networks import build
+    from kernels.conv_gru_training import Backpropagation
+
+    s, g, large_box = config.system, config.generate, config.large
+    schemes_of: dict[str, set[str]] = {"float32": {g.scheme, "adaptive"}, "float64": {"adaptive"}}
+    if config.rollout.costs.repeats:
+        schemes_of["float32"] |= {"explicit", "first_order", "second_order"}
+        schemes_of["float64"] |= {"explicit"}
+    for precision, schemes in schemes_of.items():
+        for scheme in schemes:
+            solving.solver(config, s.size, device, precision).compile(scheme)
+    waves = {(s.size, feature) for feature in g.feature_sizes}
+    for case in config.rollout.followed:
+        asked = config.rollout.cases[case]
+        side = asked.size or s.size
+        solving.solver(config, side, device).compile()
+        waves |= {(side, feature) for feature in [asked.feature_size or 0, *g.feature_sizes]}
+    box = solving.solver(config, large_box.size, device, large_box.precision)
+    box.compile(large_box.scheme)
+    cahn_hilliard_spectrum.module_of(  # of several ranks
+        box, ORDERS[large_box.scheme], large_box.scheme == "adaptive"
+    ).compile()
+    waves.add((large_box.size, large_box.feature_size))
+    for side, points in {(side, side // feature) for side, feature in waves if feature}:
+        perlin.module_of(side, points, device).compile()
+    for model in config.train.models:
+        network = build(config, f"{model}/seed-0").on((SMALLEST_SIDE,) * 3, 1, device)
+        network.module.compile()
+        Backpropagation(network, FRAMES).module.compile()
 
 
 def model_of(config: Coarsening, machine: Machine) -> CahnHilliard:

@@ -66,6 +66,13 @@ def tried_rates(config: Flocking, machine: Machine) -> tuple[np.ndarray, np.ndar
 HOW = "replicas at some of the densities and temperatures, all spins +1"
 
 
+def kernels(config: Flocking, device) -> None:
+    """Compile those of all stages, for each density's arrays."""
+    model, densities = build(config, device), {point[0] for point in config.points}
+    densities.add(config.system.density)  # of the film
+    model.compile([round(density * model.size**2) for density in densities])
+
+
 def generate(config: Flocking, machine: Machine) -> list[Part]:
     points, side = config.points, config.system.size
 

@@ -108,6 +108,12 @@ def decay(config: Nucleation, device, copies: int | None = None) -> Decay:
     return Decay(seconds / max(float(ran), 1.0), float(lifetime), ended, passage.size, steps)
 
 
+def kernels(config: Nucleation, device) -> None:
+    """Compile those of all stages."""
+    build(config, device).compile(paths=config.rates.repeats > 0)
+    percolation.module_of(config.system.size, device).compile()
+
+
 def generate(config: Nucleation, machine: Machine) -> list[Part]:
     g, device = config.generate, machine.device
     events, labels = g.units * g.events, g.units * g.events * label_times(g)

@@ -81,6 +81,12 @@ def tried_ends(config: Segregation, device, exactly: bool) -> Ends:
     return Ends(seconds / weights, len(units), unfinished)
 
 
+def kernels(config: Segregation, device) -> None:
+    """Compile those of all stages: the solver's, and as exact as fates are checked."""
+    for precision in ("float32", "float64"):
+        replace(build(config, device), precision=precision).compile()
+
+
 def generate(config: Segregation, machine: Machine) -> list[Part]:
     g = config.generate
     each = sum(g.samples.values())
