@@ -48,10 +48,12 @@ SNIPPETS = [
 def test_snippets_run_as_they_stand(text, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     before = set(ROOT.glob("*.png"))
-    exec(compile(text, "snippet", "exec"), {"__name__": "snippet"})
+    try:
+        exec(compile(text, "snippet", "exec"), {"__name__": "snippet"})
+    finally:
+        for picture in set(ROOT.glob("*.png")) - before:
+            picture.unlink()
     assert capsys.readouterr().out
-    for picture in set(ROOT.glob("*.png")) - before:
-        picture.unlink()
 
 
 def commands(path) -> list[str]:
