@@ -142,7 +142,7 @@ def optional(model: type[Section], key: str) -> bool:
 
 
 def label(model: type[Section], key: str) -> str:
-    """Symbol, key and unit: h, system.field (J)."""
+    """Symbol, key and unit: h, system.field (energy)."""
     field = configs.field_of(model, key.split("."))
     symbol, colon, _ = (field.description or "").partition(":") if field is not None else ("",) * 3
     unit = ((field.json_schema_extra or {}).get("unit") if field is not None else "") or ""

@@ -476,6 +476,7 @@ def forward_flux(
     arguments that do not fit.
     """
     repeats = whole("repeats", repeats, 2, MOST_REPEATS)
+    model.check_trials()
     if not model.field > 0:
         raise ValueError(
             f"field is {model.field:g}; nucleation needs one above 0, turned against m"

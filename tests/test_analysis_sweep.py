@@ -35,7 +35,7 @@ def found(name: str, *runs: tuple[str, ...]):
 
 
 KEYS = [
-    ("nucleation", ("system.field=0.8",), ("system.field=0.9",), "$h$, system.field (J)"),
+    ("nucleation", ("system.field=0.8",), ("system.field=0.9",), "$h$, system.field (energy)"),
     (
         "nucleation",  # patch of the occlusion maps, filters and temperature follow from it
         ("system.size=20", "system.field=0.9", "system.range=1"),

@@ -231,7 +231,7 @@ def test_another_polynomial(device, shape, scheme):
     [
         (dict(wells=(1.0, 0.0)), "increasing"),
         (dict(depth=0.0), "depth"),
-        (dict(coefficients=(0.0, 1.0, 2.0)), "even degree"),
+        (dict(coefficients=(0.0, 1.0, 2.0, 1.0)), "even degree"),
         (dict(coefficients=(0.0, 0.0, 0.0, 0.0, -1.0)), "positive last"),
     ],
 )

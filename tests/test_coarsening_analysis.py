@@ -723,4 +723,4 @@ def test_bad_input_is_one_line(tmp_path, capsys):
     assert main(["coarsening", str(folder / "dataset.h5")]) == 2, (
         "one file is no run, and there are no prediction files to draw"
     )
-    assert "not a run directory" in capsys.readouterr().err
+    assert "neither a run directory" in capsys.readouterr().err

@@ -242,5 +242,5 @@ def test_warnings_and_mistakes_are_a_line_each(quench, small_flocking, tmp_path)
         "--set",
         "generate.first_temperature=0.03",
     )
-    assert (code, len(lines)) == (2, 3), lines  # the first ones name the device and the share
+    assert (code, len(lines)) == (2, 2), lines  # the first one names the device
     assert "system: temperature is 0.03; too low: the standard algorithm would try" in lines[-1]

@@ -54,7 +54,7 @@ def test_every_study_and_stage_has_its_template():
             "--open-mode=append\n",
         ):
             assert words in text, (name, words)
-        assert ("--array" in text) == (stage in ("generate", "train"))
+        assert ("--array" in text) == (stage in ("generate", "train", "rates"))
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def section(records: list[Record]) -> list[str]:
         )
     head = [
         "system",
-        "field (J)",
+        "field (energy)",
         "mean lifetime, waited for (MCS)",
         f"mean lifetime, {CURVE} (MCS)",
         "samplings",
