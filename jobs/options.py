@@ -65,7 +65,6 @@ def parser() -> argparse.ArgumentParser:
         description="What each stage makes, and what it takes on this machine, estimated by trials of a second each; "
         "nothing is written. Mistakes in the config are said, as by the stages.",
     )
-    one.add_argument("study", metavar="STUDY", choices=studies.NAMES)
     configured(one, "its config, where none is given; with --counts it is made, or found to fit")
     one.add_argument(
         "--counts",
@@ -78,7 +77,6 @@ def parser() -> argparse.ArgumentParser:
         description="Compiles all kernels that a config's stages use into QUENCH_CACHE (of GPUs: CUPY_CACHE_DIR), so "
         "that nodes with the same CPU or GPU need no compiler. Nothing else is written.",
     )
-    one.add_argument("study", metavar="STUDY", choices=studies.NAMES)
     configured(one, "its config, where none is given")
     commands.add_parser(
         "configs",
@@ -139,6 +137,8 @@ def of_study(commands, study: Study) -> None:
 
 def configured(one: argparse.ArgumentParser, run: str, study: Study | None = None) -> None:
     """A command that takes a config, of one study or of any; run: help of --run."""
+    if study is None:
+        one.add_argument("study", metavar="STUDY", choices=studies.NAMES)
     example = f"jobs/{study.name if study else 'STUDY'}/demo.yaml"
     one.add_argument(
         "config",

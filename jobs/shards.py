@@ -344,6 +344,21 @@ def check(path: Path, **attributes) -> str:
     return read(path, **attributes)[1]["content_digest"]
 
 
+def finished(path: Path, made_from: str, progress) -> bool:
+    """Whether the file is there, whole and made from this.  A damaged one is moved aside, and said;
+    one that was made from something else is to be made anew.
+    """
+    try:
+        check(path, made_from=made_from)
+    except FileNotFoundError:
+        return False
+    except BadFileError as error:
+        if "made from another" not in str(error):
+            progress.say(f"{path}: {error}; moved aside to {set_aside(path).name}")
+        return False
+    return True
+
+
 def set_aside(path: Path) -> Path:
     """Move a bad file out of the way, to NAME.bad (or .bad-2, ...): nothing is deleted."""
     target, number = path.with_name(f"{path.name}.bad"), 1

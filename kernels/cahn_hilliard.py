@@ -135,9 +135,9 @@ class CahnHilliard(System):
     see above; mobility may be an expression of c too ("c*(1-c)"). form: unit, symmetric, an
     expression of c ("c**2*(1-c)**2") or what kernels.free_energy makes; well_depth multiplies it.
     laplacian: spectral or finite_difference. precision: float32 or float64. boundary: periodic, or
-    no_flux (walls half a cell beyond the last cells, by mirror images: 2^d times the work). Raises
-    ValueError with one line on a value out of range; warns if an interface is less than 2.5 cells
-    wide.
+    no_flux (walls half a cell beyond the last cells, by mirror images: 2^d times the cells, by
+    plain FFTs). Raises ValueError with one line on a value out of range; warns if an interface is
+    less than 2.5 cells wide.
     """
 
     def compile(self, scheme: str = "adaptive") -> None:
@@ -184,7 +184,7 @@ class CahnHilliard(System):
         one_of("on_blow_up", on_blow_up, ("raise", "keep"))
         fields, walls = batch(self, fields), self.boundary == "no_flux"
         model = self.extended if walls else self
-        noise = noise_of(self, len(fields), temperature, seed, index, walls)
+        noise = noise_of(self, len(fields), temperature, seed, index)
         seen = observables(observe)
         plan = planned(
             model,

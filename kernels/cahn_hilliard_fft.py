@@ -63,7 +63,7 @@ def _run_batch(model: System, plan: Plan, rows: np.ndarray, recorded: Recorded, 
     if model.variable_mobility is not None:
         transport = Transport(model, fft, plan.media[rows, 0])
     if plan.noise is not None:
-        thermal = Thermal(model, fft, plan.of(rows).noise, plan.media[rows, 2])
+        thermal = Thermal(model, fft, plan.of(rows))
     more = [each for each in (transport, thermal) if each is not None]
     v = xp.asarray(plan.v[rows])
     u = [fft.forward(v) for _ in range(plan.order)]  # those before the start have no weight

@@ -29,14 +29,11 @@ FARTHEST, FAR = 4.0, 1.5  # u that no mixture has; u beyond the wells that is wa
 
 @dataclass(frozen=True)
 class Noise:
-    """Of a mixture at a temperature: energy (k_B = 1); seed; identity of each field, (n,);
-    mirrored: whether fields are those of a box with walls, mirrored.
-    """
+    """Of a mixture at a temperature: energy (k_B = 1); seed; identity of each field, (n,)."""
 
     temperature: float
     seed: int
     index: np.ndarray
-    mirrored: bool
 
 
 @dataclass(frozen=True)
@@ -121,7 +118,7 @@ def batch(model: System, fields) -> np.ndarray:
     return fields
 
 
-def noise_of(model: System, count: int, temperature, seed, index, mirrored: bool) -> Noise | None:
+def noise_of(model: System, count: int, temperature, seed, index) -> Noise | None:
     """None at temperature 0.  ValueError, one line, on numbers that do not fit."""
     temperature = number("temperature", temperature, 0, units="energy")
     if not temperature:
@@ -133,7 +130,7 @@ def noise_of(model: System, count: int, temperature, seed, index, mirrored: bool
     index = np.arange(count) if index is None else np.asarray([seed_of(n, "index") for n in index])
     if len(index) != count or (index >= 1 << 56).any():
         raise ValueError(f"index must be {count} whole numbers below 2^56, one for each field")
-    return Noise(temperature, seed_of(seed), index.astype(np.uint64), mirrored)
+    return Noise(temperature, seed_of(seed), index.astype(np.uint64))
 
 
 def plan(

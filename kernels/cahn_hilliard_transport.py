@@ -7,7 +7,7 @@ makes that the transform of div(M / M0 grad mu). Two transforms each way more fo
 
 import numpy as np
 
-from kernels.cahn_hilliard_plan import Noise
+from kernels.cahn_hilliard_plan import Plan
 from kernels.cahn_hilliard_spectrum import THREADS
 from kernels.cahn_hilliard_system import System, mirrored
 from kernels.streams import STREAMS, seed_words
@@ -86,21 +86,28 @@ class Thermal:
     a = dtau k^2 (e^2 k^2 + S), b = dtau k^2 (S - f''), and this is taken out of its strength.
     """
 
-    def __init__(self, model: System, fft, noise: Noise, curvature: np.ndarray):
-        self.model, self.fft, self.noise, self.device = model, fft, noise, model.device
-        self.shape = tuple(n // 2 for n in model.shape) if noise.mirrored else model.shape
+    def __init__(self, model: System, fft, plan: Plan):
+        self.model, self.fft, self.noise, self.device = model, fft, plan.noise, model.device
+        self.mirrored = plan.mirrored
+        self.shape = tuple(n // 2 for n in model.shape) if self.mirrored else model.shape
         self.module = self.device.module(
             "cahn_hilliard_noise.cu",
             {"REAL": "float" if model.precision == "float32" else "double"},
         )
         half, dimensions = model.shape[-1] // 2 + 1, len(model.shape)
-        square = [each for each in model.squared_wave_numbers()]
+        square = model.squared_wave_numbers()
         square[-1] = square[-1][:half]
         self.square = sum(along(k2, axis, dimensions) for axis, k2 in enumerate(square))
-        self.curvature, self.index, self.step, self.known = curvature, noise.index, 0, {}
+        self.step = 0
+        self._fields(plan.media[:, 2], plan.noise.index)
+
+    def _fields(self, curvature: np.ndarray, index: np.ndarray) -> None:
+        self.curvature, self.index, self.known = curvature, index, {}
+        words = np.stack([index & np.uint64(0xFFFFFFFF), index >> np.uint64(32)], 1)
+        self.identity = self.device.asarray(words, np.uint32)
 
     def keep(self, some: np.ndarray) -> None:
-        self.curvature, self.index, self.known = self.curvature[some], self.index[some], {}
+        self._fields(self.curvature[some], self.index[some])
 
     def strength(self, dtau: np.ndarray):
         """What coefficients of white noise are multiplied by in steps of lengths dtau (n,)."""
@@ -125,9 +132,6 @@ class Thermal:
         """Coefficients that are added at the end of a step."""
         count, cells = len(self.index), int(np.prod(self.shape))
         noise = self.device.zeros((count, *self.shape), self.model.precision)
-        identity = np.stack(
-            [self.index & np.uint64(0xFFFFFFFF), self.index >> np.uint64(32)], 1
-        ).astype(np.uint32)
         draws = count * cells // 4
         blocks = (
             min(1 << 16, -(-draws // THREADS))
@@ -138,7 +142,7 @@ class Thermal:
             "white_noise",
             blocks,
             threads=THREADS if self.device.kind == "gpu" else 1,
-            identity=self.device.asarray(identity),
+            identity=self.identity,
             noise=noise,
             **seed_words(self.noise.seed),
             stream_id=STREAMS["thermal"],
@@ -148,6 +152,6 @@ class Thermal:
             blocks=blocks,
         )
         self.step += 1
-        if self.noise.mirrored:
+        if self.mirrored:
             noise = mirrored(noise, len(self.shape), self.fft.xp)
         return self.strength(dtau) * self.fft.forward(noise)

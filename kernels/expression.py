@@ -7,7 +7,6 @@ rises everywhere; a power that is not whole is exp(p log(x)), with that logarith
 """
 
 import ast
-import math
 from functools import lru_cache
 
 import numpy as np
@@ -241,9 +240,3 @@ def code(expression: sympy.Expr, cut: float, concentration: str) -> str:
         lanes = "" if step.free_symbols else "Number{} + "
         lines.append(f"const Number {name} = {lanes}{printer.doprint(step)};")
     return " ".join([*lines, f"return Number{{}} + ({printer.doprint(result)});"])
-
-
-def finite(name: str, value: float) -> float:
-    if not math.isfinite(value):
-        raise ValueError(f"{name} is {value}; expected a finite number")
-    return value

@@ -42,15 +42,9 @@ def run(system: System, device, progress: Progress) -> None:
     made_from = hashlib.sha256(
         f"{shards.check(system.folder / 'dataset.h5')} {json.dumps(settings.model_dump(), sort_keys=True)}".encode()
     ).hexdigest()
-    try:
-        shards.check(target, made_from=made_from)
+    if shards.finished(target, made_from, progress):
         progress.say(f"{target}: made from the same data set before, kept")
         return
-    except FileNotFoundError:
-        pass
-    except shards.BadFileError as error:
-        if "made from another" not in str(error):
-            progress.say(f"{target}: {error}; moved aside to {shards.set_aside(target).name}")
     with h5py.File(system.folder / "dataset.h5", "r", locking=False) as file:
         rows = {
             name: file[name][...]

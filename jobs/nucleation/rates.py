@@ -180,15 +180,9 @@ def put_together(system: System, device, progress: Progress) -> None:
         progress.say(f"{path}: not all samplings are done; the last process puts them together")
         return
     of = hashlib.sha256(f"{made_from(config)} {repeats}".encode()).hexdigest()
-    try:
-        shards.check(path, made_from=of)
+    if shards.finished(path, of, progress):
         progress.say(f"{path}: finished before")
         return
-    except FileNotFoundError:
-        pass
-    except shards.BadFileError as error:
-        if "made from another" not in str(error):
-            progress.say(f"{path}: {error}; moved aside to {shards.set_aside(path).name}")
     arrays = []
     for repeat in range(repeats):
         found = present(repeat_file(system, repeat), system, progress, unit_index=repeat)
