@@ -98,3 +98,9 @@ def test_calls_without_a_seed_are_not_alike():
     for each in (first, second):
         assert np.array_equal(again.run(**how).density_map, each.density_map)
     assert not np.array_equal(model.run(**how).density_map, second.density_map)
+
+
+def test_a_run_of_another_size():
+    run = ActiveIsing(size=6).run([0.5], [2], [1], [1.0])
+    with pytest.raises(ValueError, match="size is 8; the run is of size 6"):
+        ActiveIsing(size=8).go_on(run, [2.0])

@@ -2,12 +2,14 @@
 
 import hashlib
 import math
+import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from kernels.device import select
-from kernels.forward_flux import pilot, sample
+from kernels.forward_flux import combined, pilot, sample
 from kernels.ising import Ising
 from kernels.rare_events import (
     Estimate,
@@ -200,3 +202,14 @@ def test_an_estimate_is_read():
         (0.5, 0.0): "0.5",
     }.items():
         assert str(Estimate(value, error)) == text
+
+
+def test_samplings_that_scatter_are_said():
+    model = Ising(size=4, temperature=1.0, field=0.6)
+    by = pilot(model, trials=256)
+    each = [sample(model, by, repeat) for repeat in range(2)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        combined(model, by, each)
+    with pytest.warns(UserWarning, match="differ by a factor of"):
+        combined(model, by, [each[0], replace(each[1], flux=30 * each[1].flux)])
