@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 RESAMPLES = 1000
+POOLS = 4096  # more independent things than these are resampled in groups of equal size
 SMALL = 1e-5  # written with an exponent
 ROUND_OFF = 1e-9  # of a number: an error that is smaller is none
 
@@ -90,8 +91,21 @@ def weighted(value: np.ndarray, error: np.ndarray) -> Estimate | None:
     return Estimate(mean, float(weight.sum() ** -0.5))
 
 
+def resampled(sums: np.ndarray) -> np.ndarray:
+    """Bootstrap of independent things with sums (n, c): the total of each draw, (RESAMPLES, c).
+
+    More than POOLS are drawn in groups of every POOLS-th, whose sums scatter as the things do: time
+    and memory stay bounded.
+    """
+    if len(sums) > POOLS:
+        pooled = np.zeros((POOLS, sums.shape[1]))
+        np.add.at(pooled, np.arange(len(sums)) % POOLS, sums)
+        sums = pooled
+    return _resamples(len(sums)) @ sums
+
+
 @lru_cache(maxsize=2)
-def resamples(count: int) -> np.ndarray:
+def _resamples(count: int) -> np.ndarray:
     """How often each of `count` independent things is drawn, float64 (RESAMPLES, count): the same
     draws whatever is estimated.
     """
@@ -112,7 +126,7 @@ def of_sums(columns: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray]) 
         return UNDETERMINED
     with np.errstate(divide="ignore", invalid="ignore"):
         value = float(statistic(columns.sum(axis=0)))
-        drawn = statistic(resamples(len(columns)) @ columns) if len(columns) > 1 else np.empty(0)
+        drawn = statistic(resampled(columns)) if len(columns) > 1 else np.empty(0)
     drawn = drawn[np.isfinite(drawn)]
     return Estimate(value, float(drawn.std(ddof=1)) if len(drawn) > 1 else np.nan)
 

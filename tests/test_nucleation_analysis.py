@@ -568,3 +568,15 @@ def test_a_data_set_of_before_has_a_film_without_clusters(tmp_path):
     assert film.measure(load(run)).cluster is None
     picture = figures_film.strip(nucleation.measure(run), tmp_path)
     assert "its largest cluster is not outlined" in picture.caption
+
+
+def test_errors_of_many_events_are_those_of_few():
+    """50 000 events, resampled in groups: the textbook's error of a mean and of a ratio."""
+    generator = np.random.default_rng(5)
+    values = generator.exponential(size=50_000)
+    found = estimates.coefficient_of_variation(values)
+    # of the exponential law, whose variation has the variance (delta method) 1 / n
+    assert found.error == pytest.approx(1 / np.sqrt(len(values)), rel=0.15)
+    mean = estimates.mean(np.arange(len(values)), values)
+    assert mean.error == pytest.approx(values.std() / np.sqrt(len(values)), rel=0.1)
+    assert mean.value == pytest.approx(values.mean(), rel=1e-12)

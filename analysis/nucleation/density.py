@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-from analysis.estimates import Estimate, resamples
+from analysis.estimates import Estimate, resampled
 from analysis.nucleation import estimates
 from analysis.nucleation.dataset import Run
 
@@ -85,8 +85,8 @@ def measure(run: Run) -> Density | None:
         run.event, np.column_stack([np.ones(len(run.event)), ring_counts(run)])
     )
     profile = sums.sum(axis=0)[1:] / sums.sum(axis=0)[0] / sites
-    drawn = resamples(len(sums)) @ sums if len(sums) > 1 else np.empty((0, sums.shape[1]))
-    resampled = drawn[:, 1:] / drawn[:, :1] / sites
+    drawn = resampled(sums) if len(sums) > 1 else np.empty((0, sums.shape[1]))
+    profiles = drawn[:, 1:] / drawn[:, :1] / sites
     near, far = np.arange(len(radius)) <= max(1, CORE * size), radius >= FAR * size
     weights = np.stack(
         [np.where(far, sites, 0) / sites[far].sum(), np.where(near, sites, 0) / sites[near].sum()]
@@ -99,7 +99,7 @@ def measure(run: Run) -> Density | None:
         )
 
     values = derived(profile)
-    spread = np.array([derived(rho) for rho in resampled]).reshape(-1, 3).T
+    spread = np.array([derived(rho) for rho in profiles]).reshape(-1, 3).T
     errors = [
         np.std(row[np.isfinite(row)], ddof=1) if np.isfinite(row).sum() > 1 else np.nan
         for row in spread
@@ -107,7 +107,7 @@ def measure(run: Run) -> Density | None:
     return Density(
         radius,
         profile,
-        resampled.std(axis=0, ddof=1) if len(resampled) else np.full(len(radius), np.nan),
+        profiles.std(axis=0, ddof=1) if len(profiles) else np.full(len(radius), np.nan),
         len(run.event),
         len(sums),
         *(Estimate(float(v), float(e)) for v, e in zip(values, errors, strict=True)),

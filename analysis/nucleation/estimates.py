@@ -4,7 +4,7 @@ resampled.
 
 import numpy as np
 
-from analysis.estimates import RESAMPLES, UNDETERMINED, Estimate, resamples
+from analysis.estimates import RESAMPLES, UNDETERMINED, Estimate, resampled
 from jobs.nucleation.collect import bin_of
 
 
@@ -27,11 +27,9 @@ def by_events(event: np.ndarray, columns: np.ndarray, statistic) -> Estimate:
         value = float(statistic(sums.sum(axis=0)))
         if len(sums) < 2:
             return Estimate(value, np.nan)
-        resampled = statistic(resamples(len(sums)) @ sums)
-        resampled = resampled[
-            np.isfinite(resampled)
-        ]  # a draw of one and the same event may leave nothing to compare
-        return Estimate(value, float(resampled.std(ddof=1)) if len(resampled) > 1 else np.nan)
+        drawn = statistic(resampled(sums))
+        drawn = drawn[np.isfinite(drawn)]  # one and the same event may leave nothing to compare
+        return Estimate(value, float(drawn.std(ddof=1)) if len(drawn) > 1 else np.nan)
 
 
 def mean(event: np.ndarray, values: np.ndarray) -> Estimate:

@@ -380,9 +380,9 @@ def in_time(run: Run) -> InTime:
     time = np.arange(raw.time.min(initial=0), 0)
     events, first = np.unique(raw.event, return_index=True)
     p = np.full((len(events), len(time)), np.nan)
-    groups = np.split(np.arange(len(raw.event)), first[1:])
-    for row, event, mine in zip(p, events, groups, strict=False):  # no labels: one empty group
-        known, values = np.append(raw.time[mine], 0), np.append(raw.p_nuc[mine], 1)
+    groups = zip(np.split(raw.time, first[1:]), np.split(raw.p_nuc, first[1:]), strict=True)
+    for row, event, (times, shares) in zip(p, events, groups, strict=False):  # no labels: one empty
+        known, values = np.append(times, 0), np.append(shares, 1)
         between = np.interp(time, known, values)
         decided = np.where(np.isin(time, known), between, np.rint(between))
         row[:] = np.where(time >= -run.lifetime[event], decided, np.nan)

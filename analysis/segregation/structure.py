@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.estimates import UNDETERMINED, Estimate, ratio, resamples
+from analysis.estimates import UNDETERMINED, Estimate, ratio, resampled
 from kernels.structure import waves
 
 BATCH = 512  # fields looked at together
@@ -43,7 +43,7 @@ def compared(predicted: np.ndarray, truth: np.ndarray) -> Spectrum | None:
     own, true = power(predicted, first), power(truth, first)
     drawn = np.empty(0)
     if len(truth) > 1:
-        both = resamples(len(truth)) @ np.stack([own, true], axis=1)
+        both = resampled(np.stack([own, true], axis=1))
         with np.errstate(divide="ignore", invalid="ignore"):
             drawn = both[:, 0] / both[:, 1]
     by_shell = np.stack(ratio_by_shell(predicted, truth), axis=1)
