@@ -42,7 +42,10 @@ __all__ = [
     "mean_lifetime",
 ]
 
+EIGHTHS = 8  # units that share the events of a mean lifetime
 FEW = 64  # events that find_field walks by
+APART = math.log(1.25)  # of ln(lifetime), between the fields that find_field measures at
+MOST = 20  # of these fields
 
 
 def mean_lifetime(
@@ -59,14 +62,22 @@ def mean_lifetime(
     that of the events, or of the eighths, which share no order of sites, if that is larger. For
     longer lifetimes: forward_flux.
     """
+    whole("events", events, 16)
+    times = dict(equilibration=equilibration, max_lifetime=max_lifetime)
+    return waited_for(model, range(EIGHTHS), events, seed, progress, **times)
+
+
+def waited_for(
+    model: Ising, units: range, events: int, seed: int, progress: Report, **times
+) -> Estimate:
+    """The mean lifetime of `events` events that these units share."""
     found = model.nucleate(
         seed=seed,
-        units=range(8),
-        events=-(-whole("events", events, 16) // 8),
+        units=units,
+        events=-(-events // len(units)),
         history=1,
-        equilibration=equilibration,
-        max_lifetime=max_lifetime,
         progress=progress,
+        **times,
     )
     each = np.stack([unit.lifetime for unit in found])
     return max(mean_of(each), mean_of(each.mean(1)), key=lambda estimate: estimate.error)
@@ -82,10 +93,12 @@ def find_field(
 ) -> Estimate:
     """The field h at which the mean lifetime of Ising(**system) is `lifetime` MCS, and its error.
 
-    Walks from the spinodal field down, by a few events each, to where states live longer than that,
-    and interpolates ln(lifetime), in h, between the two fields around it, of `events` events each.
-    progress: called with the number of events that have ended, at all fields together; a bar is of
-    one field at a time. ValueError if no field does.
+    Walks from the spinodal field down, by a few events each, to where states live longer than that;
+    then measures at three fields about it, whose lifetimes are a quarter apart, by `events` events
+    each with random numbers of their own. The answer is where a line through ln(lifetime) against
+    1/h is as asked, as classical nucleation in two dimensions has it; so near it every law of h is
+    straight within the error. progress: called with the number of events that have ended, at all
+    fields together; a bar is of one field at a time. ValueError if no field does.
     """
     lifetime = number("lifetime", lifetime, above=1, units="MCS")
     events = whole("events", events, 16)
@@ -111,11 +124,11 @@ def find_field(
         return float(found.lifetime.mean())
 
     def measured(field: float) -> Estimate:
+        """By `events` events of other units than those of any field before."""
         nonlocal ended
-        if field not in known:
-            at = Ising(field=field, **system)
-            known[field] = mean_lifetime(at, events=events, seed=seed, progress=told)
-            ended += 8 * -(-events // 8)
+        at, first = Ising(field=field, **system), EIGHTHS * (1 + len(known))
+        known[field] = waited_for(at, range(first, first + EIGHTHS), events, seed, told)
+        ended += EIGHTHS * -(-events // EIGHTHS)
         return known[field]
 
     def lower(by: float) -> None:
@@ -132,23 +145,49 @@ def find_field(
             )
 
     known: dict[float, Estimate] = {}
-    fields = [top]  # falling, the last of them where states live about as long, or longer
-    while (found := roughly(fields[-1])) < lifetime:
-        lower(0.98 if found > lifetime / 4 else 0.95)
-    # few events may mistake a field for one beside it
-    while measured(fields[-1]).value < lifetime:
-        lower(0.98)
-    while len(fields) > 1 and measured(fields[-2]).value >= lifetime:
-        fields.pop()
-    if len(fields) == 1:
+    fields, walked = [top], [roughly(top)]  # falling, to where states live about as long, or longer
+    if walked[0] >= lifetime and measured(top).value >= lifetime:  # few events may be mistaken
         raise ValueError(
             f"lifetime is {lifetime:g} MCS; at the spinodal field {top:g} it is {known[top]} already"
         )
-    longer, shorter = known[fields[-1]], known[fields[-2]]
-    slope = (math.log(longer.value) - math.log(shorter.value)) / (fields[-1] - fields[-2])
-    at = fields[-1] + (math.log(lifetime) - math.log(longer.value)) / slope
-    relative = max(each.error / each.value for each in (longer, shorter))
-    return Estimate(at, relative / abs(slope))
+    while walked[-1] < max(lifetime, 2 * walked[0]):  # twice: for a slope despite few events
+        lower(0.98 if walked[-1] > lifetime / 4 else 0.95)
+        walked.append(roughly(fields[-1]))
+
+    # the last of them, and one that is surely shorter
+    first = max(0, sum(found <= lifetime / 8 for found in walked) - 1)
+    inverse, logarithm = 1 / np.array(fields[first:]), np.log(np.array(walked[first:]) / lifetime)
+    slope, offset = np.polyfit(inverse, logarithm, 1)
+    step = APART / slope
+    about = [-offset / slope + k * step for k in (-1, 0, 1)]  # rising 1/h
+    for each in about:
+        measured(1 / each)
+    while len(known) < MOST:
+        at, error, beyond = crossing(about, [known[1 / each] for each in about], lifetime)
+        if not beyond:
+            return Estimate(1 / at, error / at**2)
+        # few events were mistaken: one more field on that side, and the farthest one less
+        about = [*about[1:], about[-1] + step] if beyond > 0 else [about[0] - step, *about[:-1]]
+        measured(1 / about[-1 if beyond > 0 else 0])
+    raise ValueError(f"events is {events}; lifetimes scatter too much to find one of {lifetime:g}")
+
+
+def crossing(
+    places: list[float], lifetimes: list[Estimate], lifetime: float
+) -> tuple[float, float, int]:
+    """Where a line through ln(lifetimes) at `places`, rising, is ln(lifetime), its standard error,
+    and on which side of all places it is: 0, -1, 1.
+    """
+    x, y = np.array(places), np.log([each.value / lifetime for each in lifetimes])
+    weight = np.array([max(each.error / each.value, 1e-6) for each in lifetimes]) ** -2
+    middle, level = np.average(x, weights=weight), np.average(y, weights=weight)
+    spread = (weight * (x - middle) ** 2).sum()
+    slope = (weight * (x - middle) * y).sum() / spread
+    if y.min() > 0 or y.max() < 0 or slope <= 0:  # all on one side
+        return math.nan, math.nan, 1 if level < 0 else -1
+    at = middle - level / slope
+    error = math.sqrt(1 / weight.sum() + (at - middle) ** 2 / spread) / slope
+    return float(at), error, int(at > x[-1]) - int(at < x[0])
 
 
 def committor(
