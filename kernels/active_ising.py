@@ -251,6 +251,7 @@ class ActiveIsing:
         self,
         run: Trajectories,
         times,
+        *,
         snapshots=None,
         progress: Report = None,
     ) -> Trajectories:

@@ -44,7 +44,7 @@ Sources      Cahn and Hilliard, J. Chem. Phys. 28, 258 (1958); stabilised steps:
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -99,6 +99,7 @@ class Trajectory:
     the last look before (or of the start), and `end_time` is that look's. end_time: float64
     (n,), the time reached. Where asked for: structure_factor, (n, t, shells), length^d, and length,
     (n, t), as structure.py has them; euler_characteristic, int (n, t), of the same phase as area.
+    asked: what CahnHilliard.run was asked for, by its arguments' names; go_on asks it again.
     """
 
     times: np.ndarray
@@ -117,6 +118,7 @@ class Trajectory:
     structure_factor: np.ndarray | None = None
     length: np.ndarray | None = None
     euler_characteristic: np.ndarray | None = None
+    asked: dict = field(default_factory=dict)
 
     __repr__ = brief
 
@@ -179,13 +181,63 @@ class CahnHilliard(System):
         1, ...) and step alone, the same on every device. progress: called with the number of
         trajectories done. A field's numbers are a function of itself, the times and this model
         alone, not of the batch. Raises ValueError on arguments out of range, BlownUpError if a
-        trajectory leaves every physical range; warns where F rises from one look to the next.
+        trajectory leaves every physical range; warns where F rises from one look to the next. go_on
+        goes on from the end.
         """
+        asked = dict(
+            scheme=scheme,
+            step=step,
+            tolerance=tolerance,
+            steady_state=steady_state,
+            max_steps=max_steps,
+            on_blow_up=on_blow_up,
+            observe=observe,
+            temperature=temperature,
+            seed=seed,
+            index=index,
+        )
+        return self._run(fields, times, keep, progress, asked, after=0.0, steps=0)
+
+    def go_on(
+        self,
+        run: Trajectory,
+        times: Sequence[float],
+        *,
+        keep: Sequence[int] | None = None,
+        progress: Report = None,
+    ) -> Trajectory:
+        """The fields of a run at later `times`, counted from their start; the rest as that run was
+        asked for, max_steps from its end on, and noise as if it had not ended.  The model may be
+        another one of the same shape: a quench.  ValueError if the first time is not after the
+        run's last, or if the run kept no field of its last time.
+        """
+        after, later = float(run.times[-1]), np.atleast_1d(np.asarray(times, np.float64))
+        if math.isinf(after):
+            raise ValueError("the run's last time is inf: its fields are at rest; run others")
+        (last,) = np.nonzero(run.kept_times == after)
+        if not len(last):
+            raise ValueError(
+                f"the run kept no field of its last time, {after:g}; keep it: keep=[-1]"
+            )
+        if not later.size or later[0] <= after:
+            raise ValueError(
+                f"times must be one or more increasing numbers beyond {after:g}, the run's last (time)"
+            )
+        start, steps = run.fields[:, last[0]], int(run.steps.max())
+        found = self._run(start, later - after, keep, progress, run.asked, after, steps)
+        return replace(found, steps=run.steps + found.steps)
+
+    def _run(self, fields, times, keep, progress, asked, after, steps) -> Trajectory:
+        scheme, step, tolerance, max_steps, on_blow_up = (
+            asked[name] for name in ("scheme", "step", "tolerance", "max_steps", "on_blow_up")
+        )
         one_of("on_blow_up", on_blow_up, ("raise", "keep"))
         fields, walls = batch(self, fields), self.boundary == "no_flux"
         model = self.extended if walls else self
-        noise = noise_of(self, len(fields), temperature, seed, index)
-        seen = observables(observe)
+        noise = noise_of(
+            *(self, len(fields), asked["temperature"], asked["seed"], asked["index"], steps)
+        )
+        seen = observables(asked["observe"])
         plan = planned(
             model,
             mirrored(fields, len(self.shape)) if walls else fields,
@@ -193,7 +245,7 @@ class CahnHilliard(System):
             scheme,
             step,
             tolerance,
-            steady_state,
+            asked["steady_state"],
             keep,
             max_steps,
             noise,
@@ -205,7 +257,7 @@ class CahnHilliard(System):
         if walls:  # the box itself
             part = tuple(slice(n) for n in self.shape)
             recorded.fields = np.ascontiguousarray(recorded.fields[:, :, *part])
-        trajectory = self._trajectory(plan, recorded, seen)
+        trajectory = replace(self._trajectory(plan, recorded, seen, after), asked=asked)
         if on_blow_up == "raise" and trajectory.diverged.any():
             i = int(np.flatnonzero(trajectory.diverged)[0])
             raise BlownUpError(
@@ -223,7 +275,7 @@ class CahnHilliard(System):
             warnings.warn(
                 f"{short.sum()} of {len(short)} fields did not reach the last time within {max_steps} "
                 "steps: what stands there is the field at Trajectory.end_time",
-                stacklevel=2,
+                stacklevel=3,
             )
         energy = trajectory.free_energy
         with np.errstate(invalid="ignore"):
@@ -234,7 +286,7 @@ class CahnHilliard(System):
                 f"the free energy of {rises.sum()} of {len(rises)} fields rises from one look to the "
                 "next, which no mixture's does: "
                 + (f"step = {step:g} is too long" if step else f"lower tolerance = {tolerance:g}"),
-                stacklevel=2,
+                stacklevel=3,
             )
         return trajectory
 
@@ -254,7 +306,7 @@ class CahnHilliard(System):
         measure = {"structure_factor": structure.structure_factor, "length": structure.length}[name]
         return measure(c, self.spacing, dimensions)
 
-    def _trajectory(self, plan, recorded, seen: Sequence[str]) -> Trajectory:
+    def _trajectory(self, plan, recorded, seen: Sequence[str], after: float) -> Trajectory:
         count, looks = recorded.fields.shape[:2]
         names = ("chemical_energy", "surface_energy", "mean", "area", "perimeter")
         numbers = {name: np.full((count, looks), np.nan) for name in names}
@@ -269,15 +321,15 @@ class CahnHilliard(System):
             numbers[name] = np.stack(each, 1)
         kept = np.asarray(plan.keep)
         return Trajectory(
-            times=plan.times,
-            kept_times=plan.times[kept],
+            times=plan.times + after,
+            kept_times=plan.times[kept] + after,
             fields=recorded.fields[:, kept],
             **numbers,
-            steady_time=recorded.steady_time / self.rate,
+            steady_time=recorded.steady_time / self.rate + after,
             uniform=recorded.uniform,
             steps=recorded.steps,
             diverged=recorded.diverged,
-            end_time=recorded.time / self.rate,
+            end_time=recorded.time / self.rate + after,
         )
 
 

@@ -29,11 +29,14 @@ FARTHEST, FAR = 4.0, 1.5  # u that no mixture has; u beyond the wells that is wa
 
 @dataclass(frozen=True)
 class Noise:
-    """Of a mixture at a temperature: energy (k_B = 1); seed; identity of each field, (n,)."""
+    """Of a mixture at a temperature: energy (k_B = 1); seed; identity of each field, (n,); steps
+    that were made before.
+    """
 
     temperature: float
     seed: int
     index: np.ndarray
+    steps: int
 
 
 @dataclass(frozen=True)
@@ -118,8 +121,10 @@ def batch(model: System, fields) -> np.ndarray:
     return fields
 
 
-def noise_of(model: System, count: int, temperature, seed, index) -> Noise | None:
-    """None at temperature 0.  ValueError, one line, on numbers that do not fit."""
+def noise_of(model: System, count: int, temperature, seed, index, steps: int = 0) -> Noise | None:
+    """None at temperature 0; steps: that were made before.  ValueError, one line, on
+    numbers that do not fit.
+    """
     temperature = number("temperature", temperature, 0, units="energy")
     if not temperature:
         return None
@@ -130,7 +135,7 @@ def noise_of(model: System, count: int, temperature, seed, index) -> Noise | Non
     index = np.arange(count) if index is None else np.asarray([seed_of(n, "index") for n in index])
     if len(index) != count or (index >= 1 << 56).any():
         raise ValueError(f"index must be {count} whole numbers below 2^56, one for each field")
-    return Noise(temperature, seed_of(seed), index.astype(np.uint64))
+    return Noise(temperature, seed_of(seed), index.astype(np.uint64), steps)
 
 
 def plan(
@@ -226,7 +231,7 @@ def check_range(model: System, fields: np.ndarray, u: np.ndarray) -> None:
     if np.abs(u).max() > FARTHEST:
         raise ValueError(f"{text}: rescale the fields, or give the model their wells")
     if np.abs(u).max() > FAR:
-        warnings.warn(text, stacklevel=4)
+        warnings.warn(text, stacklevel=5)
 
 
 def check_step(model: System, scheme: str, step: float) -> None:
@@ -250,7 +255,7 @@ def check_step(model: System, scheme: str, step: float) -> None:
         warnings.warn(
             f"step = {step:g} is {step / growth:.0f} growth times of the fastest wave ({growth:.3g}): "
             "what grows first is decided by the step; take a shorter one, or scheme='adaptive'",
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

@@ -98,7 +98,7 @@ class Thermal:
         square = model.squared_wave_numbers()
         square[-1] = square[-1][:half]
         self.square = sum(along(k2, axis, dimensions) for axis, k2 in enumerate(square))
-        self.step = 0
+        self.step = plan.noise.steps
         self._fields(plan.media[:, 2], plan.noise.index)
 
     def _fields(self, curvature: np.ndarray, index: np.ndarray) -> None:

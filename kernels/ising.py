@@ -102,7 +102,7 @@ class Ising:
             raise ValueError(
                 f"interaction is {self.interaction}; dynamics kawasaki is for nearest and square"
             )
-        self._field(None)
+        self.field_of(None)
         self.fixed = None if fixed is None else self._fixed(fixed)
         self.device = device_of(device)
         self.calls: dict[str, int] = {}  # without seed and unit, by stream: the last one's unit
@@ -209,7 +209,7 @@ class Ising:
     def energy(self, spins: np.ndarray, field: float | None = None) -> np.ndarray:
         """H of spins (..., *shape) in a signed field (default -h); float64 (...)."""
         spins = spins_of(spins, self.shape)
-        return ising_fft.energy(spins, self.coupling_table(), self._field(field), self.device)
+        return ising_fft.energy(spins, self.coupling_table(), self.field_of(field), self.device)
 
     def pack(self, spins: np.ndarray) -> np.ndarray:
         """Spins +1 / -1, (..., *shape), to bytes, (..., ceil(N / 8)): bit 1 is up, big-endian bits,
@@ -324,13 +324,32 @@ class Ising:
 
         observe: some of OBSERVABLES, counted on the device (an energy costs about as much as a
         third of an MCS), clusters after the run. snapshots: whether configurations are kept too.
-        run.go_on(times) goes on from its end, with fresh random numbers; those of a run are a
-        function of (seed, unit), unit 0 by default. Without both seed is 1, and unit the number of
-        such calls of this model before: none repeats the random numbers of another, and a script
-        run again gives the same. progress: called with replicas done. For `nearest` and `square`;
-        with dynamics wolff for all, and times count clusters.
+        Random numbers are a function of (seed, unit), unit 0 by default. Without both seed is 1,
+        and unit the number of such calls of this model before: none repeats the random numbers of
+        another, and a script run again gives the same. go_on goes on from the end. progress: called
+        with replicas done. For `nearest` and `square`; with dynamics wolff for all, and times count
+        clusters.
         ValueError, one line, on what does not fit.
         """
+        asked = dict(field=field, observe=observe, snapshots=snapshots)
+        spins = self._of_run(spins, observe)
+        seed, unit = self._randomness("run", seed, unit)
+        return ising_run.run(self, spins, times, seed, unit, asked, progress)
+
+    def go_on(self, run: IsingRun, times, *, progress: Report = None) -> IsingRun:
+        """The replicas of a run at later `times`, counted from their start, with fresh random
+        numbers; the rest as that run was asked for.  The model may be another one of the same
+        lattice: a quench.  ValueError if the first time is not after the run's last.
+        """
+        spins = self._of_run(run.spins, run.asked["observe"])
+        return ising_run.run(
+            *(self, spins, times, run.seed, run.unit, run.asked, progress),
+            after=int(run.times[-1]),
+            stretch=run.stretch + 1,
+        )
+
+    def _of_run(self, spins: np.ndarray, observe: Sequence[str]) -> np.ndarray:
+        """Packed configurations, checked for a run that observes so."""
         if self.dynamics != "wolff":
             self._of_bits("run")
         spins = self._packed(spins)
@@ -340,10 +359,7 @@ class Ising:
             raise ValueError(
                 "observe holds largest_cluster, which is counted in two dimensions alone"
             )
-        seed, unit = self._randomness("run", seed, unit)
-        return ising_run.run(
-            self, spins, times, seed, unit, self._field(field), observe, snapshots, progress
-        )
+        return spins
 
     def shoot(
         self,
@@ -380,7 +396,7 @@ class Ising:
             low,
             high,
             limit,
-            self._field(field),
+            self.field_of(field),
             Draws(seed, unit, "trials"),
         )
 
@@ -429,7 +445,7 @@ class Ising:
         called with replicas done.
         """
         spins, shape = self._packed(spins), np.shape(spins)
-        field, steps = self._field(field), whole("steps", steps, 0, LARGEST_COUNT, "MCS")
+        field, steps = self.field_of(field), whole("steps", steps, 0, LARGEST_COUNT, "MCS")
         if not len(spins):
             return spins.reshape(shape)
         seed, unit = self._randomness("evolve", seed, unit)
@@ -491,7 +507,7 @@ class Ising:
             raise ValueError(f"fixed must hold -1, 0 and 1, shape {self.shape}")
         return fixed.astype(np.int8)
 
-    def _field(self, field) -> float:
+    def field_of(self, field) -> float:
         """A signed field, default -h."""
         if field is None:
             field = -self.field

@@ -1,12 +1,12 @@
-"""Trajectories of the Ising model with what was seen on the way, which can go on."""
+"""Trajectories of the Ising model with what was seen on the way."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from kernels import percolation
 from kernels.arguments import brief, one_of, wholes
-from kernels.progress import Report, shown
+from kernels.progress import shown
 from kernels.streams import Draws
 
 __all__ = ["OBSERVABLES", "IsingRun", "run"]
@@ -23,7 +23,9 @@ class IsingRun:
     float64 (n, o), H / N in the field, or None where it was not asked for. largest_cluster: int64
     (n, o), spins of the largest droplet of down spins (kernels.percolation, by the rule of bonds
     `density_corrected`), or None. snapshots: uint8 (n, o, ceil(N / 8)), packed configurations, or
-    None. spins: uint8 (n, ceil(N / 8)), packed, at the last time.
+    None. spins: uint8 (n, ceil(N / 8)), packed, at the last time, from which Ising.go_on goes on.
+    seed, unit: of all. stretch: how often the replicas went on. asked: the field, what to observe
+    and whether to keep snapshots, as Ising.run was asked for them.
     """
 
     times: np.ndarray
@@ -32,37 +34,30 @@ class IsingRun:
     largest_cluster: np.ndarray | None
     snapshots: np.ndarray | None
     spins: np.ndarray
-    how: dict = field(repr=False)
+    seed: int
+    unit: int
+    stretch: int
+    asked: dict
     __repr__ = brief
 
-    def go_on(self, times, progress: Report = None) -> "IsingRun":
-        """The same replicas at later `times`, MCS since their start, with fresh random numbers.
-        ValueError if the first is not after the last of this run.
-        """
-        return run(
-            spins=self.spins,
-            times=times,
-            after=int(self.times[-1]),
-            progress=progress,
-            **{**self.how, "part": self.how["part"] + 1},
-        )
 
-
-def run(model, spins, times, seed, unit, field, observe, snapshots, progress, after=0, part=0):
-    """The trajectories of Ising.run; `part` counts how often they went on, `after` is when."""
+def run(model, spins, times, seed, unit, asked, progress, after=0, stretch=0):
+    """The trajectories of Ising.run; `stretch` counts how often they went on, `after` is when."""
+    field, snapshots = model.field_of(asked["field"]), asked["snapshots"]
     times = np.atleast_1d(wholes("times", times, 0, LATEST, "MCS"))
     if (
         times.ndim != 1
         or not len(times)
         or np.any(np.diff(times) <= 0)
-        or (part and times[0] <= after)
+        or (stretch and times[0] <= after)
     ):
-        earliest = f"{after + 1}" if part else "0"
+        earliest = f"{after + 1}" if stretch else "0"
         raise ValueError(f"times must be one or more increasing numbers from {earliest} on (MCS)")
+    observe = asked["observe"]
     observe = (observe,) if isinstance(observe, str) else tuple(observe)
     for name in observe:
         one_of("observe", name, OBSERVABLES)
-    draws = Draws(seed, unit, "run", part)
+    draws = Draws(seed, unit, "run", stretch)
     with_clusters = "largest_cluster" in observe
     with_seen = snapshots or with_clusters or ("energy" in observe and model.dynamics == "wolff")
     with shown(progress, len(spins), "replicas") as report:
@@ -98,13 +93,8 @@ def run(model, spins, times, seed, unit, field, observe, snapshots, progress, af
         largest,
         seen if snapshots else None,
         end,
-        dict(
-            model=model,
-            seed=seed,
-            unit=unit,
-            field=field,
-            observe=observe,
-            snapshots=snapshots,
-            part=part,
-        ),
+        seed,
+        unit,
+        stretch,
+        asked,
     )

@@ -59,6 +59,7 @@ def metastable_state(model: Ising, seed: int) -> tuple[np.ndarray, np.ndarray]:
         change = mean_of((m[:, -1] - m[:, -2])[alive])
         if abs(change.value) < 4 * change.error or run.times[-1] >= LONGEST or not change.error:
             break
-        run = run.go_on([int(1.5 * run.times[-1]), 2 * int(run.times[-1])], progress=False)
+        later = [int(1.5 * run.times[-1]), 2 * int(run.times[-1])]
+        run = model.go_on(run, later, progress=False)
     up_spins = np.rint((m[:, -1] + 1) / 2 * model.sites).astype(np.int64)
     return run.spins[alive], up_spins[alive]

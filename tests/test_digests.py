@@ -101,7 +101,7 @@ def move_digests(device, name):
     model = ising.Ising(device=device, **MOVES[name])
     spins = np.random.default_rng(5).choice([-1, 1], (70, *model.shape))
     run = model.run(model.pack(spins), [1, 4], seed=2**33 + 77, unit=3, observe="magnetization")
-    on = run.go_on([6])
+    on = model.go_on(run, [6])
     return {
         "spins": digest([run.spins, on.spins], np.uint8),
         "magnetization": digest(np.rint(run.magnetization * model.sites), np.int32),

@@ -49,14 +49,31 @@ def test_a_run_goes_on_with_fresh_random_numbers(device):
     run = model.run(all_up, [1])
     assert np.array_equal(model.run(all_up, [1], seed=1).spins, run.spins)
     back = dataclasses.replace(run, spins=all_up)
-    on, on_again = back.go_on([2, 3]), back.go_on([2])
+    on, on_again = model.go_on(back, [2, 3]), model.go_on(back, [2])
     assert on.times.tolist() == [2, 3]
     assert np.array_equal(on_again.magnetization[:, 0], on.magnetization[:, 0])
     assert not np.array_equal(on_again.spins, run.spins)
-    third = dataclasses.replace(on_again, spins=all_up).go_on([3])
+    third = model.go_on(dataclasses.replace(on_again, spins=all_up), [3])
     assert not np.array_equal(third.spins, on_again.spins)
     with pytest.raises(ValueError, match="from 2 on"):
-        run.go_on([1])
+        model.go_on(run, [1])
+    assert (run.stretch, on.stretch, third.stretch) == (0, 1, 2)
+
+
+def test_a_quench_goes_on(device):
+    """In the other model's field, unless the run was asked for in one of its own; what was asked
+    to be seen is seen on.
+    """
+    hot = Ising(size=8, temperature=4.0, device=device)
+    cold = Ising(size=8, temperature=1.0, field=3.0, device=device)
+    up = hot.pack(np.ones((64, 8, 8), int))
+    asked = dict(observe="magnetization", snapshots=True)
+    run = cold.go_on(hot.run(up, [5], **asked), [30])
+    assert run.energy is None
+    assert run.snapshots.shape == (64, 1, 8)
+    assert run.magnetization.mean() < -0.9  # down, along -h
+    run = cold.go_on(hot.run(up, [5], field=2.0, **asked), [30])
+    assert run.magnetization.mean() > 0.9
 
 
 def test_largest_clusters(device):

@@ -145,7 +145,7 @@ def test_what_is_refused(device):
 def test_a_run_goes_on(device):
     model = Ising(size=8, temperature=2.0, dynamics="wolff", device=device)
     run = model.run(model.pack(np.ones((40, 8, 8))), [1, 5], snapshots=True)
-    on = run.go_on([6, 9])
+    on = model.go_on(run, [6, 9])
     assert np.array_equal(run.snapshots[:, -1], run.spins)
     assert not np.array_equal(on.spins, run.spins)
     assert list(itertools.chain(run.times, on.times)) == [1, 5, 6, 9]

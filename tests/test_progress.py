@@ -88,8 +88,10 @@ LONG_CALLS = {  # (call with progress=, total, unit)
     "evolve, Kac": (lambda p: Ising(**KAC).evolve(ONES, 3, seed=1, progress=p), 3, "replicas"),
     "evolve, Wolff": (lambda p: Ising(**WOLFF).evolve(ONES, 3, seed=1, progress=p), 3, "replicas"),
     "run": (lambda p: Ising(**SYSTEM).run(ONES, [1, 2], progress=p), 3, "replicas"),
-    "run.go_on": (
-        lambda p: Ising(**SYSTEM).run(ONES, [1], progress=False).go_on([2], progress=p),
+    "run goes on": (
+        lambda p: Ising(**SYSTEM).go_on(
+            Ising(**SYSTEM).run(ONES, [1], progress=False), [2], progress=p
+        ),
         3,
         "replicas",
     ),

@@ -228,7 +228,7 @@ def test_a_lifetime_near_that_of_the_spinodal(monkeypatch, lifetime):
         found = find_field(lifetime, size=4, temperature=1.0)
         assert found.value == pytest.approx(SPINODAL - math.log(17 / 16) / 2, abs=found.error)
         return
-    with pytest.raises(ValueError, match="at the spinodal field .* it is .* already"):
+    with pytest.raises(ValueError, match=r"at the spinodal field .* it is .* already"):
         find_field(lifetime, size=4, temperature=1.0)
 
 
