@@ -49,6 +49,7 @@ from kernels.active_ising_rates import (
 )
 from kernels.arguments import brief, number, one_of, reals, seed_of, whole, wholes
 from kernels.device import device_of
+from kernels.names import named
 from kernels.progress import Report, shown
 
 __all__ = ["ALGORITHMS", "ActiveIsing", "CountersFull", "Trajectories"]
@@ -151,6 +152,7 @@ class Trajectories:
         return cls(**{name: getattr(parts[0], name) for name in shared}, **columns)
 
 
+@named
 class ActiveIsing:
     """The model on one lattice, ready to run on `device` ("cpu", "gpu", or one of select();
     default: auto).

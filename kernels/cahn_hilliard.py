@@ -54,6 +54,7 @@ from kernels.cahn_hilliard_paths import choose, compile_path
 from kernels.cahn_hilliard_plan import batch, noise_of, record
 from kernels.cahn_hilliard_plan import plan as planned
 from kernels.cahn_hilliard_system import FORMS, LAPLACIANS, SCHEMES, System, grid, mirrored
+from kernels.names import named
 from kernels.progress import Report, shown
 from kernels.streams import STREAMS
 
@@ -128,6 +129,7 @@ class Trajectory:
         return self.chemical_energy + self.surface_energy
 
 
+@named
 @dataclass(frozen=True)
 class CahnHilliard(System):
     """One system, ready to run batches of fields on `device` ("cpu", "gpu", or one of select();
@@ -275,7 +277,7 @@ class CahnHilliard(System):
             warnings.warn(
                 f"{short.sum()} of {len(short)} fields did not reach the last time within {max_steps} "
                 "steps: what stands there is the field at Trajectory.end_time",
-                stacklevel=3,
+                stacklevel=4,
             )
         energy = trajectory.free_energy
         with np.errstate(invalid="ignore"):
@@ -286,7 +288,7 @@ class CahnHilliard(System):
                 f"the free energy of {rises.sum()} of {len(rises)} fields rises from one look to the "
                 "next, which no mixture's does: "
                 + (f"step = {step:g} is too long" if step else f"lower tolerance = {tolerance:g}"),
-                stacklevel=3,
+                stacklevel=4,
             )
         return trajectory
 
@@ -358,6 +360,7 @@ def coarsening(
     )
 
 
+@named
 def mixtures(
     mean: float | Sequence[float],
     noise: float,

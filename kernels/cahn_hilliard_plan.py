@@ -231,7 +231,7 @@ def check_range(model: System, fields: np.ndarray, u: np.ndarray) -> None:
     if np.abs(u).max() > FARTHEST:
         raise ValueError(f"{text}: rescale the fields, or give the model their wells")
     if np.abs(u).max() > FAR:
-        warnings.warn(text, stacklevel=5)
+        warnings.warn(text, stacklevel=6)
 
 
 def check_step(model: System, scheme: str, step: float) -> None:
@@ -255,7 +255,7 @@ def check_step(model: System, scheme: str, step: float) -> None:
         warnings.warn(
             f"step = {step:g} is {step / growth:.0f} growth times of the fastest wave ({growth:.3g}): "
             "what grows first is decided by the step; take a shorter one, or scheme='adaptive'",
-            stacklevel=5,
+            stacklevel=6,
         )
 
 

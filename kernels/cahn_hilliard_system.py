@@ -55,7 +55,7 @@ class System:
             warnings.warn(
                 f"epsilon = {self.epsilon:g}: an interface is {self.interface_cells:.1f} cells wide "
                 f"(90% of the step), fewer than {COARSEST_INTERFACE:g}: the grid pins it",
-                stacklevel=3,
+                stacklevel=4,
             )
 
     @property

@@ -34,6 +34,7 @@ from kernels import conv_gru_file
 from kernels.arguments import one_of, reals, whole
 from kernels.conv_gru_file import OUTPUTS
 from kernels.device import device_of
+from kernels.names import named
 from kernels.progress import Report, shown
 from kernels.streams import STREAMS
 
@@ -201,6 +202,7 @@ class Packing:
         return found
 
 
+@named
 class ConvGRU:
     """The network on `count` fields of `shape` (x, y, z) cells, on `device` ("cpu", "gpu", or one
     of select(); default: auto).
@@ -355,7 +357,7 @@ class ConvGRU:
                 f"phi is {phi.min():g} to {phi.max():g}; this network knows mixtures of {low:g} to {high:g}"
             )
         for line in self.about.outside(phi):
-            warnings.warn(line, stacklevel=3)
+            warnings.warn(line, stacklevel=4)
 
     def advance(self, steps: int, progress: Report = None) -> None:
         """So many steps on from where the fields are.  progress: called with steps done (on a GPU:

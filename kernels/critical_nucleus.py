@@ -23,6 +23,7 @@ import scipy.optimize
 
 from kernels.arguments import brief, number
 from kernels.cahn_hilliard_system import System
+from kernels.names import named
 
 __all__ = ["Nucleus", "critical_nucleus"]
 
@@ -45,6 +46,7 @@ class Nucleus:
     __repr__ = brief
 
 
+@named
 def critical_nucleus(model: System, mean: float) -> Nucleus:
     """Of a mixture of this mean concentration, in as many dimensions as the model's box, which
     counts as infinite.

@@ -20,6 +20,7 @@ from kernels.arguments import brief, one_of, whole
 from kernels.ising import Ising
 from kernels.ising_bits import TRIALS_OF_GROUP
 from kernels.metastable import WALKERS, Estimate, mean_of, metastable_state
+from kernels.names import named
 from kernels.progress import Report, shown
 from kernels.streams import generator
 
@@ -434,7 +435,7 @@ def combined(model: Ising, by: Pilot, samplings: Sequence[Sampling]) -> ForwardF
         warnings.warn(
             f"rates of single samplings differ by a factor of {rates.max() / rates.min():.0f}: their mean "
             "is that of the few largest, and its error too small; take more trials",
-            stacklevel=3,
+            stacklevel=4,
         )
     return ForwardFlux(
         lifetime=Estimate(1 / rate.value, rate.error / rate.value**2),
@@ -452,6 +453,7 @@ def combined(model: Ising, by: Pilot, samplings: Sequence[Sampling]) -> ForwardF
     )
 
 
+@named
 def forward_flux(
     model: Ising,
     *,

@@ -29,6 +29,7 @@ from numpy.polynomial import Polynomial
 
 from kernels.arguments import number, shown
 from kernels.expression import CUT, C, code, constant, logarithms, numeric, read
+from kernels.names import named
 
 __all__ = ["ExpressionEnergy", "FreeEnergy", "double_well", "flory_huggins", "from_expression"]
 
@@ -136,6 +137,7 @@ class FreeEnergy:
         return float(-self.curvature(np.linspace(-1, 1, 1001)).min())
 
 
+@named
 def double_well(c_a: float, c_b: float, rho: float = 1.0) -> FreeEnergy:
     """f = rho (c - c_a)^2 (c_b - c)^2, as in PFHub's benchmarks."""
     return FreeEnergy((c_a, c_b), rho * 4 * ((c_b - c_a) / 2) ** 4)
@@ -314,6 +316,7 @@ def from_expression(
     return ExpressionEnergy(expression, (low, high), cut, text)
 
 
+@named
 def flory_huggins(
     chi: float, n_a: float = 1, n_b: float = 1, cut: float = CUT
 ) -> FreeEnergy | ExpressionEnergy:

@@ -12,11 +12,14 @@ import itertools
 
 import numpy as np
 
+from kernels.names import named
+
 __all__ = ["area", "euler_characteristic", "perimeter", "width"]
 
 BATCH_CELLS = 1 << 22  # cells looked at together: some 500 MiB
 
 
+@named
 def area(fields: np.ndarray, level: float, spacing: float = 1.0, dimensions: int = 2) -> np.ndarray:
     """Area (volume) where fields (..., *shape) exceed `level`, float64 (...): the number of such
     cells times spacing^d.
@@ -25,6 +28,7 @@ def area(fields: np.ndarray, level: float, spacing: float = 1.0, dimensions: int
     return (np.asarray(fields) > level).sum(axes).astype(np.float64) * spacing**dimensions
 
 
+@named
 def euler_characteristic(
     fields: np.ndarray, level: float, dimensions: int = 2, periodic: bool = True
 ) -> np.ndarray:
@@ -54,6 +58,7 @@ def euler_characteristic(
     return found.reshape(fields.shape[:-dimensions])
 
 
+@named
 def perimeter(
     fields: np.ndarray,
     level: float,
@@ -75,6 +80,7 @@ def perimeter(
     return total.reshape(fields.shape[:-dimensions]) * spacing ** (dimensions - 1)
 
 
+@named
 def width(phi: np.ndarray, spacing: float = 1.0) -> np.ndarray:
     """epsilon of the interfaces 1/2 (1 - tanh(3 x / epsilon)) of fields between 0 and 1, (n, x, y,
     z), float64 (n,), length; nan of a uniform field.

@@ -43,6 +43,7 @@ from kernels.device import DeviceError, device_of, select
 from kernels.ising_bits import RANDOM_SITE_RANGE, BitSlicedLattices
 from kernels.ising_events import NucleationEvents
 from kernels.ising_run import OBSERVABLES, IsingRun
+from kernels.names import named
 from kernels.progress import Report, shown
 from kernels.streams import STREAMS, Draws
 
@@ -65,6 +66,7 @@ LOWEST_TEMPERATURE = 1e-6
 GPU_IDLES_TO = RANDOM_SITE_RANGE  # events of longer ranges are a GPU's
 
 
+@named
 class Ising:
     """One system of the Ising model, ready to run on `device` ("cpu", "gpu", or one of
     select(); default: auto).

@@ -22,6 +22,7 @@ import numpy as np
 from kernels.arguments import brief, number, one_of, seed_of, wholes
 from kernels.device import device_of
 from kernels.ising_bits import fixed_point
+from kernels.names import named
 from kernels.streams import STREAMS, seed_words
 
 __all__ = ["BONDS", "Clusters", "bond_probability", "clusters"]
@@ -59,6 +60,7 @@ def bond_probability(coupling, temperature: float, density, bonds: str) -> np.nd
     return -np.expm1(-4 * np.asarray(coupling) * metastable / temperature)
 
 
+@named
 def clusters(
     spins: np.ndarray,
     *,

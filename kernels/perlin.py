@@ -20,11 +20,13 @@ import numpy as np
 
 from kernels.arguments import one_of, real, seed_of
 from kernels.device import device_of
+from kernels.names import named
 from kernels.streams import STREAMS, seed_words
 
 __all__ = ["perlin_noise"]
 
 
+@named
 def perlin_noise(
     shape: tuple[int, int, int],
     lattice: Sequence[int],

@@ -30,6 +30,7 @@ from kernels.arguments import number, whole
 from kernels.forward_flux import COORDINATES, ForwardFlux, forward_flux
 from kernels.ising import Ising
 from kernels.metastable import Estimate, mean_of, metastable_state
+from kernels.names import named
 from kernels.progress import Report
 
 __all__ = [
@@ -48,6 +49,7 @@ APART = math.log(1.25)  # of ln(lifetime), between the fields that find_field me
 MOST = 20  # of these fields
 
 
+@named
 def mean_lifetime(
     model: Ising,
     *,
@@ -190,6 +192,7 @@ def crossing(
     return float(at), error, int(at > x[-1]) - int(at < x[0])
 
 
+@named
 def committor(
     model: Ising,
     spins: np.ndarray,

@@ -16,6 +16,7 @@ import numpy as np
 import scipy.fft
 
 from kernels.arguments import brief, number, reals
+from kernels.names import named
 
 __all__ = ["Exponents", "length", "local_exponents", "structure_factor", "wave_numbers"]
 
@@ -53,6 +54,7 @@ def waves(shape: tuple[int, ...]) -> np.ndarray:
     return np.bincount(shell.ravel(), weight.ravel(), min(shape) // 2 + 1)[1:].astype(int)
 
 
+@named
 def wave_numbers(shape: tuple[int, ...], spacing: float = 1.0) -> np.ndarray:
     """Mean |k| of the waves of each shell of boxes of `shape` cells, (shells,), 1 / length."""
     shape = tuple(shape)
@@ -75,6 +77,7 @@ def powers(fields: np.ndarray, dimensions: int):
         yield part, (amplitude.real**2 + amplitude.imag**2) * weight
 
 
+@named
 def structure_factor(fields: np.ndarray, spacing: float = 1.0, dimensions: int = 2) -> np.ndarray:
     """S(k) of periodic fields (..., *shape), length^dimensions, float64 (..., shells); k:
     wave_numbers(shape, spacing).  spacing: of the cells, length.  dimensions: how many of the axes
@@ -89,6 +92,7 @@ def structure_factor(fields: np.ndarray, spacing: float = 1.0, dimensions: int =
     return (found * (spacing**dimensions / np.prod(shape))).reshape(*outer, len(modes))
 
 
+@named
 def length(fields: np.ndarray, spacing: float = 1.0, dimensions: int = 2) -> np.ndarray:
     """Characteristic length of periodic fields (..., *shape), float64 (...), length; nan of uniform
     ones.  dimensions: how many of the axes are space's, the last ones.
@@ -120,6 +124,7 @@ class Exponents:
     __repr__ = brief
 
 
+@named
 def local_exponents(times, values, span: float = 3.0, first: float | None = None) -> Exponents:
     """Local exponents of positive values (n, t), one row a sample, at increasing times (t,), > 0.
 
