@@ -168,6 +168,12 @@ def swept(
     drawn = sweep.draw(found, numbers, folder) if found is not None else None
     if found is None or drawn is None:
         return found.key if found else "", [], {}, [said] if said else []
+    left = len(found.order) - sweep.ENDS
+    if left > 0:
+        said += (
+            f" Pictures of one system alone are those of {found.order[0]} and {found.order[-1]}; "
+            f"the page of a run by itself has its own."
+        )
     return found.key, [Picture(*drawn)], {"sweep": sweep.rows(found, numbers)}, [said]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from analysis import style
+from analysis import style, sweep
 from analysis.page import Picture
 from analysis.record import Record, told_apart
 
@@ -46,7 +46,8 @@ class Sheet:
 
 
 def sheets(records: list[Record], folder: Path) -> list[Sheet]:
-    """One a record; runs of one name are numbered."""
+    """One a record, of a sweep of its ends (sweep.ends); runs of one name are numbered."""
+    records = sweep.ends(records)
     if len(records) == 1:
         return [Sheet(records[0], folder)]
     seen, found = Counter(), []

@@ -24,6 +24,7 @@ IGNORED = ("study", "seed", "generate.units", "train.threads")  # of which no nu
 WIDE = 20.0  # largest over smallest value, from which the axis of the key is logarithmic
 LONGEST_SYMBOL = 8  # characters: what stands before the colon of a key's meaning, "h: strength of"
 PANELS = 9
+ENDS = 2  # values, up to which a sweep draws every system's own pictures
 FILE = "sweep.png"
 
 
@@ -95,6 +96,17 @@ def find(study: str, records: list[Record]) -> tuple[Sweep | None, str]:
     rest = [other for other in differing if other != key]
     follows = f", and in what follows from it ({', '.join(rest)})" if rest else ""
     return sweep, f"The runs differ in {key} alone{follows}: a sweep."
+
+
+def ends(records: list[Record]) -> list[Record]:
+    """Of which systems pictures of one alone are drawn: all, but of a sweep the first and the last,
+    lest its page take longer the more values there are; each system's own page has its own.
+    """
+    found, _ = find(records[0].origin.study, records) if records else (None, "")
+    if found is None or len(found.order) <= ENDS:
+        return records
+    chosen = (found.order[0], found.order[-1])
+    return [r for r, value in zip(records, found.values, strict=True) if value in chosen]
 
 
 def resolved(model: type[Section], record: Record) -> Section:

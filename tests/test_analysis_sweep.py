@@ -13,6 +13,7 @@ from analysis import page, sweep
 from analysis.__main__ import main, packages
 from analysis.estimates import UNDETERMINED, Estimate
 from analysis.record import Origin, Record
+from analysis.sheet import sheets
 from analysis.sweep import MainNumber
 from jobs import config
 from jobs import study as studies
@@ -220,3 +221,17 @@ def test_runs_of_two_keys_have_no_such_figure(fields, tmp_path):
     assert "sweep" not in numbers
     assert not (tmp_path / "page/figures/sweep.png").exists()
     assert "the runs differ in system.field and generate.window." in text
+
+
+def test_a_long_sweep_draws_its_ends_alone(tmp_path):
+    """Of one system alone: of three values the outer ones; of two values, and of runs that are no
+    sweep, all.
+    """
+    three = [record_of("nucleation", f"system.field={h}") for h in (0.9, 1.1, 1.0)]
+    assert sweep.ends(three) == three[:2]
+    assert sweep.ends(three[:2]) == three[:2]
+    other = [*three[:2], record_of("nucleation", "system.field=1.0", "generate.window=6")]
+    assert sweep.ends(other) == other
+    assert sweep.ends([]) == []
+    mixtures = [record_of("segregation", f"system.epsilon={e}.0") for e in (1, 2, 3)]
+    assert [sheet.record for sheet in sheets(mixtures, tmp_path)] == [mixtures[0], mixtures[2]]

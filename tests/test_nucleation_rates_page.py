@@ -53,7 +53,7 @@ def test_rates_alone_have_a_small_page(stage, tmp_path):
     assert (row["ours"], row["error"], row["unit"]) == (*sampled(run), "MCS")
     assert [r["status"] for r in numbers["rows"]].count("run") == 1
     assert numbers["figures"] == numbers["claims"] == []
-    assert "no event was waited for" in text
+    assert "no event was simulated directly" in text
     assert "## Claims" not in text
     found = record.read(run / "record.h5", {"nucleation": nucleation.Numbers})
     with h5py.File(run / "rates.h5") as file:
@@ -93,7 +93,7 @@ def test_a_sweep_shows_both_lifetimes(stage, tmp_path, monkeypatch):
     numbers, text = page_of(run, out=tmp_path / "page")
     waited, flux = (
         [row for row in numbers["sweep"] if (row["number"], row["of"]) == ("mean lifetime", curve)]
-        for curve in ("", "forward flux sampling")
+        for curve in ("direct simulation", "forward flux sampling")
     )
     assert [row["value"] for row in waited] == [row["value"] for row in flux] == [0.6, 0.9]
     for one, other in zip(waited, flux, strict=True):
@@ -102,7 +102,7 @@ def test_a_sweep_shows_both_lifetimes(stage, tmp_path, monkeypatch):
         lifetime = sampled(run / f"system.field={one['value']}")
         assert (other["ours"], other["error"]) == lifetime
     ax = axes()[0]
-    assert legend(ax) == ["forward flux sampling"]
+    assert legend(ax) == ["direct simulation", "forward flux sampling"]
     assert len({each.lines[0].get_marker() for each in ax.containers}) == 2
     lines = [line for line in text.splitlines() if line.startswith("| R = 1, L = 4, h = 0")]
     assert len(lines) == 2

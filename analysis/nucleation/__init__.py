@@ -6,6 +6,7 @@ The contract is analysis.page.Study.
 from collections.abc import Iterator
 from pathlib import Path
 
+from analysis import sweep
 from analysis.nucleation import (
     figures_data,
     figures_droplet,
@@ -106,7 +107,7 @@ def pictures(records: list[Record], folder: Path) -> Iterator[Picture | None]:
     for draw in (*OF_DATA, *OF_MODELS):
         yield draw(records, folder)
     for draw in OF_ONE:
-        for record in records:
+        for record in sweep.ends(records):
             yield draw(record, folder)
 
 

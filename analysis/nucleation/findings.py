@@ -28,9 +28,7 @@ def sentence(records: list[Record]) -> str:
     )
     in_mcs = " Times are in MCS, Monte Carlo steps per spin."
     if not any(m.events for m in made):
-        return (
-            f"{said}, whose rate forward flux sampling measures; no event was waited for.{in_mcs}"
-        )
+        return f"{said}, whose rate forward flux sampling measures; no event was simulated directly, to its end.{in_mcs}"
     trained = sum(len(r.numbers.folds) for r in records)
     folds = (
         f"there are {kinds(trained, 'model')} trained on them, one a kind and fold (a division of the configurations into a "

@@ -9,12 +9,12 @@ def main_numbers(record: Record) -> list[MainNumber]:
     found, numbers = record.numbers.quantities, record.numbers
 
     def of(
-        title: str, name: str, symbol: str = "", unit: str = "", log: bool = False
+        title: str, name: str, symbol: str = "", unit: str = "", curve: str = "", log: bool = False
     ) -> MainNumber:
-        return MainNumber(title, found[name], symbol, unit, log=log)
+        return MainNumber(title, found[name], symbol, unit, curve, log)
 
     rows = [
-        of("mean lifetime", labels.LIFETIME, r"$\tau$", "MCS", log=True),
+        of("mean lifetime", labels.LIFETIME, r"$\tau$", "MCS", rates.DIRECT, log=True),
         of("variation of the lifetime", labels.VARIATION, r"$\sigma_\tau / \tau$"),
         of("growth time", labels.GROWTH, r"from $p_\mathrm{nuc} = 1/2$", "MCS"),
         of("radius of gyration", labels.RADIUS, r"$R_g$", "sites"),

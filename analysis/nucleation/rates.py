@@ -13,7 +13,7 @@ from analysis.tables import table
 from jobs import shards, yaml12
 
 FILE = "rates.h5"
-CURVE = "forward flux sampling"
+DIRECT, CURVE = "direct simulation", "forward flux sampling"
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def read(path: Path) -> tuple[Rates, dict]:
 
 
 def section(records: list[Record]) -> list[str]:
-    """The page's table of lifetimes: by flux and, where events were waited for, by these.  Nothing
-    where no run has rates.
+    """The page's table of lifetimes: by direct simulation, every event to its end, and by flux.
+    Nothing where no run has rates.
     """
     runs = [run for record in records for run in record.runs]
     if not any(run.numbers.rates for run in runs):
@@ -83,7 +83,7 @@ def section(records: list[Record]) -> list[str]:
     head = [
         "system",
         "field (energy)",
-        "mean lifetime, waited for (MCS)",
+        f"mean lifetime, {DIRECT} (MCS)",
         f"mean lifetime, {CURVE} (MCS)",
         "samplings",
         "interfaces",
