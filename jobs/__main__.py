@@ -224,9 +224,12 @@ def run(options: argparse.Namespace, rank: units.Rank) -> int:
             progress.say(
                 f"{failed} unit{'s' * (failed > 1)} failed: see python -m jobs status {options.run}"
             )
+        left = progress.left_out
+        if left and not problems and rank.index == 0:
+            progress.say(f"{len(left)} of {len(systems)} systems left out: {', '.join(left)}")
         for problem in problems:
             progress.write(problem)
-    return complain(problems, rank) if problems else int(failed > 0)
+    return complain(problems, rank) if problems else int(failed > 0 or bool(left))
 
 
 def alone(options: argparse.Namespace, rank: units.Rank) -> int:

@@ -4,6 +4,7 @@ failed one.
 
 import contextlib
 import functools
+import itertools
 import os
 import random
 import traceback
@@ -116,8 +117,9 @@ def cut(
     """What is missing of `mine`, (number of a system, unit), in batches: of as many units as go at
     once on this device, or of fewer where ranks would get unequally many for it.
 
-    Ranks begin with the units that take longest, where the study knows.  Elsewhere each Slurm job
-    has an order of its own, so that a second one on the same run is seldom at the first one's unit.
+    A sweep's systems take turns. Ranks begin with the units that take longest, where the study
+    knows.  Elsewhere each Slurm job has an order of its own, so that a second one on the same run
+    is seldom at the first one's unit.
     """
     units_of: dict[int, list[int]] = {number: [] for number in range(len(systems))}
     for number, unit in mine:
@@ -127,7 +129,7 @@ def cut(
         units_of[number] = missing(system, units_of[number], progress)
         shards.tidy(*folders)
     count = sum(map(len, units_of.values()))
-    batches: list[Batch] = []
+    batches_of: list[list[Batch]] = []
     for number, units in units_of.items():
         if not units:
             continue
@@ -140,7 +142,12 @@ def cut(
             work = weights(stage, [(systems[number], model, units)])
             if work is not None:
                 units = [unit for _, unit in sorted(zip(work, units, strict=True), reverse=True)]
-        batches += [(number, units[first : first + size]) for first in range(0, len(units), size)]
+        batches_of.append(
+            [(number, units[first : first + size]) for first in range(0, len(units), size)]
+        )
+    # systems by turns: what is foretold from the first units holds for all of a sweep
+    turns = itertools.zip_longest(*batches_of)
+    batches = [batch for turn in turns for batch in turn if batch is not None]
     if _job() and not hasattr(stage, "work"):
         random.Random(_job()).shuffle(batches)
     return batches

@@ -12,7 +12,7 @@ from torch import nn
 from jobs import UserError, checkpoint, signals
 from jobs.progress import Progress
 from jobs.rundir import System
-from jobs.training import torch_device, use
+from jobs.training import torch_device, usable, use
 from jobs.units import Rank
 
 
@@ -52,8 +52,7 @@ def share(
     device_kind = torch_device(device, request.device, progress.say)
     use(device_kind, device.workers)
     check_input(systems, request)
-    for system in systems:
-        stage.check(system)
+    systems = usable(stage.check, systems, rank, progress)
     if request.input is not None:
         if rank.index == rank.task == 0:
             stage.answer(systems[0], request, device, device_kind, progress)

@@ -39,6 +39,7 @@ class Progress:
         self.file = self.path.open("a", encoding="utf-8")
         self.bar = None
         self.total = self.done = 0.0
+        self.left_out: list[str] = []  # systems of a sweep whose data cannot be used
         self.started = self.spoken = time.monotonic()
         self.knots = [0.0]  # work in the first so many units
         self.pace, self.left = Pace(0.0, self.started), math.inf

@@ -161,8 +161,7 @@ def train(
     by side; None: as many as there are cores, or as fit into a GPU's memory.
     """
     stage = study.stage("train")
-    for system in systems:
-        stage.check(system)
+    systems = usable(stage.check, systems, rank, progress)
     everything = [
         Unit(system, network_name)
         for system in systems
@@ -210,6 +209,29 @@ def train(
         + (f", {tally.failed} failed" if tally.failed else "")
     )
     return tally.failed
+
+
+def usable(
+    check: Callable[[System], object], systems: list[System], rank: Rank, progress: Progress
+) -> list[System]:
+    """Those of a sweep's systems whose data can be used, as `check` finds; which are left out, and
+    why, is said in a line, and the command ends as if units had failed.  UserError where none can.
+    """
+    found, problems = [], {}
+    for system in systems:
+        try:
+            check(system)
+            found.append(system)
+        except UserError as error:
+            problems[system.name] = str(error)
+    if problems and not found:
+        raise UserError("\n".join(problems.values()))
+    if problems:
+        progress.left_out = [*dict.fromkeys([*progress.left_out, *problems])]
+        if rank.index == 0:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in problems.items())
+            progress.say(f"left out: {reasons}")
+    return found
 
 
 def unfinished(stage: ModuleType, units: list[Unit], say: Callable[[str], None]) -> list[Unit]:

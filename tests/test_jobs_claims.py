@@ -32,6 +32,16 @@ def test_torch_ranks_have_fixed_shares():
     assert shares == [[0, 3, 6], [1, 4, 7], [2, 5]]
 
 
+def test_systems_of_a_sweep_take_turns(tmp_path, small, monkeypatch):
+    """So that a system whose units take long is not foretold by another's."""
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    raw = config.read(small, ["generate.units=3", "system.field=[0.8,0.9]"], "nucleation")
+    systems = prepared(tmp_path / "run", raw, "nucleation")
+    mine = [(number, unit) for number in (0, 1) for unit in range(3)]
+    found = generating.cut(stage(2, work=lambda *_: 1.0), systems, mine, Rank(), None, None)
+    assert found == [(0, [0, 1]), (1, [0, 1]), (0, [2]), (1, [2])]
+
+
 class Standing:
     """A counter that others have moved on as well."""
 

@@ -243,3 +243,28 @@ def test_a_unit_that_changes_meanwhile_is_said(quench, small, tmp_path, monkeypa
     assert code == 1
     assert "unit-00001.h5: changed while it was read" in lines[-1]
     assert not [*run.glob("*dataset.h5*")]
+
+
+@pytest.mark.slow
+def test_a_sweep_goes_on_without_a_system_whose_balance_is_empty(quench, small, tmp_path):
+    """Train and predict of the other one, a line which says who was left out and why, status 1, and
+    with the same command again the same.
+    """
+    command = ("nucleation", "all", small, "--set", "system.field=[3.0,0.9]")
+    for _ in range(2):
+        code, lines = quench(*command, "--run", tmp_path / "run")
+        assert code == 1
+        (said,) = {line for line in lines if line.startswith("left out: ")}
+        assert "system.field=3.0: " in said
+        assert "too few configurations: 0, and each fold needs 100" in said
+        assert lines[-1] == "1 of 2 systems left out: system.field=3.0"
+        done = tmp_path / "run/system.field=0.9"
+        assert (done / "train/event/spins/fold-0/test.h5").exists()
+        assert (done / "predict/occlusion-spins.h5").exists()
+    code, lines = quench("nucleation", "train", "--run", tmp_path / "run")
+    assert code == 1
+    code, lines = quench(
+        "nucleation", "all", small, "--set", "system.field=[3.0,3.2]", "--run", tmp_path / "none"
+    )
+    assert code == 2
+    assert sum("too few configurations" in line for line in lines) == 2

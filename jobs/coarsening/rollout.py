@@ -29,6 +29,7 @@ from jobs.coarsening.sources import Network, Recorded, Truth
 from jobs.config import digest
 from jobs.progress import Progress, in_bytes
 from jobs.rundir import System
+from jobs.training import usable
 from jobs.units import Rank
 
 # of the solver, for a cell of a network's grid, that take as long as a frame of a network with ten
@@ -39,8 +40,7 @@ STEPS_OF_A_FRAME = 450
 def run(systems: list[System], rank: Rank, request, device, progress: Progress) -> int:
     """This process's share of the rollouts of all systems, or that of --input; how many failed."""
     predicting.check_input(systems, request)
-    for system in systems:
-        train.check_data(system)
+    systems = usable(train.check_data, systems, rank, progress)
     if request.input is not None:
         if rank.index == rank.task == 0:
             own.answer(systems[0], request, device, progress)
