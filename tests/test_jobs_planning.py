@@ -14,6 +14,7 @@ from jobs import study as studies
 from jobs.nucleation import plan as of_nucleation
 from jobs.planning import Line
 from jobs.trials import Kind, Machine, Part, Timed, Untimed
+from kernels import forward_flux
 from kernels.active_ising import ActiveIsing
 from kernels.cahn_hilliard import CahnHilliard
 from kernels.device import select
@@ -148,6 +149,30 @@ def test_a_lifetime_longer_than_a_trial_is_a_bound(monkeypatch):
     found = part.timed()
     assert found.at_least
     assert "a mean lifetime of at least" in found.how
+
+
+def test_samplings_of_rates_are_tried(monkeypatch):
+    """Against the stage's own work, within a factor of three; at least so long where the pilot is
+    not through in time; why not, where there is no metastable state.
+    """
+    settings = ("rates.repeats=4", "rates.trials=8192", "system.field=0.6")
+    (part,) = parts("nucleation", "rates", settings=settings)
+    found = part.timed()
+    assert "samplings with 512 and 2048 trials" in found.how
+    model = of_nucleation.build(config_of("nucleation", *settings), select("cpu", 1))
+    began = time.perf_counter()
+    by = forward_flux.pilot(model, seed=7, trials=8192)
+    for repeat in range(4):
+        forward_flux.sample(model, by, repeat)
+    assert 1 / 3 < found.seconds / (time.perf_counter() - began) < 3
+    assert not found.at_least
+    monkeypatch.setattr(of_nucleation, "FOLLOWED", 0.0)
+    assert part.timed().how == "the pilot of the sampling"
+    monkeypatch.setattr(of_nucleation, "LONGEST_PILOT", 0.0)
+    assert part.timed().at_least
+    (part,) = parts("nucleation", "rates", settings=("rates.repeats=4", "system.field=3.9"))
+    with pytest.raises(Untimed, match="no metastable state"):
+        part.timed()
 
 
 def test_what_is_too_large_is_not_tried(monkeypatch):

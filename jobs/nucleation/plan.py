@@ -7,7 +7,7 @@ can have grown.
 
 import functools
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,7 +33,7 @@ from jobs.trials import (
     seconds_of,
     training,
 )
-from kernels import percolation
+from kernels import forward_flux, percolation
 from kernels.device import select
 from kernels.ising import leaves_the_gpu
 from kernels.ising_bits import GROUP
@@ -49,6 +49,7 @@ SPIN_BYTES = 0.2  # of a balanced configuration's spins, which are compressed
 TRIED, MAPPED = 32, 8  # configurations of a trial: of clusters; of maps, at least
 PAIRS = 3e8  # of sites with a bond, in all configurations of a trial
 BATCH, SITES = 16, 200_000  # of networks: configurations at least; sites at most, also of maps
+FEW_TRIALS, LONGEST_PILOT = (512, 2048), 10.0  # of samplings, from each interface; seconds
 BLOCKS = 5  # of a fold's maps (predict.BLOCKS; that module needs torch)
 
 
@@ -237,7 +238,13 @@ def rates(config: Nucleation, machine: Machine) -> list[Part]:
         return []
 
     def timed() -> Timed:
-        raise Untimed("the pilot of the sampling tells how long its trials are")
+        if config.system.size**2 > LARGEST:
+            raise Untimed(f"system.size = {config.system.size} is too large")
+        try:
+            pilot, each, how, at_least = sampling_seconds(config, machine.device)
+        except (RuntimeError, ValueError) as error:  # what the kernels say of such a system
+            raise Untimed(str(error)) from None
+        return Timed(pilot + asked.repeats * each, how, at_least)
 
     return [
         Part(
@@ -250,6 +257,56 @@ def rates(config: Nucleation, machine: Machine) -> list[Part]:
             files=("rates.h5",),
         )
     ]
+
+
+class Late(Exception):
+    """A trial took longer than it may."""
+
+
+def sampling_seconds(config: Nucleation, device) -> tuple[float, float, str, bool]:
+    """Of the pilot and of one sampling; from which trial; whether it may take many times as long.
+
+    Where the pilot is quick, samplings with few trials tell; else it does, by how many more trials
+    and crossings a sampling has.
+    """
+    asked, model = config.rates, build(config, device)
+    model.compile(paths=True)
+    more = min(asked.trials / (2 * forward_flux.PILOT), forward_flux.CYCLES / 3)
+    began, shoot = time.perf_counter(), model.shoot
+
+    def in_time(*states, **how):
+        if time.perf_counter() - began > LONGEST_PILOT:
+            raise Late
+        return shoot(*states, **how)
+
+    vars(model)["shoot"] = in_time
+    try:
+        by = forward_flux.pilot(
+            model,
+            seed=config.seed,
+            trials=asked.trials,
+            coordinate=asked.coordinate,
+            every=asked.every,
+        )
+    except Late:
+        text = f"a pilot that was not through after {LONGEST_PILOT:.0f} s"
+        return LONGEST_PILOT, LONGEST_PILOT * more, text, True
+    finally:
+        vars(model).pop("shoot")
+    pilot = time.perf_counter() - began
+    if pilot > FOLLOWED:
+        return pilot, pilot * more, "the pilot of the sampling", False
+
+    def seconds(share: float) -> float:
+        few = [max(1, round(count * share)) for count in by.counts]
+        return seconds_of(lambda: forward_flux.sample(model, replace(by, counts=few), 0))
+
+    shares = [min(1.0, trials / asked.trials) for trials in FEW_TRIALS]
+    each = [seconds(share) for share in dict.fromkeys(shares)]
+    if len(each) > 1:  # a part does not depend on the trials: the flux
+        slope = max(0.0, each[1] - each[0]) / (shares[1] - shares[0])
+        each.append(each[1] + slope * (1 - shares[1]))
+    return pilot, each[-1], f"samplings with {FEW_TRIALS[0]} and {FEW_TRIALS[1]} trials", False
 
 
 # ---- networks
