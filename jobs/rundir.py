@@ -4,9 +4,10 @@ RUN/config.yaml holds the config a directory belongs to, resolved (a sweep: as g
 systems then has a run directory of its own below it, with its resolved config).  Another config is
 refused, but for what changes no result that is there: `generate.units` may grow, since a unit is a
 function of the config and its number alone; which networks are trained and what they are asked for
-may change; how, until the first is.
+may change; the keys of a stage, until it has made something.
 """
 
+import itertools
 import os
 import platform
 from collections.abc import Iterable
@@ -160,6 +161,7 @@ def _claim(folder: Path, wanted: dict[str, Section], text: str, study: Study) ->
             "only in one of the two; a sweep may grow, by values beside those that are there; choose another --run"
         )
     changes, renewed = {}, len(wanted) > len(present)
+    made: list[Path] = []
     for name, system in wanted.items():
         if name not in present:
             continue
@@ -167,26 +169,22 @@ def _claim(folder: Path, wanted: dict[str, Section], text: str, study: Study) ->
         for key in sorted(set(old) | set(new)):
             if old.get(key) == new.get(key):
                 continue
-            if (key == "generate.units" and old[key] < new[key]) or free(key, folder / name, study):
+            at = made_with(key, folder / name, study)
+            if (key == "generate.units" and old[key] < new[key]) or at is None:
                 renewed = True
             else:
+                made.append(at)
                 changes[key] = f"{key} is {old.get(key)} there and {new.get(key)} here"
     if changes:
-        hint = "choose another --run"
-        made = next(
-            (
-                made
-                for made, keys in study.begins.items()
-                if all(key.startswith(keys) for key in changes)
-            ),
-            None,
-        )
-        if all(key.startswith("collect.") for key in changes):
-            hint += " (to collect the same units again, link this run's generate folder into it)"
-        elif made == "train":
+        there = ", ".join(str(path) for path in dict.fromkeys(made))
+        hint = f"made with it: {there}; choose another --run"
+        stages = {key.split(".")[0] for key in changes}
+        if stages == {"collect"}:
+            hint += ", or remove that (to collect the same units twice, link this run's generate folder into another)"
+        elif all(key.startswith(study.begins.get("train", ())) for key in changes):
             hint += " (to train otherwise on the same data, link this run's generate folder, or dataset.h5 and data, into it)"
-        elif made is not None:
-            hint += f", or remove {folder / made}"
+        elif any(all(k.startswith(keys) for k in changes) for keys in study.begins.values()):
+            hint += f", or remove {there}"
         elif list(changes) == ["generate.units"]:
             hint = "the number of units may grow, not shrink"
         raise UserError(
@@ -197,15 +195,24 @@ def _claim(folder: Path, wanted: dict[str, Section], text: str, study: Study) ->
         os.replace(temporary, path)
 
 
-def free(key: str, folder: Path, study: Study) -> bool:
-    """Whether a config value may change in a run directory: it names what to do next, or nothing
-    was made with it yet.
+def made_with(key: str, folder: Path, study: Study) -> Path | None:
+    """What a run directory holds that a config value decided; None: it may change, as it names what
+    to do next, or nothing was made with it yet.
     """
     if key.startswith(study.free):
-        return True
-    return any(
-        key.startswith(keys) and not (folder / made).exists() for made, keys in study.begins.items()
-    )
+        return None
+    for made, keys in study.begins.items():
+        if key.startswith(keys):
+            return folder / made if (folder / made).exists() else None
+    data = [folder / name for name in ("dataset.h5", "data") if (folder / name).exists()]
+    if key.startswith("collect."):
+        return next(iter(data), None)
+    # all is made with the rest; a process that is at work has yet to write its first unit
+    later = [folder / name for name in (*study.begins, *study.stages) if name != "generate"]
+    begun = [path for path in later if path.is_dir() and any(path.iterdir())]
+    units = (path for path in (folder / "generate").rglob("*.h5"))
+    at_work = (path for path in (folder / "log").glob("*.json"))
+    return next(itertools.chain(units, data, begun, at_work), None)
 
 
 def _write(path: Path, text: str) -> None:

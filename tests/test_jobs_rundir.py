@@ -17,7 +17,7 @@ from conftest import PROVENANCE, command, prepared
 from resealed import with_attributes
 
 from jobs import __main__ as main
-from jobs import generating, rundir, shards, status
+from jobs import config, generating, rundir, shards, status
 from jobs.nucleation import generate
 from jobs.options import parser
 from jobs.progress import Progress
@@ -67,8 +67,7 @@ def test_a_second_run_reuses_everything(quench, small, tmp_path):
 
 REFUSED = [
     (["system.field=0.91"], ["system.field is 0.9 there and 0.91 here"]),
-    (["seed=8", "collect.bins=5"], ["collect.bins is 4 there", "seed is 7 there and 8 here"]),
-    (["collect.bins=5"], ["collect.bins", "generate folder"]),
+    (["seed=8", "collect.bins=5"], ["seed is 7 there and 8 here", "generate/unit-0000"]),
     (["generate.units=2"], ["generate.units is 3 there and 2 here", "grow"]),
     (["system.field=[0.9, 1.0]"], ["another sweep"]),
 ]
@@ -85,6 +84,35 @@ def test_another_config_is_refused(quench, small, tmp_path, settings, words):
     assert (code, len(lines)) == (2, 1), lines
     assert all(word in lines[0] for word in words), lines
     assert before == ((run / "config.yaml").read_bytes(), digests(run))
+
+
+def test_what_made_nothing_yet_may_change(quench, small, tmp_path):
+    """Each stage's keys until it has made something: all before the first unit, those of collect
+    before the data set; afterwards the message names what is in the way.
+    """
+    run = tmp_path / "run"
+
+    def asked(stage, *settings):
+        words = [word for setting in settings for word in ("--set", setting)]
+        return quench("nucleation", stage, small, "--run", run, *words)
+
+    raw = config.read(small, ["system.field=0.7", "seed=3"], "nucleation")
+    prepared(run, raw, "nucleation")
+    later = ("collect.bins=5", "train.batch=16", "predict.occlusion.stride=2")
+    assert asked("generate")[0] == 0
+    assert config.read(run / "config.yaml", [], "")["seed"] == 7
+    code, lines = asked("generate", "seed=3")
+    assert code == 2
+    assert f"made with it: {run}/generate/unit-0000" in lines[0]
+    assert asked("collect", *later)[0] == 0
+    assert config.read(run / "config.yaml", [], "")["collect"]["bins"] == 5
+    code, lines = asked("collect", "collect.bins=6", *later[1:])
+    assert code == 2
+    assert f"made with it: {run}/dataset.h5; choose another --run, or remove that" in lines[0]
+    assert asked("train", later[0], "train.batch=20")[0] == 0
+    code, lines = asked("train", later[0], "train.batch=24")
+    assert code == 2
+    assert f"made with it: {run}/train; choose another --run" in lines[0]
 
 
 def test_units_may_grow(quench, small, tmp_path):
