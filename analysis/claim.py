@@ -137,7 +137,7 @@ VERDICTS = {
     "agrees in part": "some of it holds, some does not",
     "disagrees": "it does not hold",
     UNDECIDED: "our errors are too large, or not known, to tell",
-    "drawn": "the figure is there, and no number of it is claimed",
+    "drawn": "the figure is on this page, and no claim about it was tested",
     NOT_RUN: "it needs what these runs do not have",
 }
 

@@ -8,9 +8,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from kernels.estimate import written
+
 RESAMPLES = 1000
 POOLS = 4096  # more independent things than these are resampled in groups of equal size
-SMALL = 1e-5  # written with an exponent
 ROUND_OFF = 1e-9  # of a number: an error that is smaller is none
 
 
@@ -22,26 +23,19 @@ class Estimate:
     error: float
 
     def __str__(self) -> str:
-        """26.3 ± 0.4, 26.31 ± 0.14 or (-1.5 ± 0.2)e-9: one digit of the error, two where it begins
-        with 1.  Without an error, or one of rounding only: a whole number whole, else three digits.
+        """26.3(4), 26.31(14) or -1.5(2)e-9 (kernels.estimate.written).  Without an error, or one of
+        rounding only: a whole number whole, else three digits.
         """
         if not np.isfinite(self.value):
             return "undetermined"
         if not np.isfinite(self.error) or self.error <= 1e-7 * abs(self.value):
             whole = self.value == round(self.value) or abs(self.value) > 999
             return f"{self.value:.0f}" if whole and abs(self.value) < 1e7 else f"{self.value:.3g}"
-        if max(abs(self.value), self.error) < SMALL:
-            scale = int(np.floor(np.log10(max(abs(self.value), self.error))))
-            return f"({Estimate(self.value / 10.0**scale, self.error / 10.0**scale)})e{scale}"
-        first, power = f"{self.error:.1e}".split("e")  # as it is written: 0.096 is 1e-1, not 9e-2
-        digits = (1 if float(first) < 1.95 else 0) - int(power)
-        if digits < 0:  # 16700 ± 400
-            return f"{round(self.value, digits):z.0f} ± {round(self.error, digits):.0f}"
-        return f"{self.value:z.{digits}f} ± {self.error:.{digits}f}"  # z: no -0
+        return written(self.value, self.error)
 
 
 def percent(share: Estimate) -> str:
-    """98.1 ± 0.2%; what is more than ten times as large is said as a factor, "14.2 times"."""
+    """98.1(2)%; what is more than ten times as large is said as a factor, "14.2 times"."""
     if not np.isfinite(share.value):
         return "an undetermined share"
     if abs(share.value) > 10:

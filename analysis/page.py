@@ -26,6 +26,10 @@ from analysis.verdicts import NO, NOT_COMPARABLE, NOT_RUN, number
 from jobs import whole_file
 
 FINDINGS = 5
+IN_BRACKETS = (
+    "A standard error stands in brackets, in units of the last digits: 26.3(4) is 26.3 with an error of 0.4, "
+    "26.31(14) has one of 0.14."
+)
 COLUMNS = 7  # of a table, at most
 SEVERAL = (
     "*3 runs*: the mean of so many runs with other seeds, data and trainings, with its error. *1 run*: its error does not know what "
@@ -226,7 +230,8 @@ def verdicts(study: ModuleType, page: Page) -> list[dict]:
     for figure, shows in study.FIGURES.items():
         mine = [c for c in page.claims if figure in c.figure.split(", ")]
         drawn = [p.file for p in page.pictures if figure in p.figure.split(", ")]
-        said = claims_of.verdict(mine) if mine else ("drawn" if drawn else NOT_RUN)
+        said = claims_of.verdict(mine) if mine else NOT_RUN
+        said = "drawn" if said == NOT_RUN and drawn else said
         rows.append(
             {"figure": figure, "shows": shows, "verdict": said, "why": why(mine), "drawn": drawn}
         )
@@ -251,7 +256,7 @@ def not_comparable(claims: list[Claim]) -> list[str]:
             reasons.setdefault(claim.smaller, {})[claim.system] = None
     if not reasons:
         return []
-    said = "In brackets: not comparable with the paper, what the rules alone would say."
+    said = "A verdict in brackets is what the rule alone would say of a number that cannot be compared with the paper's, since:"
     reasons = {
         reason: systems
         for reason, systems in reasons.items()
@@ -279,6 +284,8 @@ def markdown(study: ModuleType, page: Page) -> str:
     lines += [
         "## How it is judged",
         "",
+        IN_BRACKETS,
+        "",
         part(study, "HOW_JUDGED"),
         "## Definitions",
         "",
@@ -286,7 +293,9 @@ def markdown(study: ModuleType, page: Page) -> str:
     ]
     if page.notes:
         lines += ["## Notes", "", *(f"- {line}" for line in page.notes), ""]
-    return "\n".join([*lines, "Long tables: report.json.", ""])
+    return "\n".join(
+        [*lines, "All numbers of this page, and longer tables, are in report.json.", ""]
+    )
 
 
 def first_picture(study: ModuleType, pictures: list[Picture]) -> Picture | None:

@@ -25,7 +25,7 @@ def table(head: list[str], lines: list[list[str]]) -> list[str]:
 
 
 def with_error(value: float | None, error: float | None, missing: str) -> str:
-    """26.31 ± 0.42; `missing` for no value."""
+    """26.3(4); `missing` for no value."""
     return missing if value is None else str(Estimate(value, np.nan if error is None else error))
 
 

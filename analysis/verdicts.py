@@ -31,7 +31,7 @@ def close_to(stated: float, last_digit: float = 0.0) -> Rule:
             return YES if doubt <= 2 * tolerance else UNDECIDED
         return NO if off > tolerance + doubt else UNDECIDED
 
-    return Rule(f"{stated:.3g} ± {tolerance:.1g}", judge)
+    return Rule(f"within {tolerance:.1g} of {stated:.3g}", judge)
 
 
 def about(stated: float) -> Rule:

@@ -17,9 +17,10 @@ import numpy as np
 
 from kernels import percolation
 from kernels.arguments import brief, one_of, whole
+from kernels.estimate import Estimate, mean_of
 from kernels.ising import Ising
 from kernels.ising_bits import TRIALS_OF_GROUP
-from kernels.metastable import WALKERS, Estimate, mean_of, metastable_state
+from kernels.metastable import WALKERS, metastable_state
 from kernels.names import named
 from kernels.progress import Report, shown
 from kernels.streams import generator

@@ -1,44 +1,15 @@
-"""The metastable state of an Ising model, and numbers with their errors."""
-
-import math
-from typing import NamedTuple
+"""The metastable state of an Ising model."""
 
 import numpy as np
 
+from kernels.estimate import mean_of
 from kernels.ising import Ising
 
-__all__ = ["Estimate", "mean_of", "metastable_state"]
+__all__ = ["metastable_state"]
 
 WALKERS = 512  # replicas that are in the metastable state
 RELAXED = 100  # MCS after which it is looked at first
 LONGEST = 12_800  # MCS that it is waited for
-
-
-class Estimate(NamedTuple):
-    """A number and its standard error; printed, the digits in brackets are the error of the last
-    ones: 1.0491(13), 1.76(20)e6.
-    """
-
-    value: float
-    error: float
-
-    def __str__(self) -> str:
-        if not 0 < self.error < math.inf:
-            return f"{self.value:g}"
-        last = math.floor(math.log10(self.error)) - 1  # two digits of the error
-        size = math.floor(math.log10(max(abs(self.value), self.error)))
-        power = size if size > 4 or size < -3 else 0
-        value, places = self.value / 10.0**power, power - last
-        if places <= 0:  # an error of ten and more: all its digits
-            return f"{round(self.value, -last):.0f}({round(self.error, -last):.0f})"
-        error = round(self.error / 10.0**last)
-        return f"{value:.{places}f}({error})" + (f"e{power}" if power else "")
-
-
-def mean_of(samples) -> Estimate:
-    """Mean of independent samples (n,), and its standard error."""
-    samples = np.asarray(samples, float)
-    return Estimate(float(samples.mean()), float(samples.std(ddof=1) / math.sqrt(samples.size)))
 
 
 def metastable_state(model: Ising, seed: int) -> tuple[np.ndarray, np.ndarray]:

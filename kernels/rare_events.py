@@ -27,9 +27,10 @@ import math
 import numpy as np
 
 from kernels.arguments import number, whole
+from kernels.estimate import Estimate, mean_of
 from kernels.forward_flux import COORDINATES, ForwardFlux, forward_flux
 from kernels.ising import Ising
-from kernels.metastable import Estimate, mean_of, metastable_state
+from kernels.metastable import metastable_state
 from kernels.names import named
 from kernels.progress import Report
 

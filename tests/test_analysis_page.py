@@ -86,11 +86,11 @@ def test_first_screen(tmp_path):
     top = text.split("## Claims")[0]
     assert len(top.splitlines()) < 40
     assert "2 systems were run." in top
-    assert top.count("The rate is 1.00 ± 0.06.") == 5
+    assert top.count("The rate is 1.00(6).") == 5
     assert "![rates.png](figures/rates.png)" in top
     assert "Nobody, 2026" in top
     assert "| 2 | rates | agrees |" in top
-    assert "| 3 | smallness | disagrees | the rate is small: 1.00 ± 0.06 here, < 0.5 there" in top
+    assert "| 3 | smallness | disagrees | the rate is small: 1.00(6) here, < 0.5 there" in top
     assert "| 4 | nucleation | not run |" in top
     assert "Not run: it nucleates." in text
     assert (tmp_path / "figures/rates.pdf").exists()
@@ -155,7 +155,7 @@ def test_reasons_that_another_one_says_too_are_not_repeated():
 
 
 def test_shares_in_words():
-    assert percent(Estimate(0.981, 0.0023)) == "98.1 ± 0.2%"
+    assert percent(Estimate(0.981, 0.0023)) == "98.1(2)%"
     assert percent(exact(1417.3)) == "1417 times"
     assert percent(UNDETERMINED) == "an undetermined share"
 
@@ -193,11 +193,11 @@ def test_what_stands_beside_the_numbers_of_several_runs_is_theirs(tmp_path):
 
     study.claims = claims_of_both
     text = page.make(study, [first, second], tmp_path, lambda line: None).read_text()
-    assert "| 2 runs | it is small | small | 0.20 ± 0.10 (persistence 0.30 ± 0.10) |" in text
+    assert "| 2 runs | it is small | small | 0.20(10) (persistence 0.30(10)) |" in text
     assert "| 1 run | it is alone |" in text
     assert page.SEVERAL in text
     alone = page.make(study, [second], tmp_path, lambda line: None).read_text()
-    assert "|  | it is small | small | 0.300 ± 0.010 (persistence 0.4) |" in alone
+    assert "|  | it is small | small | 0.300(10) (persistence 0.4) |" in alone
     assert page.SEVERAL not in alone
 
 

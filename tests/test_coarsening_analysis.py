@@ -480,7 +480,7 @@ def test_findings_are_worded_by_the_numbers(measured, judged):
     assert "364 times as long" in lines[0]
     assert "within the paper's 5.5%" in lines[1]
     assert "The network follows test sequences" in lines[2]
-    assert "takes 4.00 ± 0.11 times as long as the network" in lines[3]
+    assert "takes 4.00(11) times as long as the network" in lines[3]
     assert "is conserved up to round-off" in lines[4]
     wrong = {"long rollout ends": 0.5, "long rollout: largest": 0.2, "test sequences from": 0.4}
     turned = [

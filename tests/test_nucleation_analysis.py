@@ -381,7 +381,7 @@ def test_findings_are_sentences_of_these_numbers(tmp_path):
     records = [nucleation.measure(planted(tmp_path / "run", reach=1, size=10, field=0.57))]
     said = nucleation.findings(records, nucleation.claims(records[0]))
     assert len(said) <= page.FINDINGS
-    assert any("2500 ± 600 MCS for R = 1, L = 10, h = 0.57" in text for text in said)
+    assert any("2500(600) MCS for R = 1, L = 10, h = 0.57" in text for text in said)
     assert all(text.endswith(".") for text in said)
 
 
@@ -505,18 +505,18 @@ def test_age_at_half_probability(time, p, age):
 @pytest.mark.parametrize(
     ("estimate", "text"),
     [
-        ((26.3123, 0.4218), "26.3 ± 0.4"),
-        ((10432.0, 210.0), "10400 ± 200"),
-        ((10432.0, 131.0), "10430 ± 130"),
-        ((26.3123, 0.0967), "26.31 ± 0.10"),
-        ((1.08, 0.196), "1.1 ± 0.2"),
+        ((26.3123, 0.4218), "26.3(4)"),
+        ((10432.0, 210.0), "10400(200)"),
+        ((10432.0, 131.0), "10430(130)"),
+        ((26.3123, 0.0967), "26.31(10)"),
+        ((1.08, 0.196), "1.1(2)"),
         ((81096.0, 0.0), "81096"),
         ((1417.3, 0.0), "1417"),
         ((0.23281, np.nan), "0.233"),
-        ((-1.51e-9, 2.2e-10), "(-1.5 ± 0.2)e-9"),
-        ((-0.51234, 0.0123), "-0.512 ± 0.012"),
+        ((-1.51e-9, 2.2e-10), "-1.5(2)e-9"),
+        ((-0.51234, 0.0123), "-0.512(12)"),
         ((np.nan, np.nan), "undetermined"),
-        ((-0.004, 2.2), "0 ± 2"),
+        ((-0.004, 2.2), "0(2)"),
     ],
 )
 def test_error_bars_in_words(estimate, text):

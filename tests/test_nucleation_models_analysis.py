@@ -349,7 +349,7 @@ def test_what_belongs_to_other_data_or_is_unfinished_is_left_out_and_named(tmp_p
     report = (folder / "report.md").read_text()
     for place, reason in (
         ("fold-1", "another data set"),
-        ("fold-2", "not finished"),
+        ("fold-2", "has not ended"),
         ("fold-3", "truncated"),
         ("fold-4", "labels"),
         ("occlusion-cnn_2layer.h5", "another data set"),
@@ -555,8 +555,8 @@ def test_rules(rule, value, error, verdict):
         "> 0",
         "0.5 to 2",
         "5000 to 20000, ours alone",
-        "0.00565 ± 0.0006",
-        "0.4 ± 0.05",
+        "within 0.0006 of 0.00565",
+        "within 0.05 of 0.4",
     )
 
 

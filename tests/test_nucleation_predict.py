@@ -14,6 +14,7 @@ from jobs import shards
 from jobs.nucleation import epochs, occlusion
 from jobs.nucleation.trained import FEWEST, held_out_error, network_of, networks_of
 from jobs.rundir import System
+from kernels.estimate import written
 
 MODELS = ["spins", "features", "cnn_2layer", "torus", "torus_window"]
 SIZES = {
@@ -105,8 +106,7 @@ def test_the_answer_is_the_folds_mean_on_the_centred_configuration(
     )
     assert found["standard_error"][0] > 0
     assert any(
-        f"configuration 0: p_nuc = {found['p_nuc'][0]:.3f} +- {found['standard_error'][0]:.3f}"
-        in line
+        f"configuration 0: p_nuc = {written(found['p_nuc'][0], found['standard_error'][0])}" in line
         for line in lines
     )
     _, attributes = shards.read(tmp_path / "mine-p_nuc.h5")

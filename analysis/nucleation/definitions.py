@@ -1,14 +1,14 @@
 """How the page judges, and what its words mean."""
 
 HOW_JUDGED = """\
-- **agrees** is decided by the rule in the column "agrees if" and nothing else, from our number and its standard error
-  (without an error a number is judged by its tolerance alone, everything else is undecided). *number +- tolerance* (10%
-  of the paper's number, or half of its last digit): yes within the tolerance, no beyond it by more than 2 errors, else
-  undecided. *x to y, ours alone*: for what the paper calls "about" or "around". *> x*, *< x*, *x to y*: yes or no if 2
-  errors to both sides say so, else undecided.
-- **not comparable**: less than half of the paper's training configurations (12 000; 7 000 at L = 200), labels noisier
-  than 1.5/600 (the paper's 100 copies: 1/600), maps of two systems made with different patches, growth times, whose
-  start the paper does not define, and lifetimes in a sweep of the field.
+- **agrees** is decided by the rule in the column "agrees if" and by nothing else, from our number and its standard error.
+  *within t of x*, where x is the paper's number and t is 10% of it or half of its last digit: yes if our number is that
+  near, no if it is farther by more than 2 errors, else undecided. *x to y, ours alone*, for what the paper calls "about"
+  or "around": our error does not count. *> x*, *< x*, *x to y*: yes or no if our number less 2 errors and our number plus
+  2 errors both say so, else undecided. A number without an error is decided by *within t of x* alone.
+- **not comparable** is a number made from less than half of the paper's training configurations (12 000; 7 000 at L = 200), labels noisier
+  than 1.5/600 (the paper's 100 copies: 1/600), from maps of two systems made with different patches, or a growth time, whose
+  start the paper does not define, or a lifetime in a sweep of the field.
 - **split by configuration**, the paper's: configurations of one event lie in training and test sets alike. **Split by
   event**: they never do.
 """
@@ -29,6 +29,8 @@ DEFINITIONS = """\
   predictor. **Excess**: MSE minus floor. **Explained**: 1 - (MSE - floor)/(var(p) - floor).
 - **torus network, window** is also told how long the copies of a configuration had, which no model of the paper is: the
   difference to *torus network* is what that missing time costs every model.
+- **R(k)**: the k-th moment of the distances r of the stable spins from the droplet's centre, (mean of r^k)^(1/k), k from 1
+  to 9, in sites.
 - **features LR** is trained as the paper says and stops far from the minimum of its loss, as the moments R(k) are nearly
   collinear: its weights depend on where it stops. **Converged**: the same model at the minimum (Newton's method).
 """

@@ -50,7 +50,7 @@ def in_time(records: list[Record], folder: Path) -> Picture:
     )
     if any(r.numbers.generated.gaps for r in records):
         caption += (
-            " Times without labels (adaptive runs: all copies of a pilot but one agreed) count as 0 or "
+            " At times where a first few copies all ended alike, p_nuc was not measured further; they count as 0 or "
             "1 in the mean and the range."
         )
     return Picture(style.save(fig, folder, "figure-1-p_nuc-in-time"), caption, "1")

@@ -19,27 +19,30 @@ COMPARED = 3  # systems that one sentence names, at most
 def sentence(records: list[Record]) -> str:
     made = [r.numbers.generated for r in records]
     systems = "; ".join(r.origin.system for r in records)
+    several = len(records) > 1
     sampled = any(run.numbers.rates for r in records for run in r.runs)
     by_flux = " The table of lifetimes has those by forward flux sampling." if sampled else ""
     said = (
-        f"Run: {systems} (R: range of the interaction, 1 for nearest neighbours, L: side of the square lattice, "
-        "h: field; T is 4/9 of the critical temperature unless given). The field is reversed, "
-        "and the metastable state decays by nucleation of a droplet"
+        f"This page is about the Ising model with {systems}. R is the range of the interaction in sites (1: nearest neighbours), "
+        "L the side of the square lattice in sites, h the field; the temperature is 4/9 of the critical one"
+        f"{', unless it is given' if several or ', T' in systems else ''}. All spins point along the field, it is reversed, and the "
+        "state that is now metastable decays when a droplet of the other phase nucleates"
     )
     in_mcs = " Times are in MCS, Monte Carlo steps per spin."
     if not any(m.events for m in made):
         return f"{said}, whose rate forward flux sampling measures; no event was simulated directly, to its end.{in_mcs}"
     trained = sum(len(r.numbers.folds) for r in records)
     folds = (
-        f"there are {kinds(trained, 'model')} trained on them, one a kind and fold (a division of the configurations into a "
-        "training and a test set)"
+        f"On them {kinds(trained, 'model')} were trained, each kind of model once for each fold, which is a division of the "
+        "configurations into a training and a test set."
         if trained
-        else "no model was trained on them"
+        else "No model was trained on them."
     )
     return (
-        f"{said}: {sum(m.events for m in made)} such events. p_nuc of a configuration is the share of its copies that nucleate within a "
-        f"time limit; {sum(m.configurations for m in made)} configurations, chosen so that p_nuc is uniform between 0 and 1, "
-        f"make the data, and {folds}.{by_flux}{in_mcs}"
+        f"{said}; {sum(m.events for m in made)} such events were simulated. For configurations on the way p_nuc was measured, the "
+        "probability that the droplet wins: many copies of the configuration are run with other random numbers, and p_nuc is the "
+        f"share that nucleates within a time limit. The data are {sum(m.configurations for m in made)} configurations, chosen so "
+        f"that p_nuc is uniform between 0 and 1. {folds}{by_flux}{in_mcs}"
     )
 
 
@@ -88,18 +91,33 @@ def best_of(record: Record) -> str:
     versus = f", against {others}" if others else ""
     window = "torus_window" in models
     told = (
-        "; window: it is also told how long the copies were run, which no other model is"
+        ["window: it is also told how long the copies were run, which no other model is"]
         if window
-        else ""
+        else []
     )
     return (
         f"{record.origin.system}, test sets split {SPLITS[split]}: the mean square error (MSE) of p_nuc is smallest for "
-        f"{label(first)}, {skill.mse(tested[first])}{doubt}{versus}. Predicting the mean has "
-        f"{rounded(skill.variance(tested[first]))}, and the noise of the labels alone leaves "
-        f"{rounded(skill.floor(tested[first]))}. (LR: logistic regression, converged: at the minimum of its loss, "
-        "before which the paper's stops; CNN: convolutional network of the paper; torus network: one of ours that knows the periodic "
-        f"boundaries{told}.)"
+        f"{label(first)}, {skill.mse(tested[first])}{doubt}{versus}. Who always predicts the mean has "
+        f"{rounded(skill.variance(tested[first]))}; nobody can have less than {rounded(skill.floor(tested[first]))}, since the measured "
+        f"p_nuc has noise. ({'; '.join([*said_of(models), *told])}.)"
     )
+
+
+def said_of(models: list[str]) -> list[str]:
+    """What the names of these models mean."""
+    means = {
+        "features": "features LR: logistic regression on ten numbers of a configuration, its magnetization and moments of the droplet",
+        "features_converged": "converged: the same at the minimum of its loss, before which the paper's stops",
+        "spins": "spins LR: logistic regression on all spins",
+        "cnn": "CNN: convolutional network of the paper",
+        "notebook": "notebook: the network in the program that the authors published",
+        "torus": "torus network: one of ours that knows the periodic boundaries",
+    }
+    return [
+        text
+        for name, text in means.items()
+        if name in models or (name in ("cnn", "torus") and any(m.startswith(name) for m in models))
+    ]
 
 
 def cnn_against_features(records: list[Record]) -> list[str]:
@@ -139,8 +157,7 @@ def compared(saved: Estimate) -> str:
         return f"its MSE is {rounded(percent.value)}% {direction(saved)}, error unknown"
     if abs(saved.value) <= SIGMAS * saved.error:
         return f"no difference in MSE within the errors ({Estimate(100 * saved.value, 100 * saved.error)}% lower)"
-    text = f"({percent})" if "±" in str(percent) else str(percent)
-    return f"its MSE is {text}% {direction(saved)}"
+    return f"its MSE is {percent}% {direction(saved)}"
 
 
 def direction(saved: Estimate) -> str:
@@ -247,7 +264,18 @@ def tally(claims: list[Claim]) -> list[str]:
     asked = sum(count[what] for what in (YES, NO, UNDECIDED, NOT_COMPARABLE))
     if not asked:
         return []
+    words = {
+        YES: "agree",
+        NO: "disagree",
+        UNDECIDED: "cannot be decided",
+        NOT_COMPARABLE: "cannot be compared",
+    }
+    said = [f"{count[what]} {word}" for what, word in words.items() if count[what]]
+    left = (
+        f"; {count[NOT_RUN]} more need data or models that these runs do not have"
+        if count[NOT_RUN]
+        else ""
+    )
     return [
-        f"Of {asked} tests of the paper's claims {count[YES]} agree, {count[NO]} disagree, {count[UNDECIDED]} are undecided "
-        f"and {count[NOT_COMPARABLE]} are not comparable; {count[NOT_RUN]} were not run."
+        f"The paper's claims were tested {asked} time{'s' * (asked > 1)}, by rules that are written below: {', '.join(said)}{left}."
     ]

@@ -83,7 +83,9 @@ def read(run: Run) -> Training:
             try:
                 fold, rows = read_fold(folder / "test.h5", run)
             except FileNotFoundError:
-                found.left_out.append(f"{name}: not finished")
+                found.left_out.append(
+                    f"the training of {name.relative_to('train')} has not ended; that network is left out"
+                )
             except shards.BadFileError as error:
                 found.left_out.append(f"{name / 'test.h5'}: {error}")
             else:

@@ -15,6 +15,7 @@ from jobs.flocking.trained import network_of, probabilities, trained
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.shards import Data
+from kernels.estimate import written
 
 DEFAULT = "reference/lambda-0.01"
 LARGEST = 2**15 - 1  # particles on a site
@@ -90,7 +91,7 @@ def answer(system: System, request, device, device_kind: str, progress: Progress
     for row in range(min(len(p), 5)):
         said = zip(PHASES, p[row], each.std(0)[row], strict=True)
         progress.say(
-            f"configuration {row}: {', '.join(f'{phase} {value:.3f} +- {error:.3f}' for phase, value, error in said)}"
+            f"configuration {row}: {', '.join(f'{phase} {written(value, error)}' for phase, value, error in said)}"
         )
     counts = zip(np.bincount(p.argmax(1), minlength=len(PHASES)), PHASES, strict=True)
     progress.say(

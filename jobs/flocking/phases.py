@@ -23,6 +23,7 @@ from jobs.flocking.transitions import boundaries
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.shards import Data
+from kernels.estimate import written
 from kernels.flock_phases import BAND, GAS, PHASES, band_amplitude
 from kernels.streams import STREAMS, generator
 
@@ -205,7 +206,7 @@ def describe(
     )
     say(
         f"density {density:g}: {len(named)} groups ({', '.join(words)}; noise: {(label < 0).sum()}); "
-        f"T(L, L+G) = {at[0]:.3f} +- {errors[0]:.3f}, T(L+G, G) = {at[1]:.3f} +- {errors[1]:.3f}"
+        f"T(L, L+G) = {written(at[0], errors[0])}, T(L+G, G) = {written(at[1], errors[1])}"
     )
     if len(named) != GROUPS:
         say(

@@ -19,6 +19,7 @@ from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.shards import Data
 from kernels import percolation
+from kernels.estimate import written
 
 
 def read_configurations(path: Path, size: int) -> np.ndarray:
@@ -97,7 +98,7 @@ def answer(system: System, request, device, device_kind: str, progress: Progress
     squares.write_answer(output, data, attributes)
     p, error = data["p_nuc"].values, data["standard_error"].values
     for row in range(min(len(p), 5)):
-        progress.say(f"configuration {row}: p_nuc = {p[row]:.3f} +- {error[row]:.3f}")
+        progress.say(f"configuration {row}: p_nuc = {written(p[row], error[row])}")
     progress.say(
         f"{output}: {len(p)} configurations, p_nuc from {p.min():.3f} to {p.max():.3f}, by {model}"
     )

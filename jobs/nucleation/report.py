@@ -5,7 +5,7 @@ import h5py
 from jobs.nucleation.rates import mean_file, pilot_file, repeat_file
 from jobs.rundir import System
 from jobs.status import complete
-from kernels.metastable import Estimate
+from kernels.estimate import Estimate
 
 
 def lines(system: System) -> list[str]:
