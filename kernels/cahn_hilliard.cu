@@ -317,6 +317,12 @@ __launch_bounds__(THREADS)
     if (!any_going || asked_to_stop()) break;
     if (any_coming) come(field, copy, c, cosine, sine, symbol, files, lanes);
     ONE_THREAD for (int lane = 0; lane < REAL_LANES; ++lane) put_weights(step, lane, weights(rule, lanes[lane].clock, lanes[lane].step));
+#ifdef REACTION
+    ONE_THREAD for (int lane = 0; lane < REAL_LANES; ++lane) {
+      const Lane& one = lanes[lane];
+      put_reaction(step, lane, rule, one.field < 0 ? nullptr : files.media + one.field, one.clock.time, one.step);
+    }
+#endif
     rows(field, cosine, sine, of_lanes);
     __syncthreads();
     Sums sums = look ? step_columns<true>(field, c, cosine, sine, symbol, step, e2, S, of_lanes)

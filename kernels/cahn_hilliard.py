@@ -6,6 +6,13 @@ Equation     dc/dt = M lap mu,  mu = dF/dc = f'(c) - epsilon^2 lap c,
 Free energy  form `unit`       f = a c^2 (1 - c)^2     wells at c = 0 and 1
              form `symmetric`  f = a (c^2 - 1)^2 / 4   wells at c = -1 and 1
              a FreeEnergy      any polynomial (free_energy.py); `double_well` takes PFHub's names
+Reaction     `reaction_rate` B, 1 / time, adds - B (c - c_r) to dc/dt: components that turn into one
+             another (A -> B at rate B (1 - c_r), B -> A at B c_r), or, with c_r the mean, blocks of
+             one chain, which cannot part (Oono; Ohta and Kawasaki). c_r is `reaction_mean`, by
+             default each field's own mean, which is then conserved; else the mean relaxes to c_r by
+             exp(-B t), exactly in every scheme. F has a part of long range, B / (2 M) times the sum
+             over waves of volume |c_k|^2 / k^2. Waves grow by -M k^2 (f'' + epsilon^2 k^2) - B: the
+             first at k = (B / (M epsilon^2))^(1/4), when B < M f''^2 / (4 epsilon^2)
 Symbols      concentration c, well_depth a (energy / volume), epsilon (sqrt(energy / length)),
              mobility M (length^5 / energy / time in 3D), spacing dx (length); chemical potential mu
              (energy / volume)
@@ -26,13 +33,16 @@ Update rules, Fourier space, k^2 the Laplacian's symbol (`spectral`: exact; `fin
                            mixtures end as at tighter ones, but for a few that sit near a saddle
              explicit      forward Euler with finite differences in real space, dt below its limit
                            of stability
+             A reaction is implicit: k^2 (e^2 k^2 + S) + B / (M a); explicit has none
 At rest      F falls by less than `steady_state` over a span of at least 10 growth times of the
              fastest wave and a tenth of the time; never while waves still grow out of the noise
 Sources      Cahn and Hilliard, J. Chem. Phys. 28, 258 (1958); stabilised steps: Eyre, MRS Proc.
              529, 39 (1998); He, Liu and Tang, Appl. Numer. Math. 57, 616 (2007); SBDF: Ascher,
              Ruuth and Wetton, SIAM J. Numer. Anal. 32, 797 (1995); of varying steps: Wang and
              Ruuth, J. Comput. Math. 26, 838 (2008); double wells: A. M. Jokisaari et al., Comput.
-             Mater. Sci. 126, 139 (2017)
+             Mater. Sci. 126, 139 (2017); reactions and blocks: T. Ohta and K. Kawasaki,
+             Macromolecules 19, 2621 (1986); Y. Oono and S. Puri, Phys. Rev. Lett. 58, 836 (1987);
+             S. C. Glotzer, E. A. Di Marzio and M. Muthukumar, Phys. Rev. Lett. 74, 2034 (1995)
 
     from kernels.cahn_hilliard import CahnHilliard, mixtures
     model = CahnHilliard(shape=(64, 64), epsilon=1.0)
@@ -91,7 +101,8 @@ class Trajectory:
     """n fields at t asked times; energies are totals over the box.
 
     times: float64 (t,), as asked. fields: (n, kept, *shape) at `kept_times`. chemical_energy,
-    surface_energy: float64 (n, t), energy. mean: float64 (n, t). area: float64 (n, t), length^d, of
+    surface_energy: float64 (n, t), energy; long_range_energy: the same, where there is a reaction.
+    mean: float64 (n, t). area: float64 (n, t), length^d, of
     the phase above the middle of the two wells.
     perimeter: float64 (n, t), length^(d-1), of the level line (surface) through the middle.
     steady_time: float64 (n,), time at which the field was found at rest, nan: it was not; later
@@ -116,6 +127,7 @@ class Trajectory:
     steps: np.ndarray
     diverged: np.ndarray
     end_time: np.ndarray
+    long_range_energy: np.ndarray | None = None
     structure_factor: np.ndarray | None = None
     length: np.ndarray | None = None
     euler_characteristic: np.ndarray | None = None
@@ -125,8 +137,9 @@ class Trajectory:
 
     @property
     def free_energy(self) -> np.ndarray:
-        """F, chemical and surface part together, float64 (n, t)."""
-        return self.chemical_energy + self.surface_energy
+        """F, all its parts together, float64 (n, t)."""
+        local = self.chemical_energy + self.surface_energy
+        return local if self.long_range_energy is None else local + self.long_range_energy
 
 
 @named
@@ -140,8 +153,9 @@ class CahnHilliard(System):
     expression of c ("c**2*(1-c)**2") or what kernels.free_energy makes; well_depth multiplies it.
     laplacian: spectral or finite_difference. precision: float32 or float64. boundary: periodic, or
     no_flux (walls half a cell beyond the last cells, by mirror images: 2^d times the cells, by
-    plain FFTs). Raises ValueError with one line on a value out of range; warns if an interface is
-    less than 2.5 cells wide.
+    plain FFTs). reaction_rate: at least 0, 1 / time; reaction_mean: concentration, None: each
+    field's own mean. Raises ValueError with one line on a value out of range; warns if an interface
+    is less than 2.5 cells wide.
     """
 
     def compile(self, scheme: str = "adaptive") -> None:
@@ -283,6 +297,9 @@ class CahnHilliard(System):
         with np.errstate(invalid="ignore"):
             rises = (np.diff(energy, axis=1) > RISE * np.abs(energy[:, :-1])).any(1)
         rises &= ~trajectory.diverged
+        if self.reaction_rate:  # of a mean that moves, or a mobility of c, F may rise
+            rises &= plan.media[:, 3] == 0
+            rises &= self.variable_mobility is None
         if rises.any() and noise is None:
             warnings.warn(
                 f"the free energy of {rises.sum()} of {len(rises)} fields rises from one look to the "
@@ -310,12 +327,15 @@ class CahnHilliard(System):
 
     def _trajectory(self, plan, recorded, seen: Sequence[str], after: float) -> Trajectory:
         count, looks = recorded.fields.shape[:2]
-        names = ("chemical_energy", "surface_energy", "mean", "area", "perimeter")
+        names = ["chemical_energy", "surface_energy", "mean", "area", "perimeter"]
+        names += ["long_range_energy"] * (self.reaction_rate > 0)
         numbers = {name: np.full((count, looks), np.nan) for name in names}
         axes = tuple(range(1, 1 + len(self.shape)))
         for i in range(looks):
             c = recorded.fields[:, i]
             numbers["mean"][:, i] = c.mean(axes, dtype=np.float64)
+            if "energy" in seen and self.reaction_rate:
+                numbers["long_range_energy"][:, i] = self.long_range_energy(c)
             if "energy" in seen:
                 numbers["chemical_energy"][:, i], numbers["surface_energy"][:, i] = self.energies(c)
         for name in set(seen) - {"energy"}:

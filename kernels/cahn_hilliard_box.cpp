@@ -336,6 +336,9 @@ extern "C" void separate_box(REAL* field, REAL* states, const int* place, const 
     const double remaining = until - clock.time, dt = step_length(rule, clock, remaining);
     const Weights w = weights(rule, clock, dt);
     for (int lane = 0; lane < W; ++lane) put_weights(step, lane, w);
+#ifdef REACTION
+    for (int lane = 0; lane < W; ++lane) put_reaction(step, lane, rule, &medium, clock.time, dt);
+#endif
     const bool summed = ADAPTIVE || (long)clock.steps % CHECK == CHECK - 1 || dt >= remaining || taken + 1 == most_steps;
     for (int group = first; group < last; ++group) {
       if constexpr (!ADAPTIVE)

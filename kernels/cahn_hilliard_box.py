@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kernels.cahn_hilliard_clock import BLOWN_UP, clocks
+from kernels.cahn_hilliard_clock import BLOWN_UP, SLOPES, clocks
 from kernels.cahn_hilliard_lines import LINE_FACTORS, compiled_for, line_order, turns
 from kernels.cahn_hilliard_plan import Plan, Recorded, keep_last_good
 from kernels.cahn_hilliard_system import System
@@ -55,7 +55,7 @@ class Box:
             for a in (model.squared_wave_numbers()[0][line_order(size)], plane_symbol, weight)
         )
         self.alone = place[:, 0] == place[:, 1]  # k and -k are one
-        self.medium = np.zeros(2 + model.free_energy.compiled["DEGREE"])
+        self.medium = np.zeros(SLOPES - 1 + model.free_energy.compiled["DEGREE"])
         self.clock, self.until = clocks(1, rule[4]), np.zeros(1)
         self.arguments = dict(
             field=self.field,

@@ -11,6 +11,8 @@
 // is halved and the last one absorbs what rounding left.
 // Rest. The fall of F over a span of at least `rest_span` and a tenth of the time decides, never one step; while the field is so small
 // that waves about the mean grow by themselves, it is not at rest as long as they do.
+// Reaction. The mean relaxes to that of the reaction by exp(-b t), exactly; of a field that reacts F has a part of long range, and what the mean
+// still has to go, squared and halved, falls too.
 #pragma once
 
 constexpr double SAFETY = 0.8, SHRINK = 0.4, GROW = 1.3, REGROW = 1.5;  // of a step to the next one
@@ -25,9 +27,10 @@ constexpr double SPAN_SHARE = 0.1, SPAN_GROWTH = 10, GROWN = 1.01;  // of the ti
 enum Ending { GOING, STEADY, UNIFORM_MIXTURE, DIVERGED };
 
 struct Rule {  // in this order in the array that the launch passes
-  double squared_width, stabilisation, fixed, tolerance, first, longest, steady_state, rest_span, round_off, diverged;
+  double squared_width, stabilisation, fixed, tolerance, first, longest, steady_state, rest_span, round_off, diverged, reaction, cells;
 };
-struct Medium { double mean, growth, curvature, slopes[DEGREE - 1]; };  // of a field: growth is the largest on its grid, 0: none grows
+// Of a field: growth is the largest on its grid, 0: none grows; offset: of its mean at the start from the one that it relaxes to
+struct Medium { double mean, growth, curvature, offset, slopes[DEGREE - 1]; };
 // Of a field; used: lengths of the last two steps, last first; levels: beginnings of steps that are known
 struct Clock { double time, steps, meant, used[2], levels, span_start, span_summed, span_fall, span_growing, ending; };  // as CLOCK of cahn_hilliard_clock.py
 struct Totals { double error, falls, size, growing; };  // means over space
@@ -84,6 +87,11 @@ __device__ __forceinline__ Weights weights(const Rule& rule, const Clock& clock,
   return w;
 }
 
+#ifdef REACTION
+// Of the mean, from the start to `time`
+__device__ __forceinline__ double drift(const Rule& rule, const Medium& medium, double time) { return medium.offset * expm1(-rule.reaction * time); }
+#endif
+
 // After a step of length dt that leaves the field at `time`. summed: whether the totals are there.
 __device__ __forceinline__ void tick(const Rule& rule, const Medium& medium, Clock& clock, double dt, double time, bool summed, const Totals& totals) {
   clock.steps += 1;
@@ -95,10 +103,17 @@ __device__ __forceinline__ void tick(const Rule& rule, const Medium& medium, Clo
     const double rms = sqrt(totals.size), span_end = time - clock.span_start;
     const bool grows = medium.growth > 0 && totals.growing > 0, small = rms < SMALL;
     clock.span_fall += totals.falls;
+#ifdef REACTION
+    const double there = medium.offset * exp(-rule.reaction * time), before = medium.offset * exp(-rule.reaction * (time - dt));
+    clock.span_fall += (before * before - there * there) / 2;
+    const bool arrived = fabs(there) < UNIFORM;
+#else
+    const bool arrived = true;
+#endif
     clock.span_summed += dt;
     if (clock.span_growing < 0) clock.span_growing = totals.growing;
     if (rule.steady_state > 0) {
-      if (!grows && rms < UNIFORM) clock.ending = UNIFORM_MIXTURE;
+      if (!grows && rms < UNIFORM && arrived) clock.ending = UNIFORM_MIXTURE;
       const double span = fmax(grows && small ? SPAN_GROWTH / medium.growth : rule.rest_span, SPAN_SHARE * time);
       if (span_end >= span) {
         const bool calm = clock.span_fall < rule.steady_state * clock.span_summed;
@@ -134,3 +149,10 @@ __device__ __forceinline__ void put_weights(Step& step, int lane, const Weights&
     set(step.bend[j], lane, (REAL)w.bend[j]);
   }
 }
+
+#ifdef REACTION
+__device__ __forceinline__ void put_reaction(Step& step, int lane, const Rule& rule, const Medium* medium, double time, double dt) {
+  set(step.reaction, lane, (REAL)(rule.reaction * dt));
+  set(step.drift, lane, medium ? (REAL)drift(rule, *medium, time + dt) : (REAL)0);
+}
+#endif

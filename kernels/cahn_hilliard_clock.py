@@ -15,8 +15,10 @@ FIRST_STEP, LONGEST_STEP = 1e-4, 100.0  # of the adaptive scheme, units of tau /
 START = 0.5 / (1.5**16 - 1)  # first step of a fixed one of third order: cahn_hilliard_clock.h
 REST_GROWTHS = 10  # growth times of the fastest wave over which a field at rest stands still
 ROUND_OFF = {"float32": 6e-7, "float64": 1e-15}  # of a step, relative to the field's fluctuation
+UNIFORM_RMS = 1e-6  # of v, below which a mixture that cannot segregate is uniform
 GOING, STEADY, UNIFORM, BLOWN_UP = range(4)  # `ending` of a clock
 MANY_WAVES = 1_000_000
+SLOPES = 4  # words of a Medium before its slopes
 
 CLOCK = np.dtype(
     [
@@ -56,6 +58,8 @@ def rule(
             REST_GROWTHS / fastest_growth(model),
             ROUND_OFF[model.precision],
             DIVERGED,
+            model.reaction,
+            math.prod(model.shape),
         ]
     )
 
@@ -84,13 +88,17 @@ def largest_growth(model: System, means: np.ndarray) -> np.ndarray:
 
 
 def media(model: System, means: np.ndarray) -> np.ndarray:
-    """Words of Medium of fields with these means (n,) of u, float64 (n, 3 + degree - 1)."""
-    energy = model.free_energy
+    """Words of Medium of fields with these means (n,) of u, float64 (n, SLOPES + degree - 1).  What
+    grows is asked about the mean that a reaction leads to.
+    """
+    energy, later = model.free_energy, model.relaxed(means)
+    growth = largest_growth(model, later) * model.relative_mobility(later)
     return np.column_stack(
         [
             means,
-            largest_growth(model, means) * model.relative_mobility(means),
-            energy.curvature(means),
+            np.maximum(growth - model.reaction, 0),
+            energy.curvature(later),
+            means - later,
             energy.slopes(means, model.precision),
         ]
     )

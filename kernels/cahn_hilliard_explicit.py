@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kernels.cahn_hilliard_clock import BLOWN_UP
+from kernels.cahn_hilliard_clock import BLOWN_UP, SLOPES
 from kernels.cahn_hilliard_fft import Fft, box
 from kernels.cahn_hilliard_plan import Plan, Recorded, keep_last_good
 from kernels.cahn_hilliard_spectrum import SpectrumStep
@@ -41,7 +41,7 @@ def explicit(model: System, plan: Plan, progress: Callable[[float], None]) -> Re
     count, axes = len(plan.v), tuple(range(1, 1 + dimensions))
     rows = count * nx * ny
     blocks = min(device.workers, rows) if device.kind == "cpu" else rows
-    v, slopes = device.asarray(plan.v), device.asarray(plan.media[:, 3:], dtype)
+    v, slopes = device.asarray(plan.v), device.asarray(plan.media[:, SLOPES:], dtype)
     mu = device.zeros(v.shape, dtype)
     watch, fft = SpectrumStep(model, plan.rule, plan.media, 1, False), Fft(model)
 

@@ -104,7 +104,7 @@ def _run_batch(model: System, plan: Plan, rows: np.ndarray, recorded: Recorded, 
             slope, falls = transport.nonlinear(v, u[0], slope)
         nonlinear = [slope, *nonlinear[:-1]]
         totals = stepper.advance(u, nonlinear) / cells**2
-        if transport is not None:
+        if transport is not None and not model.reaction_rate:
             totals[:, 1] = falls * stepper.step_lengths
         clock = stepper.end(totals)
         u = [u[-1], *u[:-1]]

@@ -32,9 +32,11 @@ def compiled_for(model: System, order: int, adaptive: bool) -> dict:
     """Compile-time constants of the kernels that take steps."""
     lanes = {"LANES": model.device.float_lanes} if model.device.kind == "cpu" else {}
     variable = {"STIFF_OUTSIDE": 1} if model.variable_mobility else {}
+    reaction = {"REACTION": 1} if model.reaction_rate else {}
     return (
         lanes
         | variable
+        | reaction
         | dict(
             REAL="float" if model.precision == "float32" else "double",
             ORDER=order,

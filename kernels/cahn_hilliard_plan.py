@@ -12,19 +12,20 @@ from kernels.cahn_hilliard_clock import (
     ORDERS,
     STEADY,
     UNIFORM,
+    UNIFORM_RMS,
     VARIABLE_ORDER,
     fastest_growth,
     media,
     rule,
 )
-from kernels.cahn_hilliard_system import SCHEMES, System
+from kernels.cahn_hilliard_system import FARTHEST, SCHEMES, System
 
 ONE_TIME = 1e-9  # times whose relative distance is smaller are one
 # growth times of the fastest wave: no step is longer; one that is warned of
 LONGEST, LONG = 10_000, 10
 THIRD_ORDER_STEP = 1.0  # tau / e^2, beyond which steps of third order may be unstable
 SMALLEST_TOLERANCE = {"float32": 3e-6, "float64": 1e-13}
-FARTHEST, FAR = 4.0, 1.5  # u that no mixture has; u beyond the wells that is warned of
+FAR = 1.5  # u beyond the wells that is warned of
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,8 @@ def plan(
         raise ValueError(
             f"scheme is {scheme}; a mobility that depends on c has adaptive, first_order and second_order"
         )
+    if model.reaction_rate and scheme == "explicit":
+        raise ValueError("scheme is explicit; a reaction has the others: take adaptive")
     if np.isinf(when[-1]) and steady_state is None:
         raise ValueError("the last time is inf, but steady_state is None: the run would never end")
     one_of("scheme", scheme, SCHEMES)
@@ -269,17 +272,25 @@ def explicit_limit(model: System) -> float:
 
 
 def record(model: System, plan: Plan, path: "Path", report: Callable) -> Recorded:
-    """By `path`; fields that are exactly uniform are at rest at time 0 and are not run."""
+    """By `path`; fields that are exactly uniform stay so, at rest from time 0 or as soon as a
+    reaction has brought them to its mean, and are not run.
+    """
     uniform = ~plan.v.reshape(len(plan.v), -1).any(1)
     if not uniform.any() or plan.noise is not None:
         return path(model, plan, report)
     recorded, rows = Recorded.empty(plan), np.flatnonzero(~uniform)
-    recorded.fields[uniform] = plan.concentrations(model, plan.v)[uniform, None]
-    recorded.uniform[uniform] = True
-    if plan.steady_state is None:
-        recorded.time[uniform] = plan.looks[-1]
-    else:
-        recorded.steady_time[uniform] = 0.0
+    mean, offset = plan.media[uniform, 0], plan.media[uniform, 3]
+    gone = np.expm1(-model.reaction * plan.looks) if model.reaction else np.zeros(len(plan.looks))
+    later = mean[:, None] + np.outer(offset, gone)
+    shape = (*later.shape, *(1,) * len(model.shape))
+    recorded.fields[uniform] = model.from_symmetric(later).reshape(shape)
+    rest = np.zeros(len(mean))  # time
+    moves = np.abs(offset) > UNIFORM_RMS
+    rest[moves] = np.log(np.abs(offset[moves]) / UNIFORM_RMS) / model.reaction
+    still = (rest <= plan.looks[-1]) & (plan.steady_state is not None)
+    recorded.uniform[uniform] = still | ~moves
+    recorded.steady_time[uniform] = np.where(still, rest, np.nan)
+    recorded.time[uniform] = np.where(still, rest, plan.looks[-1])
     done = int(uniform.sum())
     if len(rows):
         found = path(model, plan.of(rows), lambda more: report(done + more))

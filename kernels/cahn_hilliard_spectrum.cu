@@ -16,7 +16,9 @@
 constexpr int FLUSH = 32;  // groups whose sums are added up in REAL before they go to double
 
 // What a step takes of each field, and of the system
-struct Numbers { REAL dt, lead, derivative[ORDER], outside[ORDER], guess[ORDER], bend[ORDER], curvature, squared_width, stabilisation; };
+struct Numbers {
+  REAL dt, lead, derivative[ORDER], outside[ORDER], guess[ORDER], bend[ORDER], curvature, squared_width, stabilisation, reaction, drift;
+};
 
 //   v  [planes][cells]  becomes f'(mean + v) - f'(mean); field_planes of them are one field's
 extern "C" __global__ void nonlinear_part(REAL* v, const double* media, int planes, int field_planes, int cells, int blocks) {
@@ -50,6 +52,10 @@ extern "C" __global__ void begin_steps(const double* rule_words, const double* m
     n.curvature = (REAL)((const Medium*)media)[field].curvature;
     n.squared_width = (REAL)rule.squared_width;
     n.stabilisation = (REAL)rule.stabilisation;
+#ifdef REACTION
+    n.reaction = (REAL)(rule.reaction * lengths[field]);
+    n.drift = (REAL)(rule.cells * drift(rule, ((const Medium*)media)[field], clock.time + lengths[field]));
+#endif
   }
 }
 
@@ -134,6 +140,10 @@ extern "C" __global__ void advance_coefficients(REAL* u0, REAL* u1, REAL* u2, co
       step.guess[j] = same(numbers_of.guess[j]);
       step.bend[j] = same(numbers_of.bend[j]);
     }
+#ifdef REACTION
+    step.reaction = same(numbers_of.reaction);
+    step.drift = same(numbers_of.drift);
+#endif
     const vec curvature = same(numbers_of.curvature);
     const REAL e2 = numbers_of.squared_width, S = numbers_of.stabilisation;
     const size_t start = (size_t)plane * line * 2;

@@ -63,7 +63,7 @@ class SpectrumStep:
         self.media = self.device.asarray(media, np.float64)
         self.clock = self.device.asarray(clock.view(np.float64).reshape(self.count, -1))
         self.lengths = self.device.zeros(self.count, np.float64)
-        self.numbers = self.device.zeros((self.count, 5 + 4 * self.order), self.real)
+        self.numbers = self.device.zeros((self.count, 7 + 4 * self.order), self.real)
         self.sums = self.device.zeros((self.count, self.planes, self.threads, 4), np.float64)
 
     @property

@@ -21,6 +21,7 @@ FORMS = {"unit": double_well(0.0, 1.0), "symmetric": FreeEnergy((-1.0, 1.0))}
 LAPLACIANS = ("spectral", "finite_difference")
 BOUNDARIES = ("periodic", "no_flux")
 SCHEMES = ("adaptive", "first_order", "second_order", "third_order", "explicit")
+FARTHEST = 4.0  # u that no mixture has
 DIVERGED = 10.0  # rms of u beyond which a trajectory has blown up: the wells are at 1
 SMALLEST_GRID = 8
 COARSEST_INTERFACE = 2.5  # cells; below it the lattice pins interfaces
@@ -46,6 +47,8 @@ class System:
     laplacian: str = "spectral"
     precision: str = "float32"
     boundary: str = "periodic"
+    reaction_rate: float = 0.0
+    reaction_mean: float | None = None
     device: Any = field(default=None, compare=False, repr=False)
 
     def __post_init__(self):
@@ -132,6 +135,17 @@ class System:
         return self.variable_mobility(self.from_symmetric(u)) / self.largest_mobility
 
     @property
+    def reaction(self) -> float:
+        """b, the reaction's rate, 1 / tau."""
+        return self.reaction_rate / self.rate
+
+    def relaxed(self, means: np.ndarray) -> np.ndarray:
+        """Means of u to which a reaction leads fields of these means (n,)."""
+        if self.reaction_mean is None:
+            return means
+        return np.full_like(means, self.to_symmetric(self.reaction_mean))
+
+    @property
     def energy_scale(self) -> float:
         """F over the integral of f(u) + e^2/2 |grad u|^2."""
         return self.well_depth * self.free_energy.depth
@@ -160,13 +174,14 @@ class System:
         return axes
 
     def growth_rate(self, wave_number, mean):
-        """Of a small wave about a uniform mean: -M k^2 (f''(mean) + epsilon^2 k^2), 1 / time; k in
-        1 / length.
+        """Of a small wave about a uniform mean: -M k^2 (f''(mean) + epsilon^2 k^2) - B, 1 / time; k
+        in 1 / length.
         """
         u = self.to_symmetric(np.asarray(mean))
         k2 = np.asarray(wave_number) ** 2
         moved = self.rate * self.relative_mobility(u)
-        return -moved * k2 * (self.free_energy.curvature(u) + self.squared_width * k2)
+        stiff = self.free_energy.curvature(u) + self.squared_width * k2
+        return -moved * k2 * stiff - self.reaction_rate
 
     def to_symmetric(self, fields):
         """u of concentrations in this system's form."""
@@ -188,6 +203,20 @@ class System:
         surface = self.squared_width / 2 * (power * k2).sum(axes) / math.prod(self.shape) ** 2
         whole = self.energy_scale * self.cell * math.prod(self.shape)
         return chemical * whole, surface * whole
+
+    def long_range_energy(self, fields: np.ndarray) -> np.ndarray:
+        """What a reaction adds to F (Ohta and Kawasaki), of fields (..., *shape), float64 (...),
+        energy: B / (2 M) times the box's volume times the sum over k > 0 of |c_k|^2 / k^2; of a
+        mobility that depends on c the largest one.
+        """
+        fields, dimensions = np.asarray(fields, np.float64), len(self.shape)
+        if self.boundary == "no_flux":
+            return self.extended.long_range_energy(mirrored(fields, dimensions)) / 2**dimensions
+        axes, cells = tuple(range(-dimensions, 0)), math.prod(self.shape)
+        k2 = sum(np.ix_(*self.squared_wave_numbers()))
+        inverse = np.divide(1, k2, out=np.zeros_like(k2), where=k2 > 0)
+        power = (np.abs(np.fft.fftn(fields, axes=axes)) ** 2 * inverse).sum(axes) / cells**2
+        return self.reaction_rate / (2 * self.largest_mobility) * self.cell * cells * power
 
 
 def check(model: System) -> None:
@@ -224,6 +253,19 @@ def check(model: System) -> None:
         if not 1e-12 <= value <= 1e12:
             raise ValueError(f"{name} is {value:g}; expected a number of the order of 1")
         object.__setattr__(model, name, value)
+    rate = number("reaction_rate", model.reaction_rate, 0, 1e12, units="1 / time")
+    object.__setattr__(model, "reaction_rate", rate)
+    if model.reaction_mean is not None:
+        mean = number("reaction_mean", model.reaction_mean, units="concentration")
+        if not rate:
+            raise ValueError(f"reaction_mean is {mean:g}, but reaction_rate is 0: nothing reacts")
+        if abs(model.to_symmetric(mean)) > FARTHEST:
+            low, high = model.free_energy.wells
+            raise ValueError(
+                f"reaction_mean is {mean:g}; expected about {low:g} to {high:g}, the wells of this "
+                "free energy"
+            )
+        object.__setattr__(model, "reaction_mean", mean)
     if not model.squared_width / model.spacing**2 < 1e12:
         raise ValueError(
             f"epsilon is {model.epsilon:g}; an interface would be {model.interface_cells:.2g} cells wide"

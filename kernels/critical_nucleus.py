@@ -55,6 +55,11 @@ def critical_nucleus(model: System, mean: float) -> Nucleus:
     RuntimeError if no profile was found.
     """
     mean = number("mean", mean)
+    if model.reaction_rate:
+        raise ValueError(
+            f"reaction_rate is {model.reaction_rate:g}; a critical nucleus is that of a mixture that "
+            "does not react"
+        )
     energy, dimensions = model.free_energy, len(model.shape)
     at, e = float(model.to_symmetric(mean)), math.sqrt(model.squared_width)
     if not (-1 < at < 1 and energy.curvature(at) > 0):

@@ -211,6 +211,9 @@ OWN = {
     "an expression, plain FFTs": ((10, 8), dict(form=FLORY_HUGGINS), [0.002]),
     "a mobility of c": ((10, 8), dict(mobility="c*(1-c)"), [0.002]),
     "walls": ((8, 10), dict(boundary="no_flux"), [0.002]),
+    "a reaction, fused": ((32, 32), dict(reaction_rate=2.0, reaction_mean=0.7), [0.002, 0.004]),
+    "a reaction, plain FFTs": ((10, 8), dict(reaction_rate=2.0, reaction_mean=0.7), [0.002]),
+    "a reaction in a box": ((8, 8, 10), dict(reaction_rate=2.0), [0.001]),
 }
 
 
