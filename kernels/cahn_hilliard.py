@@ -22,7 +22,8 @@ All forms    u = -1 and 1 in the wells: du/dtau = lap(f'(u) - e^2 lap u), f(u) =
              (unit).
 Update rules, Fourier space, k^2 the Laplacian's symbol (`spectral`: exact; `finite_difference`: 2d
              + 1 points), for v = u - mean, N = (f'(mean + v) - f'(mean))^ expanded in v:
-             first_order   v' = (v - dtau k^2 (N - S v)) / (1 + dtau k^2 (e^2 k^2 + S)), S = 2
+             first_order   v' = (v - dtau k^2 (N - S v)) / (1 + dtau k^2 (e^2 k^2 + S)), S = 2,
+                           or f'' over all that a start holds whose mean lies beyond the wells
              second_order  the same with SBDF2: backward differences of second order, N - S v
                            extrapolated
              third_order   the same with SBDF3, from the first step on; up to dtau = e^2

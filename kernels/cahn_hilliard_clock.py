@@ -18,6 +18,7 @@ ROUND_OFF = {"float32": 6e-7, "float64": 1e-15}  # of a step, relative to the fi
 UNIFORM_RMS = 1e-6  # of v, below which a mixture that cannot segregate is uniform
 GOING, STEADY, UNIFORM, BLOWN_UP = range(4)  # `ending` of a clock
 MANY_WAVES = 1_000_000
+COVERED, SPAN = 1.25, 2001  # ratio of one S to the next; places at which f'' is looked at
 SLOPES = 4  # words of a Medium before its slopes
 
 CLOCK = np.dtype(
@@ -43,7 +44,9 @@ def rule(
     tolerance: float,
     steady_state: float | None,
 ) -> np.ndarray:
-    """Words of Rule, float64; step: time, None for `adaptive`."""
+    """Words of Rule, float64, of fields whose mean lies between the wells; step: time, None for
+    `adaptive`.
+    """
     unit, fixed = model.squared_width, 0.0 if step is None else step * model.rate
     first = FIRST_STEP * unit if step is None else fixed
     return np.array(
@@ -62,6 +65,27 @@ def rule(
             math.prod(model.shape),
         ]
     )
+
+
+def stabilisations(
+    model: System, u: np.ndarray, means: np.ndarray, scheme: str = "first_order"
+) -> np.ndarray:
+    """S of fields u (n, *shape), (n,): the largest f'' between the wells, and, of a mixture whose
+    mean lies beyond them or is led there, as far as that and, in fixed steps, over all that it
+    begins with: f'' of a logarithm grows without bound. Adaptive steps are short at first, and an S
+    far above f'' would keep them so. A power of COVERED, so that fields share it; a function of
+    each field alone.
+    """
+    energy, later = model.free_energy, model.relaxed(means)
+    base, axes = energy.stabilisation, tuple(range(1, u.ndim))
+    low, high = np.minimum(np.minimum(means, later), -1), np.maximum(np.maximum(means, later), 1)
+    if scheme != "adaptive":
+        low, high = np.minimum(low, u.min(axes)), np.maximum(high, u.max(axes))
+    found = np.full(len(u), base)
+    for i in np.flatnonzero(np.maximum(np.abs(means), np.abs(later)) > 1 + 1e-9):
+        most = energy.curvature(np.linspace(low[i], high[i], SPAN)).max()
+        found[i] *= COVERED ** max(0, math.ceil(math.log(most / base, COVERED)))
+    return found
 
 
 def fastest_growth(model: System) -> float:

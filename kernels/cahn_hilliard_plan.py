@@ -17,6 +17,7 @@ from kernels.cahn_hilliard_clock import (
     fastest_growth,
     media,
     rule,
+    stabilisations,
 )
 from kernels.cahn_hilliard_system import FARTHEST, SCHEMES, System
 
@@ -43,7 +44,8 @@ class Noise:
 @dataclass(frozen=True)
 class Plan:
     """A run, checked: v = u - mean (n, *shape) in the system's precision; media (n, words), mean
-    first; looks: asked times in tau; rule: words of cahn_hilliard_clock.h; order: of the steps;
+    first; looks: asked times in tau; rule: words of cahn_hilliard_clock.h; stabilisation: S of each
+    field (n,), of which rule has one; order: of the steps;
     mirrored: whether fields are those of a box with walls, mirrored, and are to stay so.
     """
 
@@ -54,6 +56,7 @@ class Plan:
     keep: list[int]
     scheme: str
     rule: np.ndarray
+    stabilisation: np.ndarray
     step: float | None
     steady_state: float | None
     max_steps: int
@@ -71,9 +74,18 @@ class Plan:
         return model.from_symmetric(np.asarray(v, np.float64) + mean).astype(model.precision)
 
     def of(self, rows: np.ndarray) -> "Plan":
-        """The plan of some fields alone."""
+        """The plan of some fields alone, whose S is one."""
         noise = self.noise and replace(self.noise, index=self.noise.index[rows])
-        return replace(self, v=self.v[rows], media=self.media[rows], noise=noise)
+        words, stabilisation = self.rule.copy(), self.stabilisation[rows]
+        words[1] = stabilisation[0]
+        return replace(
+            self,
+            v=self.v[rows],
+            media=self.media[rows],
+            rule=words,
+            stabilisation=stabilisation,
+            noise=noise,
+        )
 
 
 @dataclass
@@ -199,10 +211,11 @@ def plan(
     keep = list(range(len(when))) if keep is None else list(keep)
     if not keep or not all(i == int(i) and -len(when) <= i < len(when) for i in keep):
         raise ValueError(f"keep is {keep}; it must name some of the {len(when)} times, from 0")
-    if step is not None:
-        check_step(model, scheme, step)
     axes = tuple(range(1, u.ndim))
     mean = u.mean(axes, keepdims=True)
+    stabilisation = stabilisations(model, u, mean.ravel(), scheme)
+    if step is not None:
+        check_step(model, scheme, step, stabilisation.max())
     v = np.where(np.ptp(u, axes, keepdims=True) > 0, u - mean, 0.0)  # the mean itself is rounded
     looks = when * model.rate
     for i in range(1, len(looks)):
@@ -216,6 +229,7 @@ def plan(
         keep,
         scheme,
         rule(model, scheme, step, tolerance, steady_state),
+        stabilisation,
         None if step is None else step * model.rate,
         steady_state,
         max_steps,
@@ -237,16 +251,17 @@ def check_range(model: System, fields: np.ndarray, u: np.ndarray) -> None:
         warnings.warn(text, stacklevel=6)
 
 
-def check_step(model: System, scheme: str, step: float) -> None:
+def check_step(model: System, scheme: str, step: float, stabilisation: float) -> None:
     """ValueError on a fixed step that cannot be right; a warning on one that hardly can."""
     if scheme == "explicit":
         if model.laplacian != "finite_difference":
             raise ValueError(
                 f"laplacian is {model.laplacian!r}; the explicit scheme has finite_difference only"
             )
-        limit, why = explicit_limit(model), "the explicit scheme is unstable beyond"
+        limit, why = explicit_limit(model, stabilisation), "the explicit scheme is unstable beyond"
     elif scheme == "third_order":
-        limit = THIRD_ORDER_STEP * model.squared_width / model.rate
+        share = (model.free_energy.stabilisation / stabilisation) ** 2
+        limit = THIRD_ORDER_STEP * share * model.squared_width / model.rate
         why = "the scheme third_order is unstable beyond"
     else:
         limit = LONGEST / fastest_growth(model) / model.rate
@@ -262,42 +277,52 @@ def check_step(model: System, scheme: str, step: float) -> None:
         )
 
 
-def explicit_limit(model: System) -> float:
+def explicit_limit(model: System, stabilisation: float) -> float:
     """Longest stable step of forward Euler, time: 2 / (k^2 (f'' + e^2 k^2)) at the largest k^2 of
-    the stencil, f'' = S.
+    the stencil, f'' = `stabilisation`.
     """
     largest = 4 * len(model.shape) / model.spacing**2
-    stiffest = model.free_energy.stabilisation + model.squared_width * largest
+    stiffest = stabilisation + model.squared_width * largest
     return 2 / (largest * stiffest) / model.rate
 
 
 def record(model: System, plan: Plan, path: "Path", report: Callable) -> Recorded:
-    """By `path`; fields that are exactly uniform stay so, at rest from time 0 or as soon as a
-    reaction has brought them to its mean, and are not run.
+    """By `path`, fields of one S after the other; fields that are exactly uniform stay so, at rest
+    from time 0 or as soon as a reaction has brought them to its mean, and are not run.
     """
-    uniform = ~plan.v.reshape(len(plan.v), -1).any(1)
-    if not uniform.any() or plan.noise is not None:
-        return path(model, plan, report)
-    recorded, rows = Recorded.empty(plan), np.flatnonzero(~uniform)
-    mean, offset = plan.media[uniform, 0], plan.media[uniform, 3]
+    uniform = ~plan.v.reshape(len(plan.v), -1).any(1) & (plan.noise is None)
+    groups = [
+        np.flatnonzero(~uniform & (plan.stabilisation == S)) for S in np.unique(plan.stabilisation)
+    ]
+    if len(groups) == 1 and not uniform.any():
+        return path(model, plan.of(groups[0]), report)
+    recorded, done = Recorded.empty(plan), int(uniform.sum())
+    if done:
+        stay_uniform(model, plan, recorded, np.flatnonzero(uniform))
+    for rows in groups:
+        if len(rows):
+            found = path(model, plan.of(rows), lambda more, done=done: report(done + more))
+            for column in fields(Recorded):
+                getattr(recorded, column.name)[rows] = getattr(found, column.name)
+            done += len(rows)
+    report(len(plan.v))
+    return recorded
+
+
+def stay_uniform(model: System, plan: Plan, recorded: Recorded, rows: np.ndarray) -> None:
+    """What becomes of the fields in `rows`, which are exactly uniform."""
+    mean, offset = plan.media[rows, 0], plan.media[rows, 3]
     gone = np.expm1(-model.reaction * plan.looks) if model.reaction else np.zeros(len(plan.looks))
     later = mean[:, None] + np.outer(offset, gone)
     shape = (*later.shape, *(1,) * len(model.shape))
-    recorded.fields[uniform] = model.from_symmetric(later).reshape(shape)
+    recorded.fields[rows] = model.from_symmetric(later).reshape(shape)
     rest = np.zeros(len(mean))  # time
     moves = np.abs(offset) > UNIFORM_RMS
     rest[moves] = np.log(np.abs(offset[moves]) / UNIFORM_RMS) / model.reaction
     still = (rest <= plan.looks[-1]) & (plan.steady_state is not None)
-    recorded.uniform[uniform] = still | ~moves
-    recorded.steady_time[uniform] = np.where(still, rest, np.nan)
-    recorded.time[uniform] = np.where(still, rest, plan.looks[-1])
-    done = int(uniform.sum())
-    if len(rows):
-        found = path(model, plan.of(rows), lambda more: report(done + more))
-        for column in fields(Recorded):
-            getattr(recorded, column.name)[rows] = getattr(found, column.name)
-    report(len(plan.v))
-    return recorded
+    recorded.uniform[rows] = still | ~moves
+    recorded.steady_time[rows] = np.where(still, rest, np.nan)
+    recorded.time[rows] = np.where(still, rest, plan.looks[-1])
 
 
 def keep_last_good(

@@ -98,7 +98,7 @@ class Thermal:
         square = model.squared_wave_numbers()
         square[-1] = square[-1][:half]
         self.square = sum(along(k2, axis, dimensions) for axis, k2 in enumerate(square))
-        self.step = plan.noise.steps
+        self.step, self.stabilisation = plan.noise.steps, plan.stabilisation[0]
         self._fields(plan.media[:, 2], plan.noise.index)
 
     def _fields(self, curvature: np.ndarray, index: np.ndarray) -> None:
@@ -113,7 +113,7 @@ class Thermal:
         """What coefficients of white noise are multiplied by in steps of lengths dtau (n,)."""
         key = dtau.tobytes()
         if key not in self.known:
-            model, S = self.model, self.model.free_energy.stabilisation
+            model, S = self.model, self.stabilisation
             temperature = self.noise.temperature / (model.energy_scale * model.cell)
             if not (np.ptp(dtau) or np.ptp(self.curvature)):
                 dtau, curvature = dtau[:1], self.curvature[:1]

@@ -261,3 +261,66 @@ def test_the_critical_nucleus(shape, near, far):
     for stable in (0.3, -0.1):
         with pytest.raises(ValueError, match=f"mean is {stable}"):
             critical_nucleus(model, stable)
+
+
+DILUTE = dict(form=ENERGIES["Flory-Huggins"], epsilon=2.5)  # binodals at .0707 and .9293
+
+
+@pytest.mark.parametrize("mean", [0.01, 0.02, 0.985])
+@pytest.mark.parametrize(("scheme", "step"), [("first_order", 0.1), ("second_order", 0.1)])
+def test_a_mixture_beyond_the_binodal_is_stable_in_fixed_steps(mean, scheme, step):
+    """f'' there is 30 to 60 times the largest between the wells; all goes to the uniform mixture."""
+    model = CahnHilliard((32, 32), **DILUTE)
+    start = mixtures([mean], 0.008, model.shape, seed=1)
+    run = model.run(start, [0, 100], scheme=scheme, step=step, steady_state=None)
+    assert np.ptp(run.fields[0, 1]) < 1e-6
+    assert run.mean[0, 1] == pytest.approx(mean, abs=1e-7)
+
+
+@pytest.mark.parametrize(("shape", "step"), [((32, 32), 1e-3), ((16, 12), 1e-3)])
+def test_a_wave_of_a_dilute_mixture_decays_as_it_should(shape, step):
+    model = CahnHilliard(shape, precision="float64", **DILUTE)
+    k, mean = 2 * np.pi / shape[0], 0.02
+    start = mean + 1e-7 * np.cos(k * np.arange(shape[0]))[:, None] * np.ones(shape[1])
+    for scheme, bound in (("first_order", 1e-2), ("second_order", 1e-4), ("adaptive", 1e-3)):
+        fixed = {} if scheme == "adaptive" else {"step": step}
+        run = model.run(start, [0.5], scheme=scheme, steady_state=None, **fixed)
+        decayed = np.log(np.ptp(run.fields[0, 0]) / np.ptp(start)) / 0.5
+        assert decayed == pytest.approx(model.growth_rate(k, mean), rel=bound), scheme
+
+
+def test_what_dilute_mixtures_cost_and_what_they_do_to_others():
+    """Steps grow where S is f'' of the mixture; in a batch each field keeps its own S."""
+    model = CahnHilliard((32, 32), **DILUTE)
+    start = mixtures([0.5, 0.02, 0.3, 0.01], 0.008, model.shape, seed=1)
+    for how in (dict(), dict(scheme="first_order", step=0.05)):
+        run = model.run(start, [0, 20], steady_state=None, **how)
+        for i in range(4):
+            alone = model.run(start[i], [0, 20], steady_state=None, **how)
+            assert np.array_equal(run.fields[i], alone.fields[0])
+            assert run.steps[i] == alone.steps[0]
+        assert (run.steps < 1000).all()
+    with pytest.raises(
+        ValueError, match=r"step is 0\.1; the scheme third_order is unstable beyond"
+    ):
+        model.run(start[:2], [1], scheme="third_order", step=0.1)
+
+
+def test_noise_of_a_dilute_mixture():
+    """S(k) = T / (f'' + epsilon^2 k^2) at steps that f'' makes stiff."""
+    model, temperature = CahnHilliard((16, 16), **DILUTE), 1e-5
+    run = model.run(
+        np.full((256, 16, 16), 0.02),
+        [20],
+        scheme="first_order",
+        step=0.1,
+        steady_state=None,
+        temperature=temperature,
+        seed=6,
+        observe=False,
+    )
+    power = np.abs(np.fft.fft2(run.fields[:, 0].astype(float))) ** 2 / 256
+    k2 = sum(np.ix_(*model.squared_wave_numbers()))
+    second = model.free_energy.derivative(2, 0.02)
+    ratio = (power.mean(0) / (temperature / (second + 2.5**2 * k2)))[k2 > 0]
+    assert ratio.mean() == pytest.approx(1, abs=0.01 + 4.5 * np.sqrt(2 / 256 / 255))
