@@ -129,8 +129,47 @@ def one_of(name: str, value, allowed):
     return value
 
 
-def reals(name: str, values, units: str = "") -> np.ndarray:
-    """Values as float64, of any shape.  ValueError if some are no finite numbers."""
+def several(name: str, values, of: str) -> list:
+    """A list of what a caller hands over as one: list, tuple, range or array of one axis.
+    ValueError if it is none; `of` says what it should hold, as "numbers of fields".
+    """
+    array = hasattr(values, "__array__") and np.ndim(values) == 1
+    if not (array or isinstance(values, list | tuple | range)):
+        raise ValueError(f"{name} is {shown(values)}; it must be a list of {of}")
+    return list(values)
+
+
+def pair(name: str, values, of: str) -> tuple[float, float]:
+    """Two increasing numbers.  ValueError if they are not; `of` says what they should be, as
+    "concentrations".
+    """
+    found = [real(each) for each in several(name, values, f"two increasing {of}")]
+    if len(found) != 2 or None in found or not found[0] < found[1]:
+        raise ValueError(f"{name} are {shown(values)}; they must be two increasing {of}")
+    return found[0], found[1]
+
+
+def fields_of(name: str, values, dimensions: int) -> np.ndarray:
+    """Fields (..., *shape) of numbers, their type as it is.  ValueError if they are none, or if
+    they or `dimensions` have no such axes.
+    """
+    dimensions = whole("dimensions", dimensions, 1, 3)
+    try:
+        found = np.asarray(values)
+    except (TypeError, ValueError):
+        found = np.array(None)
+    if found.dtype.kind not in "biuf" or found.ndim < dimensions:
+        raise ValueError(
+            f"{name} is {shown(values)}; it must be an array of numbers with {dimensions} axes of "
+            "space, the last ones"
+        )
+    return found
+
+
+def reals(name: str, values, units: str = "", endless: bool = False) -> np.ndarray:
+    """Values as float64, of any shape.  ValueError if some are no finite numbers; endless: inf is
+    one too.
+    """
     try:
         found = np.asarray(values)
         if found.dtype.kind not in "iuf":
@@ -138,8 +177,9 @@ def reals(name: str, values, units: str = "") -> np.ndarray:
     except (TypeError, ValueError):
         raise ValueError(f"{name} is {shown(values)}; it must hold numbers") from None
     found = found.astype(np.float64)
-    if not np.isfinite(found).all():
-        bad = found[~np.isfinite(found)].flat[0]
+    good = np.isfinite(found) | (endless & (found == np.inf))
+    if not good.all():
+        bad = found[~good].flat[0]
         raise ValueError(
             f"{name} holds {bad:g}; it must hold finite numbers" + (f" ({units})" if units else "")
         )

@@ -60,7 +60,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from kernels import interface, structure
-from kernels.arguments import brief, number, one_of, reals, seed_of
+from kernels.arguments import brief, number, one_of, reals, seed_of, several
 from kernels.cahn_hilliard_paths import choose, compile_path
 from kernels.cahn_hilliard_plan import batch, noise_of, record
 from kernels.cahn_hilliard_plan import plan as planned
@@ -161,7 +161,7 @@ class CahnHilliard(System):
 
     def compile(self, scheme: str = "adaptive") -> None:
         """Compile what run(scheme=) launches, of a constant mobility and without noise."""
-        compile_path(self, scheme)
+        compile_path(self, one_of("scheme", scheme, SCHEMES))
 
     def run(
         self,
@@ -360,7 +360,7 @@ def observables(observe) -> list[str]:
     """Names in OBSERVABLES that are asked for."""
     if isinstance(observe, bool):
         return list(OBSERVABLES[:3]) if observe else []
-    names = [observe] if isinstance(observe, str) else list(observe)
+    names = [observe] if isinstance(observe, str) else several("observe", observe, "names")
     for name in names:
         one_of("observe", name, OBSERVABLES)
     return list(dict.fromkeys(names))
@@ -372,6 +372,7 @@ def coarsening(
     """F = integral of epsilon/2 |grad phi|^2 + 18/epsilon phi^2 (1 - phi)^2, epsilon =
     interface_width: surface tension 1.
     """
+    interface_width = number("interface_width", interface_width, 1e-9, 1e9, units="length")
     return CahnHilliard(
         shape,
         epsilon=math.sqrt(interface_width),
@@ -397,10 +398,15 @@ def mixtures(
     field is a function of (seed, stream, index) alone. Raises ValueError, one line, on values that
     are no concentrations, and on a seed or an index that is not a whole number in [0, 2^64).
     """
-    mean, noise, shape = np.atleast_1d(reals("mean", mean)), number("noise", noise, 0), grid(shape)
+    mean, noise, shape = (
+        np.atleast_1d(reals("mean", mean)),
+        number("noise", number("noise", noise, 0), high=1e12),
+        grid(shape),
+    )
     if mean.ndim != 1:
         raise ValueError(f"mean has shape {mean.shape}; it must be one number for each field")
-    index = [seed_of(n, "index") for n in (range(len(mean)) if index is None else index)]
+    index = range(len(mean)) if index is None else several("index", index, "whole numbers")
+    index = [seed_of(n, "index") for n in index]
     if len(index) != len(mean):
         raise ValueError(f"index names {len(index)} fields; mean has {len(mean)}")
     seed, _ = seed_of(seed), one_of("stream", stream, STREAMS)

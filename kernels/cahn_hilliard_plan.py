@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from kernels.arguments import number, one_of, reals, seed_of, whole
+from kernels.arguments import number, one_of, reals, seed_of, several, shown, whole
 from kernels.cahn_hilliard_clock import (
     BLOWN_UP,
     ORDERS,
@@ -136,16 +136,20 @@ def batch(model: System, fields) -> np.ndarray:
 
 def noise_of(model: System, count: int, temperature, seed, index, steps: int = 0) -> Noise | None:
     """None at temperature 0; steps: that were made before.  ValueError, one line, on
-    numbers that do not fit.
+    numbers that do not fit, used or not.
     """
     temperature = number("temperature", temperature, 0, units="energy")
+    if seed is not None:
+        seed_of(seed)
+    if index is not None:
+        index = np.array([seed_of(n, "index") for n in several("index", index, "whole numbers")])
     if not temperature:
         return None
     if seed is None:
         raise ValueError("seed is None; noise takes one, and another for other noise")
     if model.variable_mobility is not None:
         raise ValueError("temperature is above 0; noise is there for a constant mobility alone")
-    index = np.arange(count) if index is None else np.asarray([seed_of(n, "index") for n in index])
+    index = np.arange(count) if index is None else index
     if len(index) != count or (index >= 1 << 56).any():
         raise ValueError(f"index must be {count} whole numbers below 2^56, one for each field")
     return Noise(temperature, seed_of(seed), index.astype(np.uint64), steps)
@@ -166,15 +170,9 @@ def plan(
     """ValueError, one line, on arguments that do not fit."""
     u = model.to_symmetric(fields)
     check_range(model, fields, u)
-    when = np.atleast_1d(np.asarray(times, np.float64))
-    if (
-        when.ndim != 1
-        or not len(when)
-        or np.isnan(when).any()
-        or when[0] < 0
-        or not (when[1:] > when[:-1]).all()
-    ):
-        raise ValueError(f"times are {when}; they must increase from 0 on")
+    when = np.atleast_1d(reals("times", times, "time", endless=True))
+    if when.ndim != 1 or not len(when) or when[0] < 0 or not (when[1:] > when[:-1]).all():
+        raise ValueError(f"times are {shown(times)}; they must increase from 0 on")
     if noise is not None and (scheme != "first_order" or steady_state is not None):
         raise ValueError(
             f"temperature is {noise.temperature:g}; noise goes with scheme='first_order', a step of your "
@@ -208,9 +206,12 @@ def plan(
             f"{SMALLEST_TOLERANCE[model.precision]:g}"
             + (", or precision='float64'" if model.precision == "float32" else "")
         )
-    keep = list(range(len(when))) if keep is None else list(keep)
-    if not keep or not all(i == int(i) and -len(when) <= i < len(when) for i in keep):
-        raise ValueError(f"keep is {keep}; it must name some of the {len(when)} times, from 0")
+    if keep is not None:
+        some = f"numbers of the {len(when)} times, from 0"
+        keep = [whole("keep", i, units=some) for i in several("keep", keep, some)]
+        if not keep or not all(-len(when) <= i < len(when) for i in keep):
+            raise ValueError(f"keep is {shown(keep)}; it must be a list of {some}")
+    keep = list(range(len(when))) if keep is None else keep
     axes = tuple(range(1, u.ndim))
     mean = u.mean(axes, keepdims=True)
     stabilisation = stabilisations(model, u, mean.ravel(), scheme)
@@ -277,11 +278,14 @@ def check_step(model: System, scheme: str, step: float, stabilisation: float) ->
         )
 
 
-def explicit_limit(model: System, stabilisation: float) -> float:
+def explicit_limit(model: System, stabilisation: float | None = None) -> float:
     """Longest stable step of forward Euler, time: 2 / (k^2 (f'' + e^2 k^2)) at the largest k^2 of
-    the stencil, f'' = `stabilisation`.
+    the stencil, f'' = `stabilisation`, by default
+    that between the wells.
     """
     largest = 4 * len(model.shape) / model.spacing**2
+    if stabilisation is None:
+        stabilisation = model.free_energy.stabilisation
     stiffest = stabilisation + model.squared_width * largest
     return 2 / (largest * stiffest) / model.rate
 

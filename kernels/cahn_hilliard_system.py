@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
-from kernels.arguments import number, one_of, real, shown
+from kernels.arguments import fields_of, number, one_of, real, reals, shown
 from kernels.device import device_of
 from kernels.free_energy import ExpressionEnergy, FreeEnergy, double_well, from_expression
 from kernels.mobility import Mobility, mobility_of
@@ -177,8 +177,8 @@ class System:
         """Of a small wave about a uniform mean: -M k^2 (f''(mean) + epsilon^2 k^2) - B, 1 / time; k
         in 1 / length.
         """
-        u = self.to_symmetric(np.asarray(mean))
-        k2 = np.asarray(wave_number) ** 2
+        u = self.to_symmetric(reals("mean", mean))
+        k2 = reals("wave_number", wave_number) ** 2
         moved = self.rate * self.relative_mobility(u)
         stiff = self.free_energy.curvature(u) + self.squared_width * k2
         return -moved * k2 * stiff - self.reaction_rate
@@ -190,12 +190,21 @@ class System:
     def from_symmetric(self, u):
         return self.free_energy.half_width * u + self.free_energy.middle
 
+    def checked(self, fields) -> np.ndarray:
+        """Fields (..., *shape), as an array.  ValueError on others."""
+        found = fields_of("fields", fields, len(self.shape))
+        if found.shape[-len(self.shape) :] != self.shape:
+            sides = ", ".join(map(str, self.shape))
+            raise ValueError(f"fields are {found.shape}; they must be (..., {sides})")
+        return found
+
     def energies(self, fields: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Chemical and surface part of F of fields (..., *shape), float64 (...), energy."""
+        fields = self.checked(fields)
         if self.boundary == "no_flux":
-            whole = self.extended.energies(mirrored(np.asarray(fields), len(self.shape)))
+            whole = self.extended.energies(mirrored(fields, len(self.shape)))
             return tuple(part / 2 ** len(self.shape) for part in whole)
-        u = self.to_symmetric(np.asarray(fields, np.float64))
+        u = self.to_symmetric(fields.astype(np.float64))
         axes = tuple(range(-len(self.shape), 0))
         chemical = self.free_energy.density(u).mean(axes)
         k2 = sum(np.ix_(*self.squared_wave_numbers()))
@@ -209,7 +218,7 @@ class System:
         energy: B / (2 M) times the box's volume times the sum over k > 0 of |c_k|^2 / k^2; of a
         mobility that depends on c the largest one.
         """
-        fields, dimensions = np.asarray(fields, np.float64), len(self.shape)
+        fields, dimensions = self.checked(fields).astype(np.float64), len(self.shape)
         if self.boundary == "no_flux":
             return self.extended.long_range_energy(mirrored(fields, dimensions)) / 2**dimensions
         axes, cells = tuple(range(-dimensions, 0)), math.prod(self.shape)

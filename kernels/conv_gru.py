@@ -31,7 +31,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from kernels import conv_gru_file
-from kernels.arguments import one_of, reals, whole
+from kernels.arguments import one_of, real, reals, seed_of, several, whole
+from kernels.arguments import shown as quoted
 from kernels.conv_gru_file import OUTPUTS
 from kernels.device import device_of
 from kernels.names import named
@@ -41,6 +42,8 @@ from kernels.streams import STREAMS
 __all__ = ["ConvGRU", "parameter_shapes", "random_parameters"]
 
 SMALLEST_SIDE = 3  # cells: a stencil meets no cell twice
+LARGEST_SIDE, LARGEST_COUNT, LARGEST_HIDDEN = 1 << 14, 1 << 24, 1 << 10
+LARGEST_STEPS = 1 << 40
 GPU_THREADS = 128
 SPARE = 64  # numbers behind a convolved field, for the last vector of its last row
 GPU_TILE = 32  # cells, as in conv_gru.h
@@ -80,6 +83,8 @@ def random_parameters(
     seed: int, hidden: int = 10, output: str = "staggered"
 ) -> dict[str, np.ndarray]:
     """Uniform in +- 1 / sqrt(inputs of a sum), as torch begins."""
+    hidden, seed = whole("hidden", hidden, 1, LARGEST_HIDDEN), seed_of(seed)
+    one_of("output", output, OUTPUTS)
     generator = np.random.Generator(
         np.random.Philox(key=np.array([seed, STREAMS["coarsening"]], np.uint64))
     )
@@ -270,7 +275,16 @@ class ConvGRU:
         return f"ConvGRU(shape={self.shape}, count={self.count}, output={self.output!r}, hidden={self.hidden})"
 
     def load(self, flat) -> None:
-        """Take parameters as one vector, on this device or the host."""
+        """Take parameters as one vector, on this device or the host.  ValueError on another
+        length.
+        """
+        if not hasattr(flat, "shape"):
+            flat = reals("flat", flat)
+        if flat.shape != (self.packing.count,) or flat.dtype.kind != "f":
+            raise ValueError(
+                f"flat has the shape {flat.shape} of {flat.dtype}; the network's parameters are "
+                f"{self.packing.count} real numbers"
+            )
         flat = self.device.asarray(flat, np.float32)
         for name, index in self.packed.items():  # in place: graphs hold the weights' addresses
             self.weights[name][...] = flat[index]
@@ -329,12 +343,22 @@ class ConvGRU:
         network, if its parameters say what they are, has never met; warns of fields that differ
         from those it was trained on (About.outside).
         """
+        if not hasattr(phi, "shape"):
+            phi = reals("phi", phi)
         if self.count == 1 and np.shape(phi) == self.shape:
             phi = phi[None] if hasattr(phi, "shape") else [phi]
         if np.shape(phi) != (self.count, *self.shape):
             raise ValueError(
                 f"phi has the shape {np.shape(phi)}; this network is for {(self.count, *self.shape)}"
             )
+        if hidden is not None:
+            wanted = (len(self.states), self.count, self.hidden, *self.shape)
+            hidden = hidden if hasattr(hidden, "shape") else reals("hidden", hidden)
+            if hidden.shape != wanted or hidden.dtype.kind != "f":
+                raise ValueError(
+                    f"hidden has the shape {hidden.shape} of {hidden.dtype}; this network's states "
+                    f"are real numbers {wanted}"
+                )
         if hidden is None and isinstance(phi, np.ndarray | list):
             self._check_range(np.asarray(phi))
         self.started = True
@@ -363,7 +387,7 @@ class ConvGRU:
         """So many steps on from where the fields are.  progress: called with steps done (on a GPU:
         handed over to it).  Raises ValueError before start().
         """
-        steps = whole("steps", steps, 0)
+        steps = whole("steps", steps, 0, LARGEST_STEPS)
         if not self.started:
             raise ValueError("the network has no field yet: start(phi) comes before advance()")
         with shown(progress, steps, "steps") as report:
@@ -464,15 +488,21 @@ def check(
     a box.
     """
     one_of("output", output, OUTPUTS)
+    if not isinstance(parameters, Mapping):
+        raise ValueError(
+            f"parameters are {quoted(parameters)}; they must be a dict, as random_parameters makes"
+        )
     about = conv_gru_file.about(parameters)
     if about is not None and about.output != output:
         raise ValueError(
             f"output is {output!r}; these parameters are of a network with output {about.output!r}"
         )
-    if len(shape) != 3 or any(n < SMALLEST_SIDE for n in shape) or count < 1:
+    sides = [real(n) or 0.5 for n in several("shape", shape, "three sides")]
+    if len(sides) != 3 or any(n % 1 or not SMALLEST_SIDE <= n <= LARGEST_SIDE for n in sides):
         raise ValueError(
-            f"shape is {tuple(shape)}, count {count}; expected three sides of at least {SMALLEST_SIDE} cells, 1 field or more"
+            f"shape is {quoted(shape)}; it must be three sides of at least {SMALLEST_SIDE} cells"
         )
+    whole("count", count, 1, LARGEST_COUNT, "fields")
     if "head.first.bias" not in parameters:
         raise ValueError("parameters: head.first.bias is missing: not this network's")
     hidden = len(parameters["head.first.bias"])

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from kernels import interface
-from kernels.arguments import number, one_of, wholes
+from kernels.arguments import number, one_of, shown, wholes
 
 ABOUT = "about"
 OUTPUTS = ("staggered", "central", "sigmoid")
@@ -133,6 +133,8 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], About]:
     """The numbers, by name, and what they are.  Raises ValueError, one line, on a file that does
     not say it, and OSError on one that cannot be read.
     """
+    if not isinstance(path, str | Path):
+        raise ValueError(f"path is {shown(path)}; it must be the name of a file of parameters")
     try:
         with np.load(path) as file:
             parameters = {name: file[name] for name in file.files}

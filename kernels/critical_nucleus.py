@@ -21,7 +21,7 @@ import numpy as np
 import scipy.integrate
 import scipy.optimize
 
-from kernels.arguments import brief, number
+from kernels.arguments import brief, number, shown
 from kernels.cahn_hilliard_system import System
 from kernels.names import named
 
@@ -55,6 +55,8 @@ def critical_nucleus(model: System, mean: float) -> Nucleus:
     RuntimeError if no profile was found.
     """
     mean = number("mean", mean)
+    if not isinstance(model, System):
+        raise ValueError(f"model is {shown(model)}; it must be a CahnHilliard")
     if model.reaction_rate:
         raise ValueError(
             f"reaction_rate is {model.reaction_rate:g}; a critical nucleus is that of a mixture that "

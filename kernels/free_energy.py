@@ -27,12 +27,13 @@ import scipy.optimize
 import sympy
 from numpy.polynomial import Polynomial
 
-from kernels.arguments import number, shown
+from kernels.arguments import number, pair, reals, shown, whole
 from kernels.expression import CUT, C, code, constant, logarithms, numeric, read
 from kernels.names import named
 
 __all__ = ["ExpressionEnergy", "FreeEnergy", "double_well", "flory_huggins", "from_expression"]
 
+LARGEST_ORDER = 8  # of a derivative
 RANGE = 2001  # points at which curvatures between the wells are looked at
 DOUBLE_WELL = (0.25, 0.0, -0.5, 0.0, 0.25)  # (u^2 - 1)^2 / 4
 
@@ -51,15 +52,13 @@ class FreeEnergy:
     coefficients: tuple[float, ...] = DOUBLE_WELL
 
     def __post_init__(self):
-        low, high = self.wells
-        if not (low < high and math.isfinite(low) and math.isfinite(high)):
-            raise ValueError(f"wells are {self.wells}; they must be two finite, increasing numbers")
-        if not (self.depth > 0 and math.isfinite(self.depth)):
-            raise ValueError(f"depth is {self.depth}; it must be a positive number")
-        c = self.coefficients
-        if len(c) < 3 or len(c) % 2 == 0 or not c[-1] > 0 or not np.isfinite(c).all():
+        object.__setattr__(self, "wells", pair("wells", self.wells, "concentrations"))
+        object.__setattr__(self, "depth", number("depth", self.depth, above=0))
+        c = reals("coefficients", self.coefficients)
+        object.__setattr__(self, "coefficients", tuple(c.ravel().tolist()))
+        if c.ndim != 1 or len(c) < 3 or len(c) % 2 == 0 or not c[-1] > 0:
             raise ValueError(
-                f"coefficients are {c}; f(u) must be a polynomial of even degree, at least 2, "
+                f"coefficients are {shown(self.coefficients)}; f(u) must be a polynomial of even degree, at least 2, "
                 "with a positive last coefficient"
             )
 
@@ -96,7 +95,8 @@ class FreeEnergy:
 
     def derivative(self, order: int, c) -> np.ndarray:
         """d^order f_c / dc^order at concentrations c, energy / volume over c^order."""
-        u = (np.asarray(c, np.float64) - self.middle) / self.half_width
+        order = whole("order", order, 0, LARGEST_ORDER)
+        u = (reals("c", c) - self.middle) / self.half_width
         polynomial = Polynomial(self.coefficients)
         value = polynomial.deriv(order)(u) if order else polynomial(u)
         return self.depth * value / self.half_width**order
@@ -140,7 +140,10 @@ class FreeEnergy:
 @named
 def double_well(c_a: float, c_b: float, rho: float = 1.0) -> FreeEnergy:
     """f = rho (c - c_a)^2 (c_b - c)^2, as in PFHub's benchmarks."""
-    return FreeEnergy((c_a, c_b), rho * 4 * ((c_b - c_a) / 2) ** 4)
+    c_a, c_b = number("c_a", c_a), number("c_b", c_b)
+    if not c_a < c_b:
+        raise ValueError(f"c_b is {c_b:g}; it must be above c_a, {c_a:g} (concentration)")
+    return FreeEnergy((c_a, c_b), number("rho", rho, above=0) * 4 * ((c_b - c_a) / 2) ** 4)
 
 
 SERIES = 5  # terms in v near the mean
@@ -185,13 +188,14 @@ class ExpressionEnergy:
     @cached_property
     def _derivatives(self) -> list[sympy.Expr]:
         found = [self.expression]
-        for _ in range(SERIES + 3):
+        for _ in range(LARGEST_ORDER):
             found.append(sympy.diff(found[-1], C))
         return found
 
     def derivative(self, order: int, c) -> np.ndarray:
         """d^order f_c / dc^order at concentrations c, energy / volume over c^order."""
-        return numeric(self._derivatives[order], self.cut)(c)
+        order = whole("order", order, 0, LARGEST_ORDER)
+        return numeric(self._derivatives[order], self.cut)(reals("c", c))
 
     @cached_property
     def depth(self) -> float:
@@ -300,11 +304,7 @@ def from_expression(
                     f"its tangent already (below cut = {cut:g}): take a smaller cut",
                     stacklevel=2,
                 )
-    if np.shape(wells) != (2,):
-        raise ValueError(f"wells are {shown(wells)}; they must be two increasing concentrations")
-    low, high = (number("wells", each) for each in wells)
-    if not low < high:
-        raise ValueError(f"wells are {wells}; they must be two increasing concentrations")
+    low, high = pair("wells", wells, "concentrations")
     middle, half = (sympy.Rational(repr(each)) for each in ((low + high) / 2, (high - low) / 2))
     u = sympy.Symbol("u")
     if expression.is_polynomial(C):

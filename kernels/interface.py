@@ -12,6 +12,7 @@ import itertools
 
 import numpy as np
 
+from kernels.arguments import fields_of, number
 from kernels.names import named
 
 __all__ = ["area", "euler_characteristic", "perimeter", "width"]
@@ -24,8 +25,9 @@ def area(fields: np.ndarray, level: float, spacing: float = 1.0, dimensions: int
     """Area (volume) where fields (..., *shape) exceed `level`, float64 (...): the number of such
     cells times spacing^d.
     """
+    fields, level, spacing = checked(fields, level, spacing, dimensions)
     axes = tuple(range(-dimensions, 0))
-    return (np.asarray(fields) > level).sum(axes).astype(np.float64) * spacing**dimensions
+    return (fields > level).sum(axes).astype(np.float64) * spacing**dimensions
 
 
 @named
@@ -39,7 +41,8 @@ def euler_characteristic(
     The region is the union of its closed cells, which touch at corners too: corners less edges plus
     faces (less cubes). periodic: False for a box with walls.
     """
-    fields = np.asarray(fields) > level
+    fields, level, _ = checked(fields, level, 1, dimensions)
+    fields = fields > level
     shape = fields.shape[-dimensions:]
     flat = fields.reshape(-1, *shape)
     found = np.zeros(len(flat), np.int64)
@@ -71,7 +74,7 @@ def perimeter(
     periodic: False measures up to the last plane along the first axis only, a part of a larger box;
     the other axes stay periodic.
     """
-    fields = np.asarray(fields)
+    fields, level, spacing = checked(fields, level, spacing, dimensions)
     shape = fields.shape[-dimensions:]
     flat = fields.reshape(-1, *shape)
     batch = max(1, BATCH_CELLS // int(np.prod(shape)))
@@ -89,8 +92,9 @@ def width(phi: np.ndarray, spacing: float = 1.0) -> np.ndarray:
     and 1 / epsilon: epsilon = 6 sqrt(of their ratio). Gradients are those of the waves that the
     grid holds. It means a width only once there are interfaces.
     """
-    found = []
-    for field in np.asarray(phi, float):
+    found, phi = [], fields_of("phi", phi, 3)
+    spacing = number("spacing", spacing, above=0, units="length")
+    for field in phi.astype(float).reshape(-1, *phi.shape[-3:]):
         waves, slopes = np.fft.rfftn(field), 0.0
         for axis, n in enumerate(field.shape):
             k = np.fft.rfftfreq(n) if axis == field.ndim - 1 else np.fft.fftfreq(n)
@@ -104,6 +108,12 @@ def width(phi: np.ndarray, spacing: float = 1.0) -> np.ndarray:
             wells = np.mean((field * (1 - field)) ** 2)
             found.append(np.nan if uniform else 6 * np.sqrt(wells / slopes))
     return np.array(found)
+
+
+def checked(fields, level, spacing, dimensions: int) -> tuple[np.ndarray, float, float]:
+    """Of a level set.  ValueError, one line, on what is none."""
+    level = number("level", level, units="of the fields")
+    return fields_of("fields", fields, dimensions), level, number("spacing", spacing, above=0)
 
 
 def _measure(fields: np.ndarray, level: float, periodic: bool) -> np.ndarray:

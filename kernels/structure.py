@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 
-from kernels.arguments import brief, number, reals
+from kernels.arguments import brief, fields_of, number, reals, several, wholes
 from kernels.names import named
 
 __all__ = ["Exponents", "length", "local_exponents", "structure_factor", "wave_numbers"]
@@ -57,7 +57,8 @@ def waves(shape: tuple[int, ...]) -> np.ndarray:
 @named
 def wave_numbers(shape: tuple[int, ...], spacing: float = 1.0) -> np.ndarray:
     """Mean |k| of the waves of each shell of boxes of `shape` cells, (shells,), 1 / length."""
-    shape = tuple(shape)
+    spacing = number("spacing", spacing, above=0, units="length")
+    shape = tuple(wholes("shape", several("shape", shape, "sides"), 2, 1 << 20).tolist())
     shell, weight = shells(shape)
     sums = np.bincount(shell.ravel(), (weight * wave_vectors(shape)).ravel(), min(shape) // 2 + 1)
     return sums[1:] / waves(shape) / spacing
@@ -83,7 +84,8 @@ def structure_factor(fields: np.ndarray, spacing: float = 1.0, dimensions: int =
     wave_numbers(shape, spacing).  spacing: of the cells, length.  dimensions: how many of the axes
     are space's, the last ones.
     """
-    fields = np.asarray(fields)
+    fields = fields_of("fields", fields, dimensions)
+    spacing = number("spacing", spacing, above=0, units="length")
     *outer, shape = *fields.shape[: fields.ndim - dimensions], fields.shape[-dimensions:]
     shell, modes = shells(shape)[0].ravel(), waves(shape)
     found = np.empty((int(np.prod(outer)), len(modes)))
@@ -97,7 +99,8 @@ def length(fields: np.ndarray, spacing: float = 1.0, dimensions: int = 2) -> np.
     """Characteristic length of periodic fields (..., *shape), float64 (...), length; nan of uniform
     ones.  dimensions: how many of the axes are space's, the last ones.
     """
-    fields = np.asarray(fields)
+    fields = fields_of("fields", fields, dimensions)
+    spacing = number("spacing", spacing, above=0, units="length")
     *outer, shape = *fields.shape[: fields.ndim - dimensions], fields.shape[-dimensions:]
     k, axes = wave_vectors(shape), tuple(range(1, dimensions + 1))
     found = np.empty(int(np.prod(outer)))
