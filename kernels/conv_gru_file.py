@@ -26,7 +26,7 @@ SEPARATED = 0.5  # of the variance of two pure phases, from which on there are i
 SHARP = 0.5  # cells; of images whose cells are one phase or the other
 BLACK_AND_WHITE = (
     ". The field is black and white, which no mixture is: smooth it first, for instance by "
-    "scipy.ndimage.gaussian_filter(phi, 0.8, mode='wrap')"
+    "scipy.ndimage.gaussian_filter(phi, 0.55, mode='wrap'), of one field (x, y, z)"
 )
 OTHER_WIDTH = 1.6
 

@@ -8,9 +8,10 @@ import pytest
 from conftest import PROVENANCE
 
 from analysis.__main__ import main as analysis
+from analysis.coarsening import figures_own
 from jobs import shards
 from jobs.coarsening.fields import downscale, upsample
-from kernels import ConvGRU, conv_gru_file, select
+from kernels import ConvGRU, conv_gru_file, interface, select
 from kernels.cahn_hilliard import coarsening
 from kernels.conv_gru import random_parameters
 
@@ -200,3 +201,53 @@ def test_the_picture(follow, tmp_path, capsys, steps):
         file["phi"][0, 0, 0, 0, 0] += 0.5
     assert analysis(["coarsening", "phi-rollout.h5"]) == 2
     assert "damaged" in capsys.readouterr().err
+
+
+def test_black_and_white_is_smoothed_and_said(follow, tmp_path):
+    """Into interfaces of about the width that the networks know, at the same mean; --smooth 0 takes
+    the field as it is, and another width any field.
+    """
+    x = np.indices((16, 16, 16))
+    white = (np.sqrt(((x - 8) ** 2).sum(0)) < 6.2).astype(np.uint8)
+    np.save("phi.npy", white)
+    lines = follow("phi.npy", "--steps", 1)
+    said = (
+        "phi.npy: is black and white, which no mixture is: smoothed by a Gaussian of 0.55 [cells]"
+    )
+    assert any(line.startswith(said) for line in lines)
+    assert not any("smooth it first" in line for line in lines)
+    found, marks = shards.read(tmp_path / "phi-rollout.h5")
+    start = found["phi"][:, 0]
+    assert marks["smoothed"] == 0.55
+    assert start.mean() == pytest.approx(white.mean(), abs=1e-6)
+    assert interface.width(start, 2.0)[0] == pytest.approx(3, rel=0.15)
+    assert interface.width(white[None], 2.0)[0] < 1
+    lines = follow("phi.npy", "--steps", 1, "--smooth", 0)
+    found, marks = shards.read(tmp_path / "phi-rollout.h5")
+    assert np.array_equal(found["phi"][0, 0], white)
+    assert marks["smoothed"] == 0
+    assert any("smooth it first" in line for line in lines)
+    np.save("phi.npy", smooth())
+    follow("phi.npy", "--steps", 1)
+    assert np.array_equal(shards.read(tmp_path / "phi-rollout.h5")[0]["phi"][0, 0], smooth())
+    follow("phi.npy", "--steps", 1, "--smooth", 1.5)
+    assert shards.read(tmp_path / "phi-rollout.h5")[0]["phi"][0, 0].std() < 0.9 * smooth().std()
+    for wrong in ("-1", "nan", "1e9"):
+        lines = follow("phi.npy", "--smooth", wrong, status=2)
+        assert any(line.endswith("expected from 0 (as it is) to 100 [cells]") for line in lines)
+
+
+def test_the_picture_says_what_it_shows(follow):
+    """Colour bar with its label, plane and times with units."""
+    np.save("phi.npy", np.stack([smooth(), smooth(0.4)]))
+    follow("phi.npy", "--steps", 2)
+    with h5py.File("phi-rollout.h5") as file:
+        fig = figures_own.panels(file)
+    above, below = fig.subfigs
+    assert above.get_suptitle() == "plane z = 8 [length] of the first of 2 fields"
+    labels = [ax.get_ylabel() for ax in above.axes]
+    assert r"$\phi$ (phases: 0 and 1)" in labels
+    titles = [ax.get_title() for ax in above.axes if ax.get_title()]
+    assert titles == ["$t$ = 0 [time]", "$t$ = 1 [time]", "$t$ = 2 [time]"]
+    assert {ax.get_xlabel() for ax in below.axes} == {"time [time]"}
+    assert all("[" in ax.get_ylabel() for ax in below.axes)

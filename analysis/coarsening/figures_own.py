@@ -14,7 +14,10 @@ from analysis.runs import BadInput
 from jobs import shards
 from jobs.coarsening.own import CASE, SOLVER
 
-NUMBERS = {"free_energy_upsampled": "free energy", "area": r"area of $\phi$ = 1/2"}
+NUMBERS = {  # of the file: what it is, and its unit once over a volume
+    "free_energy_upsampled": ("free energy", "energy / length$^3$"),
+    "area": (r"area of $\phi$ = 1/2", "1 / length"),
+}
 
 
 def is_own(path: Path) -> bool:
@@ -50,9 +53,18 @@ def panels(file: h5py.File):
         rows.append((file[SOLVER], "solver", TRUTH_COLOUR))
     time = file["time"][...]
     shown = np.unique(np.rint(np.linspace(0, len(time) - 1, SLICES)).astype(int))
-    high = style.PAGE / max(3, len(shown)) * len(rows) + 0.15
+    high = style.PAGE / max(3, len(shown)) * len(rows) + 0.45
     fig = style.figure(style.PAGE, high + 2.1)
     above, below = fig.subfigures(2, 1, height_ratios=[high, 2.1])
+    fields, spacing = file["phi"].shape[0], float(file.attrs["spacing"])
+    middle = file["phi"].shape[4] // 2
+    smoothed = float(file.attrs.get("smoothed", 0))
+    above.suptitle(
+        f"plane z = {spacing * middle:g} [length]"
+        + (f" of the first of {fields} fields" if fields > 1 else "")
+        + (f", smoothed by {spacing * smoothed:g} [length] at the start" if smoothed else ""),
+        fontsize=7,
+    )
     axes = above.subplots(len(rows), len(shown), squeeze=False)
     for line, (group, title, _) in zip(axes, rows, strict=True):
         line[0].set_ylabel(title)
@@ -60,18 +72,19 @@ def panels(file: h5py.File):
             ax.set(xticks=[], yticks=[])
             ax.spines[:].set_visible(True)
             if frame < len(group["time"]):  # where it stopped early there is no field
-                plane = group["phi"][0, frame, :, :, group["phi"].shape[4] // 2]
+                plane = group["phi"][0, frame, :, :, middle]
                 colours = dict(cmap=style.PHASES, vmin=0, vmax=1)
-                ax.imshow(plane.T, origin="lower", interpolation="nearest", **colours)
+                image = ax.imshow(plane.T, origin="lower", interpolation="nearest", **colours)
     for ax, frame in zip(axes[0], shown, strict=True):
-        ax.set_title(f"$t$ = {time[frame]:g}", fontsize=7)
-    cells = float(np.prod(file["phi"].shape[2:])) * float(file.attrs["spacing"]) ** 3
-    for ax, (number, title) in zip(below.subplots(1, 2), NUMBERS.items(), strict=True):
+        ax.set_title(f"$t$ = {time[frame]:g} [time]", fontsize=7)
+    above.colorbar(image, ax=axes, label=r"$\phi$ (phases: 0 and 1)", shrink=0.9, aspect=30)
+    cells = float(np.prod(file["phi"].shape[2:])) * spacing**3
+    for ax, (number, (title, unit)) in zip(below.subplots(1, 2), NUMBERS.items(), strict=True):
         for (group, label, shade), look in zip(rows, ("-", "--"), strict=False):
             at, values = group["series/time"][...], group[f"series/{number}"][...].mean(0) / cells
             there = np.isfinite(values)
             ax.plot(at[there], values[there], look, color=shade, label=label)
         style.from_zero(ax, time[1], time[-1])
-        ax.set(xlabel="time", ylabel=f"{title} per volume", ylim=(0, None))
+        ax.set(xlabel="time [time]", ylabel=f"{title} per volume [{unit}]", ylim=(0, None))
         ax.legend(loc="lower left")
     return fig

@@ -32,6 +32,12 @@ STUDY = Study(
                 "help": "without --run: staggered (default), central or sigmoid, which come with Quench, or FILE.npz, what "
                 "kernels.conv_gru_file.write wrote",
             },
+            "--smooth": {
+                "type": float,
+                "metavar": "CELLS",
+                "help": "standard deviation of a Gaussian that the fields are smoothed with first (default: 0.55 where they are "
+                "black and white, which no mixture is, and then it is said; else 0: not at all)",
+            },
         },
         alone="own",
     ),

@@ -12,6 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 import yaml
+from scipy.ndimage import gaussian_filter
 
 from jobs import UserError, own_input, provenance, shards
 from jobs.coarsening import fields, generate
@@ -34,6 +35,10 @@ CASE = "input"
 FARTHEST = 0.5  # that phi may lie outside of [0, 1]
 KEPT = 1000  # frames on disk at most
 STEPS = 100  # of a network that comes with Quench, if nobody says how many
+SMOOTHING = (
+    0.55  # cells: of black and white fields; spheres are then nearest to the profile at rest
+)
+WIDEST = 100  # cells
 DATASET = "phi"
 SOLVER = "solver"  # the group of its frames and numbers
 
@@ -142,6 +147,26 @@ def read_start(path: Path, dataset: str, spacing_of_network: float, say) -> np.n
     return found.astype(np.float32)
 
 
+def smoothed(start: np.ndarray, request, say) -> tuple[np.ndarray, float]:
+    """The fields (n, x, y, z) that are followed, and by how many cells they were smoothed:
+    request.smooth, or, where nobody says, as many as give black and white fields interfaces of
+    about the networks' width. Their means stay. UserError on a width that is none.
+    """
+    cells = request.smooth
+    if cells is not None and not 0 <= cells <= WIDEST:  # nan too
+        raise UserError(f"--smooth {cells:g}: expected from 0 (as it is) to {WIDEST} [cells]")
+    if cells is None:
+        cells = SMOOTHING if all(len(np.unique(each)) == 2 for each in start) else 0.0
+        if cells:
+            say(
+                f"{request.input}: is black and white, which no mixture is: smoothed by a Gaussian of {cells:g} "
+                "[cells] first, its mean kept; --smooth 0 takes it as it is"
+            )
+    if not cells:
+        return start, 0.0
+    return gaussian_filter(start, (0, *[cells] * 3), mode="wrap"), cells
+
+
 def frames_of(request, config: Coarsening) -> int:
     """So many are asked for.  UserError for none."""
     if request.steps is not None and request.frames is not None:
@@ -173,6 +198,7 @@ def follow(by: Follower, request, device, progress: Progress) -> None:
     config, frames, say = by.config, frames_of(request, by.config), progress.say
     s, dataset = config.system, request.dataset or DATASET
     start = read_start(request.input, dataset, s.network_spacing, say)
+    start, smoothing = smoothed(start, request, say)
     output = answer_path(request, "rollout", is_rollout)
     for line in by.about.outside(start) if by.about else ():
         say(f"warning: {request.input}: {line}")
@@ -211,6 +237,7 @@ def follow(by: Follower, request, device, progress: Progress) -> None:
         "dataset": dataset,
         "spacing": s.network_spacing,
         "interface_width": s.interface_width,
+        "smoothed": smoothing,  # cells, standard deviation
     }
     if by.about:
         attributes["config"] = yaml.safe_dump({"network": by.name, **known(by.about)})
