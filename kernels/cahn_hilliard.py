@@ -61,6 +61,7 @@ import numpy as np
 
 from kernels import interface, structure
 from kernels.arguments import brief, number, one_of, reals, seed_of, several
+from kernels.cahn_hilliard_looks import DeviceLooks
 from kernels.cahn_hilliard_paths import choose, compile_path
 from kernels.cahn_hilliard_plan import batch, noise_of, record
 from kernels.cahn_hilliard_plan import plan as planned
@@ -196,10 +197,11 @@ class CahnHilliard(System):
         conserved thermal noise, energy (k_B = 1), with scheme first_order, a step and
         steady_state=None; seed: of the noise, which is a function of seed, index (n,) (default 0,
         1, ...) and step alone, the same on every device. progress: called with the number of
-        trajectories done. A field's numbers are a function of itself, the times and this model
-        alone, not of the batch. Raises ValueError on arguments out of range, BlownUpError if a
-        trajectory leaves every physical range; warns where F rises from one look to the next. go_on
-        goes on from the end.
+        trajectories done. All that is observed is measured where the fields are, on a GPU there
+        (cahn_hilliard_looks.py), from where numbers and the kept fields alone come to the host. A
+        field's numbers are a function of itself, the times and this model alone, not of the batch.
+        Raises ValueError on arguments out of range, BlownUpError if a trajectory leaves every
+        physical range; warns where F rises from one look to the next. go_on goes on from the end.
         """
         asked = dict(
             scheme=scheme,
@@ -228,7 +230,8 @@ class CahnHilliard(System):
         another one of the same shape: a quench.  ValueError if the first time is not after the
         run's last, or if the run kept no field of its last time.
         """
-        after, later = float(run.times[-1]), np.atleast_1d(np.asarray(times, np.float64))
+        after = float(run.times[-1])
+        later = np.atleast_1d(reals("times", times, "time", endless=True))
         if math.isinf(after):
             raise ValueError("the run's last time is inf: its fields are at rest; run others")
         (last,) = np.nonzero(run.kept_times == after)
@@ -267,7 +270,8 @@ class CahnHilliard(System):
             max_steps,
             noise,
         )
-        plan = replace(plan, mirrored=walls)
+        there = DeviceLooks(self, seen) if self.device.kind == "gpu" else None
+        plan = replace(plan, mirrored=walls, measure=there)
         path = choose(model, scheme, walls or noise is not None)
         with shown(progress, len(plan.v), "fields") as report:
             recorded = record(model, plan, path, report or (lambda done: None))
@@ -332,14 +336,15 @@ class CahnHilliard(System):
         names += ["long_range_energy"] * (self.reaction_rate > 0)
         numbers = {name: np.full((count, looks), np.nan) for name in names}
         axes = tuple(range(1, 1 + len(self.shape)))
-        for i in range(looks):
+        numbers |= recorded.numbers
+        for i in () if recorded.numbers else range(looks):
             c = recorded.fields[:, i]
             numbers["mean"][:, i] = c.mean(axes, dtype=np.float64)
             if "energy" in seen and self.reaction_rate:
                 numbers["long_range_energy"][:, i] = self.long_range_energy(c)
             if "energy" in seen:
                 numbers["chemical_energy"][:, i], numbers["surface_energy"][:, i] = self.energies(c)
-        for name in set(seen) - {"energy"}:
+        for name in set(seen) - {"energy"} - set(recorded.numbers):
             each = [self._observed(name, recorded.fields[:, i]) for i in range(looks)]
             numbers[name] = np.stack(each, 1)
         kept = np.asarray(plan.keep)

@@ -6,7 +6,7 @@ import numpy as np
 
 from kernels.cahn_hilliard_clock import BLOWN_UP, SLOPES
 from kernels.cahn_hilliard_fft import Fft, box
-from kernels.cahn_hilliard_plan import Plan, Recorded, keep_last_good
+from kernels.cahn_hilliard_plan import Plan, Recorded, keep_last_good, see
 from kernels.cahn_hilliard_spectrum import SpectrumStep
 from kernels.cahn_hilliard_system import DIVERGED, System
 
@@ -77,10 +77,11 @@ def explicit(model: System, plan: Plan, progress: Callable[[float], None]) -> Re
         power = (abs(fft.forward(v)) ** 2 * weight).sum(axes)
         return device.to_host(power) / float(np.prod(model.shape)) ** 2
 
-    time, taken, look, going = 0.0, 0, 0, np.ones(count, bool)
+    time, taken, look, going, last = 0.0, 0, 0, np.ones(count, bool), {}
     while True:
         while look < len(plan.looks) and time >= plan.looks[look]:
-            recorded.fields[going, look] = plan.concentrations(model, device.to_host(v))[going]
+            for i in np.flatnonzero(going):
+                last[i] = see(model, plan, recorded, i, range(look, look + 1), v[i])
             look += 1
         if look == len(plan.looks) or not going.any() or taken >= plan.max_steps:
             break
@@ -109,15 +110,17 @@ def explicit(model: System, plan: Plan, progress: Callable[[float], None]) -> Re
         clock = watch.end(np.where(bad[:, None], 0.0, totals))
         for i in np.flatnonzero(going & bad):
             recorded.diverged[i], going[i] = True, False
-            keep_last_good(model, plan, recorded, i, seen=look)
+            before = last.get(i)
+            if before is not None:
+                before = device.to_host(before)
+            keep_last_good(model, plan, recorded, i, seen=look, last=before)
         for i in np.flatnonzero(going & (clock["ending"] != 0) & (clock["ending"] != BLOWN_UP)):
             clock["time"], clock["steps"] = time, taken
             recorded.end([i], clock[[i]])
-            recorded.fields[i, look:] = plan.concentrations(model, device.to_host(v[i]), [i])[0]
+            see(model, plan, recorded, i, range(look, len(plan.looks)), v[i])
             going[i] = False
         done = (~going).sum() + going.sum() * min(1.0, time / plan.looks[-1])
         progress(float(done))
-    recorded.fields[going, look:] = plan.concentrations(model, device.to_host(v))[
-        going, None
-    ]  # max_steps
+    for i in np.flatnonzero(going) if look < len(plan.looks) else ():  # max_steps
+        see(model, plan, recorded, i, range(look, len(plan.looks)), v[i])
     return recorded

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from kernels.cahn_hilliard_clock import BLOWN_UP
-from kernels.cahn_hilliard_plan import Plan, Recorded, keep_last_good
+from kernels.cahn_hilliard_plan import Plan, Recorded, keep_last_good, see
 from kernels.cahn_hilliard_spectrum import SpectrumStep
 from kernels.cahn_hilliard_system import System, mirrored
 from kernels.cahn_hilliard_transport import Thermal, Transport
@@ -69,7 +69,7 @@ def _run_batch(model: System, plan: Plan, rows: np.ndarray, recorded: Recorded, 
     u = [fft.forward(v) for _ in range(plan.order)]  # those before the start have no weight
     nonlinear = [xp.zeros_like(u[0]) for _ in range(plan.order)]
     look, time = np.zeros(total, int), np.zeros(total)
-    ended = np.zeros(total, bool)
+    ended, last = np.zeros(total, bool), {}
     while True:
         # look at those that have arrived; those that have ended, or have no look left, are through
         clock = stepper.clocks
@@ -77,14 +77,17 @@ def _run_batch(model: System, plan: Plan, rows: np.ndarray, recorded: Recorded, 
             (look < len(looks)) & (time >= looks[np.minimum(look, len(looks) - 1)])
         ):
             through = int(np.searchsorted(looks, time[i], side="right"))
-            recorded.fields[active[i], look[i] : through] = _seen(model, plan, active[i], v[i])
+            last[active[i]] = see(model, plan, recorded, active[i], range(look[i], through), v[i])
             look[i] = through
         for i in np.flatnonzero(ended):
             recorded.end(active[i], clock[i])
             if clock["ending"][i] == BLOWN_UP:
-                keep_last_good(model, plan, recorded, active[i])
+                before = last.get(active[i])
+                if before is not None:
+                    before = model.device.to_host(before)
+                keep_last_good(model, plan, recorded, active[i], last=before)
             else:
-                recorded.fields[active[i], look[i] :] = _seen(model, plan, active[i], v[i])
+                see(model, plan, recorded, active[i], range(look[i], len(looks)), v[i])
             look[i] = len(looks)
         going = look < len(looks)
         if not going.all():
@@ -115,7 +118,3 @@ def _run_batch(model: System, plan: Plan, rows: np.ndarray, recorded: Recorded, 
             v = box(v, model.shape, xp)
         time = clock["time"]
         ended = (clock["ending"] != 0) | (clock["steps"] >= plan.max_steps)
-
-
-def _seen(model: System, plan: Plan, field: int, v) -> np.ndarray:
-    return plan.concentrations(model, model.device.to_host(v), [field])[0]

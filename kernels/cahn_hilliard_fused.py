@@ -8,7 +8,7 @@ import numpy as np
 
 from kernels.cahn_hilliard_clock import CLOCK
 from kernels.cahn_hilliard_lines import compiled_for, line_order, turns
-from kernels.cahn_hilliard_plan import Plan, Recorded, keep_last_good
+from kernels.cahn_hilliard_plan import Plan, Recorded, keep_last_good, measure
 from kernels.cahn_hilliard_system import System
 
 SIZES = {"cpu": (32, 64, 128), "gpu": (32, 64)}
@@ -35,7 +35,10 @@ def fused(model: System, plan: Plan, progress: Callable[[float], None]) -> Recor
     twist, rule = device.asarray(turns(size), dtype), device.asarray(plan.rule, np.float64)
     at_start = int(plan.looks[0] == 0)
     looks = device.asarray(plan.looks[at_start:], np.float64)
-    recorded.fields[:, :at_start] = plan.concentrations(model, plan.v)[:, None]
+    start = plan.concentrations(model, plan.v)
+    recorded.fields[:, :at_start] = start[:, None]
+    if at_start and plan.measure is not None:
+        measure(model, plan, recorded, slice(None), slice(0, 1), start)
     if not len(looks):
         return recorded
     lanes = max(2, device.float_lanes * 4 // dtype.itemsize) if device.kind == "cpu" else 1
@@ -71,11 +74,22 @@ def fused(model: System, plan: Plan, progress: Callable[[float], None]) -> Recor
             max_steps=min(plan.max_steps, 2**31 - 1),
             next_task=device.zeros(1, np.int32),
         )
-        recorded.fields[part, at_start:] = model.from_symmetric(
-            device.to_host(fields).astype(np.float64)
-        )
         recorded.end(part, device.to_host(clocks).view(CLOCK)[:, 0])
+        kept = {k % len(plan.looks) for k in plan.keep}
+        for look in range(at_start, len(plan.looks)):
+            u = fields[:, look - at_start]
+            if plan.measure is not None:
+                c = model.from_symmetric(u.astype(np.float64)).astype(dtype)
+                measure(model, plan, recorded, part, slice(look, look + 1), c)
+            if plan.measure is None or look in kept:
+                seen = device.to_host(u).astype(np.float64)
+                recorded.fields[part, look] = model.from_symmetric(seen)
         for i in first + np.flatnonzero(recorded.diverged[part]):
-            keep_last_good(model, plan, recorded, i)
+            seen = int(np.searchsorted(plan.looks, recorded.time[i], side="right"))
+            last = None
+            if plan.measure is not None and seen > at_start:
+                u = device.to_host(fields[i - first, seen - 1 - at_start]).astype(np.float64)
+                last = model.from_symmetric(u)
+            keep_last_good(model, plan, recorded, i, last=last)
         progress(part.stop)
     return recorded

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
@@ -46,7 +46,8 @@ class Plan:
     """A run, checked: v = u - mean (n, *shape) in the system's precision; media (n, words), mean
     first; looks: asked times in tau; rule: words of cahn_hilliard_clock.h; stabilisation: S of each
     field (n,), of which rule has one; order: of the steps;
-    mirrored: whether fields are those of a box with walls, mirrored, and are to stay so.
+    mirrored: whether fields are those of a box with walls, mirrored, and are to stay so;
+    measure: of fields on a GPU, DeviceLooks, None: on the host, later.
     """
 
     v: np.ndarray
@@ -63,6 +64,7 @@ class Plan:
     order: int
     noise: Noise | None = None
     mirrored: bool = False
+    measure: Callable | None = None
 
     @property
     def adaptive(self) -> bool:
@@ -90,7 +92,9 @@ class Plan:
 
 @dataclass
 class Recorded:
-    """fields (n, t, *shape) in the system's form; times in tau; how each field ended."""
+    """fields (n, t, *shape) in the system's form; times in tau; how each field ended. numbers: what
+    was measured on a GPU, (n, t, ...); of fields there are then those alone that are kept.
+    """
 
     fields: np.ndarray
     steady_time: np.ndarray
@@ -98,6 +102,14 @@ class Recorded:
     steps: np.ndarray
     diverged: np.ndarray
     time: np.ndarray
+    numbers: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def put(self, name: str, rows, looks: slice, values: np.ndarray) -> None:
+        """Numbers of the fields in `rows`, (n, ...), at all of `looks`."""
+        if name not in self.numbers:
+            shape = (*self.fields.shape[:2], *values.shape[1:])
+            self.numbers[name] = np.zeros(shape, values.dtype)
+        self.numbers[name][rows, looks] = values[:, None]
 
     @classmethod
     def empty(cls, plan: Plan) -> "Recorded":
@@ -111,6 +123,16 @@ class Recorded:
             np.zeros(n, bool),
             np.zeros(n),
         )
+
+    def take(self, rows: np.ndarray, found: "Recorded") -> None:
+        """What was recorded of the fields in `rows` by themselves."""
+        for column in fields(Recorded):
+            if column.name != "numbers":
+                getattr(self, column.name)[rows] = getattr(found, column.name)
+        for name, values in found.numbers.items():
+            if name not in self.numbers:
+                self.numbers[name] = np.zeros((len(self.time), *values.shape[1:]), values.dtype)
+            self.numbers[name][rows] = values
 
     def end(self, rows, clocks: np.ndarray) -> None:
         """What the clocks of the fields in `rows` say at their end."""
@@ -306,11 +328,36 @@ def record(model: System, plan: Plan, path: "Path", report: Callable) -> Recorde
     for rows in groups:
         if len(rows):
             found = path(model, plan.of(rows), lambda more, done=done: report(done + more))
-            for column in fields(Recorded):
-                getattr(recorded, column.name)[rows] = getattr(found, column.name)
+            recorded.take(rows, found)
             done += len(rows)
     report(len(plan.v))
     return recorded
+
+
+def measure(model: System, plan: Plan, recorded: Recorded, rows, looks: slice, c) -> None:
+    """Numbers of fields c (n, *shape) in `rows` at `looks`, c on the host or the GPU."""
+    c = model.device.asarray(c)
+    if plan.mirrored:
+        c = c[(slice(None), *(slice(n // 2) for n in model.shape))]
+    for name, values in plan.measure(c).items():
+        recorded.put(name, rows, looks, values)
+
+
+def see(model: System, plan: Plan, recorded: Recorded, i: int, looks: range, v):
+    """Field i of fluctuation v (*shape), on the device, as it is at these looks. What was measured
+    comes to the host, and the field where it is kept; returned where it may be asked for again.
+    """
+    if plan.measure is None:
+        seen = plan.concentrations(model, model.device.to_host(v), [i])[0]
+        recorded.fields[i, looks.start : looks.stop] = seen
+        return None
+    c = model.from_symmetric(v.astype(np.float64) + float(plan.media[i, 0])).astype(v.dtype)
+    measure(model, plan, recorded, [i], slice(looks.start, looks.stop), c[None])
+    kept = {k % len(plan.looks) for k in plan.keep}
+    kept_here = [look for look in looks if look in kept]
+    if kept_here:
+        recorded.fields[i, kept_here] = model.device.to_host(c)
+    return c
 
 
 def stay_uniform(model: System, plan: Plan, recorded: Recorded, rows: np.ndarray) -> None:
@@ -320,6 +367,10 @@ def stay_uniform(model: System, plan: Plan, recorded: Recorded, rows: np.ndarray
     later = mean[:, None] + np.outer(offset, gone)
     shape = (*later.shape, *(1,) * len(model.shape))
     recorded.fields[rows] = model.from_symmetric(later).reshape(shape)
+    if plan.measure is not None:
+        for look in range(len(plan.looks)):
+            seen = slice(look, look + 1)
+            measure(model, plan, recorded, rows, seen, recorded.fields[rows, look])
     rest = np.zeros(len(mean))  # time
     moves = np.abs(offset) > UNIFORM_RMS
     rest[moves] = np.log(np.abs(offset[moves]) / UNIFORM_RMS) / model.reaction
@@ -330,17 +381,27 @@ def stay_uniform(model: System, plan: Plan, recorded: Recorded, rows: np.ndarray
 
 
 def keep_last_good(
-    model: System, plan: Plan, recorded: Recorded, i: int, seen: int | None = None
+    model: System,
+    plan: Plan,
+    recorded: Recorded,
+    i: int,
+    seen: int | None = None,
+    last: np.ndarray | None = None,
 ) -> None:
     """Field i blew up at recorded.time: from there on it is as at the last of the `seen` looks
-    before, or as it started.
+    before, or as it started. last: that field, where it may not have been kept.
     """
     seen = (
         int(np.searchsorted(plan.looks, recorded.time[i], side="right")) if seen is None else seen
     )
     start = plan.concentrations(model, plan.v[i], [i])[0]
-    recorded.fields[i, seen:] = recorded.fields[i, seen - 1] if seen else start
+    before = recorded.fields[i, seen - 1] if last is None else last
+    recorded.fields[i, seen:] = before if seen else start
     recorded.time[i] = plan.looks[seen - 1] if seen else 0.0
+    if plan.measure is not None and not seen:
+        measure(model, plan, recorded, [i], slice(None), start[None])
+    for values in recorded.numbers.values():
+        values[i, seen:] = values[i, max(seen - 1, 0)]
 
 
 Path = Callable[[System, Plan, Callable[[float], None]], Recorded]

@@ -171,7 +171,7 @@ def logarithms(expression: sympy.Expr) -> list[sympy.Expr]:
 
 @lru_cache(maxsize=256)
 def numeric(expression: sympy.Expr, cut: float):
-    """The expression as a function of a float64 array of c."""
+    """The expression as a function of a float64 array of c, NumPy's or a GPU's."""
 
     def log(x):
         inside = np.maximum(x, cut)
@@ -185,6 +185,8 @@ def numeric(expression: sympy.Expr, cut: float):
     function = sympy.lambdify(C, expression, [modules, "numpy"])
 
     def of(c):
+        if hasattr(c, "shape") and not isinstance(c, np.ndarray | np.generic):
+            return function(c) + 0 * c
         c = np.asarray(c, np.float64)
         with np.errstate(all="ignore"):
             return np.broadcast_to(np.asarray(function(c), np.float64), c.shape)

@@ -82,8 +82,12 @@ class FreeEnergy:
         return (self.wells[0] + self.wells[1]) / 2
 
     def density(self, u):
-        """f(u)."""
-        return Polynomial(self.coefficients)(u)
+        """f(u); u may lie on a GPU."""
+        u = u if hasattr(u, "shape") else np.asarray(u, np.float64)
+        found = self.coefficients[-1] + 0 * u
+        for coefficient in self.coefficients[-2::-1]:
+            found = coefficient + found * u
+        return found
 
     def slope(self, u):
         """f'(u)."""
@@ -207,8 +211,9 @@ class ExpressionEnergy:
         return self.middle + self.half_width * np.asarray(u, np.float64)
 
     def density(self, u):
-        """f(u)."""
-        return self.derivative(0, self._concentration(u)) / self.depth
+        """f(u); u may lie on a GPU."""
+        u = u.astype(np.float64) if hasattr(u, "shape") else np.asarray(u, np.float64)
+        return numeric(self.expression, self.cut)(self.middle + self.half_width * u) / self.depth
 
     def slope(self, u):
         """f'(u)."""

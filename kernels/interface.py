@@ -9,6 +9,7 @@ of unit integral whose knots are the values at the corners (Curry and Schoenberg
 """
 
 import itertools
+import math
 
 import numpy as np
 
@@ -44,21 +45,28 @@ def euler_characteristic(
     fields, level, _ = checked(fields, level, 1, dimensions)
     fields = fields > level
     shape = fields.shape[-dimensions:]
-    flat = fields.reshape(-1, *shape)
-    found = np.zeros(len(flat), np.int64)
+    return euler_of(fields.reshape(-1, *shape), periodic).reshape(fields.shape[:-dimensions])
+
+
+def euler_of(flat, periodic: bool, arrays=np):
+    """The same of regions (n, *shape), bool, int (n,); arrays: numpy or cupy, whose they are."""
+    dimensions = flat.ndim - 1
+    found = arrays.zeros(len(flat), np.int64)
     for across in itertools.product((False, True), repeat=dimensions):
         there = (
             flat  # cells, joined across some axes: faces, edges and corners that touch the region
         )
         for axis, joined in enumerate(across, 1):
             if joined and periodic:
-                there = there | np.roll(there, -1, axis)
+                there = there | arrays.roll(there, -1, axis)
             elif joined:
-                wall = np.zeros_like(there[(slice(None),) * axis + (slice(1),)])
-                there = np.concatenate([there, wall], axis) | np.concatenate([wall, there], axis)
+                wall = arrays.zeros_like(there[(slice(None),) * axis + (slice(1),)])
+                there = arrays.concatenate([there, wall], axis) | arrays.concatenate(
+                    [wall, there], axis
+                )
         sign = 1 if (dimensions - sum(across)) % 2 == 0 else -1
         found += sign * there.sum(tuple(range(1, dimensions + 1)))
-    return found.reshape(fields.shape[:-dimensions])
+    return found
 
 
 @named
@@ -77,10 +85,19 @@ def perimeter(
     fields, level, spacing = checked(fields, level, spacing, dimensions)
     shape = fields.shape[-dimensions:]
     flat = fields.reshape(-1, *shape)
-    batch = max(1, BATCH_CELLS // int(np.prod(shape)))
-    parts = [_measure(flat[i : i + batch], level, periodic) for i in range(0, len(flat), batch)]
-    total = np.concatenate(parts) if parts else np.zeros(0)
+    total = measured(flat, level, periodic)
     return total.reshape(fields.shape[:-dimensions]) * spacing ** (dimensions - 1)
+
+
+def measured(flat, level: float, periodic: bool, arrays=np):
+    """The same of fields (n, *shape) in cells of 1, float64 (n,); arrays: numpy or cupy, whose they
+    are.
+    """
+    batch = max(1, BATCH_CELLS // math.prod(flat.shape[1:]))
+    parts = [
+        _measure(flat[i : i + batch], level, periodic, arrays) for i in range(0, len(flat), batch)
+    ]
+    return arrays.concatenate(parts) if parts else arrays.zeros(0)
 
 
 @named
@@ -116,7 +133,7 @@ def checked(fields, level, spacing, dimensions: int) -> tuple[np.ndarray, float,
     return fields_of("fields", fields, dimensions), level, number("spacing", spacing, above=0)
 
 
-def _measure(fields: np.ndarray, level: float, periodic: bool) -> np.ndarray:
+def _measure(fields, level: float, periodic: bool, arrays):
     """Sum over the simplices that walk from a cell's lowest corner to its highest, one axis at a
     time (Kuhn).
     """
@@ -125,59 +142,65 @@ def _measure(fields: np.ndarray, level: float, periodic: bool) -> np.ndarray:
     low, high = fields, fields
     for axis in axes:  # least and largest corner of each cell
         low, high = (
-            np.minimum(low, np.roll(low, -1, axis)),
-            np.maximum(high, np.roll(high, -1, axis)),
+            arrays.minimum(low, arrays.roll(low, -1, axis)),
+            arrays.maximum(high, arrays.roll(high, -1, axis)),
         )
     crossed = (low <= level) & (high > level)
     if not periodic:
         crossed[:, -1] = False
-    cell = np.nonzero(crossed)
+    cell, total = arrays.nonzero(crossed), arrays.zeros(len(fields))
+    if not len(cell[0]):
+        return total
     corner = {}
     for offset in itertools.product((0, 1), repeat=dimensions):
         place = [
             (index + o) % n for index, o, n in zip(cell[1:], offset, fields.shape[1:], strict=True)
         ]
         corner[offset] = fields[cell[0], *place].astype(np.float64)
-    total = np.zeros(len(fields))
     for order in itertools.permutations(range(dimensions)):
         step, along = [0] * dimensions, [corner[(0,) * dimensions]]
         for axis in order:
             step[axis] = 1
             along.append(corner[tuple(step)])
-        values = np.stack(along)
-        crossed = np.flatnonzero((values.min(0) <= level) & (values.max(0) > level))
+        values = arrays.stack(along)
+        crossed = arrays.flatnonzero((values.min(0) <= level) & (values.max(0) > level))
+        if not len(crossed):
+            continue
         values = values[:, crossed]
-        gradient = np.sqrt((np.diff(values, axis=0) ** 2).sum(0))
+        gradient = arrays.sqrt((arrays.diff(values, axis=0) ** 2).sum(0))
         volume = 1 / (2 if dimensions == 2 else 6)
         spline = _hat if dimensions == 2 else _bell
-        total += np.bincount(
+        total += arrays.bincount(
             cell[0][crossed],
-            gradient * volume * spline(np.sort(values, axis=0), level),
-            len(fields),
+            weights=gradient * volume * spline(arrays.sort(values, axis=0), level, arrays),
+            minlength=len(fields),
         )
     return total
 
 
-def _ratio(a, b):
-    return np.divide(a, b, out=np.zeros_like(a), where=b > 0)
+def _ratio(a, b, arrays):
+    there = b > 0
+    return arrays.where(there, a / arrays.where(there, b, 1.0), 0.0)
 
 
-def _hat(v: np.ndarray, level: float) -> np.ndarray:
+def _hat(v, level: float, arrays):
     """B-spline of degree 1 on the sorted knots v (3, n) with integral 1."""
     low, middle, high = v
     rising = level < middle
     return 2 * _ratio(
-        np.where(rising, level - low, high - level),
-        (high - low) * np.where(rising, middle - low, high - middle),
+        arrays.where(rising, level - low, high - level),
+        (high - low) * arrays.where(rising, middle - low, high - middle),
+        arrays,
     )
 
 
-def _bell(v: np.ndarray, level: float) -> np.ndarray:
+def _bell(v, level: float, arrays):
     """B-spline of degree 2 on the sorted knots v (4, n) with integral 1."""
     a, b, c, d = v
-    first = 3 * _ratio((level - a) ** 2, (b - a) * (c - a) * (d - a))
-    last = 3 * _ratio((d - level) ** 2, (d - a) * (d - b) * (d - c))
-    between = _ratio((level - a) * (c - level), (c - a) * (c - b)) + _ratio(
-        (d - level) * (level - b), (d - b) * (c - b)
+    first = 3 * _ratio((level - a) ** 2, (b - a) * (c - a) * (d - a), arrays)
+    last = 3 * _ratio((d - level) ** 2, (d - a) * (d - b) * (d - c), arrays)
+    between = _ratio((level - a) * (c - level), (c - a) * (c - b), arrays) + _ratio(
+        (d - level) * (level - b), (d - b) * (c - b), arrays
     )
-    return np.where(level < b, first, np.where(level < c, 3 * _ratio(between, d - a), last))
+    inside = 3 * _ratio(between, d - a, arrays)
+    return arrays.where(level < b, first, arrays.where(level < c, inside, last))

@@ -249,5 +249,5 @@ def test_the_picture_says_what_it_shows(follow):
     assert r"$\phi$ (phases: 0 and 1)" in labels
     titles = [ax.get_title() for ax in above.axes if ax.get_title()]
     assert titles == ["$t$ = 0 [time]", "$t$ = 1 [time]", "$t$ = 2 [time]"]
-    assert {ax.get_xlabel() for ax in below.axes} == {"time [time]"}
+    assert {ax.get_xlabel() for ax in below.axes} == {"$t$ [time]"}
     assert all("[" in ax.get_ylabel() for ax in below.axes)

@@ -85,6 +85,6 @@ def panels(file: h5py.File):
             there = np.isfinite(values)
             ax.plot(at[there], values[there], look, color=shade, label=label)
         style.from_zero(ax, time[1], time[-1])
-        ax.set(xlabel="time [time]", ylabel=f"{title} per volume [{unit}]", ylim=(0, None))
+        ax.set(xlabel="$t$ [time]", ylabel=f"{title}\nper volume [{unit}]", ylim=(0, None))
         ax.legend(loc="lower left")
     return fig
