@@ -1,9 +1,9 @@
 """What the collect stages share: which shards a data set is made from, whether the one there was
-made from the same, and reading it.
+made from the same, its units one after another, so that memory holds one of them, and reading it.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import h5py
@@ -54,18 +54,26 @@ def attributes(system: System, device, made_from: str, revisions: set[str]) -> d
     }
 
 
-def present(
-    files: Iterable[tuple[Path, Callable]], made_from: str, study: str, progress: Progress
-) -> bool:
-    """Whether all files, each with its check (shards.check or well.check), are there, sound, and
-    made from these units.
+def units(system: System, progress: Progress) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    """(unit, its arrays) of all shards in turn, each checked.  Memory holds those of one shard, if
+    the caller lets go of what it was given.
+    """
+    progress.begin(system.config.generate.units, "units")
+    wanted = digest(system.config)
+    for unit in range(system.config.generate.units):
+        yield unit, shards.read(system.shard(unit), config_digest=wanted, unit_index=unit)[0]
+        progress.reach(unit + 1)
+
+
+def present(files: Iterable[Path], made_from: str, study: str, progress: Progress) -> bool:
+    """Whether all files are there, sound, and made from these units.
 
     A damaged one, or one of another study, is moved aside.
     """
     whole = True
-    for path, check in files:
+    for path in files:
         try:
-            check(path, made_from=made_from)
+            shards.check_large(path, made_from=made_from)
         except FileNotFoundError:
             whole = False
         except shards.BadFileError as error:

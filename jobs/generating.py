@@ -102,7 +102,7 @@ def generate(
             f"{len(mine)} of {len(everything)} units are mine, {finished} of them finished before"
             + (f"; {rank.count} ranks share them" if rank.count > 1 else "")
         )
-    with claims.shared(rank, batches) as shared:
+    with claims.shared(rank, batches, burden(stage, systems, batches, device)) as shared:
         return bring(stage, systems, shared, device, progress)
 
 
@@ -153,6 +153,16 @@ def cut(
     return batches
 
 
+def burden(
+    stage: ModuleType, systems: list[System], batches: list[Batch], device
+) -> list[float] | None:
+    """The work in each batch beside the others; None where it is not known."""
+    if hasattr(stage, "work"):
+        models = {n: stage.build(systems[n].config, device) for n in {n for n, _ in batches}}
+        return [sum(_weights(stage, systems, models, [batch]) or []) for batch in batches]
+    return None if len(systems) > 1 else [float(len(units)) for _, units in batches]
+
+
 def _job() -> int:
     """Slurm's number of this job, the same for all tasks of an array; 0 without one."""
     number = os.environ.get("SLURM_ARRAY_JOB_ID", os.environ.get("SLURM_JOB_ID", ""))
@@ -186,6 +196,8 @@ def bring(
                 raise signals.Stopped(f"{_count(waiting)} units left")
         if not waiting:
             batch = shared.take()
+            if batch is None and signals.asked() and done and shared.left:
+                continue  # it was left to others, who are to stop as well
             if batch is None:
                 break
             waiting, taken = [batch], [*taken, batch]

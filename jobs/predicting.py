@@ -1,5 +1,5 @@
-"""The loop of every predict stage: the device, the data, what --input asks for, and this process's
-share of the work; trained networks.
+"""The loop of every predict stage: the device, the data, what --input asks for, and the work, of
+which ranks take one piece after another (jobs.claims); trained networks.
 """
 
 import functools
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from jobs import UserError, checkpoint, signals
+from jobs import UserError, checkpoint, claims
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.training import torch_device, usable, use
@@ -57,26 +57,35 @@ def share(
         if rank.index == rank.task == 0:
             stage.answer(systems[0], request, device, device_kind, progress)
         return 0
-    everything = [
-        (system, unit) for system in systems for unit in stage.units(system, progress.say)
-    ]
-    if not everything and stage.NOTHING:
-        raise UserError(f"{request.run}: {stage.NOTHING}")
-    mine = rank.share(everything)
-    done, count = 0, sum(size(unit) for _, unit in mine)
-    progress.begin(count, stage.WHAT)
-    for system, unit in mine:
-        signals.stop_if_asked(f"{count - done} {stage.WHAT} left", done)
-        report = functools.partial(_report, progress, done, size(unit))
-        stage.work(system, unit, device, device_kind, progress, report)
-        done += size(unit)
-        progress.reach(done)
+
+    def listed() -> list[tuple[int, Any]]:
+        found = [(k, unit) for k, s in enumerate(systems) for unit in stage.units(s, progress.say)]
+        if not found and stage.NOTHING:
+            raise UserError(f"{request.run}: {stage.NOTHING}")
+        return rank.job.share(found)
+
+    with claims.shared(rank, rank.of_the_first(listed)) as shared:
+        progress.begin(count(shared.foreseen([])), stage.WHAT)
+        done = 0
+        for number, unit in shared.each(
+            lambda rest: f"{count(rest)} {stage.WHAT} left",
+            lambda all_: progress.expect(count(all_)),
+        ):
+            report = functools.partial(_report, progress, done, size(unit))
+            stage.work(systems[number], unit, device, device_kind, progress, report)
+            done += size(unit)
+            progress.reach(done)
     progress.end()
     return 0
 
 
 def size(unit) -> int:
     return len(unit) if isinstance(unit, list) else 1
+
+
+def count(pieces: list[tuple[int, Any]]) -> int:
+    """Of what the stage says it does, in (number of a system, unit)."""
+    return sum(size(unit) for _, unit in pieces)
 
 
 def _report(progress: Progress, done: int, whole: int, part: float) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 from jobs import hdf5, notes
 
 BLOCK = 64 << 20  # bytes of a large file's arrays read at a time
+WAITING = 8 << 20  # of rows that are written together
 
 
 class BadFileError(Exception):
@@ -96,7 +97,7 @@ class Rows:
 
     def __init__(self, dataset: h5py.Dataset):
         self.dataset, self.waiting, self.count, self.written = dataset, [], 0, 0
-        rows = BLOCK // max(1, dataset.nbytes // max(1, len(dataset)))
+        rows = WAITING // max(1, dataset.nbytes // max(1, len(dataset)))
         step = dataset.chunks[0] if dataset.chunks else 1
         self.block = max(1, rows // step) * step
 
@@ -193,36 +194,39 @@ def content_digest(arrays: dict[str, np.ndarray]) -> str:
 
 def objects_of(file: h5py.File) -> dict[str, h5py.HLObject]:
     """An open file's groups and data sets by their names, and "", the file itself."""
-    objects = {"": file}
-    file.visititems(objects.__setitem__)
-    return objects
+    names: list[bytes] = []
+    h5py.h5o.visit(file.id, names.append)
+    return {"": file, **{name.decode(): hdf5.opened(file, name) for name in names}}
 
 
-def attributes_digest(file: h5py.File, objects: dict[str, h5py.HLObject] | None = None) -> str:
+def attributes_of(file: h5py.File) -> dict[str, dict]:
+    """All attributes of an open file, its groups and its data sets, by the names of these."""
+    return {name: hdf5.attributes(item) for name, item in objects_of(file).items()}
+
+
+def attributes_digest(file: h5py.File, known: dict[str, dict] | None = None) -> str:
     """SHA-256 over the attributes of an open file, its groups and its data sets, but for the two
     digests: results need not be those of one device or day, and `content_digest` leaves them out.
 
-    objects: of the file, where they are known.
+    known: `attributes_of(file)`, where they were read before.
     """
-    objects = objects_of(file) if objects is None else objects
+    known = attributes_of(file) if known is None else known
     total = hashlib.sha256()
-    for name in sorted(objects):
-        attributes = objects[name].attrs
-        for key in sorted(set(attributes) - {"content_digest", "attributes_digest"}):
-            value = attributes[key]
+    for name in sorted(known):
+        for key in sorted(set(known[name]) - {"content_digest", "attributes_digest"}):
+            value = known[name][key]
             if isinstance(value, np.ndarray | np.generic):
                 value = (value.dtype.str, value.shape, value.tolist())
             total.update(f"{name} {key} {value!r};".encode("utf-8", "surrogateescape"))
     return total.hexdigest()
 
 
-def check_attributes(file: h5py.File, objects: dict[str, h5py.HLObject] | None = None) -> None:
+def check_attributes(file: h5py.File, known: dict[str, dict] | None = None) -> None:
     """BadFileError if an attribute is not as it was written; files of before that have no digest of
     theirs.
     """
-    # not attrs.get, which has None also for one that is there and cannot be read
-    known = "attributes_digest" in file.attrs
-    if known and file.attrs["attributes_digest"] != attributes_digest(file, objects):
+    known = attributes_of(file) if known is None else known
+    if known[""].get("attributes_digest", digest := attributes_digest(file, known)) != digest:
         raise BadFileError("damaged: its attributes do not match their checksum")
 
 
@@ -264,10 +268,8 @@ def blocks(dataset: h5py.Dataset) -> Iterator[np.ndarray]:
         yield dataset[first : first + max(1, BLOCK // row)]
 
 
-def check_large(path: Path, **attributes) -> None:
-    """BadFileError or FileNotFoundError unless the file is whole and has these attributes; its
-    arrays need not fit into memory.
-    """
+def check_large(path: Path, **attributes) -> str:
+    """As `check`, of a file whose arrays need not fit into memory."""
     try:
         with h5py.File(path, "r", locking=False) as file:
             for name, wanted in attributes.items():
@@ -277,9 +279,11 @@ def check_large(path: Path, **attributes) -> None:
                         if name in file.attrs
                         else "not written by this program"
                     )
-            if file.attrs.get("content_digest") != file_digest(file):
+            digest = file_digest(file)
+            if file.attrs.get("content_digest") != digest:
                 raise BadFileError("damaged: its arrays do not match their checksum")
             check_attributes(file)
+            return digest
     except (FileNotFoundError, BadFileError):
         raise
     except PermissionError:
@@ -309,7 +313,7 @@ def read(path: Path, **attributes) -> tuple[dict[str, np.ndarray], dict]:
     """
     try:
         with h5py.File(path, "r", locking=False) as file:
-            found = dict(file.attrs)
+            found = hdf5.attributes(file)
             for name, wanted in attributes.items():
                 if found.get(name) != wanted:
                     known = {
@@ -327,7 +331,8 @@ def read(path: Path, **attributes) -> tuple[dict[str, np.ndarray], dict]:
             }
             if found.get("content_digest") != content_digest(arrays):
                 raise BadFileError("damaged: its arrays do not match their checksum")
-            check_attributes(file, objects)
+            of_all = {name: hdf5.attributes(item) for name, item in objects.items() if name}
+            check_attributes(file, {"": found, **of_all})
     except (FileNotFoundError, BadFileError):
         raise
     except PermissionError:

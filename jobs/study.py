@@ -126,7 +126,8 @@ class Collect(Protocol):
 class Train(Protocol):
     """jobs/training.py calls them: check raises UserError for data that cannot be used; belonging
     is what a trained network's files must say that they were made from (training.made_of); fit
-    trains one and returns a line about it.
+    trains one and returns a line about it.  A study need not have work(system, network_name), by
+    which several ranks take the longest first.
     """
 
     def check(self, system: Any) -> None: ...

@@ -1,10 +1,11 @@
 """The loop of every train stage: this process's units, several side by side, each going on from its
 last checkpoint.
 
-A unit is one network to train, named by its folder below RUN/train, such as event/torus/fold-3.  On
-a CPU a unit trains on `train.threads` threads, so that its result does not depend on how many
-others train beside it.  Under torchrun all processes train one unit after another together, where
-the study's networks can be (Study.together).
+A unit is one network to train, named by its folder below RUN/train, such as event/torus/fold-3.
+MPI's ranks take one after another from one list (jobs.claims), those first that take longest where
+the study knows.  On a CPU a unit trains on `train.threads` threads, so that its result does not
+depend on how many others train beside it.  Under torchrun all processes train one unit after
+another together, where the study's networks can be (Study.together).
 """
 
 import contextlib
@@ -31,7 +32,7 @@ from types import ModuleType
 
 import numpy as np
 
-from jobs import UserError, distributed, shards, signals
+from jobs import UserError, claims, distributed, shards, signals
 from jobs.config import digest, telling
 from jobs.progress import Progress
 from jobs.rundir import System
@@ -73,15 +74,21 @@ class Tally:
     """What the units of this process report, on the screen and in the log."""
 
     progress: Progress
-    waiting: list[Unit] = field(default_factory=list)  # all that are not through
+    waiting: list[Unit] = field(default_factory=list)  # all that are not through, as foreseen
     slots: int = 1  # side by side
     done: int = 0
     failed: int = 0
     shares: dict[str, float] = field(default_factory=dict)  # of the units at work
     heard: dict[str, float] = field(default_factory=dict)  # when of each of them
+    through: set[str] = field(default_factory=set)
     taken: dict[str, list[float]] = field(
         default_factory=dict
     )  # by kind: [networks' worth, seconds]
+
+    def expect(self, units: list[Unit]) -> None:
+        """All that this process has had, and is likely to have yet."""
+        self.waiting = [unit for unit in units if unit.title not in self.through]
+        self.progress.expect(len(units))
 
     def begin(self, unit: Unit) -> None:
         """A unit is at work from now on."""
@@ -114,6 +121,7 @@ class Tally:
                 self._learn(unit, 1.0)
             self.shares.pop(unit.title, None)
             self.waiting = [other for other in self.waiting if other.title != unit.title]
+            self.through.add(unit.title)
             self.done += 1
             self._reach()
             note(unit, f"{content}\n" if kind == "failed" else None)
@@ -172,36 +180,32 @@ def train(
         raise UserError(
             f"{study.name} train: each network is trained by one process: start several by an array or mpiexec, not by torchrun"
         )
-    mine = (rank.job if together else rank).share(everything)
-    missing = unfinished(stage, mine, progress.say) if not together or rank.index == 0 else []
-    if together:
-        missing = rank.gather(missing)[0]
-    progress.say(
-        f"{len(mine)} of {len(everything)} networks are mine, {len(mine) - len(missing)} of them trained before"
-    )
+    mine = rank.job.share(everything)
+    missing = rank.of_the_first(lambda: unfinished(stage, mine, progress.say))
+    if rank.count > 1 and not together and hasattr(stage, "work"):
+        missing.sort(key=lambda unit: -stage.work(unit.system, unit.name))
+    if rank.index == 0 or together:
+        progress.say(
+            f"{len(mine)} of {len(everything)} networks are mine, {len(mine) - len(missing)} of them trained before"
+            + (f"; {rank.count} ranks share them" if rank.count > 1 and not together else "")
+        )
     if not missing:
         return 0
     device_kind = device.kind if study.own_kernels else torch_device(device, asked, progress.say)
     threads = max(system.config.train.threads for system in systems)
-    slots = 1 if together else min(len(missing), slots_of(device, device_kind, threads, slots))
-    progress.begin(len(missing), "networks")
-    tally = Tally(progress, missing, slots)
-    if slots == 1:
-        for unit in missing:
-            if distributed.asked_to_stop():
-                raise signals.Stopped(f"{len(missing) - tally.done} networks left")
-            tally.begin(unit)
-            fit_one(
-                stage,
-                unit,
-                device_kind,
-                lambda kind, content, unit=unit: tally.hear(unit, kind, content),
-                raises=together,
-            )
-    else:
-        side_by_side(stage, missing, device_kind, slots, tally)
-        if tally.done < len(missing):
-            raise signals.Stopped(f"{len(missing) - tally.done} networks left")
+    share = len(missing) if together else -(-len(missing) // rank.count)
+    slots = 1 if together else min(share, slots_of(device, device_kind, threads, slots))
+    with (
+        contextlib.nullcontext(claims.alone(missing)) if together else claims.shared(rank, missing)
+    ) as shared:
+        tally = Tally(progress, slots=slots)
+        expected = shared.foreseen([])
+        progress.begin(len(expected), "networks")
+        tally.expect(expected)
+        if slots == 1:
+            one_by_one(stage, shared, device_kind, tally, together)
+        else:
+            side_by_side(stage, shared, device_kind, slots, tally)
     if together and rank.index:  # the first rank says and counts what they all did
         return 0
     progress.say(
@@ -343,17 +347,56 @@ def fit_one(
             raise
 
 
-def side_by_side(
-    stage: ModuleType, units: list[Unit], device: str, slots: int, tally: Tally
+def one_by_one(
+    stage: ModuleType, shared: claims.Claims, device: str, tally: Tally, together: bool
 ) -> None:
-    """Train in `slots` processes.  One that dies (killed, out of memory) costs its unit, and
-    another takes its place.
+    """Train here, for as long as there are units to be had; together: with all other ranks."""
+    taken: list[Unit] = []
+    while not distributed.asked_to_stop():
+        unit = shared.take()
+        if unit is None:
+            return
+        taken.append(unit)
+        if shared.ranks > 1:
+            tally.expect(shared.foreseen(taken))
+        tally.begin(unit)
+        fit_one(
+            stage,
+            unit,
+            device,
+            lambda kind, content, unit=unit: tally.hear(unit, kind, content),
+            raises=together,
+        )
+    left = len(shared.end())
+    if left:
+        raise signals.Stopped(f"{left} networks left")
 
-    Asked to stop, this process tells them, and returns when all have written the checkpoints of
-    their epochs.
+
+def side_by_side(
+    stage: ModuleType, shared: claims.Claims, device: str, slots: int, tally: Tally
+) -> None:
+    """Train in `slots` processes, for as long as there are units to be had.  One that dies (killed,
+    out of memory) costs its unit, and another takes its place.
+
+    Asked to stop, this process tells them, and raises signals.Stopped when all have written the
+    checkpoints of their epochs.
     """
     context = multiprocessing.get_context("spawn")  # a forked child could not use CUDA, nor MPI
-    waiting, working = list(units), {}
+    waiting: list[Unit] = []  # given back
+    taken: list[Unit] = []
+    working: dict = {}
+
+    def take() -> Unit | None:
+        if signals.asked() and taken:  # an epoch of the first one is for any life
+            return None
+        if waiting:
+            return waiting.pop()
+        unit = shared.take()
+        if unit is not None:
+            taken.append(unit)
+            if shared.ranks > 1:
+                tally.expect(shared.foreseen(taken))
+        return unit
 
     def start() -> None:
         here, there = context.Pipe()
@@ -366,13 +409,12 @@ def side_by_side(
         give(here, process)
 
     def give(pipe: Connection, process) -> None:
-        begun = len(waiting) < len(units)  # an epoch of the first one is for any life
-        unit = waiting.pop(0) if waiting and not (signals.asked() and begun) else None
+        unit = take()
         try:
             pipe.send(unit)
         except ConnectionError:  # it died while it had nothing to do: its unit goes to another
             if unit is not None:
-                waiting.insert(0, unit)
+                waiting.append(unit)
                 start()
             unit = None
         if unit is None:
@@ -403,7 +445,7 @@ def side_by_side(
                         " (out of memory?)" if process.exitcode == -9 else ""
                     )
                     tally.hear(unit, "failed", (reason, reason))
-                    if waiting:
+                    if waiting or shared.taken < len(shared.items):
                         start()
                     continue
                 if kind == "stopped":
@@ -416,6 +458,9 @@ def side_by_side(
     finally:  # after Ctrl-C there are some
         for process, _ in working.values():
             process.kill()
+    left = len(taken) - tally.done + len(shared.end())
+    if left:
+        raise signals.Stopped(f"{left} networks left")
 
 
 def _serve(stage: str, pipe: Connection, device: str) -> None:

@@ -2,7 +2,8 @@
 
 A unit of nucleation is what one rank does at once: `events` on 512 lanes, each with a lifetime
 drawn from an exponential law, the next one beginning where one has ended; then its labels, which
-fill all lanes.  Ranks take batches of units by striding or from a counter (jobs.claims).
+fill all lanes.  Ranks take batches of units by striding or from a counter (jobs.claims), of which
+slow ones leave the last to others.
 """
 
 import argparse
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jobs.claims import SLOW
 from jobs.nucleation.config import Generate
 from jobs.nucleation.generate import label_steps
 
@@ -40,19 +42,34 @@ def striding(job: Job) -> float:
 
 
 def claiming(job: Job) -> float:
-    """The same where each rank takes the next unit when it is through with one."""
+    """The same where each rank takes the next unit when it is through with one, but for the last
+    ones, which slow ranks leave.
+    """
     return max(end for _, end in claimed(job))
 
 
 def claimed(job: Job) -> list[tuple[int, float]]:
     """(rank, when it ends) of each unit, by the order in which they are taken."""
-    free = [(0.0, rank) for rank in range(len(job.speeds))]
-    found = []
-    for seconds in job.seconds:
-        now, rank = heapq.heappop(free)
-        end = now + job.claim + seconds / job.speeds[rank]
-        found.append((rank, end))
-        heapq.heappush(free, (end, rank))
+    ranks = len(job.speeds)
+    through = [(0.0, rank) for rank in range(ranks)]
+    took, done, begun = np.zeros(ranks), np.zeros(ranks), np.zeros(ranks)
+    found: list[tuple[int, float]] = []
+    waiting: list[int] = []
+
+    def leaves(rank: int) -> bool:
+        few = len(job.seconds) - len(found) < ranks
+        return few and done[rank] > 0 and took[rank] / done[rank] > SLOW * took.sum() / done.sum()
+
+    while len(found) < len(job.seconds):
+        now, rank = heapq.heappop(through)
+        took[rank] += begun[rank]
+        done[rank] += begun[rank] > 0
+        waiting.append(rank)
+        for each in [r for r in waiting if not leaves(r)][: len(job.seconds) - len(found)]:
+            waiting.remove(each)
+            begun[each] = job.claim + job.seconds[len(found)] / job.speeds[each]
+            found.append((each, now + begun[each]))
+            heapq.heappush(through, (now + begun[each], each))
     return found
 
 

@@ -3,14 +3,18 @@ beside them.
 """
 
 import shutil
+import tracemalloc
 
 import h5py
 import numpy as np
 import pytest
 from conftest import generated_and_collected
 
-from jobs import shards
+from jobs import rundir, shards
 from jobs.flocking import collect, phases
+from jobs.progress import Progress
+from jobs.units import Rank
+from kernels.device import select
 
 SMALL = """
 seed: 3
@@ -149,22 +153,27 @@ def test_replicas_that_started_anew_are_counted(quench, made, tmp_path, monkeypa
     )
 
 
-def test_shards_are_read_one_at_a_time(made, monkeypatch):
-    """What is alive while a shard is read: the arrays of the data set, and one shard."""
-    reads = []
-    plain = shards.read
-    monkeypatch.setattr(
-        collect.shards,
-        "read",
-        lambda path, **attributes: reads.append(path.name) or plain(path, **attributes),
-    )
-    from jobs import rundir
-    from jobs.progress import Progress
-    from jobs.units import Rank
+LONG = SMALL.replace("replicas: 4, samples: 3", "replicas: 150, samples: 40").replace(
+    "temperature_step: 0.4", "temperature_step: 0.1"
+)
 
-    system = rundir.load(made)[1][0]
-    with Progress(made / "log", "collect", Rank()) as progress:
-        data = collect.dataset(system, progress)
-    assert reads == [f"unit-{unit:05d}.h5" for unit in range(5)]
-    assert data["magnetization"].values.base is None  # of its final size from the start
+
+def test_memory_holds_one_shard(quench, tmp_path, monkeypatch):
+    """And what is written at a time, of a data set of nine such."""
+    monkeypatch.setattr(shards, "BLOCK", 100_000)
+    monkeypatch.setattr(shards, "WAITING", 100_000)
+    (tmp_path / "long.yaml").write_text(LONG.replace("interval: 2.5", "interval: 0.1"))
+    words = ("flocking", "generate", tmp_path / "long.yaml", "--run", tmp_path / "run")
+    assert quench(*words, "--set", "generate.other_densities=[]")[0] == 0
+    system = rundir.load(tmp_path / "run")[1][0]
+    shard = sum(v.nbytes for v in shards.read(system.shard(0))[0].values())
+    device = select("cpu", 1)
+    with Progress(tmp_path, "collect", Rank()) as progress:
+        tracemalloc.start()
+        collect.run(system, device, progress)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    whole = sum(v.nbytes for v in shards.read(tmp_path / "run/dataset.h5")[0].values())
+    assert whole > 8.5 * shard
+    assert peak < 4 * shard
     assert phases.AT_ONCE * 81**2 * 8 < 1 << 27

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from jobs import shards
+from jobs import hdf5, shards
 from jobs.shards import BadFileError, Data
 
 ATTRIBUTES = {"config_digest": "abc", "unit_index": 3, "seed": 1}
@@ -43,6 +43,7 @@ def test_a_file_filled_row_by_row_is_the_one_written_at_once(tmp_path, monkeypat
     item = Data(values, "", "n, x, y", "numbers", compress)
     shards.write(tmp_path / "whole.h5", {"a/b": item}, ATTRIBUTES)
     monkeypatch.setattr(shards, "BLOCK", 70_000)
+    monkeypatch.setattr(shards, "WAITING", 70_000)
     with shards.new(tmp_path / "bits.h5", ATTRIBUTES) as file:
         rows = shards.Rows(shards.put(file, "a/b", item, values.shape))
         assert rows.block == 58 or rows.dataset.chunks[0] == rows.block == 125
@@ -208,3 +209,32 @@ def test_a_damaged_name_hides_no_attribute(tmp_path, more):
         for look in (shards.read, shards.check_large):
             with pytest.raises(BadFileError):
                 look(path)
+
+
+def test_objects_and_attributes_are_as_h5py_has_them(tmp_path):
+    """Of every kind that is written, and of some that are not."""
+    with h5py.File(tmp_path / "some.h5", "w", libver=hdf5.FORMAT) as file:
+        group = file.create_group("a/b")
+        group["data"] = np.arange(3.0)
+        file["one"] = h5py.SoftLink("/a/b/data")
+        for item in (file, group, group["data"]):
+            item.attrs["text"] = "\u03c1, mean"
+            item.attrs["empty"] = ""
+            item.attrs["bytes"] = np.bytes_(b"x")
+            item.attrs["number"], item.attrs["whole"] = np.float32(0.1), 7
+            item.attrs["yes"] = True
+            item.attrs["list"] = ["a", "bc"]
+            item.attrs["array"] = np.eye(2)
+            item.attrs["nothing"] = h5py.Empty("f")
+            item.attrs.update({f"more {i}": "m" * i for i in range(20)})  # kept another way
+    with h5py.File(tmp_path / "some.h5", locking=False) as file:
+        expected = {"": file}
+        file.visititems(expected.__setitem__)
+        found = shards.objects_of(file)
+        assert found == expected
+        for name, item in found.items():
+            assert type(item) is type(expected[name])
+            plain, fast = dict(expected[name].attrs), hdf5.attributes(item)
+            assert {k: (type(v), repr(v)) for k, v in fast.items()} == {
+                k: (type(v), repr(v)) for k, v in plain.items()
+            }

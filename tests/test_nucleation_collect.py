@@ -225,7 +225,7 @@ def test_blocks_do_not_matter(quench, small, tmp_path, monkeypatch):
         found.append(shards.check(run / "dataset.h5"))
         (run / "dataset.h5").unlink()
         monkeypatch.setattr(collect, "CLUSTER_BYTES", 7 * 64 * collect.SITE_BYTES)
-        monkeypatch.setattr(shards, "BLOCK", 500)
+        monkeypatch.setattr(shards, "WAITING", 500)
     assert found[0] == found[1]
 
 

@@ -14,7 +14,6 @@ from jobs.coarsening.config import SPLITS, Coarsening
 from jobs.coarsening.fields import FIELD, data_file, downscale
 from jobs.coarsening.generate import COLUMNS, START, build
 from jobs.coarsening.measures import energies
-from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.shards import Data
@@ -25,20 +24,25 @@ def run(system: System, device, progress: Progress) -> None:
     ones.
     """
     config, folder, target = system.config, system.folder, system.folder / "dataset.h5"
-    made_from, revisions = collecting.survey(system, progress)
-    files = [(target, shards.check), *((data_file(folder, split), well.check) for split in SPLITS)]
+    parts: dict[str, list[np.ndarray]] = {}
+
+    def look(unit: int, file: h5py.File) -> None:
+        for name, values in columns_of(unit, file).items():
+            parts.setdefault(name, []).append(values)
+
+    made_from, revisions = collecting.survey(system, progress, look=look)
+    columns = {name: np.concatenate(values) for name, values in parts.items()}
+    files = [target, *(data_file(folder, split) for split in SPLITS)]
     if (
         collecting.present(files, made_from, "coarsening", progress)
         and (folder / "stats.yaml").exists()
     ):
         progress.say(f"{target}: made from the same units before, kept")
         return
-    progress.begin(config.generate.units, "units")
     attributes = collecting.attributes(system, device, made_from, revisions)
     checked = check_fates(system, device)
     attributes |= checked.attributes()
     target.unlink(missing_ok=True)  # an index without its files would be worse than none
-    columns = survey(system)
     with contextlib.ExitStack() as stack:
         outputs = [
             stack.enter_context(
@@ -46,12 +50,9 @@ def run(system: System, device, progress: Progress) -> None:
             )
             for k, split in enumerate(SPLITS)
         ]
-        for unit, (split, first, count) in enumerate(config.generate.blocks):
-            arrays, _ = shards.read(
-                system.shard(unit), config_digest=digest(config), unit_index=unit
-            )
+        for unit, arrays in collecting.units(system, progress):
+            split, first, count = config.generate.blocks[unit]
             outputs[split][first : first + count] = arrays["phi"]
-            progress.reach(unit + 1)
     with h5py.File(data_file(folder, "train"), "r", locking=False) as file:
         well.write_statistics(folder / "stats.yaml", well.statistics(file[FIELD], "phi"))
     shards.write(target, index(columns, config), attributes)
@@ -95,21 +96,14 @@ def check_fates(system: System, device) -> fates.Fates:
     return fates.compare(ends, there, again, here)
 
 
-def survey(system: System) -> dict[str, np.ndarray]:
-    """What is known of all sequences, in the order of units: COLUMNS, start_time and unit, each
-    (n,).
-    """
-    columns = {}
-    for unit, (*_, count) in enumerate(system.config.generate.blocks):
-        with h5py.File(system.shard(unit), "r", locking=False) as file:
-            part = {name: file[name][...] for name in COLUMNS}
-            part |= {
-                "start_time": np.full(count, file["start_time"][()]),
-                "unit": np.full(count, unit, np.int32),
-            }
-        for name, values in part.items():
-            columns.setdefault(name, []).append(values)
-    return {name: np.concatenate(parts) for name, parts in columns.items()}
+def columns_of(unit: int, file: h5py.File) -> dict[str, np.ndarray]:
+    """What is known of the sequences of a shard: COLUMNS, start_time and unit, each (n,)."""
+    found = {name: file[name][...] for name in COLUMNS}
+    count = len(found["split"])
+    return found | {
+        "start_time": np.full(count, file["start_time"][()]),
+        "unit": np.full(count, unit, np.int32),
+    }
 
 
 def layout(config: Coarsening, split: int, columns: dict[str, np.ndarray]) -> well.Layout:

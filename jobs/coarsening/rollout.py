@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jobs import UserError, predicting, provenance, shards, signals
+from jobs import UserError, claims, predicting, provenance, shards, signals
 from jobs.coarsening import costs, fields, generate, own, paths, train, trained
 from jobs.coarsening.cases import (
     Unit,
@@ -48,7 +48,7 @@ def run(systems: list[System], rank: Rank, request, device, progress: Progress) 
     networks = {system.name: chosen(system, progress.say) for system in systems}
     everything = [
         Unit(system, case, who)
-        for kind in (False, True)  # truths are dealt among the ranks first, then networks
+        for kind in (False, True)  # truths are dealt among the tasks first, then networks
         for system in systems
         for case, asked in system.config.rollout.followed.items()
         for who in (networks[system.name] if kind else solvers(asked))
@@ -59,24 +59,37 @@ def run(systems: list[System], rank: Rank, request, device, progress: Progress) 
     marks = {
         unit: made_from(unit) for unit in everything
     }  # of all, so that what is wrong with them stops every rank alike
-    mine = rank.share(everything)
-    missing = [unit for unit in mine if not finished(unit, marks[unit], progress)]
-    progress.say(
-        f"{len(mine)} of {len(everything)} rollouts are mine, {len(mine) - len(missing)} of them finished before"
+    mine = rank.job.share(range(len(everything)))
+    missing = rank.of_the_first(
+        lambda: [n for n in mine if not finished(everything[n], marks[everything[n]], progress)]
     )
-    if missing:
+    takes = {n: work(everything[n], plans[everything[n]], device) for n in missing}
+    if rank.count > 1:  # what takes longest comes first, that no rank is left alone with it
+        missing = sorted(missing, key=lambda n: -takes[n])
+    if rank.index == 0:
         progress.say(
-            f"they take {in_bytes(sum(size(plans[unit]) for unit in missing))} of disk, each as much again while it is put "
+            f"{len(mine)} of {len(everything)} rollouts are mine, {len(mine) - len(missing)} of them finished before"
+            + (f"; {rank.count} ranks share them" if rank.count > 1 else "")
+        )
+    if missing and rank.index == 0:
+        progress.say(
+            f"they take {in_bytes(sum(size(plans[everything[n]]) for n in missing))} of disk, each as much again while it is put "
             "together"
         )
-    weights = [work(unit, plans[unit], device) for unit in missing]
-    progress.begin(len(missing), "rollouts", weights)
     failed, left = 0, None
     try:
-        for number, unit in enumerate(missing):
-            signals.stop_if_asked(f"{len(missing) - number} rollouts left", number)
-            failed += not follow(unit, plans[unit], device, progress, number)
-            progress.reach(number + 1)
+        with claims.shared(rank, missing, [takes[n] for n in missing]) as shared:
+            expected = shared.foreseen([])
+            progress.begin(len(expected), "rollouts", [takes[n] for n in expected])
+            for done, number in enumerate(
+                shared.each(
+                    lambda rest: f"{len(rest)} rollouts left",
+                    lambda all_: progress.expect(len(all_), [takes[n] for n in all_]),
+                )
+            ):
+                unit = everything[number]
+                failed += not follow(unit, plans[unit], device, progress, done)
+                progress.reach(done + 1)
     except signals.Stopped as stop:
         left = str(stop)
     progress.end()

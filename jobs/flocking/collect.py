@@ -6,7 +6,6 @@ import h5py
 import numpy as np
 
 from jobs import collecting, shards
-from jobs.config import digest
 from jobs.flocking import film, phases
 from jobs.flocking.generate import STARTS
 from jobs.progress import Progress
@@ -22,7 +21,12 @@ SERIES = (
     "density_histogram",
     "attempts",
 )
-MAPS = {"magnetization": np.int16, "density": np.uint16}
+MAPS = {
+    "magnetization": Data(
+        np.empty(0, np.int16), "", "configuration, x, y", "sum of a site's spins", True
+    ),
+    "density": Data(np.empty(0, np.uint16), "particles", "configuration, x, y", "on a site", True),
+}
 
 
 def run(system: System, device, progress: Progress) -> None:
@@ -31,49 +35,50 @@ def run(system: System, device, progress: Progress) -> None:
     """
     target = system.folder / "dataset.h5"
     made_from, revisions = collecting.survey(system, progress)
-    if collecting.present([(target, shards.check)], made_from, "flocking", progress):
+    if collecting.present([target], made_from, "flocking", progress):
         progress.say(f"{target}: made from the same units before, kept")
     else:
-        data = dataset(system, progress)
-        shards.write(target, data, collecting.attributes(system, device, made_from, revisions))
-        progress.say(
-            f"{target}: {len(data['unit'].values)} configurations, {len(data['series/replica'].values)} replicas"
-        )
-        changed = int((data["series/start"].values != _planned(data)).sum())
+        attributes = collecting.attributes(system, device, made_from, revisions)
+        with shards.new(target, attributes) as file:
+            starts, configurations = put_together(system, file, progress)
+        progress.say(f"{target}: {configurations} configurations, {sum(map(len, starts))} replicas")
+        changed = sum(int((found != planned(len(found))).sum()) for found in starts)
         if changed:
             progress.say(
                 f"warning: {target}: {changed} replicas from disorder piled up more particles on a site than can be counted, and "
                 "started ordered instead"
             )
-        del data
     film.run(system, device, progress)
     phases.run(system, device, progress)
 
 
-def _planned(data: dict[str, Data]) -> np.ndarray:
-    """How the replicas, in their units' order, would have started without an overflow."""
-    unit = data["series/unit"].values
-    return np.array(STARTS)[(np.arange(len(unit)) - np.searchsorted(unit, unit)) % len(STARTS)]
+def planned(replicas: int) -> np.ndarray:
+    """How the replicas of a unit would have started without an overflow."""
+    return np.array(STARTS)[np.arange(replicas) % len(STARTS)]
 
 
-def dataset(system: System, progress: Progress) -> dict[str, Data]:
-    """All datasets of dataset.h5: n configurations and q replicas in the order of units, replicas,
-    samples.
-
-    Shards are read one at a time into arrays of their final size.
+def put_together(
+    system: System, file: h5py.File, progress: Progress
+) -> tuple[list[np.ndarray], int]:
+    """Fill dataset.h5: n configurations and q replicas in the order of units, replicas, samples,
+    unit by unit.  How the replicas of each unit started; n.
     """
     config, size = system.config, system.config.system.size
     points = config.points
     replicas, rows = (np.array([p[2] for p in points]), np.array([p[2] * p[3] for p in points]))
     longest = max(p[3] for p in points)
-    maps = {name: np.empty((rows.sum(), size, size), kind) for name, kind in MAPS.items()}
-    series, columns, about, times = {}, {}, {}, np.empty(0)
-    progress.begin(len(points), "units")
-    for unit, (density, temperature, count, samples) in enumerate(points):
-        found, _ = shards.read(system.shard(unit), config_digest=digest(config), unit_index=unit)
-        first, here = replicas[:unit].sum(), slice(rows[:unit].sum(), rows[: unit + 1].sum())
-        for name in MAPS:
-            maps[name][here] = found[f"{name}_map"].reshape(-1, size, size)
+    maps = {
+        name: shards.Rows(shards.put(file, name, MAPS[name], (int(rows.sum()), size, size)))
+        for name in MAPS
+    }
+    columns, times = {}, look_times(system, [p[3] for p in points].index(longest))
+    series = Series(file, system, int(replicas.sum()), len(times))
+    starts = []
+    for unit, found in collecting.units(system, progress):
+        density, temperature, count, samples = points[unit]
+        first = replicas[:unit].sum()
+        for name, there in maps.items():
+            there.add(found[f"{name}_map"].reshape(-1, size, size).astype(MAPS[name].values.dtype))
         row = {
             "temperature": np.full(count * samples, temperature, np.float32),
             "mean_density": np.full(count * samples, density, np.float32),
@@ -87,20 +92,11 @@ def dataset(system: System, progress: Progress) -> dict[str, Data]:
         }
         for name, values in row.items():
             columns.setdefault(name, []).append(values)
-        times = found["time"] if samples == longest else times
-        for name in SERIES:
-            series.setdefault(name, []).append(found[name])
-        progress.reach(unit + 1)
-    with h5py.File(system.shard(0), "r", locking=False) as file:
-        about = {
-            name: tuple(file[name].attrs[key] for key in ("unit", "axes", "about"))
-            for name in SERIES
-        }
+        series.add(found)
+        starts.append(found["start"])
+    for each in (*maps.values(), *series.rows.values()):
+        each.end()
     data = {
-        "magnetization": Data(
-            maps["magnetization"], "", "configuration, x, y", "sum of a site's spins", True
-        ),
-        "density": Data(maps["density"], "particles", "configuration, x, y", "on a site", True),
         **{name: Data(np.concatenate(columns[name]), *ROWS[name]) for name in ROWS},
         "series/time": Data(
             times,
@@ -125,11 +121,50 @@ def dataset(system: System, progress: Progress) -> dict[str, Data]:
             "its density and temperature",
         ),
     }
-    for name in SERIES:
-        data[f"series/{name}"] = Data(
-            stacked(series.pop(name), len(times), "time" in about[name][1]), *about[name]
-        )
-    return data
+    for name, item in data.items():
+        shards.put(file, name, item)
+    return starts, int(rows.sum())
+
+
+def look_times(system: System, unit: int) -> np.ndarray:
+    """The times at which a unit's replicas were looked at."""
+    with h5py.File(system.shard(unit), "r", locking=False) as file:
+        return file["time"][...]
+
+
+class Series:
+    """series/NAME of dataset.h5 while they are written; those in time (replica, o, ...) are filled
+    up to o = `times`, with nan or 0.
+    """
+
+    def __init__(self, file: h5py.File, system: System, replicas: int, times: int):
+        self.rows, self.times = {}, {}
+        with h5py.File(system.shard(0), "r", locking=False) as first:
+            for name in SERIES:
+                values, about = (
+                    first[name],
+                    [first[name].attrs[k] for k in ("unit", "axes", "about")],
+                )
+                timed = "time" in about[1]
+                self.times[name] = times if timed else None
+                shape = (replicas, *((times, *values.shape[2:]) if timed else values.shape[1:]))
+                item = Data(np.empty(0, values.dtype), *about)
+                self.rows[name] = shards.Rows(shards.put(file, f"series/{name}", item, shape))
+
+    def add(self, found: dict[str, np.ndarray]) -> None:
+        """A unit's."""
+        for name, rows in self.rows.items():
+            rows.add(
+                found[name] if self.times[name] is None else longer(found[name], self.times[name])
+            )
+
+
+def longer(values: np.ndarray, times: int) -> np.ndarray:
+    """Values (replica, o, ...) filled up to o = times."""
+    filling = np.nan if values.dtype.kind == "f" else 0
+    whole = np.full((len(values), times, *values.shape[2:]), filling, values.dtype)
+    whole[:, : values.shape[1]] = values
+    return whole
 
 
 ROWS = {
@@ -145,23 +180,3 @@ ROWS = {
     "sample": ("", "configuration", "number in its replica"),
     "time": ("time", "configuration", "since its replica's start"),
 }
-
-
-def stacked(parts: list[np.ndarray], times: int, timed: bool) -> np.ndarray:
-    """Arrays of units, replica by replica; those in time (replica, o, ...) are filled up to o =
-    times, with nan or 0.
-    """
-    whole = np.zeros(
-        (sum(map(len, parts)), *((times, *parts[0].shape[2:]) if timed else parts[0].shape[1:])),
-        parts[0].dtype,
-    )
-    if timed and whole.dtype.kind == "f":
-        whole[:] = np.nan
-    first = 0
-    for part in parts:
-        if timed:
-            whole[first : first + len(part), : part.shape[1]] = part
-        else:
-            whole[first : first + len(part)] = part
-        first += len(part)
-    return whole

@@ -40,19 +40,18 @@ def run(system: System, device, progress: Progress) -> None:
     """
     config, target = system.config, system.folder / "phases.h5"
     settings = config.unsupervised
+    data = shards.check_large(system.folder / "dataset.h5")
     made_from = hashlib.sha256(
-        f"{shards.check(system.folder / 'dataset.h5')} {json.dumps(settings.model_dump(), sort_keys=True)}".encode()
+        f"{data} {json.dumps(settings.model_dump(), sort_keys=True)}".encode()
     ).hexdigest()
     if shards.finished(target, made_from, progress):
         progress.say(f"{target}: made from the same data set before, kept")
         return
     with h5py.File(system.folder / "dataset.h5", "r", locking=False) as file:
-        rows = {
-            name: file[name][...]
-            for name in ("magnetization", "temperature", "mean_density", "replica")
-        }
+        rows = {name: file[name][...] for name in ("temperature", "mean_density", "replica")}
         particles = file["series/particles"][...][rows["replica"]]
-    found = of_all(rows, particles, settings, config.seed, progress)
+        maps = {"magnetization": file["magnetization"]}  # those of one density at a time
+        found = of_all(rows | maps, particles, settings, config.seed, progress)
     attributes = {
         **provenance.block(config, device.name),
         "config_digest": digest(config),
@@ -112,7 +111,10 @@ def of_all(
     seed: int,
     progress: Progress,
 ) -> dict:
-    """All arrays of phases.h5, from rows of dataset.h5 and the number of particles (n,) in each."""
+    """All arrays of phases.h5, from rows of dataset.h5 and the number of particles (n,) in each.
+
+    rows["magnetization"] may be on the disk: of it one density's rows are read at a time.
+    """
     n, of = len(rows["temperature"]), np.unique(rows["mean_density"])
     reference = rows["mean_density"][0]  # its slice comes first
     of = np.concatenate([[reference], of[of != reference]])
@@ -131,9 +133,8 @@ def of_all(
                 f"density {density:g}: {len(here)} configurations, fewer than unsupervised.fewest = {settings.fewest}: no phases"
             )
             continue
-        maps, temperature, replica = (
-            rows[name][here] for name in ("magnetization", "temperature", "replica")
-        )
+        maps = rows_of(rows["magnetization"], here)
+        temperature, replica = rows["temperature"][here], rows["replica"][here]
         embedding[here], label = embed_and_cluster(maps, settings, seed, k)
         order = order_parameters(maps, particles[here])
         named = name_groups(label, *order)
@@ -187,6 +188,12 @@ def of_all(
         "transition_errors": errors,
         **groups,
     }
+
+
+def rows_of(maps, here: np.ndarray) -> np.ndarray:
+    """Rows of an array or data set by their sorted numbers, which are few runs of neighbours."""
+    runs = np.split(here, np.flatnonzero(np.diff(here) > 1) + 1)
+    return np.concatenate([maps[run[0] : run[-1] + 1] for run in runs])
 
 
 def describe(

@@ -4,14 +4,12 @@ cluster.
 Balancing and centring follow section II.B of the paper, with the authors' number of bins, 33.
 """
 
-import itertools
 from dataclasses import replace
 
 import h5py
 import numpy as np
 
 from jobs import collecting, shards
-from jobs.config import digest
 from jobs.nucleation.config import Nucleation
 from jobs.nucleation.generate import build
 from jobs.progress import Progress
@@ -45,20 +43,18 @@ def run(system: System, device, progress: Progress) -> None:
     made_from, revisions = collecting.survey(
         system, progress, (*collecting.SECTIONS, "collect"), look
     )
-    if collecting.present([(target, shards.check_large)], made_from, "nucleation", progress):
+    if collecting.present([target], made_from, "nucleation", progress):
         progress.say(f"{target}: made from the same units before, kept")
         return
     nucleated, copies = (np.frombuffer(labels[name], np.int32) for name in labels)
     chosen = balance(nucleated, copies, config.collect.bins, config.seed)
     if not len(chosen):
         progress.say(f"{system.folder}: {emptiness(nucleated, copies, config.collect.bins)}")
-    progress.begin(config.generate.units, "units")
-    wanted = digest(config)
     attributes = collecting.attributes(system, device, made_from, revisions)
     with shards.new(target, attributes) as file:
         output = Output(file, config, build(config, device), ends[-1], len(chosen))
-        for unit, (first, last) in enumerate(itertools.pairwise([0, *ends])):
-            arrays, _ = shards.read(system.shard(unit), config_digest=wanted, unit_index=unit)
+        for unit, arrays in collecting.units(system, progress):
+            first, last = ends[unit - 1] if unit else 0, ends[unit]
             found = reduce(
                 arrays, unit, config, max(0, KEPT_HISTORIES - unit * config.generate.events)
             )
@@ -66,7 +62,6 @@ def run(system: System, device, progress: Progress) -> None:
                 raise shards.BadFileError(f"{system.shard(unit)}: changed while it was read")
             start, stop = np.searchsorted(chosen, (first, last))
             output.add(found, chosen[start:stop] - first)
-            progress.reach(unit + 1)
         lifetime = output.end()
     progress.say(
         f"{target}: {len(chosen)} balanced configurations out of {ends[-1]}, "

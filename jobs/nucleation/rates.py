@@ -5,7 +5,8 @@ where no event would be waited for.
 
 It needs no other stage. RUN/rates/pilot.h5 is what all samplings begin with, a sampling is a
 function of it and of its own number, RUN/rates/repeat-00000.h5 and so on, and RUN/rates.h5 is their
-mean. Processes share the samplings as they do units; whoever sees the last one puts them together.
+mean. Processes share the samplings as they do units; the task that sees the last one puts them
+together.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs import UserError, provenance, shards, signals
+from jobs import UserError, claims, provenance, shards
 from jobs.config import telling
 from jobs.nucleation.generate import build
 from jobs.progress import Progress
@@ -51,40 +52,51 @@ def run(systems: list[System], rank: Rank, request, device, progress: Progress) 
     """This process's share of the samplings of all systems; how many failed (none: they raise).
     UserError, a line for each system that cannot be sampled.
     """
-    everything = [(s, repeat) for s in systems for repeat in range(s.config.rates.samplings)]
-    mine = rank.share(everything)
-    todo = [
-        (system, repeat)
-        for system, repeat in mine
-        if present(repeat_file(system, repeat), system, progress, unit_index=repeat) is None
+    everything = [
+        (k, repeat) for k, s in enumerate(systems) for repeat in range(s.config.rates.samplings)
     ]
-    progress.say(
-        f"{len(mine)} of {len(everything)} samplings are mine, {len(mine) - len(todo)} of them "
-        "finished before"
-    )
-    progress.begin(len(todo), "samplings")
+    mine = rank.job.share(everything)
+    todo = rank.of_the_first(lambda: missing(systems, mine, progress))
+    if rank.index == 0:
+        progress.say(
+            f"{len(mine)} of {len(everything)} samplings are mine, {len(mine) - len(todo)} of them "
+            "finished before" + (f"; {rank.count} ranks share them" if rank.count > 1 else "")
+        )
     prepared: dict[str, tuple[Ising, Pilot]] = {}
     problems: dict[str, str] = {}
-    for done, (system, repeat) in enumerate(todo):
-        signals.stop_if_asked(f"{len(todo) - done} samplings left", done)
-        if system.name in problems:
-            continue
-        try:
-            if system.name not in prepared:
-                model = build(system.config, device)
-                prepared[system.name] = model, pilot_of(system, model, device, progress)
-            model, pilot = prepared[system.name]
-            write_sampling(system, repeat, forward_flux.sample(model, pilot, repeat), device)
-        except (RuntimeError, ValueError) as error:  # what the kernels say of such a system
-            problems[system.name] = f"{system.folder}: rates: {error}"
-        progress.reach(done + 1)
+    with claims.shared(rank, todo, [1.0] * len(todo) if len(systems) == 1 else None) as shared:
+        progress.begin(len(shared.foreseen([])), "samplings")
+        expect = lambda pieces: progress.expect(len(pieces))  # noqa: E731
+        left = lambda pieces: f"{len(pieces)} samplings left"  # noqa: E731
+        for done, (number, repeat) in enumerate(shared.each(left, expect)):
+            system = systems[number]
+            if system.name in problems:
+                continue
+            try:
+                if system.name not in prepared:
+                    model = build(system.config, device)
+                    prepared[system.name] = model, pilot_of(system, model, device, progress)
+                model, pilot = prepared[system.name]
+                write_sampling(system, repeat, forward_flux.sample(model, pilot, repeat), device)
+            except (RuntimeError, ValueError) as error:  # what the kernels say of such a system
+                problems[system.name] = f"{system.folder}: rates: {error}"
+            progress.reach(done + 1)
     progress.end()
-    for system in systems:
+    for system in systems if rank.index == 0 else []:  # the ranks are through together
         if system.name not in problems:
             put_together(system, device, progress)
     if problems:
         raise UserError("\n".join(problems.values()))
     return 0
+
+
+def missing(systems: list[System], mine: list[tuple[int, int]], progress: Progress) -> list:
+    """Those of `mine`, (number of a system, sampling), that are not there."""
+    return [
+        (k, repeat)
+        for k, repeat in mine
+        if present(repeat_file(systems[k], repeat), systems[k], progress, unit_index=repeat) is None
+    ]
 
 
 def present(path: Path, system: System, progress: Progress, **more) -> dict | None:

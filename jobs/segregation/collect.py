@@ -10,7 +10,6 @@ import h5py
 import numpy as np
 
 from jobs import collecting, fates, shards, well
-from jobs.config import digest
 from jobs.progress import Progress
 from jobs.rundir import System
 from jobs.segregation import predictability
@@ -31,32 +30,28 @@ def run(system: System, device, progress: Progress) -> None:
 
 def put_together(system: System, device, progress: Progress) -> None:
     config, folder, target = system.config, system.folder, system.folder / "dataset.h5"
-    made_from, revisions = collecting.survey(system, progress)
-    files = [(target, shards.check), *((data_file(folder, split), well.check) for split in SPLITS)]
+    seen = Seen()
+    made_from, revisions = collecting.survey(system, progress, look=seen.look)
+    files = [target, *(data_file(folder, split) for split in SPLITS)]
     if (
         collecting.present(files, made_from, "segregation", progress)
         and (folder / "stats.yaml").exists()
     ):
         progress.say(f"{target}: made from the same units before, kept")
         return
-    steady = latest(system)
-    progress.begin(config.generate.units, "units")
     attributes = collecting.attributes(system, device, made_from, revisions)
-    checked = check_fates(system, device)
+    checked = check_fates(system, seen, device)
     attributes |= checked.attributes()
     target.unlink(missing_ok=True)  # an index without its files would be worse than none
     columns = {}
     with contextlib.ExitStack() as stack:
         outputs = [
             stack.enter_context(
-                well.new(data_file(folder, split), layout(config, split, steady), attributes)
+                well.new(data_file(folder, split), layout(config, split, seen.steady), attributes)
             )
             for split in SPLITS
         ]
-        for unit in range(config.generate.units):
-            arrays, _ = shards.read(
-                system.shard(unit), config_digest=digest(config), unit_index=unit
-            )
+        for unit, arrays in collecting.units(system, progress):
             row = np.empty(len(arrays["split"]), np.int32)
             for k, output in enumerate(outputs):
                 mine = np.flatnonzero(arrays["split"] == k)
@@ -65,7 +60,6 @@ def put_together(system: System, device, progress: Progress) -> None:
             more = {"row": row, "unit": np.full(len(row), unit, np.int32)}
             for name, values in {**{name: arrays[name] for name in COLUMNS}, **more}.items():
                 columns.setdefault(name, []).append(values)
-            progress.reach(unit + 1)
     columns = {name: np.concatenate(parts) for name, parts in columns.items()}
     with h5py.File(data_file(folder, "train"), "r", locking=False) as file:
         well.write_statistics(folder / "stats.yaml", well.statistics(file[FIELD], "concentration"))
@@ -82,22 +76,36 @@ def put_together(system: System, device, progress: Progress) -> None:
         )
 
 
-def check_fates(system: System, device) -> fates.Fates:
+class Seen:
+    """What is looked up in all shards before they are read."""
+
+    def __init__(self) -> None:
+        self.steady = 0.0  # the latest time at which a field became steady
+        self.segregated: list[np.ndarray] = []  # of each unit, rows of fields with an interface
+        self.energies: list[np.ndarray] = []  # of each unit, of all fields in the end
+
+    def look(self, unit: int, file: h5py.File) -> None:
+        self.steady = max(self.steady, float(np.nanmax(file["steady_time"][...], initial=0.0)))
+        self.segregated.append(np.flatnonzero(file["perimeter"][:, -1] > 0).astype(np.int32))
+        self.energies.append(file["chemical_energy"][:, -1] + file["surface_energy"][:, -1])
+
+
+def check_fates(system: System, seen: Seen, device) -> fates.Fates:
     """A sample of the mixtures that segregated, run again: jobs/fates.py."""
     config, g = system.config, system.config.generate
-    where, energies = [], []
-    for unit in range(g.units):
-        with h5py.File(system.shard(unit), "r", locking=False) as file:
-            for i in np.flatnonzero(file["perimeter"][:, -1] > 0):
-                where.append((unit, i, file["split"][i], file["sample"][i]))
-            energies.append((file["chemical_energy"][:, -1] + file["surface_energy"][:, -1])[...])
-    chosen = [where[i] for i in fates.sample(config, np.arange(len(where)))]
+    ends_of = np.cumsum([len(rows) for rows in seen.segregated])  # units, one after another
+    chosen = []
+    for number in fates.sample(config, np.arange(ends_of[-1])):
+        unit = int(np.searchsorted(ends_of, number, side="right"))
+        rows = seen.segregated[unit]
+        chosen.append((unit, int(rows[number - ends_of[unit] + len(rows)])))
     if not chosen:
         return fates.NONE
-    ends = []
-    for unit, i, *_ in chosen:
+    ends, starts = [], []
+    for unit, i in chosen:
         with h5py.File(system.shard(unit), "r", locking=False) as file:
             ends.append(file["fields"][i, -1])
+            starts.append((unit, int(file["split"][i]), int(file["sample"][i])))
     model = replace(build(config, device), precision="float64")
     start = np.concatenate(
         [
@@ -108,7 +116,7 @@ def check_fates(system: System, device) -> fates.Fates:
                 config.seed,
                 identity(unit, [split], [sample]),
             )
-            for unit, _, split, sample in chosen
+            for unit, split, sample in starts
         ]
     )
     again = model.run(
@@ -119,17 +127,8 @@ def check_fates(system: System, device) -> fates.Fates:
         on_blow_up="keep",
         progress=False,
     )
-    found = np.array([energies[unit][i] for unit, i, *_ in chosen])
+    found = np.array([seen.energies[unit][i] for unit, i in chosen])
     return fates.compare(np.array(ends), found, again.fields[:, -1], again.free_energy[:, -1])
-
-
-def latest(system: System) -> float:
-    """The latest time at which a field of any shard became steady."""
-    found = 0.0
-    for unit in range(system.config.generate.units):
-        with h5py.File(system.shard(unit), "r", locking=False) as file:
-            found = max(found, float(np.nanmax(file["steady_time"][...], initial=0.0)))
-    return found
 
 
 def layout(config: Segregation, split: str, steady: float) -> well.Layout:

@@ -3,7 +3,6 @@
 import numpy as np
 
 from jobs import collecting, shards
-from jobs.config import digest
 from jobs.rundir import System
 from jobs.shards import Data
 
@@ -11,13 +10,9 @@ from jobs.shards import Data
 def run(system: System, device, progress) -> None:
     target = system.folder / "dataset.h5"
     made_from, revisions = collecting.survey(system, progress)
-    if collecting.present([(target, shards.check)], made_from, "xy", progress):
+    if collecting.present([target], made_from, "xy", progress):
         return
-    wanted = {"config_digest": digest(system.config)}
-    units = [
-        shards.read(system.shard(unit), unit_index=unit, **wanted)[0]
-        for unit in range(system.config.generate.units)
-    ]
+    units = [arrays for _, arrays in collecting.units(system, progress)]
     data = {
         "time": Data(units[0]["time"], "time", "time", "since the quench"),
         "vortices": Data(
