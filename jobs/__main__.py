@@ -118,8 +118,20 @@ def build(options: argparse.Namespace) -> str:
     """Compiles what a config's stages use; a line about it."""
     study = studies.of(options.study)
     _, systems = wanted(options, options.study, trains=False)
-    machine = Machine(study, device_of(options, None), options.device, options.workers)
-    return planning.build([*systems.values()], machine)
+    devices = [device_of(options, None)] if options.cpu is None else others(options)
+    return planning.build([*systems.values()], study, devices)
+
+
+def others(options: argparse.Namespace) -> list:
+    """The CPUs that --cpu names."""
+    from kernels import device
+
+    if options.device == "gpu":
+        raise UserError(f"--cpu {options.cpu}: not with --device gpu")
+    try:
+        return device.others(options.cpu)
+    except device.DeviceError as error:
+        raise UserError(f"--{error}") from None
 
 
 def wanted(options: argparse.Namespace, study: str, trains: bool) -> tuple[dict, dict[str, Any]]:

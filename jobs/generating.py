@@ -19,6 +19,8 @@ from jobs.rundir import System
 from jobs.units import Rank
 
 Batch = tuple[int, list[int]]  # number of a system, units that are made at once
+# units a rank from which on 64 of them are used to .96, in a model (tests/cluster_model.py)
+PLENTY = 7
 
 
 class UnitError(Exception):
@@ -102,8 +104,23 @@ def generate(
             f"{len(mine)} of {len(everything)} units are mine, {finished} of them finished before"
             + (f"; {rank.count} ranks share them" if rank.count > 1 else "")
         )
+        if batches and (scarcity := few(len(mine), rank, device)):
+            progress.say(f"warning: {scarcity}")
     with claims.shared(rank, batches, burden(stage, systems, batches, device)) as shared:
         return bring(stage, systems, shared, device, progress)
+
+
+def few(units: int, rank: Rank, device) -> str | None:
+    """What is to be said where a job's units are too few for its ranks, with a number that is not:
+    PLENTY for each of their cores.
+    """
+    if rank.count == 1 or units >= rank.count:
+        return None
+    cores = rank.count * (device.workers if device.kind == "cpu" else 1)
+    return (
+        f"{rank.count} ranks share {units} units, and the others wait: take fewer ranks, or more units, such as "
+        f"generate.units={PLENTY * cores * rank.tasks}, {PLENTY} for each core"
+    )
 
 
 def cut(

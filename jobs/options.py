@@ -78,6 +78,12 @@ def parser() -> argparse.ArgumentParser:
         "that nodes with the same CPU or GPU need no compiler. Nothing else is written.",
     )
     configured(one, "its config, where none is given")
+    one.add_argument(
+        "--cpu",
+        metavar="NAME",
+        help="for nodes with another CPU than this one: x86-64-v3 or x86-64-v4, or a processor of such a level, as "
+        "compilers call it, such as znver3 or icelake-server",
+    )
     commands.add_parser(
         "configs",
         help="every key of every study's config: meaning, default, range, unit",

@@ -160,17 +160,19 @@ def report(source: Path, configs: Sequence[Any], machine: Machine) -> str:
     return "\n".join(text)
 
 
-def build(configs: Sequence[Any], machine: Machine) -> str:
-    """Compile the kernels of all stages of these systems, as the study's plan.kernels says; a line:
-    how many, and where they are kept.  UserError where there is no compiler, or it fails.
+def build(configs: Sequence[Any], study: Study, devices: Sequence[Any]) -> str:
+    """Compile the kernels of all stages of these systems, as the study's plan.kernels says, for
+    each device; a line: how many, and where they are kept.  UserError where there is no compiler,
+    or it fails.
     """
-    study, device = machine.study, machine.device
+    device = devices[0]
     if importlib.util.find_spec(f"jobs.{study.name}.plan") is None:
         raise UserError(f"{study.name}: does not say which kernels it uses")
     before = set(device.compiled())
     try:
         for config in configs:
-            importlib.import_module(f"jobs.{study.name}.plan").kernels(config, device)
+            for each in devices:
+                importlib.import_module(f"jobs.{study.name}.plan").kernels(config, each)
     except DeviceError as error:
         raise UserError(str(error)) from None
     after = set(device.compiled())

@@ -54,6 +54,21 @@ HUGE_PAGE = 2 << 20
 # a launch lasts about this long, so that progress shows and a desktop GPU's watchdog stays quiet
 LAUNCH_SECONDS = 0.5
 COMPILERS = ("c++", "g++", "clang++")
+# Levels of x86-64 by its psABI, the highest first: 32-bit words of a vector register, and what
+# Linux calls the instructions that the level has beyond the one below.
+AVX2 = ("avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe")
+LEVELS = {
+    "x86-64-v4": (16, (*AVX2, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")),
+    "x86-64-v3": (8, AVX2),
+}
+# processors by a compiler's names for them, whose level is all that is used of them
+PROCESSORS = {name: name for name in LEVELS}
+PROCESSORS |= dict.fromkeys(
+    ("skylake-avx512", "cascadelake", "icelake-server", "sapphirerapids", "znver4", "znver5"),
+    "x86-64-v4",
+)
+PROCESSORS |= dict.fromkeys(("haswell", "broadwell", "znver1", "znver2", "znver3"), "x86-64-v3")
+CACHES = (1 << 18, 1 << 22)  # bytes: a core's own lies between; kernels differ by it
 UNDISTURBED = (
     "sh",
     "-c",
@@ -158,6 +173,12 @@ def register_lanes() -> int:
     return 16 if "avx512f" in features else 8 if "avx2" in features else 4
 
 
+def cpu_level() -> str | None:
+    """The highest of LEVELS whose instructions this CPU has."""
+    features = set(cpu_features().split())
+    return next((name for name, (_, needs) in LEVELS.items() if features >= set(needs)), None)
+
+
 @cache
 def core_cache() -> int:
     """Bytes of the second-level cache, a core's own; 1 MiB where the system does not say."""
@@ -168,15 +189,31 @@ def core_cache() -> int:
         return 2**20
 
 
+def others(name: str) -> list["Cpu"]:
+    """CPUs for which kernels are compiled, never run: of this name, one of PROCESSORS, with all
+    caches that matter.  Raises DeviceError for another name.
+    """
+    if name not in PROCESSORS:
+        raise DeviceError(f"cpu is {name!r}; it must be one of {', '.join(PROCESSORS)}")
+    level = PROCESSORS[name]
+    return [Cpu(1, LEVELS[level][0], level, size) for size in CACHES]
+
+
 class Cpu:
-    """This machine's cores. Arrays are NumPy arrays on 64-byte boundaries."""
+    """This machine's cores. Arrays are NumPy arrays on 64-byte boundaries.
+
+    level: of LEVELS, for which kernels are compiled, and not run; None: for this CPU.
+    """
 
     kind, exclusive = "cpu", False
 
-    def __init__(self, workers: int, lanes: int):
-        self.workers, self.lanes = workers, lanes
-        self.float_lanes = min(lanes, register_lanes())
-        self.name = f"{cpu_model()}, {workers} thread{'s' if workers > 1 else ''}"
+    def __init__(
+        self, workers: int, lanes: int, level: str | None = None, cache_bytes: int | None = None
+    ):
+        self.workers, self.lanes, self.level = workers, lanes, level
+        self.float_lanes = lanes if level else min(lanes, register_lanes())
+        self.core_cache = cache_bytes or core_cache()
+        self.name = level or f"{cpu_model()}, {workers} thread{'s' if workers > 1 else ''}"
         self._pool, self._process = None, None
 
     @property
@@ -188,7 +225,9 @@ class Cpu:
 
     def module(self, file: str, defines: dict) -> "CpuModule":
         options = tuple(sorted({"LANES": self.lanes, **defines}.items()))
-        return CpuModule(self, build(file, options), Launches(file, source_of(file), options))
+        return CpuModule(
+            self, build(file, options, self.level), Launches(file, source_of(file), options)
+        )
 
     def compiled(self) -> list[Path]:
         """The files of kernels that are kept."""
@@ -258,6 +297,8 @@ class CpuModule:
         self, kernel: str, blocks: int, /, *, threads: int = 1, shared_bytes: int = 0, **arguments
     ) -> None:
         """Arguments by the names that the kernel's source gives them (Launches.in_order)."""
+        if self.device.level is not None:
+            raise DeviceError(f"compiled for {self.device.name}, which is not this machine")
         values = [self._as_ctypes(a) for a in self.launches.in_order(kernel, arguments)]
         function = getattr(self.library, kernel)
         remaining, stop = iter(range(blocks)), ctypes.c_int(0)
@@ -514,15 +555,18 @@ def only_mine(path: Path) -> Path:
 
 
 @cache
-def build(file: str, defines: tuple) -> ctypes.CDLL:
-    """kernels/`file` compiled for this CPU, from the cache if it is there; only otherwise a
-    compiler is needed. A library that cannot be loaded is compiled once more.
+def build(file: str, defines: tuple, level: str | None = None) -> ctypes.CDLL:
+    """kernels/`file` compiled for this CPU, or for a level of LEVELS, from the cache if it is
+    there; only otherwise a compiler is needed. For this CPU what was compiled for its level will
+    do. A library that cannot be loaded is compiled once more.
     """
-    options = [*FLAGS, *(f"-D{key}={value}" for key, value in defines)]
-    name = f"{Path(file).stem}-{digest(source_of(file), *options, cpu_features())}"
+    name, options = named(file, defines, level)
     folder, found = cache_folder(), compiler_or_none()
     version = digest(*found[0], found[1]) if found else "*"
-    for library in kept_libraries(f"{name}-{version}.so"):
+    wanted = [f"{name}-{version}.so"]
+    if level is None and cpu_level() is not None:
+        wanted.append(f"{named(file, defines, cpu_level())[0]}-*.so")
+    for library in (path for each in wanted for path in kept_libraries(each)):
         only_mine(library)
         with contextlib.suppress(OSError):  # cut short
             return ctypes.CDLL(str(library))
@@ -536,6 +580,15 @@ def build(file: str, defines: tuple) -> ctypes.CDLL:
             f"a compiled kernel cannot be loaded ({error}): if its file system allows no programs "
             "(noexec), set QUENCH_CACHE to a folder elsewhere"
         ) from None
+
+
+def named(file: str, defines: tuple, level: str | None) -> tuple[str, list[str]]:
+    """How a library's name begins, and the compiler's options; level: None for this CPU."""
+    target = f"-march={level or 'native'}"
+    options = [target if flag == "-march=native" else flag for flag in FLAGS]
+    options += [f"-D{key}={value}" for key, value in defines]
+    of_cpu = [] if level else [cpu_features()]
+    return f"{Path(file).stem}-{digest(source_of(file), *options, *of_cpu)}", options
 
 
 def compile_library(file: str, options: list[str], library: Path) -> None:

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from kernels.device import core_cache, launch_tasks, next_launch
+from kernels.device import launch_tasks, next_launch
 from kernels.ising_events import NucleationEvents, check_lifetimes
 from kernels.streams import STREAMS, Draws, seed_words
 
@@ -158,7 +158,7 @@ class BitSlicedLattices:
         if self.device.kind == "gpu" or at_random_sites(self.model):
             return 1
         lattice, _ = words_of(self.model, tiled, gpu=False, together=1)
-        return SUBSTEPS_TOGETHER if 4 * self.device.lanes * lattice > core_cache() else 1
+        return SUBSTEPS_TOGETHER if 4 * self.device.lanes * lattice > self.device.core_cache else 1
 
     def _acceptance(self, field: float) -> tuple[np.ndarray, int]:
         """acceptance_table; behind it, where spins are fixed, which are, and which are down."""

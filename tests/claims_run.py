@@ -1,7 +1,8 @@
 """`python -m jobs` with nucleation units that sleep: what tests/test_jobs_claims.py starts on
-several ranks, and tests/test_cluster_model.py compares its model with.
+several ranks, and tests/test_cluster_model.py and tests/rehearsal.py compare the model with.
 
-SLEEPS: seconds of each unit, in JSON; SLOW: {rank: factor}; DIES: {rank: unit it is killed in}.
+SLEEPS: seconds of each unit, in JSON, or none: units are simulated; SLOW: {rank: factor};
+DIES: {rank: unit it is killed in}.  An array's task is a rank.
 """
 
 import json
@@ -32,7 +33,14 @@ def mpiexec() -> str:
 
 
 def started(
-    ranks: int, config: Path, run: Path, sleeps: list[float], wait: bool = True, **variables
+    ranks: int,
+    config: Path,
+    run: Path,
+    sleeps: list[float],
+    wait: bool = True,
+    settings: tuple[str, ...] = (),
+    seconds: float = 120,
+    **variables,
 ):
     """The process, ended or not, of so many ranks (0: none, without MPI) that generate units which
     sleep.
@@ -40,7 +48,8 @@ def started(
     start = [mpiexec(), "-n", str(ranks)] if ranks else []
     more = ["-m", "mpi4py"] if ranks else []
     command = [*start, sys.executable, *more, __file__, "nucleation", "generate", config]
-    command += ["--run", run, *FEW, "--set", f"generate.units={len(sleeps)}"]
+    command += ["--run", run, *FEW, *settings]
+    command += ["--set", f"generate.units={len(sleeps)}"] if sleeps else []
     given = {"SLEEPS": sleeps, **variables}
     process = subprocess.Popen(
         [str(word) for word in command],
@@ -55,7 +64,7 @@ def started(
         text=True,
     )
     if wait:
-        process.stderr = process.communicate(timeout=120)[1]
+        process.stderr = process.communicate(timeout=seconds)[1]
     return process
 
 
@@ -86,6 +95,9 @@ def simulate(model, config, units, report):
         began[unit] = time.time()
         if dies.get(RANK) == unit:
             os.kill(os.getpid(), signal.SIGKILL)
+        if not sleeps:
+            yield from simulated(model, config, [unit], report)
+            continue
         time.sleep(sleeps[unit] * slow.get(RANK, 1))
         yield unit, {"nothing": Data(np.zeros(1), "", "")}
 
@@ -102,7 +114,8 @@ if __name__ == "__main__":
     from jobs.nucleation import generate
     from jobs.shards import Data
 
-    RANK, began, kept = os.environ.get("PMI_RANK", "0"), {}, generating._keep
+    RANK = os.environ.get("SLURM_ARRAY_TASK_ID", os.environ.get("PMI_RANK", "0"))
+    began, kept, simulated = {}, generating._keep, generate.simulate
     generating._keep, generate.simulate = keep, simulate
     generate.batch = lambda config, device: 1
     signals.leave(main(sys.argv[1:]))

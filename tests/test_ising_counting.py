@@ -5,13 +5,16 @@ tiles that are kept counted, and for several substeps in one pass over the latti
 import numpy as np
 import pytest
 
-from kernels import ising, ising_bits
-from kernels.device import select
+from kernels import device, ising, ising_bits
 
 
 def results(range_, size):
     model = ising.Ising(
-        size=size, range=range_, temperature=16 / 9, field=1.3, device=select("cpu", workers=1)
+        size=size,
+        range=range_,
+        temperature=16 / 9,
+        field=1.3,
+        device=device.select("cpu", workers=1),
     )
     events = model.nucleate(seed=5, units=[2], events=40, history=5, equilibration=5)[0]
     random = np.random.default_rng(1).choice([-1, 1], size=(40, size, size))
@@ -37,6 +40,6 @@ def test_substeps_taken_together_change_nothing(monkeypatch, range_, size):
     tiled and plain.
     """
     one_by_one = results(range_, size)
-    monkeypatch.setattr(ising_bits, "core_cache", lambda: 0)
+    monkeypatch.setattr(device, "core_cache", lambda: 0)
     for alone, shared in zip(one_by_one, results(range_, size), strict=True):
         assert np.array_equal(alone, shared)

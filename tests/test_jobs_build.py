@@ -104,3 +104,45 @@ def test_a_cache_that_cannot_be_written_is_used(cache, monkeypatch, tmp_path):
     assert list(cache.iterdir()) == [kept]
     with pytest.raises(device.DeviceError, match="no C"):
         percolation.module_of(9, cpu)
+
+
+def test_kernels_for_another_cpu_are_found_there(quench, cache, small, tmp_path, monkeypatch):
+    """On a node without AVX-512 and without a compiler; a machine with it has its own."""
+    if device.cpu_level() is None:
+        pytest.skip("a CPU without AVX2")
+    code, (line,) = quench("build", "nucleation", small, "--cpu", "znver3")
+    assert code == 0, line
+    assert line.endswith("for x86-64-v3")
+    built = sorted(cache.iterdir())
+    has = set(device.cpu_features().split())
+    monkeypatch.setattr(device, "cpu_features", lambda: " ".join(has - {"avx512f"}))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    for function in (device.compiler_or_none, device.build):
+        function.cache_clear()
+    assert device.cpu_level() == "x86-64-v3"
+    assert quench("nucleation", "generate", small, "--run", tmp_path / "run")[0] == 0
+    assert quench("nucleation", "collect", "--run", tmp_path / "run")[0] == 0
+    assert sorted(cache.iterdir()) == built
+    device.build.cache_clear()
+    monkeypatch.setattr(device, "cpu_features", lambda: " ".join(has - {"avx2", "avx512f"}))
+    assert device.cpu_level() is None
+    with pytest.raises(device.DeviceError, match="no C"):
+        device.build("percolation.cu", (("LANES", 8),))
+
+
+def test_a_cpu_that_is_not_known_is_refused(quench, small):
+    code, (line,) = quench("build", "nucleation", small, "--cpu", "pentium")
+    assert code == 2
+    assert "cpu is 'pentium'; it must be one of x86-64-v4, x86-64-v3, " in line
+    code, (line,) = quench("build", "nucleation", small, "--cpu", "znver3", "--device", "gpu")
+    assert code == 2
+    assert line == "--cpu znver3: not with --device gpu"
+
+
+def test_what_was_compiled_for_another_cpu_is_not_run(cache):
+    from kernels import percolation
+
+    for other in device.others("x86-64-v4"):
+        with pytest.raises(device.DeviceError, match="for x86-64-v4, which is not this machine"):
+            percolation.module_of(8, other).launch("clusters", 1)

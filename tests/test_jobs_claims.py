@@ -149,6 +149,15 @@ def test_batches_are_as_many_for_each_rank(system, monkeypatch):
     assert cut(long, system, Rank()) == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
 
 
+def test_too_few_units_for_the_ranks_are_warned_of():
+    cpu = SimpleNamespace(kind="cpu", workers=2)
+    assert generating.few(64, Rank(count=64), cpu) is None
+    assert generating.few(1, Rank(), cpu) is None
+    said = generating.few(4, Rank(count=64, tasks=2), cpu)
+    assert "64 ranks share 4 units" in said
+    assert "generate.units=1792, 7 for each core" in said
+
+
 def test_each_slurm_job_has_an_order_of_its_own(system, monkeypatch):
     """All tasks and lives of it the same one."""
     orders = set()
