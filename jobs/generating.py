@@ -106,7 +106,8 @@ def generate(
         )
         if batches and (scarcity := few(len(mine), rank, device)):
             progress.say(f"warning: {scarcity}")
-    with claims.shared(rank, batches, burden(stage, systems, batches, device)) as shared:
+    work = burden(stage, systems, batches, device) if rank.count > 1 else None
+    with claims.shared(rank, batches, work) as shared:
         return bring(stage, systems, shared, device, progress)
 
 
