@@ -158,9 +158,14 @@ def shared(rank: Rank, items: list, work: Sequence[float] | None = None) -> Iter
         yield alone(items[rank.index :: rank.count])
         return
     counter = _Window(rank.communicator)
+    found = Claims(items, counter, rank.count, work)
     try:
-        yield Claims(items, counter, rank.count, work)
-    except (UserError, signals.Stopped):
+        yield found
+    except signals.Stopped:  # in the midst of a piece: the others are to take no more either
+        found.end()
+        counter.free()
+        raise
+    except UserError:
         counter.free()
         raise
     counter.free()

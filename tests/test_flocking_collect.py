@@ -153,16 +153,17 @@ def test_replicas_that_started_anew_are_counted(quench, made, tmp_path, monkeypa
     )
 
 
-LONG = SMALL.replace("replicas: 4, samples: 3", "replicas: 150, samples: 40").replace(
+LONG = SMALL.replace("replicas: 4, samples: 3", "replicas: 50, samples: 40").replace(
     "temperature_step: 0.4", "temperature_step: 0.1"
 )
+LONG = LONG.replace("fewest: 1000", "fewest: 1000000").replace("interval: 2.5", "interval: 0.1")
 
 
 def test_memory_holds_one_shard(quench, tmp_path, monkeypatch):
     """And what is written at a time, of a data set of nine such."""
-    monkeypatch.setattr(shards, "BLOCK", 100_000)
-    monkeypatch.setattr(shards, "WAITING", 100_000)
-    (tmp_path / "long.yaml").write_text(LONG.replace("interval: 2.5", "interval: 0.1"))
+    monkeypatch.setattr(shards, "BLOCK", 30_000)
+    monkeypatch.setattr(shards, "WAITING", 30_000)
+    (tmp_path / "long.yaml").write_text(LONG + "film: {frames: 0}")
     words = ("flocking", "generate", tmp_path / "long.yaml", "--run", tmp_path / "run")
     assert quench(*words, "--set", "generate.other_densities=[]")[0] == 0
     system = rundir.load(tmp_path / "run")[1][0]
