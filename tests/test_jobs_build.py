@@ -146,3 +146,14 @@ def test_what_was_compiled_for_another_cpu_is_not_run(cache):
     for other in device.others("x86-64-v4"):
         with pytest.raises(device.DeviceError, match="for x86-64-v4, which is not this machine"):
             percolation.module_of(8, other).launch("clusters", 1)
+
+
+@pytest.mark.parametrize("study", ALL)
+def test_nothing_runs_while_kernels_are_compiled(quench, study, tmp_path, monkeypatch):
+    """Since another CPU's kernels cannot; all are of its level."""
+    levels = []
+    monkeypatch.setattr(device, "build", lambda file, options, level: levels.append(level))
+    config = tmp_path / "small.yaml"
+    config.write_text(ALL[study])
+    code, lines = quench("build", study, config, "--cpu", "znver4")
+    assert (code, set(levels)) == (0, {"x86-64-v4"}), lines

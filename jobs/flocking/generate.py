@@ -37,13 +37,11 @@ CALL_REPLICAS = 1024  # in one call on a GPU
 Report = Callable[[float], None]
 
 
-def build(config: Flocking, device) -> ActiveIsing:
-    """The model of a config.  Raises UserError for what the kernel cannot do, at any density and
-    temperature of the config.
-    """
+def unchecked(config: Flocking, device) -> ActiveIsing:
+    """The model of a config, of which nothing has run, for a device that may not be here."""
     s = config.system
     try:
-        model = ActiveIsing(
+        return ActiveIsing(
             size=s.size,
             diffusion=s.diffusion,
             self_propulsion=s.self_propulsion,
@@ -51,12 +49,19 @@ def build(config: Flocking, device) -> ActiveIsing:
             time_step=s.time_step,
             device=device,
         )
-        points = config.points
-        density, temperature = (
-            np.array([f(p[k] for p in points)]) for k, f in ((0, max), (1, min))
-        )
-        if config.film.frames:
-            temperature = np.minimum(temperature, config.film.temperature)
+    except ValueError as error:
+        raise UserError(f"system: {error}") from None
+
+
+def build(config: Flocking, device) -> ActiveIsing:
+    """The model of a config.  Raises UserError for what the kernel cannot do, at any density and
+    temperature of the config.
+    """
+    model, points = unchecked(config, device), config.points
+    density, temperature = (np.array([f(p[k] for p in points)]) for k, f in ((0, max), (1, min)))
+    if config.film.frames:
+        temperature = np.minimum(temperature, config.film.temperature)
+    try:
         model.run(
             temperature, density, np.array([0]), np.array([0.0]), seed=config.seed, progress=False
         )  # the hardest point, no step of it

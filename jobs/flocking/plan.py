@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from jobs.flocking.config import Flocking, unpoolable
-from jobs.flocking.generate import attempts, build, looks, work
+from jobs.flocking.generate import attempts, build, looks, unchecked, work
 from jobs.pace import expected_epochs
 from jobs.trials import Kind, Machine, Part, Timed, Untimed, seconds_of, training
 from kernels.active_ising import CountersFull
@@ -68,7 +68,7 @@ HOW = "replicas at some of the densities and temperatures, all spins +1"
 
 def kernels(config: Flocking, device) -> None:
     """Compile those of all stages, for each density's arrays."""
-    model, densities = build(config, device), {point[0] for point in config.points}
+    model, densities = unchecked(config, device), {point[0] for point in config.points}
     densities.add(config.system.density)  # of the film
     model.compile([round(density * model.size**2) for density in densities])
 
