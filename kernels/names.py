@@ -15,77 +15,48 @@ from typing import TypeVar
 
 __all__ = ["named"]
 
-# letters and words of the field, and what they are called here: the first that the call takes
-CALLED = {
-    "T": ("temperature",),
-    "temp": ("temperature",),
-    "kT": ("temperature",),
-    "beta": ("temperature",),  # its inverse
-    "h": ("field", "spacing"),
-    "H": ("field",),
-    "B": ("field",),
-    "magnetic_field": ("field",),
-    "L": ("size", "shape"),
-    "N": ("size", "shape", "count"),
-    "n": ("count", "events", "copies"),
-    "size": ("shape",),
-    "shape": ("size",),
-    "R": ("range",),
-    "radius": ("range",),
-    "dim": ("dimensions",),
-    "d": ("dimensions",),
-    "D": ("diffusion",),
-    "v": ("self_propulsion",),
-    "eps": ("self_propulsion", "epsilon", "interface_width"),
-    "epsilon": ("self_propulsion", "interface_width"),
-    "rho": ("density",),
-    "rho0": ("density",),
-    "kappa": ("epsilon",),
-    "M": ("mobility",),
-    "a": ("well_depth",),
-    "W": ("well_depth",),
-    "f": ("form",),
-    "free_energy": ("form",),
-    "dx": ("spacing",),
-    "dt": ("step", "time_step"),
-    "tol": ("tolerance",),
-    "c": ("mean", "fields"),
-    "c0": ("mean", "fields"),
-    "phi": ("fields", "mean"),
-    "phi0": ("mean", "phi"),
-    "amplitude": ("noise",),
-    "t": ("times", "steps"),
-    "time": ("times", "steps"),
-    "mcs": ("times", "steps"),
-    "tau": ("lifetime",),
-    "random_state": ("seed",),
-    "rng": ("seed",),
+# of an argument: its unit, and what else the field calls it; a word that stands at several means
+# the first of them that the call takes
+ARGUMENTS = {
+    "temperature": ("energy / k_B", "T temp kT beta"),
+    "field": ("energy", "h H B magnetic_field"),
+    "size": ("sites a side", "L N shape"),
+    "shape": ("cells a side", "L N size"),
+    "range": ("sites", "R radius"),
+    "dimensions": ("", "d dim"),
+    "diffusion": ("hops a time unit", "D"),
+    "self_propulsion": ("0 to 1", "v eps epsilon"),
+    "density": ("particles a site", "rho rho0"),
+    "epsilon": ("sqrt(energy / length)", "eps kappa"),
+    "interface_width": ("length", "eps epsilon"),
+    "mobility": ("length^5 / energy / time in 3D", "M"),
+    "well_depth": ("energy / volume", "a W"),
+    "form": ("", "f free_energy"),
+    "reaction_rate": ("1 / time", "B"),
+    "reaction_mean": ("concentration", "c_r"),
+    "spacing": ("length", "h dx"),
+    "step": ("time", "dt"),
+    "time_step": ("time units", "dt"),
+    "tolerance": ("", "tol"),
+    "mean": ("concentration", "c c0 phi phi0"),
+    "fields": ("", "c c0 phi"),
+    "phi": ("", "phi0"),
+    "noise": ("", "amplitude"),
+    "times": ("", "t time mcs"),
+    "steps": ("", "t time mcs"),
+    "lifetime": ("MCS", "tau"),
+    "count": ("", "N n"),
+    "events": ("", "n"),
+    "copies": ("", "n"),
+    "seed": ("", "random_state rng"),
 }
-UNITS = {
-    "temperature": "energy / k_B",
-    "field": "energy",
-    "size": "sites a side",
-    "shape": "cells a side",
-    "range": "sites",
-    "diffusion": "hops a time unit",
-    "self_propulsion": "0 to 1",
-    "density": "particles a site",
-    "epsilon": "sqrt(energy / length)",
-    "interface_width": "length",
-    "mobility": "length^2 / time at energies of 1",
-    "well_depth": "energy / volume",
-    "spacing": "length",
-    "step": "time",
-    "time_step": "time units",
-    "mean": "concentration",
-    "lifetime": "MCS",
-}
+GIVEN_BY = {"beta": "1 / beta", "kappa": "sqrt(kappa)"}  # words that are not the argument itself
+COUPLINGS = (
+    "couplings are 1 to the nearest neighbours, else add up to 4, and temperature and field are in "
+    "units of them"
+)
 NONE_HERE = {
-    (
-        "Ising",
-        "J",
-    ): "couplings are 1 to the nearest neighbours, else add up to 4, and temperature and "
-    "field are in units of them",
+    ("Ising", "J"): COUPLINGS,
     ("ActiveIsing", "J"): "the coupling is 1, and temperature in units of it",
 }
 SUBJECT = TypeVar("SUBJECT", bound=Callable)
@@ -97,54 +68,45 @@ def named(subject: SUBJECT) -> SUBJECT:
     """
     if not isinstance(subject, type):
         return checked(subject, subject.__name__, {})
-    takes = {
-        name: function
-        for name, function in vars(subject).items()
-        if inspect.isfunction(getattr(function, "__func__", function))
-        and (name == "__init__" or not name.startswith("_"))
-    }
-    others = {
-        subject.__name__ if name == "__init__" else f"{subject.__name__}.{name}": parameters(
-            getattr(function, "__func__", function)
-        )
-        for name, function in takes.items()
-    }
-    for title, (name, function) in zip(others, takes.items(), strict=True):
-        if isinstance(function, classmethod | staticmethod):
-            setattr(subject, name, type(function)(checked(function.__func__, title, others)))
-        else:
-            setattr(subject, name, checked(function, title, others))
+    found = {}  # by title: the attribute, and its function
+    for name, attribute in vars(subject).items():
+        function = getattr(attribute, "__func__", attribute)
+        if inspect.isfunction(function) and (name == "__init__" or not name.startswith("_")):
+            of = "" if name == "__init__" else f".{name}"
+            found[subject.__name__ + of] = name, attribute, function
+    others = {title: parameters(function) for title, (_, _, function) in found.items()}
+    for title, (name, attribute, function) in found.items():
+        wrapped = checked(function, title, others)
+        kind = type(attribute)  # a classmethod stays one
+        setattr(subject, name, wrapped if attribute is function else kind(wrapped))
     return subject
 
 
 def parameters(function: Callable) -> dict[str, inspect.Parameter]:
-    found = dict(inspect.signature(function).parameters)
-    for first in ("self", "cls"):
-        found.pop(first, None)
-    return found
+    """Without self and cls."""
+    found = inspect.signature(function).parameters
+    return {name: each for name, each in found.items() if name not in ("self", "cls")}
 
 
 def checked(function, title: str, others: dict[str, dict]):
     """The function, its names checked; others: what else of its class takes, by title."""
     takes = parameters(function)
-    kinds = {each.kind for each in takes.values()}
-    whole = inspect.signature(function).parameters.values()
-    positional = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
-    most = sum(each.kind in positional for each in whole)
+    kinds = [each.kind for each in takes.values()]
     any_name = inspect.Parameter.VAR_KEYWORD in kinds
     any_number = inspect.Parameter.VAR_POSITIONAL in kinds
-    bound = most - sum(takes[name].kind in positional for name in takes)  # self
+    most = kinds.count(inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    bound = len(inspect.signature(function).parameters) - len(takes)  # self
 
     @functools.wraps(function)
     def call(*arguments, **words):
         if not (any_name or words.keys() <= takes.keys()):
             unknown = next(name for name in words if name not in takes)
-            raise TypeError(f"{unknown}: {instead(unknown, title, takes, others)}") from None
-        if len(arguments) > most and not any_number:
-            rest = ", ".join(f"{name}=" for name in list(takes)[most - bound :])
+            raise TypeError(f"{unknown}: {instead(unknown, title, takes, others)}")
+        if len(arguments) - bound > most and not any_number:
+            rest = ", ".join(f"{name}=" for name in list(takes)[most:])
             raise TypeError(
-                f"{title} takes {most - bound or 'no'} argument{'s' * (most - bound != 1)} without a "
-                f"name, here are {len(arguments) - bound}; write {rest or 'fewer'}"
+                f"{title} takes {most or 'no'} argument{'s' * (most != 1)} without a name, here are "
+                f"{len(arguments) - bound}; write {rest or 'fewer'}"
             )
         return function(*arguments, **words)
 
@@ -155,12 +117,12 @@ def instead(unknown: str, title: str, takes: dict, others: dict[str, dict]) -> s
     """What is said of a name that is not one of `takes`."""
     if (title, unknown) in NONE_HERE:
         return f"no argument of {title}: {NONE_HERE[title, unknown]}"
-    meant = CALLED.get(unknown, ())
+    meant = [name for name, (_, words) in ARGUMENTS.items() if unknown in words.split()]
     for name in meant:
         if name in takes:
-            unit = f" [{UNITS[name]}]" if name in UNITS else ""
-            inverse = f", which is 1 / {unknown}" if unknown == "beta" else ""
-            return f"the argument of {title} is called {name}{unit}{inverse}"
+            unit = f" [{ARGUMENTS[name][0]}]" if ARGUMENTS[name][0] else ""
+            by = f", which is {GIVEN_BY[unknown]}" if unknown in GIVEN_BY else ""
+            return f"the argument of {title} is called {name}{unit}{by}"
     close = difflib.get_close_matches(unknown, takes, 1, 0.75)
     if close:
         return f"no argument of {title}; is {close[0]} meant?"

@@ -9,7 +9,7 @@ import pytest
 
 from kernels import ActiveIsing, CahnHilliard, ConvGRU, Ising, rare_events, select, structure
 from kernels.cahn_hilliard import coarsening, mixtures
-from kernels.names import CALLED, UNITS, named
+from kernels.names import ARGUMENTS, GIVEN_BY, named
 
 CPU = select("cpu", workers=1)
 
@@ -57,6 +57,11 @@ CALLS = {  # what is written, and what is answered
     "rho0": (lambda: flocks().run(0.5, rho0=2, start=1, times=[1]), "rho0: .* density"),
     "size": (lambda: CahnHilliard(size=(8, 8)), "size: .* is called shape"),
     "eps": (lambda: CahnHilliard((8, 8), eps=2), "eps: .* is called epsilon"),
+    "kappa": (
+        lambda: CahnHilliard((8, 8), kappa=4),
+        r"kappa: .* is called epsilon .*, which is sqrt\(kappa\)$",
+    ),
+    "B": (lambda: CahnHilliard((8, 8), B=1), r"B: .* is called reaction_rate \[1 / time\]$"),
     "dx": (lambda: CahnHilliard((8, 8), dx=2), "dx: .* is called spacing"),
     "3D": (lambda: coarsening((8, 8, 8), dx=2), "dx: .* is called spacing"),
     "dt": (
@@ -99,8 +104,8 @@ def test_every_name_that_is_offered_is_some_argument():
         known |= {*inspect.signature(function).parameters}
     known |= {*inspect.signature(Ising.evolve).parameters}
     known |= {*inspect.signature(ConvGRU.start).parameters}
-    assert {name for names in CALLED.values() for name in names} <= known
-    assert {*UNITS} <= known
+    assert {*ARGUMENTS} <= known
+    assert {*GIVEN_BY} <= {word for _, words in ARGUMENTS.values() for word in words.split()}
 
 
 def test_warnings_are_of_the_line_that_calls():
