@@ -63,8 +63,9 @@ from kernels import interface, structure
 from kernels.arguments import brief, number, one_of, reals, seed_of, several
 from kernels.cahn_hilliard_looks import DeviceLooks
 from kernels.cahn_hilliard_paths import choose, compile_path
-from kernels.cahn_hilliard_plan import batch, noise_of, record
+from kernels.cahn_hilliard_plan import batch, noise_of
 from kernels.cahn_hilliard_plan import plan as planned
+from kernels.cahn_hilliard_record import record
 from kernels.cahn_hilliard_system import FORMS, LAPLACIANS, SCHEMES, System, grid, mirrored
 from kernels.names import named
 from kernels.progress import Report, shown
@@ -254,9 +255,8 @@ class CahnHilliard(System):
         one_of("on_blow_up", on_blow_up, ("raise", "keep"))
         fields, walls = batch(self, fields), self.boundary == "no_flux"
         model = self.extended if walls else self
-        noise = noise_of(
-            *(self, len(fields), asked["temperature"], asked["seed"], asked["index"], steps)
-        )
+        temperature, seed, index = asked["temperature"], asked["seed"], asked["index"]
+        noise = noise_of(self, len(fields), temperature, seed, index, steps)
         seen = observables(asked["observe"])
         plan = planned(
             model,
@@ -347,11 +347,10 @@ class CahnHilliard(System):
         for name in set(seen) - {"energy"} - set(recorded.numbers):
             each = [self._observed(name, recorded.fields[:, i]) for i in range(looks)]
             numbers[name] = np.stack(each, 1)
-        kept = np.asarray(plan.keep)
         return Trajectory(
             times=plan.times + after,
-            kept_times=plan.times[kept] + after,
-            fields=recorded.fields[:, kept],
+            kept_times=plan.times[plan.keep] + after,
+            fields=recorded.fields[:, plan.keep],
             **numbers,
             steady_time=recorded.steady_time / self.rate + after,
             uniform=recorded.uniform,

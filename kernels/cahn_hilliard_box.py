@@ -8,7 +8,8 @@ import numpy as np
 
 from kernels.cahn_hilliard_clock import BLOWN_UP, SLOPES, clocks
 from kernels.cahn_hilliard_lines import LINE_FACTORS, compiled_for, line_order, turns
-from kernels.cahn_hilliard_plan import Plan, Recorded, keep_last_good
+from kernels.cahn_hilliard_plan import Plan
+from kernels.cahn_hilliard_record import Recorded, keep_last_good
 from kernels.cahn_hilliard_system import System
 
 SIZES = tuple(LINE_FACTORS)

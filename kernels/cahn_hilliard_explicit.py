@@ -6,7 +6,8 @@ import numpy as np
 
 from kernels.cahn_hilliard_clock import BLOWN_UP, SLOPES
 from kernels.cahn_hilliard_fft import Fft, box
-from kernels.cahn_hilliard_plan import Plan, Recorded, keep_last_good, see
+from kernels.cahn_hilliard_plan import Plan
+from kernels.cahn_hilliard_record import Recorded, keep_last_good, see
 from kernels.cahn_hilliard_spectrum import SpectrumStep
 from kernels.cahn_hilliard_system import DIVERGED, System
 
@@ -110,10 +111,7 @@ def explicit(model: System, plan: Plan, progress: Callable[[float], None]) -> Re
         clock = watch.end(np.where(bad[:, None], 0.0, totals))
         for i in np.flatnonzero(going & bad):
             recorded.diverged[i], going[i] = True, False
-            before = last.get(i)
-            if before is not None:
-                before = device.to_host(before)
-            keep_last_good(model, plan, recorded, i, seen=look, last=before)
+            keep_last_good(model, plan, recorded, i, seen=look, last=last.get(i))
         for i in np.flatnonzero(going & (clock["ending"] != 0) & (clock["ending"] != BLOWN_UP)):
             clock["time"], clock["steps"] = time, taken
             recorded.end([i], clock[[i]])

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from kernels.cahn_hilliard_clock import BLOWN_UP
-from kernels.cahn_hilliard_plan import Plan, Recorded, keep_last_good, see
+from kernels.cahn_hilliard_plan import Plan
+from kernels.cahn_hilliard_record import Recorded, keep_last_good, see
 from kernels.cahn_hilliard_spectrum import SpectrumStep
 from kernels.cahn_hilliard_system import System, mirrored
 from kernels.cahn_hilliard_transport import Thermal, Transport
@@ -82,10 +83,7 @@ def _run_batch(model: System, plan: Plan, rows: np.ndarray, recorded: Recorded, 
         for i in np.flatnonzero(ended):
             recorded.end(active[i], clock[i])
             if clock["ending"][i] == BLOWN_UP:
-                before = last.get(active[i])
-                if before is not None:
-                    before = model.device.to_host(before)
-                keep_last_good(model, plan, recorded, active[i], last=before)
+                keep_last_good(model, plan, recorded, active[i], last=last.get(active[i]))
             else:
                 see(model, plan, recorded, active[i], range(look[i], len(looks)), v[i])
             look[i] = len(looks)

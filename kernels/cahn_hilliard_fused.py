@@ -8,7 +8,8 @@ import numpy as np
 
 from kernels.cahn_hilliard_clock import CLOCK
 from kernels.cahn_hilliard_lines import compiled_for, line_order, turns
-from kernels.cahn_hilliard_plan import Plan, Recorded, keep_last_good, measure
+from kernels.cahn_hilliard_plan import Plan
+from kernels.cahn_hilliard_record import Recorded, keep_last_good, measure
 from kernels.cahn_hilliard_system import System
 
 SIZES = {"cpu": (32, 64, 128), "gpu": (32, 64)}
@@ -75,21 +76,20 @@ def fused(model: System, plan: Plan, progress: Callable[[float], None]) -> Recor
             next_task=device.zeros(1, np.int32),
         )
         recorded.end(part, device.to_host(clocks).view(CLOCK)[:, 0])
-        kept = {k % len(plan.looks) for k in plan.keep}
         for look in range(at_start, len(plan.looks)):
             u = fields[:, look - at_start]
             if plan.measure is not None:
                 c = model.from_symmetric(u.astype(np.float64)).astype(dtype)
                 measure(model, plan, recorded, part, slice(look, look + 1), c)
-            if plan.measure is None or look in kept:
+            if plan.measure is None or look in plan.keep:
                 seen = device.to_host(u).astype(np.float64)
                 recorded.fields[part, look] = model.from_symmetric(seen)
         for i in first + np.flatnonzero(recorded.diverged[part]):
             seen = int(np.searchsorted(plan.looks, recorded.time[i], side="right"))
             last = None
             if plan.measure is not None and seen > at_start:
-                u = device.to_host(fields[i - first, seen - 1 - at_start]).astype(np.float64)
-                last = model.from_symmetric(u)
-            keep_last_good(model, plan, recorded, i, last=last)
+                u = fields[i - first, seen - 1 - at_start]
+                last = model.from_symmetric(u.astype(np.float64))
+            keep_last_good(model, plan, recorded, i, seen, last)
         progress(part.stop)
     return recorded

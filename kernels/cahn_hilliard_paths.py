@@ -9,7 +9,7 @@ from kernels import (
 from kernels.cahn_hilliard_clock import ORDERS
 from kernels.cahn_hilliard_explicit import explicit
 from kernels.cahn_hilliard_fft import by_fft
-from kernels.cahn_hilliard_plan import Path
+from kernels.cahn_hilliard_record import Path
 from kernels.cahn_hilliard_system import System
 
 

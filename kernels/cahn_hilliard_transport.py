@@ -82,8 +82,9 @@ class Thermal:
     """Noise of fields at a temperature, one step after the other.
 
     Of a wave about the mean the variance that a step of length dtau leaves behind is T / (f'' +
-    epsilon^2 k^2), whatever dtau: a semi-implicit step damps the noise too, by 1 + (a + b) / 2 with
-    a = dtau (k^2 (e^2 k^2 + S) + b), b = dtau k^2 (S - f''), and this is taken out of its strength.
+    epsilon^2 k^2), whatever dtau: a semi-implicit step damps the noise too, by 1 + (p + q) / 2 with
+    p = dtau (k^2 (e^2 k^2 + S) + b), b of a reaction, and q = dtau k^2 (S - f''), and this is taken
+    out of its strength.
     """
 
     def __init__(self, model: System, fft, plan: Plan):
@@ -123,9 +124,9 @@ class Thermal:
                 each.reshape(-1, *(1,) * self.square.ndim) for each in (dtau, curvature)
             )
             k2 = self.square
-            a = dtau * (k2 * (model.squared_width * k2 + S) + model.reaction)
-            b = dtau * k2 * (S - curvature)
-            found = np.sqrt(2 * temperature * dtau * k2 * (1 + (a + b) / 2)) / (1 + a)
+            p = dtau * (k2 * (model.squared_width * k2 + S) + model.reaction)
+            q = dtau * k2 * (S - curvature)
+            found = np.sqrt(2 * temperature * dtau * k2 * (1 + (p + q) / 2)) / (1 + p)
             self.known = {key: self.device.asarray(found, model.precision)}
         return self.known[key]
 
