@@ -176,7 +176,7 @@ def swept(
     if left > 0:
         said += (
             f" Pictures of one system alone are those of {found.order[0]} and {found.order[-1]}; "
-            f"the page of a run by itself has its own."
+            "the page of a run by itself has its own."
         )
     return found.key, [Picture(*drawn)], {"sweep": sweep.rows(found, numbers)}, [said]
 

@@ -210,8 +210,7 @@ def made_with(key: str, folder: Path, study: Study) -> Path | None:
     # all is made with the rest; a process that is at work has yet to write its first unit
     later = [folder / name for name in (*study.begins, *study.stages) if name != "generate"]
     begun = [path for path in later if path.is_dir() and any(path.iterdir())]
-    units = (path for path in (folder / "generate").rglob("*.h5"))
-    at_work = (path for path in (folder / "log").glob("*.json"))
+    units, at_work = (folder / "generate").rglob("*.h5"), (folder / "log").glob("*.json")
     return next(itertools.chain(units, data, begun, at_work), None)
 
 

@@ -105,9 +105,8 @@ class Trajectory:
 
     times: float64 (t,), as asked. fields: (n, kept, *shape) at `kept_times`. chemical_energy,
     surface_energy: float64 (n, t), energy; long_range_energy: the same, where there is a reaction.
-    mean: float64 (n, t). area: float64 (n, t), length^d, of
-    the phase above the middle of the two wells.
-    perimeter: float64 (n, t), length^(d-1), of the level line (surface) through the middle.
+    mean: float64 (n, t). area: float64 (n, t), length^d, of the phase above the middle of the two
+    wells. perimeter: float64 (n, t), length^(d-1), of the level line (surface) through the middle.
     steady_time: float64 (n,), time at which the field was found at rest, nan: it was not; later
     times hold the field as it was then. uniform: bool (n,), at rest as a uniform mixture.
     steps: int64 (n,). diverged: bool (n,), blown up: from then on fields and numbers are those of

@@ -14,9 +14,7 @@ BATCH_CELLS = 1 << 24  # measured together: some GiB
 
 
 class DeviceLooks:
-    """Of fields (n, *shape) of `model` on its GPU. names: of OBSERVABLES, those that are asked for;
-    euler_characteristic too.
-    """
+    """Of fields (n, *shape) of `model` on its GPU. names: those of OBSERVABLES that are asked for."""
 
     def __init__(self, model: System, names: list[str]):
         self.model, self.names, self.arrays = model, names, model.device.cupy

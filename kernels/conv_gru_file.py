@@ -24,9 +24,10 @@ SEPARATED = 0.5  # of the variance of two pure phases, from which on there are i
 # a factor from which on interfaces have another width: cells of 2 show flat ones of 3 as 2.1 to
 # 4.2 wide, by where these lie between them
 SHARP = 0.5  # cells; of images whose cells are one phase or the other
+SMOOTHING = 0.55  # cells: of these images; spheres are then nearest to the profile at rest
 BLACK_AND_WHITE = (
     ". The field is black and white, which no mixture is: smooth it first, for instance by "
-    "scipy.ndimage.gaussian_filter(phi, 0.55, mode='wrap'), of one field (x, y, z)"
+    f"scipy.ndimage.gaussian_filter(phi, {SMOOTHING}, mode='wrap'), of one field (x, y, z)"
 )
 OTHER_WIDTH = 1.6
 

@@ -343,12 +343,9 @@ class Ising:
         numbers; the rest as that run was asked for.  The model may be another one of the same
         lattice: a quench.  ValueError if the first time is not after the run's last.
         """
-        spins = self._of_run(run.spins, run.asked["observe"])
-        return ising_run.run(
-            *(self, spins, times, run.seed, run.unit, run.asked, progress),
-            after=int(run.times[-1]),
-            stretch=run.stretch + 1,
-        )
+        spins, after = self._of_run(run.spins, run.asked["observe"]), int(run.times[-1])
+        seed, unit, asked, stretch = run.seed, run.unit, run.asked, run.stretch + 1
+        return ising_run.run(self, spins, times, seed, unit, asked, progress, after, stretch)
 
     def _of_run(self, spins: np.ndarray, observe: Sequence[str]) -> np.ndarray:
         """Packed configurations, checked for a run that observes so."""

@@ -288,11 +288,3 @@ def test_what_has_no_reaction():
         model.run(np.full((8, 8), 0.5), [1], scheme="explicit", step=1e-3)
     with pytest.raises(ValueError, match=r"reaction_rate is 0\.1; a critical nucleus is that of"):
         critical_nucleus(model, 0.15)
-
-
-def test_a_run_that_goes_on():
-    """The mean relaxes on, to round-off."""
-    model = CahnHilliard((16, 16), precision="float64", reaction_mean=0.6, **UNITS)
-    run = model.run(mixtures([0.3], 0.1, (16, 16), seed=1), [0, 2], steady_state=None)
-    later = model.go_on(run, [5])
-    assert later.mean[0, 0] == pytest.approx(0.6 - 0.3 * np.exp(-0.07 * 5), abs=1e-8)

@@ -1,4 +1,4 @@
-"""Pages of lifetimes by forward flux sampling: alone, beside those waited for, and in a sweep."""
+"""Pages of lifetimes by forward flux sampling: alone, beside those by direct simulation, and in a sweep."""
 
 import json
 import re

@@ -13,7 +13,6 @@ from kernels.forward_flux import combined, pilot, sample
 from kernels.ising import Ising
 from kernels.ising_events import NucleationEvents
 from kernels.rare_events import (
-    Estimate,
     committor,
     find_field,
     forward_flux,
@@ -161,16 +160,13 @@ def test_find_field(device):
 
 def law(monkeypatch, logarithm):
     """Ising.nucleate with lifetimes that are exactly exponential, of mean exp(logarithm(h))."""
-    asked = []
 
     def nucleate(self, *, units, events, progress=None, **rest):
-        asked.append((len(units) * events, list(units)))
         share = (np.arange(events) + 0.5) / events
         each = -np.log(share) * math.exp(logarithm(self.field))
         return [NucleationEvents(each / -np.log(share).mean(), None) for _ in units]
 
     monkeypatch.setattr(Ising, "nucleate", nucleate)
-    return asked
 
 
 @pytest.mark.parametrize("lifetime", [300, 500, 800, 1300, 2100])
@@ -248,23 +244,6 @@ def test_interfaces_of_ones_own_are_looked_at():
     box = Ising(size=4, temperature=1.0, field=0.5, dimensions=3)
     with pytest.raises(ValueError, match="in two dimensions alone"):
         forward_flux(box, coordinate="largest_cluster")
-
-
-def test_an_estimate_is_read():
-    for (value, error), text in {
-        (11342.0, 480.0): "11300(500)",
-        (1.04912, 0.00133): "1.0491(13)",
-        (1.7632e6, 1.96e5): "1.8(2)e6",
-        (0.000123, 0.0000201): "1.2(2)e-4",
-        (5240.0, 104.0): "5240(100)",
-        (7.0, 31.0): "10(30)",
-        (0.5, 0.0): "0.5",
-        (-0.004, 2.2): "0(2)",
-        (26.3123, 0.0967): "26.31(10)",
-        (-1.51e-9, 2.2e-10): "-1.5(2)e-9",
-        (25.3, 0.3): "25.3(3)",
-    }.items():
-        assert str(Estimate(value, error)) == text
 
 
 def test_samplings_that_scatter_are_said():

@@ -89,17 +89,11 @@ def best_of(record: Record) -> str:
     doubt = "" if sure else f", though within the errors of {label(rest[0])}'s"
     others = ", ".join(f"{label(m)} {skill.mse(tested[m])}" for m in rest)
     versus = f", against {others}" if others else ""
-    window = "torus_window" in models
-    told = (
-        ["window: it is also told how long the copies were run, which no other model is"]
-        if window
-        else []
-    )
     return (
         f"{record.origin.system}, test sets split {SPLITS[split]}: the mean square error (MSE) of p_nuc is smallest for "
         f"{label(first)}, {skill.mse(tested[first])}{doubt}{versus}. Who always predicts the mean has "
         f"{rounded(skill.variance(tested[first]))}; nobody can have less than {rounded(skill.floor(tested[first]))}, since the measured "
-        f"p_nuc has noise. ({'; '.join([*said_of(models), *told])}.)"
+        f"p_nuc has noise. ({'; '.join(said_of(models))}.)"
     )
 
 
@@ -112,6 +106,7 @@ def said_of(models: list[str]) -> list[str]:
         "cnn": "CNN: convolutional network of the paper",
         "notebook": "notebook: the network in the program that the authors published",
         "torus": "torus network: one of ours that knows the periodic boundaries",
+        "torus_window": "window: it is also told how long the copies were run, which no other model is",
     }
     return [
         text

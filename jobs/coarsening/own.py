@@ -35,9 +35,6 @@ CASE = "input"
 FARTHEST = 0.5  # that phi may lie outside of [0, 1]
 KEPT = 1000  # frames on disk at most
 STEPS = 100  # of a network that comes with Quench, if nobody says how many
-SMOOTHING = (
-    0.55  # cells: of black and white fields; spheres are then nearest to the profile at rest
-)
 WIDEST = 100  # cells
 DATASET = "phi"
 SOLVER = "solver"  # the group of its frames and numbers
@@ -156,7 +153,7 @@ def smoothed(start: np.ndarray, request, say) -> tuple[np.ndarray, float]:
     if cells is not None and not 0 <= cells <= WIDEST:  # nan too
         raise UserError(f"--smooth {cells:g}: expected from 0 (as it is) to {WIDEST} [cells]")
     if cells is None:
-        cells = SMOOTHING if all(len(np.unique(each)) == 2 for each in start) else 0.0
+        cells = conv_gru_file.SMOOTHING if all(len(np.unique(each)) == 2 for each in start) else 0.0
         if cells:
             say(
                 f"{request.input}: is black and white, which no mixture is: smoothed by a Gaussian of {cells:g} "

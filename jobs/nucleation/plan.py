@@ -301,12 +301,12 @@ def sampling_seconds(config: Nucleation, device) -> tuple[float, float, str, boo
         few = [max(1, round(count * share)) for count in by.counts]
         return seconds_of(lambda: forward_flux.sample(model, replace(by, counts=few), 0))
 
-    shares = [min(1.0, trials / asked.trials) for trials in FEW_TRIALS]
-    each = [seconds(share) for share in dict.fromkeys(shares)]
+    tried = [*dict.fromkeys(min(asked.trials, few) for few in FEW_TRIALS)]
+    each = [seconds(trials / asked.trials) for trials in tried]
     if len(each) > 1:  # a part does not depend on the trials: the flux
-        slope = max(0.0, each[1] - each[0]) / (shares[1] - shares[0])
-        each.append(each[1] + slope * (1 - shares[1]))
-    return pilot, each[-1], f"samplings with {FEW_TRIALS[0]} and {FEW_TRIALS[1]} trials", False
+        slope = max(0.0, each[1] - each[0]) / (tried[1] - tried[0])
+        each.append(each[1] + slope * (asked.trials - tried[1]))
+    return pilot, each[-1], f"samplings with {' and '.join(map(str, tried))} trials", False
 
 
 # ---- networks
