@@ -14,7 +14,7 @@ BATCH_CELLS = 1 << 24  # measured together: some GiB
 
 
 class DeviceLooks:
-    """Of fields (n, *shape) of `model` on its GPU. names: those of OBSERVABLES that are asked for."""
+    """Of fields (n, *shape) of `model` on its GPU. names: of OBSERVABLES, what is asked for."""
 
     def __init__(self, model: System, names: list[str]):
         self.model, self.names, self.arrays = model, names, model.device.cupy

@@ -1,4 +1,6 @@
-"""Pages of lifetimes by forward flux sampling: alone, beside those by direct simulation, and in a sweep."""
+"""Pages of lifetimes by forward flux sampling: alone, beside those by direct simulation, and in a
+sweep.
+"""
 
 import json
 import re
