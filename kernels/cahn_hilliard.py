@@ -329,23 +329,25 @@ class CahnHilliard(System):
         measure = {"structure_factor": structure.structure_factor, "length": structure.length}[name]
         return measure(c, self.spacing, dimensions)
 
+    def _measured(self, c: np.ndarray, seen: Sequence[str]) -> dict[str, np.ndarray]:
+        """Numbers of fields c (n, *shape), as DeviceLooks has them on a GPU."""
+        axes = tuple(range(1, 1 + len(self.shape)))
+        found = {name: self._observed(name, c) for name in seen if name != "energy"}
+        found["mean"] = c.mean(axes, dtype=np.float64)
+        if "energy" in seen:
+            found["chemical_energy"], found["surface_energy"] = self.energies(c)
+            if self.reaction_rate:
+                found["long_range_energy"] = self.long_range_energy(c)
+        return found
+
     def _trajectory(self, plan, recorded, seen: Sequence[str], after: float) -> Trajectory:
         count, looks = recorded.fields.shape[:2]
-        names = ["chemical_energy", "surface_energy", "mean", "area", "perimeter"]
+        names = ["chemical_energy", "surface_energy", "area", "perimeter"]
         names += ["long_range_energy"] * (self.reaction_rate > 0)
-        numbers = {name: np.full((count, looks), np.nan) for name in names}
-        axes = tuple(range(1, 1 + len(self.shape)))
-        numbers |= recorded.numbers
-        for i in () if recorded.numbers else range(looks):
-            c = recorded.fields[:, i]
-            numbers["mean"][:, i] = c.mean(axes, dtype=np.float64)
-            if "energy" in seen and self.reaction_rate:
-                numbers["long_range_energy"][:, i] = self.long_range_energy(c)
-            if "energy" in seen:
-                numbers["chemical_energy"][:, i], numbers["surface_energy"][:, i] = self.energies(c)
-        for name in set(seen) - {"energy"} - set(recorded.numbers):
-            each = [self._observed(name, recorded.fields[:, i]) for i in range(looks)]
-            numbers[name] = np.stack(each, 1)
+        numbers = {name: np.full((count, looks), np.nan) for name in names} | recorded.numbers
+        if not recorded.numbers:
+            each = [self._measured(recorded.fields[:, i], seen) for i in range(looks)]
+            numbers |= {name: np.stack([one[name] for one in each], 1) for name in each[0]}
         return Trajectory(
             times=plan.times + after,
             kept_times=plan.times[plan.keep] + after,
