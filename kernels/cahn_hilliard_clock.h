@@ -107,8 +107,10 @@ __device__ __forceinline__ void tick(const Rule& rule, const Medium& medium, Clo
     const double there = medium.offset * exp(-rule.reaction * time), before = medium.offset * exp(-rule.reaction * (time - dt));
     clock.span_fall += (before * before - there * there) / 2;
     const bool arrived = fabs(there) < UNIFORM;
+    const double gone = there - medium.offset, held = totals.size + gone * gone / 16;  // v holds what the mean has gone, and is rounded with it
 #else
     const bool arrived = true;
+    const double held = totals.size;
 #endif
     clock.span_summed += dt;
     if (clock.span_growing < 0) clock.span_growing = totals.growing;
@@ -125,7 +127,7 @@ __device__ __forceinline__ void tick(const Rule& rule, const Medium& medium, Clo
     }
     if (rule.fixed == 0) {
       const double scale = medium.growth > 0 ? rms : fmax(rms, STABLE_FLOOR);
-      const double error = sqrt(fmax(totals.error - totals.size * rule.round_off * rule.round_off, 0.0));
+      const double error = sqrt(fmax(totals.error - held * rule.round_off * rule.round_off, 0.0));
       const double factor = fmin(fmax(SAFETY * cbrt(rule.tolerance * scale / fmax(error, 1e-300)), SHRINK), GROW);
       double wanted = dt * factor;
       if (clock.meant > dt) wanted = fmax(wanted, fmin(clock.meant, dt * REGROW));

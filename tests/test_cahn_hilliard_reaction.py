@@ -288,3 +288,19 @@ def test_what_has_no_reaction():
         model.run(np.full((8, 8), 0.5), [1], scheme="explicit", step=1e-3)
     with pytest.raises(ValueError, match=r"reaction_rate is 0\.1; a critical nucleus is that of"):
         critical_nucleus(model, 0.15)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_phase_that_a_reaction_mixes(shape):
+    """From beyond the wells the mean comes to where waves grow: those of the start decay to
+    rounding first, and steps stay long all the same, in float32 as in float64.
+    """
+    start = mixtures([0.0, 1.15], 0.05, shape, seed=3)
+    models = [
+        CahnHilliard(shape, precision=precision, reaction_rate=0.02, reaction_mean=0.4)
+        for precision in ("float32", "float64")
+    ]
+    single, double = (model.run(start, [3, 40], max_steps=3000) for model in models)
+    assert single.end_time.tolist() == [40, 40]
+    assert (single.steps < 2.5 * double.steps).all()
+    assert np.abs(single.fields - double.fields).max() < 1e-6
