@@ -228,18 +228,26 @@ class CahnHilliard(System):
         """The fields of a run at later `times`, counted from their start; the rest as that run was
         asked for, max_steps from its end on, and noise as if it had not ended.  The model may be
         another one of the same shape: a quench.  ValueError if the first time is not after the
-        run's last, or if the run kept no field of its last time.
+        run's last, if a field blew up or ended before that by max_steps, or if the run kept no
+        field of its last time.
         """
         after = float(run.times[-1])
         later = np.atleast_1d(reals("times", times, "time", endless=True))
         if math.isinf(after):
             raise ValueError("the run's last time is inf: its fields are at rest; run others")
+        short = np.isnan(run.steady_time) & (run.end_time < after * (1 - 1e-9))
+        if short.any():
+            i = int(np.flatnonzero(short)[0])
+            raise ValueError(
+                f"field {i} of the run ended at t = {run.end_time[i]:g}, before its last time, {after:g}: "
+                + ("it blew up" if run.diverged[i] else "run it again with more max_steps")
+            )
         (last,) = np.nonzero(run.kept_times == after)
         if not len(last):
             raise ValueError(
                 f"the run kept no field of its last time, {after:g}; keep it: keep=[-1]"
             )
-        if not later.size or later[0] <= after:
+        if later.ndim != 1 or not (np.diff(later, prepend=after) > 0).all() or not later.size:
             raise ValueError(
                 f"times must be one or more increasing numbers beyond {after:g}, the run's last (time)"
             )

@@ -33,6 +33,25 @@ def test_a_mixture_goes_on():
         model.go_on(model.run(start, [1, 2], keep=[0]), [5])
 
 
+def test_no_run_goes_on_from_before_its_last_time():
+    """Fields that max_steps or a blow-up stopped are those of an earlier time."""
+    model = CahnHilliard((16, 16), epsilon=1.5)
+    start = mixtures([0.4, 0.5], 0.1, (16, 16), seed=1)
+    with pytest.warns(UserWarning, match="did not reach the last time"):
+        short = model.run(start, [1, 50], max_steps=20)
+    with pytest.raises(
+        ValueError, match=r"field 0 of the run ended at t = 0\.\d+, before its last"
+    ):
+        model.go_on(short, [60])
+    run = model.run(start, [1, 2])
+    gone = replace(run, diverged=np.array([False, True]), end_time=np.array([2.0, 1.0]))
+    with pytest.raises(ValueError, match=r"field 1 of the run ended at t = 1, .* it blew up"):
+        model.go_on(gone, [3])
+    for times in ([[3, 4]], [3, 3], [4, 3], []):
+        with pytest.raises(ValueError, match="must be one or more increasing numbers beyond 2"):
+            model.go_on(run, times)
+
+
 def test_noise_goes_on_where_a_mixture_does():
     """As if the run had not ended: in two stretches the fields of one."""
     model = CahnHilliard((8, 8), epsilon=2, spacing=2, precision="float64")
