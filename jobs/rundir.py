@@ -90,11 +90,11 @@ def claim(run: Path, raw: dict, wanted: dict[str, config.Section], study: Study)
                     f"{run}: not a run directory: it holds {strangers[0]} but no config.yaml; "
                     "choose another --run"
                 )
-        _claim(run, wanted, config.to_yaml(wanted.get("", raw)), study)
+        _claim(run, wanted, config.to_yaml(wanted.get("", raw)), study, run / "log")
         for name, system in wanted.items():
             if name:
                 (run / name).mkdir(exist_ok=True)
-                _claim(run / name, {"": system}, config.to_yaml(system), study)
+                _claim(run / name, {"": system}, config.to_yaml(system), study, run / "log")
             for folder in ("generate", "log"):
                 (run / name / folder).mkdir(exist_ok=True)
         (run / "log").mkdir(exist_ok=True)
@@ -127,9 +127,9 @@ def _writable(folder: Path) -> None:
     probe.unlink(missing_ok=True)
 
 
-def _claim(folder: Path, wanted: dict[str, Section], text: str, study: Study) -> None:
+def _claim(folder: Path, wanted: dict[str, Section], text: str, study: Study, log: Path) -> None:
     """Write folder/config.yaml, or compare with the one that is there.  Many ranks may do this at
-    once.
+    once.  log: of the run, where processes at work are seen: those of a sweep have one for all.
     """
     path = folder / "config.yaml"
     temporary = folder / f".config.yaml.{platform.node()}-{os.getpid()}.tmp"
@@ -169,7 +169,7 @@ def _claim(folder: Path, wanted: dict[str, Section], text: str, study: Study) ->
         for key in sorted(set(old) | set(new)):
             if old.get(key) == new.get(key):
                 continue
-            at = made_with(key, folder / name, study)
+            at = made_with(key, folder / name, study, log)
             if (key == "generate.units" and old[key] < new[key]) or at is None:
                 renewed = True
             else:
@@ -195,7 +195,7 @@ def _claim(folder: Path, wanted: dict[str, Section], text: str, study: Study) ->
         os.replace(temporary, path)
 
 
-def made_with(key: str, folder: Path, study: Study) -> Path | None:
+def made_with(key: str, folder: Path, study: Study, log: Path) -> Path | None:
     """What a run directory holds that a config value decided; None: it may change, as it names what
     to do next, or nothing was made with it yet.
     """
@@ -210,7 +210,7 @@ def made_with(key: str, folder: Path, study: Study) -> Path | None:
     # all is made with the rest; a process that is at work has yet to write its first unit
     later = [folder / name for name in (*study.begins, *study.stages) if name != "generate"]
     begun = [path for path in later if path.is_dir() and any(path.iterdir())]
-    units, at_work = (folder / "generate").rglob("*.h5"), (folder / "log").glob("*.json")
+    units, at_work = (folder / "generate").rglob("*.h5"), log.glob("*.json")
     return next(itertools.chain(units, data, begun, at_work), None)
 
 

@@ -115,6 +115,21 @@ def test_what_made_nothing_yet_may_change(quench, small, tmp_path):
     assert f"made with it: {run}/train; choose another --run" in lines[0]
 
 
+@pytest.mark.parametrize("field", ["0.9", "[0.9, 1.0]"])
+def test_nothing_changes_under_a_process_at_work(quench, small, tmp_path, field):
+    """Which has yet to write its first unit; those of a sweep are seen in the log of all."""
+    run, swept = tmp_path / "run", f"system.field={field}"
+    prepared(run, config.read(small, [swept], "nucleation"), "nucleation")
+    beat = run / "log/generate-task-0000-rank-0000.json"
+    beat.write_text("{}")
+    before = (run / "config.yaml").read_bytes()
+    changed = ("--set", swept, "--set", "seed=3")
+    code, lines = quench("nucleation", "generate", small, "--run", run, *changed)
+    assert code == 2
+    assert f"made with it: {beat}" in lines[0]
+    assert (run / "config.yaml").read_bytes() == before
+
+
 def test_units_may_grow(quench, small, tmp_path):
     run = tmp_path / "run"
     quench("nucleation", "generate", small, "--run", run, "--set", "generate.units=1")
