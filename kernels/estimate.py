@@ -26,11 +26,12 @@ def written(value: float, error: float) -> str:
     begins with 1.  Without an error the number alone.
     """
     value, error = float(value), float(error)
-    if not 0 < error < math.inf:
+    if not (0 < error < math.inf and math.isfinite(value)):
         return f"{value:g}"
     first, power = f"{error:.1e}".split("e")  # as it is written: 0.096 is 1e-1, not 9e-2
     last = int(power) - (1 if float(first) < 1.95 else 0)  # power of ten of the last digit
-    size = math.floor(math.log10(max(abs(value), error)))
+    # as it is written here too: 999999.7(20.0) is 1.00000(2)e6
+    size = math.floor(math.log10(max(abs(round(value, -last)), error)))
     size = size if size > LARGE or size < SMALL else 0
     places = size - last
     if places <= 0:  # an error of ten and more: all its digits
