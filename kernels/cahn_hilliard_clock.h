@@ -107,7 +107,8 @@ __device__ __forceinline__ void tick(const Rule& rule, const Medium& medium, Clo
     const double there = medium.offset * exp(-rule.reaction * time), before = medium.offset * exp(-rule.reaction * (time - dt));
     clock.span_fall += (before * before - there * there) / 2;
     const bool arrived = fabs(there) < UNIFORM;
-    const double gone = there - medium.offset, held = totals.size + gone * gone / 16;  // v holds what the mean has gone, and is rounded with it
+    // v holds what the mean has gone, and is rounded with it; where no wave will grow STABLE_FLOOR is above that
+    const double gone = medium.growth > 0 ? there - medium.offset : 0, held = totals.size + gone * gone / 16;
 #else
     const bool arrived = true;
     const double held = totals.size;
