@@ -187,6 +187,8 @@ def _claim(folder: Path, wanted: dict[str, Section], text: str, study: Study, lo
             hint += f", or remove {there}"
         elif list(changes) == ["generate.units"]:
             hint = "the number of units may grow, not shrink"
+        elif all(path.parent == log for path in made):
+            hint = f"a process is at work there by {there}; wait for it, or remove that if none is"
         raise UserError(
             f"{folder}: made with another config: {', '.join(changes.values())}; {hint}"
         )

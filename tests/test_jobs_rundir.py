@@ -126,7 +126,7 @@ def test_nothing_changes_under_a_process_at_work(quench, small, tmp_path, field)
     changed = ("--set", swept, "--set", "seed=3")
     code, lines = quench("nucleation", "generate", small, "--run", run, *changed)
     assert code == 2
-    assert f"made with it: {beat}" in lines[0]
+    assert f"a process is at work there by {beat}; wait for it, or remove" in lines[0]
     assert (run / "config.yaml").read_bytes() == before
 
 
