@@ -2,19 +2,26 @@
 device, or in one process.
 
 The schemes are those of kernels.cahn_hilliard.  In slabs a step costs one forward and one inverse
-transform, so two all-to-alls; its error, the fall of the free energy and the field's size are added
-up over all ranks, which so choose the same next step.  The result is that of one rank up to
-round-off.  Memory of a rank with nx ny nz / P cells, in float32: 32 bytes a cell (first_order: 16,
-second_order: 24; one rank alone: 4 less), twice as many in float64, and some chunks.
+transform, so two transpositions over all ranks; its error, the fall of the free energy and the
+field's size are added up over them, so that all choose the same next step.  The result is that of
+one rank up to round-off.
+
+On CPUs a box whose sides are 32, 64, 128, 256, 512 or 1024 goes by fused line transforms, in slabs
+(jobs.slab_lines) of at least four planes, or whole; memory of a rank with nx ny nz / P cells, in
+float32: 24 bytes a cell (first_order: 8, second_order: 16), and up to 4 for rows of ranks that
+share no memory with it.  Other boxes, and GPUs, take a library's transforms (jobs.slabs): 32 bytes
+a cell (16, 24; one rank alone: 4 less), and some chunks.  Twice as many in float64.
 """
 
 import numpy as np
 
+from jobs.slab_lines import SlabLines
 from jobs.slabs import Slabs
 from kernels import interface
 from kernels.cahn_hilliard import BlownUpError, CahnHilliard
-from kernels.cahn_hilliard_box import Box, serves
+from kernels.cahn_hilliard_box import Box
 from kernels.cahn_hilliard_clock import BLOWN_UP, CLOCK, GOING, ORDERS, clocks, media, rule
+from kernels.cahn_hilliard_part import serves
 from kernels.cahn_hilliard_spectrum import SpectrumStep
 
 
@@ -80,7 +87,7 @@ class SlabSpectrum:
         self.u = [self.u[-1], *self.u[:-1]]
         self._back()
         if slabs.ranks > 1:  # processors of other kinds may round the last bit otherwise
-            clock = slabs.shared(clock)[0]
+            clock.view(np.float64)[:] = slabs.first(clock.view(np.float64))
             step.set_clocks(clock)
         return clock
 
@@ -100,7 +107,7 @@ class SlabSpectrum:
 
 
 class BoxSpectrum:
-    """A cube in one process on a CPU, all its threads on it: the same by kernels.cahn_hilliard_box,
+    """A box in one process on a CPU, all its threads on it: the same by kernels.cahn_hilliard_box,
     several times as fast.
     """
 
@@ -149,8 +156,9 @@ class LargeBox:
     ):
         self.model, self.slabs = model, slabs
         words = rule(model, scheme, step, tolerance, steady_state)
-        one_process = slabs.ranks == 1 and serves(model)
-        self.spectrum = (BoxSpectrum if one_process else SlabSpectrum)(model, slabs, scheme, words)
+        fused = SlabLines if slabs.ranks > 1 else BoxSpectrum
+        path = fused if serves(slabs.shape, slabs.device, slabs.ranks) else SlabSpectrum
+        self.spectrum = path(model, slabs, scheme, words)
         self.cells = float(np.prod(slabs.shape))
         self.clock, self.mean = clocks(1, words[4]), 0.0
 
@@ -189,6 +197,13 @@ class LargeBox:
 
     def _medium(self) -> np.ndarray:
         return media(self.model, np.array([self.mean]))
+
+    def rows(self, rank: int) -> np.ndarray:
+        """ky of a rank's rows of the spectrum, rising."""
+        if isinstance(self.spectrum, SlabLines):
+            return self.spectrum.rows(rank)
+        each = len(self.slabs.rows)
+        return np.arange(rank * each, (rank + 1) * each)
 
     def arrays(self, clock: np.ndarray | None = None) -> dict:
         """What a run goes on from, beside the clock: spectra of this rank's rows, to be read and

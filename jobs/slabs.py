@@ -155,11 +155,14 @@ class Slabs:
         """What every rank hands in, on every rank, in their order."""
         return [item] if self.ranks == 1 else self.communicator.allgather(item)
 
-    def first(self, number: float) -> float:
-        """The first rank's number, on every rank: processors of other kinds may round the last bit
-        otherwise.
+    def first(self, numbers) -> np.ndarray:
+        """The first rank's numbers, float64, on every rank: processors of other kinds may round the
+        last bit otherwise.
         """
-        return number if self.ranks == 1 else self.communicator.bcast(number)
+        found = np.array(numbers, np.float64)
+        if self.ranks > 1:
+            self.communicator.Bcast(found)
+        return found
 
     def sums(self, numbers) -> np.ndarray:
         """float64 (n,), sums over the ranks, in their order: the same bits on all of them, whatever

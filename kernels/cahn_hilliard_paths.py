@@ -4,6 +4,7 @@ from kernels import (
     cahn_hilliard_box,
     cahn_hilliard_explicit,
     cahn_hilliard_fused,
+    cahn_hilliard_part,
     cahn_hilliard_spectrum,
 )
 from kernels.cahn_hilliard_clock import ORDERS
@@ -25,7 +26,7 @@ def choose(model: System, scheme: str, plain: bool = False) -> Path:
     )
     if square and model.shape[1] == size and fits:
         return cahn_hilliard_fused.fused
-    if cahn_hilliard_box.serves(model):
+    if cahn_hilliard_part.serves(model.shape, model.device):
         return cahn_hilliard_box.fused_box
     return by_fft
 
@@ -39,6 +40,6 @@ def compile_path(model: System, scheme: str) -> None:
         return
     source = {
         cahn_hilliard_fused.fused: cahn_hilliard_fused,
-        cahn_hilliard_box.fused_box: cahn_hilliard_box,
+        cahn_hilliard_box.fused_box: cahn_hilliard_part,
     }.get(path, cahn_hilliard_spectrum)
     source.module_of(model, ORDERS[scheme], scheme == "adaptive").compile()

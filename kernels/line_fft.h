@@ -1,4 +1,4 @@
-// Fourier transforms of a line of 32 to 512 complex numbers, each a vector of lanes on a CPU (one number on a GPU).
+// Fourier transforms of a line of 32 to 1024 complex numbers, each a vector of lanes on a CPU (one number on a GPU).
 //
 // N = A x B, Cooley and Tukey (1965): A-point transforms over n = B j + n2, a twist by exp(-2 pi i j n2 / N), B-point
 // transforms. Forward, what comes out at place B k1 + k2 is the coefficient of k = k1 + A k2, and the way back starts from
@@ -138,6 +138,7 @@ template <> struct Factors<64> { static constexpr int A = 8, B = 8; };
 template <> struct Factors<128> { static constexpr int A = 8, B = 16; };
 template <> struct Factors<256> { static constexpr int A = 16, B = 16; };
 template <> struct Factors<512> { static constexpr int A = 16, B = 32; };
+template <> struct Factors<1024> { static constexpr int A = 32, B = 32; };
 
 // The four half transforms of a line; item = n2 (first) or k1 (second), `line(i)` the i-th place of the line.
 // cosine, sine [A][B]: of 2 pi j n2 / N.

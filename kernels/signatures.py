@@ -116,6 +116,10 @@ class Launches:
         self.file, self.source, self.defines = file, source, defines
         self.known: dict[str, tuple[Parameter, ...]] = {}
 
+    def names(self, kernel: str) -> list[str]:
+        """Of its arguments, in order."""
+        return [each.name for each in signature(self.source, self.defines, kernel)]
+
     def in_order(self, kernel: str, arguments: dict) -> list:
         """The named arguments in the order in which the kernel takes them: arrays, None for a
         pointer to nothing, NumPy scalars of its types.

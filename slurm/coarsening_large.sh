@@ -2,7 +2,8 @@
 # Runs:  coarsening large: one box, in slabs over all ranks of the task where it is too big for one device, into RUN/large.
 # Needs: 24 bytes of memory a cell over all ranks (1024^3: 26 GB, 2048^3: 206 GB), a GPU each or 4 cores; as much disk as the kept
 #        frames (4 bytes a cell each) and two states (12 bytes a cell each).
-# Costs: some thousand steps of about 16 ns of a core a cell (in slabs); analysis/results/bench/large-box.md has a model of GPUs.
+# Costs: some thousand steps of about 3 ns of a core a cell (14 where large.size is none of 32, 64, ... 1024);
+#        analysis/results/bench/large-box.md has a model of GPUs.
 #        Saved every large.checkpoint seconds.
 #   sbatch --ntasks=16 slurm/coarsening_large.sh CONFIG.yaml --run RUN [--set large.size=2048 ...]
 #   RANKS=4 LAUNCHER="mpiexec -n 4" bash slurm/coarsening_large.sh CONFIG.yaml --run RUN [--set large.size=512 ...]    without Slurm

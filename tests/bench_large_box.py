@@ -1,12 +1,15 @@
 """How a large box scales over MPI ranks on the cores at hand: strong (one box), weak (one slab a
-rank), memory, the time in all-to-alls.
+rank), and the time that ranks wait for one another's lines.
 
-    python -m tests.bench_large_box [--rounds 5] [--seconds 2] [--out FOLDER]
+    python -m tests.bench_large_box [--rounds 5] [--seconds 20] [--out FOLDER]
 
-One thread a rank; all ranks share this machine, so that a second core, a shared cache and shared
-memory are all that more ranks can
-bring: it shows what the slabs cost, not what a network does.  Rounds are interleaved, medians kept;
-the JSON names the CPU.
+Three ways: `lines`, fused line transforms of ranks that share memory; `messages`, of ranks that do
+not; `scipy`, a pass for each transform and one MPI_Alltoall each way.  And `apart`: as many boxes
+of one rank at the same time, which share the machine and nothing else.  One thread a rank; all
+ranks share this machine, so that a second core, a shared cache and shared memory are all that more
+ranks can bring: it shows what the slabs cost, not what a network does.  All systems take turns of
+some steps.  Kept are the median of all steps and the fastest, which is what others at work on the
+same cores let through; the JSON names the CPU.
 """
 
 import argparse
@@ -18,7 +21,6 @@ import statistics
 import subprocess
 import sys
 import time
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -26,48 +28,104 @@ import numpy as np
 from jobs import large_box
 from jobs.slabs import Slabs
 from kernels.cahn_hilliard import coarsening
-from kernels.cahn_hilliard_paths import choose
+from kernels.cahn_hilliard_box import Box
 from kernels.cahn_hilliard_plan import plan
-from kernels.cahn_hilliard_spectrum import SpectrumStep
 from kernels.device import available_cores, cpu_model, select
 
 STRONG = [(64, 64, 64), (128, 128, 128), (256, 256, 256)]
-WEAK = (64, 128, 128)  # of each rank: as many planes more as there are ranks
-RANKS = (1, 2, 4)
-WARM_UP = 3  # steps
+WEAK = (64, 128, 128)  # of one rank; of two STRONG[1]
+RANKS = (1, 2)
+WAYS = {"lines": "", "messages": "1", "scipy": ""}  # QUENCH_SHARED_RANKS
+WARM_UP = 3  # steps of each turn that do not count
+TURN = 0.08  # s, about
 
 
 def noise(shape) -> np.ndarray:
     return np.random.default_rng(1).uniform(-0.1, 0.1, shape).astype(np.float32)
 
 
-def measured(shape, seconds: float, communicator) -> dict:
-    """Seconds of a step and of its parts on the first rank, bytes a cell of the ranks' memory."""
-    model = coarsening(shape, laplacian="finite_difference", device=select("cpu", workers=1))
-    slabs = Slabs(shape, "float32", model.device, communicator)
-    start = noise(slabs.space)
-    before = resident("VmRSS")
-    large_box.serves = lambda model: (
-        False
-    )  # slabs on one rank, too: the fused kernel is timed as `one_device`
-    box = large_box.LargeBox(model, slabs, "adaptive", None, 1e-4)
-    box.put(slice(None), start)
-    box.start()
-    spent = {"exchange": 0.0, "update": 0.0}
-    slabs.exchange = timed(slabs.exchange, spent, "exchange")
-    SpectrumStep.advance = timed(SpectrumStep.advance, spent, "update")
-    times = []
-    while len(times) < WARM_UP + 3 or slabs.first(sum(times)) < seconds:
-        if len(times) == WARM_UP:
-            spent.update(exchange=0.0, update=0.0)
-        began = time.perf_counter()
-        box.advance(1e12)
-        times.append(time.perf_counter() - began)
-    steps = len(times) - WARM_UP
-    memory = max(slabs.gathered([resident("VmHWM") - before])[:, 0]) / np.prod(slabs.space)
-    return {"step": statistics.median(times[WARM_UP:]), "bytes_a_cell": float(memory)} | {
-        k: v / steps for k, v in spent.items()
-    }
+class Measured:
+    """One box, followed by turns; seconds of its steps, and of their exchanges on this rank."""
+
+    def __init__(self, shape, way: str, communicator):
+        model = coarsening(shape, laplacian="finite_difference", device=select("cpu", workers=1))
+        self.slabs = slabs = Slabs(shape, "float32", model.device, communicator)
+        os.environ["QUENCH_SHARED_RANKS"] = WAYS[way]
+        path = large_box.serves
+        if way == "scipy":
+            large_box.serves = lambda *box: False
+        self.box = box = large_box.LargeBox(model, slabs, "adaptive", None, 1e-4)
+        large_box.serves = path
+        box.put(slice(None), noise(slabs.space))
+        box.start()
+        self.spent, self.steps, self.exchanges = {"exchange": 0.0}, [], []
+        parts = [(slabs, "exchange")]
+        if way != "scipy" and slabs.ranks > 1:
+            names = ("send_tiles", "send_rows", "wait", "meet")
+            parts = [(box.spectrum.exchange, name) for name in names]
+        for of, name in parts:
+            setattr(of, name, timed(getattr(of, name), self.spent, "exchange"))
+        self.turn = WARM_UP + max(2, int(TURN / (6e-9 * np.prod(slabs.space))))
+
+    def take_a_turn(self) -> None:
+        for step in range(self.turn):
+            self.spent["exchange"] = 0.0
+            began = time.perf_counter()
+            self.box.advance(1e12)
+            if step >= WARM_UP:
+                self.steps.append(time.perf_counter() - began)
+                self.exchanges.append(self.spent["exchange"])
+
+    def found(self) -> dict:
+        return numbers(self.steps) | {"exchange": float(np.percentile(self.exchanges, 10))}
+
+
+class Alone:
+    """A cube by the one-device solver, many steps at a time."""
+
+    def __init__(self, shape):
+        model = coarsening(shape, laplacian="finite_difference", device=select("cpu", workers=1))
+        fields = model.from_symmetric(noise((1, *shape)))
+        asked = plan(model, fields, [1e9], "adaptive", None, 1e-4, None, None, 1)
+        self.box, self.steps = Box(model, asked.rule, asked.order, True), []
+        self.box.put(slice(None), asked.v[0])
+        self.box.medium[:] = asked.media[0]
+        self.box.start()
+        self.some = max(1, int(0.004 / (3e-9 * np.prod(shape))))
+        self.turns = max(2, int(TURN / (3e-9 * np.prod(shape) * self.some)))
+
+    def take_a_turn(self) -> None:
+        self.box.advance(1e12, WARM_UP)
+        for _ in range(self.turns):
+            began = time.perf_counter()
+            self.box.advance(1e12, self.some)
+            self.steps.append((time.perf_counter() - began) / self.some)
+
+    def found(self) -> dict:
+        return numbers(self.steps)
+
+
+def numbers(steps: list[float]) -> dict:
+    return {"step": statistics.median(steps), "fastest": min(steps), "steps": len(steps)}
+
+
+def measured(seconds: float, communicator) -> list[dict]:
+    """All systems of so many ranks."""
+    ranks = 1 if communicator is None else communicator.Get_size()
+    systems: list[tuple] = []
+    for shape in STRONG + [WEAK] * (ranks == 1):
+        ways = [way for way in WAYS if way != "messages" or ranks > 1]
+        systems += [(shape, way, Measured(shape, way, communicator)) for way in ways]
+    if ranks == 1:
+        systems += [(shape, "one device", Alone(shape)) for shape in STRONG]
+    else:
+        systems.append((WEAK, "apart", Measured(WEAK, "lines", None)))
+    clock, began = systems[0][2].slabs, time.perf_counter()
+    while clock.first(time.perf_counter() - began) < seconds:
+        for _, _, system in systems:
+            clock.first(0.0)
+            system.take_a_turn()
+    return [{"shape": s, "way": way, "ranks": ranks} | each.found() for s, way, each in systems]
 
 
 def timed(function, spent: dict, name: str):
@@ -80,51 +138,12 @@ def timed(function, spent: dict, name: str):
     return call
 
 
-def resident(name: str) -> float:
-    """Bytes of this process, VmRSS now, VmHWM at its largest."""
-    return next(
-        1024.0 * int(line.split()[1])
-        for line in Path("/proc/self/status").read_text().splitlines()
-        if line.startswith(name)
-    )
-
-
-def one_device(shape, seconds: float) -> float:
-    """Seconds of a step of the one-device solver, its first steps taken off."""
-    model = coarsening(shape, laplacian="finite_difference", device=select("cpu", workers=1))
-    fields, took = model.from_symmetric(noise((1, *shape))), []
-    more = max(10, int(seconds / (3e-9 * np.prod(shape))))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for steps in (2, 2 + more):
-            began = time.perf_counter()
-            choose(model, "adaptive")(
-                model,
-                plan(model, fields, [1e9], "adaptive", None, 1e-4, None, None, steps),
-                lambda done: None,
-            )
-            took.append(time.perf_counter() - began)
-    return (took[1] - took[0]) / more
-
-
-def launched(ranks: int, shape, seconds: float) -> dict:
+def launched(ranks: int, seconds: float) -> list[dict]:
     mpiexec = shutil.which(
         "mpiexec", path=os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
     )
-    command = [
-        mpiexec,
-        "-n",
-        str(ranks),
-        sys.executable,
-        "-m",
-        "mpi4py",
-        "-m",
-        "tests.bench_large_box",
-        "--shape",
-        *map(str, shape),
-        "--seconds",
-        str(seconds),
-    ]
+    words = ["-m", "mpi4py", "-m", "tests.bench_large_box", "--one", "--seconds", str(seconds)]
+    command = [mpiexec, "-n", str(ranks), sys.executable, *words]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -133,47 +152,39 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of all of one round's turns")
     parser.add_argument("--out", type=Path, default=Path("analysis/results/bench"))
-    parser.add_argument(
-        "--shape", type=int, nargs=3, help=argparse.SUPPRESS
-    )  # this is one of several ranks
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)  # of several ranks
     options = parser.parse_args()
-    if options.shape:
+    if options.one:
         from mpi4py import MPI
 
         world = MPI.COMM_WORLD
-        found = measured(
-            tuple(options.shape), options.seconds, world if world.Get_size() > 1 else None
-        )
+        found = measured(options.seconds, world if world.Get_size() > 1 else None)
         if world.Get_rank() == 0:
             print(json.dumps(found))
         return
-    systems = [("strong", ranks, shape) for shape in STRONG for ranks in RANKS]
-    systems += [("weak", ranks, (WEAK[0] * ranks, *WEAK[1:])) for ranks in RANKS]
-    samples, alone = {system: [] for system in systems}, {shape: [] for shape in STRONG}
+    samples: dict[tuple, list[dict]] = {}
     for number in range(options.rounds):
-        for system in systems:
-            samples[system].append(launched(*system[1:], options.seconds))
-        for shape in STRONG:
-            alone[shape].append(one_device(shape, options.seconds))
+        for ranks in RANKS:
+            for each in launched(ranks, options.seconds):
+                key = ranks, tuple(each["shape"]), each["way"]
+                samples.setdefault(key, []).append(each)
         print(f"round {number + 1} of {options.rounds}", flush=True)
     rows = []
-    for (kind, ranks, shape), found in samples.items():
-        row = {"scaling": kind, "ranks": ranks, "shape": shape} | {
-            k: statistics.median(f[k] for f in found) for k in found[0]
-        }
+    for (ranks, shape, way), found in samples.items():
+        row = {"ranks": ranks, "shape": shape, "way": way}
+        row |= {"step": statistics.median(f["step"] for f in found)}
         row |= {
-            "step_min": min(f["step"] for f in found),
-            "step_max": max(f["step"] for f in found),
+            "fastest": min(f["fastest"] for f in found),
+            "steps": sum(f["steps"] for f in found),
         }
-        if kind == "strong":
-            row["one_device"] = statistics.median(alone[shape])
+        if "exchange" in found[0]:
+            row["exchange"] = min(f["exchange"] for f in found)
         rows.append(row)
         print(
-            f"{kind:6} {'x'.join(map(str, shape)):12} {ranks} ranks: {row['step'] * 1e3:7.1f} ms a step ({row['step_min'] * 1e3:.1f} to "
-            f"{row['step_max'] * 1e3:.1f}), all-to-all {row['exchange'] * 1e3:.1f}, coefficients {row['update'] * 1e3:.1f}, "
-            f"{row['bytes_a_cell']:.1f} bytes a cell",
+            f"{'x'.join(map(str, shape)):12} {ranks} ranks, {way:10}: {row['fastest'] * 1e3:7.2f} ms a step "
+            f"at best, median {row['step'] * 1e3:.2f}, exchange {row.get('exchange', 0) * 1e3:.2f}",
             flush=True,
         )
     result = {
@@ -181,8 +192,10 @@ def main() -> None:
         "cores": available_cores(),
         "date": time.strftime("%Y-%m-%d"),
         "rounds": options.rounds,
-        "unit": "seconds of an adaptive step in float32, one thread a rank; one_device: what CahnHilliard.run takes",
-        "note": "all ranks share the cores of one machine, whose other tenants are not idle; 4 ranks on fewer cores take turns",
+        "unit": "seconds of an adaptive step in float32, one thread a rank; step: median of the rounds' "
+        "medians; fastest: of all steps; exchange: a tenth of the steps take less; one device: "
+        "what CahnHilliard.run takes",
+        "note": "all ranks share the cores of one machine, whose other tenants are not idle",
         "rows": rows,
     }
     options.out.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ tests.large_box_run FILE.npz.
 Also what is asked of them, so that the test can ask the solver on one device for the same.
 """
 
+import os
 import sys
 import types
 from pathlib import Path
@@ -18,12 +19,18 @@ from kernels.device import select
 
 SHAPE = (24, 16, 20)
 TIMES = [0.0, 2.0, 10.0]
-RUNS = {  # scheme, precision, step, tolerance
-    "adaptive": ("adaptive", "float64", None, 1e-4),
-    "second_order": ("second_order", "float64", 0.05, 1e-4),
-    "first_order": ("first_order", "float64", 0.05, 1e-4),
-    "adaptive, float32": ("adaptive", "float32", None, 1e-4),
+LINES = (32, 64, 32)  # a box whose lines are transformed over lanes
+RUNS = {  # scheme, precision, step, tolerance, shape
+    "adaptive": ("adaptive", "float64", None, 1e-4, SHAPE),
+    "second_order": ("second_order", "float64", 0.05, 1e-4, SHAPE),
+    "first_order": ("first_order", "float64", 0.05, 1e-4, SHAPE),
+    "adaptive, float32": ("adaptive", "float32", None, 1e-4, SHAPE),
+    "lines": ("second_order", "float64", 0.1, 1e-4, LINES),
+    "lines, float32": ("adaptive", "float32", None, 1e-3, LINES),
 }
+# QUENCH_SHARED_RANKS; None: the system has no memory to share
+SHARED = ("1", "2", None)
+
 WAVE = dict(turns=(3, 1, 2), amplitude=1e-6, mean=0.45, time=0.5, tolerance=1e-12)
 REST = dict(shape=(8, 8, 8), tolerance=1e-3, steady_state=1e-8)
 
@@ -115,11 +122,51 @@ def whole(box: LargeBox) -> np.ndarray:
     return np.concatenate(box.slabs.shared(box.phi(slice(None))))
 
 
+SOON = 0.5  # some steps of lines()
+
+
+def lines(communicator, workers: int = 1) -> LargeBox:
+    model = model_of("float32", LINES, select("cpu", workers=workers))
+    return box_of(model, communicator, noise(LINES), tolerance=1e-2)
+
+
+def otherwise_shared(communicator, most: str | None) -> np.ndarray:
+    """The field of lines() SOON, so many ranks at most sharing memory."""
+    create = os.memfd_create
+    if most is None:
+        del os.memfd_create
+    else:
+        os.environ["QUENCH_SHARED_RANKS"] = most
+    try:
+        box = lines(communicator)
+    finally:
+        os.memfd_create = create
+        os.environ.pop("QUENCH_SHARED_RANKS", None)
+    until(box, SOON)
+    return whole(box)
+
+
+def gone_on(communicator) -> np.ndarray:
+    """The field of lines() SOON, looked at halfway and from there on by another box."""
+    one, other = lines(communicator), lines(communicator)
+    until(one, SOON / 2)
+    whole(one)
+    position = one.position()
+    arrays = one.arrays()
+    for name, array in other.arrays(one.clock).items():
+        array[:] = arrays[name][:]
+    other.resume(position)
+    until(other, SOON)
+    return whole(other)
+
+
 def ask(communicator) -> dict[str, np.ndarray]:
     """All answers, the same on every rank."""
     found = {}
-    for name, (scheme, precision, step, tolerance) in RUNS.items():
-        box = box_of(model_of(precision), communicator, noise(), scheme, step, tolerance)
+    for name, (scheme, precision, step, tolerance, shape) in RUNS.items():
+        model = model_of(precision, shape)
+        box = box_of(model, communicator, noise(shape), scheme, step, tolerance)
+        found[f"{name} path"] = np.array(type(box.spectrum).__name__)
         for i, time in enumerate(TIMES):
             until(box, time)
             numbers = box.numbers(area=True)
@@ -130,6 +177,18 @@ def ask(communicator) -> dict[str, np.ndarray]:
             found[f"{name} numbers {i}"] = np.array([numbers[key] for key in sorted(numbers)])
         clocks = box.slabs.shared((box.time, box.next_step, box.steps))
         found[f"{name} ranks agree"] = np.array(len(set(clocks)) == 1)
+    found["gone on"] = gone_on(communicator)
+    box = lines(communicator)
+    until(box, SOON / 2)
+    whole(box)
+    until(box, SOON)
+    found["not interrupted"] = whole(box)
+    if communicator is not None:
+        for most in ("all", *SHARED):
+            found[f"shared by {most}"] = otherwise_shared(communicator, most)
+        box = lines(communicator, workers=3)
+        until(box, SOON)
+        found["by 3 threads"] = whole(box)
     box = box_of(model_of("float64"), communicator, wave(), tolerance=WAVE["tolerance"])
     until(box, WAVE["time"])
     found["wave"] = whole(box)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from kernels.cahn_hilliard import BlownUpError, CahnHilliard, mixtures
-from kernels.cahn_hilliard_box import Box, pairs_of_lines
+from kernels.cahn_hilliard_box import Box
 from kernels.cahn_hilliard_clock import media, rule
 from kernels.cahn_hilliard_fft import by_fft
 from kernels.cahn_hilliard_lines import line_order
+from kernels.cahn_hilliard_pairs import pairs_of_lines
 from kernels.cahn_hilliard_paths import choose
 from kernels.cahn_hilliard_plan import plan as planned
 from kernels.device import select
@@ -44,6 +45,7 @@ SYSTEMS = [
     ((32, 32, 32), "float32"),
     ((32, 32, 32), "float64"),
     ((64, 64, 64), "float32"),
+    ((32, 128, 64), "float32"),
 ]
 
 

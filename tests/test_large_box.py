@@ -23,19 +23,25 @@ from analysis.__main__ import main as analysis
 from jobs import UserError, signals
 from jobs.coarsening import large_files, starts
 from jobs.coarsening.config import Coarsening
+from jobs.coarsening.large_files import runs
 from jobs.coarsening.large_start import cut
 from jobs.config import systems
 from jobs.large_box import BoxSpectrum, SlabSpectrum
+from jobs.slab_lines import SlabLines
 from jobs.slabs import Slabs, available_memory, takes_gpu_memory
 from jobs.units import Rank
 from kernels import interface
 from kernels.cahn_hilliard_clock import media, rule
+from kernels.cahn_hilliard_pairs import rows_of
+from kernels.cahn_hilliard_part import serves
 from kernels.device import select
 from tests.conftest import ROOT
 from tests.large_box_run import (
+    LINES,
     REST,
     RUNS,
     SHAPE,
+    SHARED,
     TIMES,
     WAVE,
     ask,
@@ -93,18 +99,19 @@ def answers(tmp_path_factory):
 def expected():
     """Of each of RUNS by the solver on one device."""
     return {
-        name: model_of(precision).run(
-            noise(), TIMES, scheme=scheme, step=step, tolerance=tolerance, steady_state=None
+        name: model_of(precision, shape).run(
+            noise(shape), TIMES, scheme=scheme, step=step, tolerance=tolerance, steady_state=None
         )
-        for name, (scheme, precision, step, tolerance) in RUNS.items()
+        for name, (scheme, precision, step, tolerance, shape) in RUNS.items()
     }
 
 
 @pytest.mark.parametrize("ranks", RANKS)
 @pytest.mark.parametrize("name", RUNS)
 def test_fields_and_numbers_are_those_of_one_device(answers, expected, name, ranks):
-    found, one, precision = answers(ranks), expected[name], RUNS[name][1]
-    bound = ROUND_OFF[precision]
+    found, one, (_, precision, *_, shape) = answers(ranks), expected[name], RUNS[name]
+    bound, fused = ROUND_OFF[precision], SlabLines if ranks > 1 else BoxSpectrum
+    assert found[f"{name} path"] == (fused if shape == LINES else SlabSpectrum).__name__
     assert found[f"{name} ranks agree"]
     assert found[f"{name} steps"] == one.steps[0]
     for i in range(len(TIMES)):
@@ -136,15 +143,63 @@ def test_fields_and_numbers_are_those_of_one_device(answers, expected, name, ran
             (fields.min(), fields.max()), abs=1e-6
         )
         assert numbers["mean"] == pytest.approx(
-            noise().mean(dtype=np.float64), abs=1e-14 if precision == "float64" else 3e-8
+            noise(shape).mean(dtype=np.float64), abs=1e-14 if precision == "float64" else 3e-8
         )
     assert one.fields[0, -1].std() > 0.3  # it has separated
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.mpi
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_rows_by_way_of_messages(answers, ranks):
+    """The same bytes whether all ranks share memory, some, none, or the system has none to share;
+    and by several threads of each.
+    """
+    found = answers(ranks)
+    for most in SHARED:
+        assert np.array_equal(found[f"shared by {most}"], found["shared by all"])
+    assert np.array_equal(found["by 3 threads"], found["shared by all"])
+
+
+@pytest.mark.parametrize("ranks", RANKS)
+def test_another_box_goes_on_to_the_same_bytes(answers, ranks):
+    found = answers(ranks)
+    assert np.array_equal(found["gone on"], found["not interrupted"])
+    assert found["gone on"].std() > 0.05
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4, 8])
+def test_rows_of_all_ranks(ranks):
+    """Each once, ky and -ky together; and in a file they stand where they belong."""
+    rows = [rows_of(32, rank, ranks) for rank in range(ranks)]
+    assert np.array_equal(np.sort(np.concatenate(rows)), np.arange(32))
+    whole = np.zeros(32, int)
+    for mine in rows:
+        assert set(mine) == set(-mine % 32)
+        rising = np.sort(mine)
+        for here, there in runs(rising):
+            whole[there] = rising[here]
+    assert np.array_equal(whole, np.arange(32))
+
+
+@pytest.mark.parametrize(
+    ("shape", "ranks", "lines"),
+    [
+        ((32, 32, 32), 8, True),
+        ((32, 32, 32), 16, False),  # slabs of two planes
+        ((64, 32, 128), 16, True),
+        ((1024, 32, 32), 4, True),
+        ((48, 32, 32), 2, False),
+        ((16, 16, 16), 1, False),
+    ],
+)
+def test_which_slabs_go_by_lines(shape, ranks, lines):
+    assert serves(shape, select("cpu", workers=1), ranks) is lines
+
+
+@pytest.mark.parametrize("name", [name for name in RUNS if "lines" not in name])
 def test_a_cube_in_one_process(name):
     """By the fused kernel, as CahnHilliard.run does it; and as slabs do."""
-    scheme, precision, step, tolerance = RUNS[name]
+    scheme, precision, step, tolerance, _ = RUNS[name]
     model, start, bound = model_of(precision, CUBE), noise(CUBE), ROUND_OFF[precision]
     one = model.run(start, TIMES, scheme=scheme, step=step, tolerance=tolerance, steady_state=None)
     box = box_of(model, None, start, scheme, step, tolerance)

@@ -13,6 +13,7 @@ read by rows, whoever wrote them.
 """
 
 import contextlib
+import itertools
 import json
 import shutil
 from collections.abc import Callable
@@ -119,11 +120,12 @@ class Files:
                 for name in box.arrays():
                     whole = (slabs.shape[0], slabs.shape[1], slabs.half)
                     layout = h5py.VirtualLayout(whole, slabs.complex)
-                    for rank, rows in enumerate(cuts(slabs.shape[1], slabs.ranks)):
-                        some = (whole[0], rows.stop - rows.start, whole[2])
-                        layout[:, rows] = h5py.VirtualSource(
-                            part_name(rank, slabs.ranks), name, some, slabs.complex
+                    for rank in range(slabs.ranks):
+                        source = h5py.VirtualSource(
+                            part_name(rank, slabs.ranks), name, slabs.spectrum, slabs.complex
                         )
+                        for here, there in runs(box.rows(rank)):
+                            layout[:, there] = source[:, here]
                     file.create_virtual_dataset(name, layout)
                 for name, values in series.items():
                     file[f"series/{name}"] = np.array(values)
@@ -194,9 +196,8 @@ class Files:
         with h5py.File(path, "r", locking=False) as file:
             for name, array in box.arrays(clock_of(position)).items():
                 for part in slabs.spectrum_chunks():
-                    array[part] = slabs.xp.asarray(
-                        file[name][part, slabs.rows.start : slabs.rows.stop]
-                    )
+                    rows = [file[name][part, there] for _, there in runs(box.rows(slabs.rank))]
+                    array[part] = slabs.xp.asarray(np.concatenate(rows, 1))
 
     def forget(self, keep: int = 0) -> None:
         """Remove all states but the newest `keep` that are whole."""
@@ -280,3 +281,12 @@ class Files:
 def cuts(cells: int, ranks: int) -> list[slice]:
     """Which of `cells` planes (rows) each rank has."""
     return [slice(rank * cells // ranks, (rank + 1) * cells // ranks) for rank in range(ranks)]
+
+
+def runs(rows: np.ndarray) -> list[tuple[slice, slice]]:
+    """Of rising rows those that follow one another: where they stand, and which they are."""
+    ends = [0, *(np.flatnonzero(np.diff(rows) > 1) + 1), len(rows)]
+    return [
+        (slice(a, b), slice(int(rows[a]), int(rows[b - 1]) + 1))
+        for a, b in itertools.pairwise(ends)
+    ]

@@ -14,6 +14,7 @@ from jobs.progress import in_bytes
 from jobs.slabs import CHUNK_BYTES, Slabs
 from jobs.units import Rank
 from kernels.cahn_hilliard_clock import ORDERS
+from kernels.cahn_hilliard_part import serves
 from kernels.perlin import perlin_noise
 
 NAME = "large"  # whose noise this is, beside that of the rollout's cases
@@ -38,7 +39,8 @@ def memory(config: Coarsening, slabs: Slabs) -> float:
         float(np.prod(slabs.space)),
         12 * (config.large.size / config.large.feature_size) ** 3,
     )
-    spectra = (arrays(config) + 1 + (slabs.ranks > 1)) * spectrum(slabs)
+    lines = serves(slabs.shape, slabs.device, slabs.ranks)  # which have nothing between two passes
+    spectra = (arrays(config) + (not lines) + (slabs.ranks > 1)) * spectrum(slabs)
     return slabs.real.itemsize * field + spectra + CHUNKS * CHUNK_BYTES[slabs.device.kind] + lattice
 
 

@@ -20,7 +20,7 @@ from jobs.coarsening.paths import SOLVERS, TRUTH
 from jobs.coarsening.rollout import solvers
 from jobs.rundir import System
 from jobs.trials import Kind, Machine, Part, Timed, seconds_of, training
-from kernels import cahn_hilliard_spectrum, perlin
+from kernels import cahn_hilliard_part, cahn_hilliard_spectrum, perlin
 from kernels.cahn_hilliard import CahnHilliard
 from kernels.cahn_hilliard_clock import ORDERS
 from kernels.cahn_hilliard_plan import explicit_limit
@@ -98,9 +98,10 @@ def kernels(config: Coarsening, device) -> None:
         waves |= {(side, feature) for feature in [asked.feature_size or 0, *g.feature_sizes]}
     box = solving.solver(config, large_box.size, device, large_box.precision)
     box.compile(large_box.scheme)
-    cahn_hilliard_spectrum.module_of(  # of several ranks
-        box, ORDERS[large_box.scheme], large_box.scheme == "adaptive"
-    ).compile()
+    of_scheme = box, ORDERS[large_box.scheme], large_box.scheme == "adaptive"
+    cahn_hilliard_spectrum.module_of(*of_scheme).compile()  # of several ranks
+    if cahn_hilliard_part.serves(box.shape, device, 2):
+        cahn_hilliard_part.module_of(*of_scheme, ranks=2).compile()
     waves.add((large_box.size, large_box.feature_size))
     for side, points in {(side, side // feature) for side, feature in waves if feature}:
         perlin.module_of(side, points, device).compile()
