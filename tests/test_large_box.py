@@ -365,7 +365,7 @@ def test_the_stage(quench, config, tmp_path):
         "coarsening", "large", config, "--run", run, "--set", "large.frames=13", *OFTEN
     )
     assert code == 2
-    assert "large.frames is 12 there and 13 here; choose another --run, or remove" in lines[-1]
+    assert "large.frames is 12 there and 13 here; made with it: " in lines[-1]
 
 
 def test_the_stage_ends_at_rest(quench, config, tmp_path):
