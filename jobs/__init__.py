@@ -9,6 +9,12 @@ class UserError(Exception):
     """
 
 
+class TooFewDataError(UserError):
+    """Data that are whole and too few to learn from: of one system in a sweep a finding, which does
+    not keep the others from going on.
+    """
+
+
 LONGEST_LINE = 600  # characters of a message
 
 

@@ -241,7 +241,7 @@ def run(options: argparse.Namespace, rank: units.Rank) -> int:
             progress.say(f"{len(left)} of {len(systems)} systems left out: {', '.join(left)}")
         for problem in problems:
             progress.write(problem)
-    return complain(problems, rank) if problems else int(failed > 0 or bool(left))
+    return complain(problems, rank) if problems else int(failed > 0 or any(left.values()))
 
 
 def alone(options: argparse.Namespace, rank: units.Rank) -> int:

@@ -39,7 +39,8 @@ class Progress:
         self.file = self.path.open("a", encoding="utf-8")
         self.bar = None
         self.total = self.done = 0.0
-        self.left_out: list[str] = []  # systems of a sweep whose data cannot be used
+        # systems of a sweep whose data cannot be used, and whether that is to be put right
+        self.left_out: dict[str, bool] = {}
         self.started = self.spoken = time.monotonic()
         self.knots = [0.0]  # work in the first so many units
         self.pace, self.left = Pace(0.0, self.started), math.inf

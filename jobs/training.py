@@ -32,7 +32,7 @@ from types import ModuleType
 
 import numpy as np
 
-from jobs import UserError, claims, distributed, shards, signals
+from jobs import TooFewDataError, UserError, claims, distributed, shards, signals
 from jobs.config import digest, telling
 from jobs.progress import Progress
 from jobs.rundir import System
@@ -219,7 +219,8 @@ def usable(
     check: Callable[[System], object], systems: list[System], rank: Rank, progress: Progress
 ) -> list[System]:
     """Those of a sweep's systems whose data can be used, as `check` finds; which are left out, and
-    why, is said in a line, and the command ends as if units had failed.  UserError where none can.
+    why, is said in a line, and the command ends as if units had failed, but where there are too few
+    data alone.  UserError where none can.
     """
     found, problems = [], {}
     for system in systems:
@@ -227,11 +228,12 @@ def usable(
             check(system)
             found.append(system)
         except UserError as error:
-            problems[system.name] = str(error)
+            problems[system.name] = error
     if problems and not found:
-        raise UserError("\n".join(problems.values()))
+        raise UserError("\n".join(map(str, problems.values())))
     if problems:
-        progress.left_out = [*dict.fromkeys([*progress.left_out, *problems])]
+        faults = {name: not isinstance(e, TooFewDataError) for name, e in problems.items()}
+        progress.left_out |= faults
         if rank.index == 0:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in problems.items())
             progress.say(f"left out: {reasons}")

@@ -132,7 +132,7 @@ def test_caught(name, tmp_path, monkeypatch):
 
 
 def seed_into_python(fault: Fault, monkeypatch) -> None:
-    owner, function = fault.owner, getattr(fault.owner, fault.name)
+    owner, function = fault.owner, inspect.unwrap(getattr(fault.owner, fault.name))
     names = dict(function.__globals__, np=test_emulated_gpu.np)
     exec(replaced(textwrap.dedent(inspect.getsource(function)), fault), names)
     monkeypatch.setattr(owner, fault.name, names[fault.name])

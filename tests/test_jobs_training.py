@@ -320,7 +320,7 @@ def test_a_sweep_trains_every_system(quench, tmp_path):
     raw["system"]["field"] = [0.9, 1.0]
     path.write_text(yaml.safe_dump(raw))
     code, lines = quench("nucleation", "train", path, "--run", run)
-    assert (code, len(lines)) == (2, 2)
+    assert (code, len(lines)) == (2, 3)
     assert "run/system.field=0.9/dataset.h5 is not there" in lines[1]
     for field in (0.9, 1.0):
         shutil.copy(tmp_path / str(field) / "dataset.h5", run / f"system.field={field}/dataset.h5")

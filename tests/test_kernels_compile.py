@@ -24,6 +24,7 @@ SPILLS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_as_lean_as_before(arch):
     now, before = gpu_resources.table(arch), gpu_resources.kept()[arch]

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jobs import UserError, provenance, shards
+from jobs import TooFewDataError, UserError, provenance, shards
 from jobs.config import digest
 from jobs.flocking import networks
 from jobs.flocking.config import Flocking
@@ -154,13 +154,13 @@ def split(data: Dataset, which: str, seed: int, config: Flocking) -> list[np.nda
     rows = [np.flatnonzero(mine & (of == k)) for k in range(len(PARTS))]
     missing = [name for name, found in zip(PARTS, rows, strict=True) if not len(found)]
     if missing:
-        raise UserError(
+        raise TooFewDataError(
             f"train.sets: {which}: {len(np.unique(data.replica[mine]))} replicas with a phase are too few for the split 60/20/20, nothing "
             f"is left for {' and '.join(missing)}; raise generate.replicas, or look for the phases in phases.h5"
         )
     known = np.unique(data.phase[rows[0]])
     if len(known) < 2:
-        raise UserError(
+        raise TooFewDataError(
             f"train.sets: {which}: only the phase {PHASES[known[0]]} is there to train on; widen generate.first_temperature to "
             "generate.last_temperature, or change unsupervised.* in another --run"
         )

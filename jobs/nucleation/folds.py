@@ -8,7 +8,7 @@ folds x test, and fold k is the same however many folds there are.
 
 import numpy as np
 
-from jobs import UserError
+from jobs import TooFewDataError
 from kernels.streams import generator
 
 
@@ -27,7 +27,7 @@ def split(
 
     by: "event", so that no event has configurations in two of the three sets, or "configuration".
     training None: all that are left.  An event that would cross the border between two sets is cut
-    there, its rest left out.  Raises UserError if there are too few configurations.
+    there, its rest left out.  Raises TooFewDataError if there are too few configurations.
     """
     group = event if by == "event" else np.arange(len(event))
     groups, member = np.unique(group, return_inverse=True)
@@ -36,7 +36,7 @@ def split(
     here = member[ring]
     wanted = test + validation + (training or 1)
     if wanted > len(ring):
-        raise UserError(
+        raise TooFewDataError(
             f"too few configurations: {len(ring)}, and each fold needs {wanted} (train.test = {test}, train.validation = "
             f"{validation}, train.training = {training}); raise generate.units, or lower these"
         )
@@ -48,7 +48,7 @@ def split(
     for size in (test, validation, training):
         end = len(ring) if size is None else start + size
         if end > len(ring) or start >= len(ring):
-            raise UserError(
+            raise TooFewDataError(
                 f"too few configurations: {len(ring)} do not hold {test} + {validation} + {training or 'some'} of whole events; "
                 "raise generate.units, or lower train.training, train.validation or train.test"
             )

@@ -61,7 +61,7 @@ def check(system: System) -> None:
             try:
                 rows(arrays["event"], by, fold, system.config)
             except UserError as error:
-                raise UserError(f"{path}: {error}") from None
+                raise type(error)(f"{path}: {error}") from None
 
 
 def rows(
