@@ -288,10 +288,13 @@ class CahnHilliard(System):
         trajectory = replace(self._trajectory(plan, recorded, seen, after), asked=asked)
         if on_blow_up == "raise" and trajectory.diverged.any():
             i = int(np.flatnonzero(trajectory.diverged)[0])
+            taken = int(trajectory.steps[i])
+            when = after + taken * step if step else trajectory.end_time[i]
+            cure = f" with step {step:g}; take a shorter one" if step else "; lower the tolerance"
+            if noise is not None and hasattr(self.free_energy, "cut"):
+                cure += ", or, where c comes near the end of a logarithm, a larger `cut` of it"
             raise BlownUpError(
-                f"field {i} blew up at t = {trajectory.end_time[i]:.6g} after {trajectory.steps[i]} steps "
-                f"of scheme {scheme}"
-                + (f" with step {step:g}; take a shorter one" if step else "; lower the tolerance"),
+                f"field {i} blew up at t = {when:.6g} after {taken} steps of scheme {scheme}{cure}",
                 trajectory,
             )
         short = (
