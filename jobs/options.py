@@ -24,8 +24,8 @@ A run that was killed continues with the same command: finished units are kept a
 epoch. Later stages need --run RUN alone: RUN/config.yaml has all that --set put into it.
 Costly parts of `all` that can be left out are announced, with their time; python -m jobs plan {study} CONFIG.yaml has them all.
 Compiled kernels are kept in ~/.cache/quench, or in the folder QUENCH_CACHE.
-exit status: 0 done, 1 some units failed (their log is named), 2 something to put right (one line says what), 75 stopped by SIGUSR1
-after the unit or epoch in progress: to be continued
+exit status: 0 done, 1 some units failed (their log is named) or a sweep's system had no sound data,
+2 something to put right (one line says what), 75 stopped by SIGUSR1 after the unit or epoch in progress: to be continued
 """
 
 

@@ -291,7 +291,7 @@ class CahnHilliard(System):
             taken = int(trajectory.steps[i])
             when = after + taken * step if step else trajectory.end_time[i]
             cure = f" with step {step:g}; take a shorter one" if step else "; lower the tolerance"
-            if noise is not None and hasattr(self.free_energy, "cut"):
+            if noise is not None and self.free_energy.logarithmic:
                 cure += ", or, where c comes near the end of a logarithm, a larger `cut` of it"
             raise BlownUpError(
                 f"field {i} blew up at t = {when:.6g} after {taken} steps of scheme {scheme}{cure}",

@@ -62,6 +62,8 @@ class FreeEnergy:
                 "with a positive last coefficient"
             )
 
+    logarithmic = False
+
     @property
     def degree(self) -> int:
         return len(self.coefficients) - 1
@@ -188,6 +190,11 @@ class ExpressionEnergy:
 
     half_width = FreeEnergy.half_width
     middle = FreeEnergy.middle
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether it has a logarithm, and so a use for `cut`."""
+        return bool(logarithms(self.expression))
 
     @cached_property
     def _derivatives(self) -> list[sympy.Expr]:

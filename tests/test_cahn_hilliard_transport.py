@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from kernels import interface, structure
-from kernels.cahn_hilliard import CahnHilliard, mixtures
-from kernels.free_energy import double_well, from_expression
+from kernels.cahn_hilliard import BlownUpError, CahnHilliard, mixtures
+from kernels.free_energy import double_well, flory_huggins, from_expression
 
 
 def smooth(size: int, mean: float) -> np.ndarray:
@@ -334,3 +334,19 @@ def test_pfhub(boundary):
     for time, energy in zip(times, found, strict=True):
         low, high = sorted(PUBLISHED[boundary][time])
         assert low * 0.99 < energy < high * 1.01, (time, energy)
+
+
+def test_noise_that_meets_the_end_of_a_logarithm():
+    """The time is that of the last step, and `cut` is named; with a larger one it goes well."""
+    uniform, asked = np.full((1, 32, 32), 0.12), dict(scheme="first_order", step=1, seed=1)
+    asked |= dict(temperature=0.02, steady_state=None)
+    for cut, fine in ((0.001, False), (0.02, True)):
+        model = CahnHilliard((32, 32), form=flory_huggins(chi=2.5, cut=cut), epsilon=2)
+        if fine:
+            assert model.run(uniform, [100], **asked).end_time == 100
+            continue
+        with pytest.raises(BlownUpError, match=r"a larger `cut` of it") as caught:
+            model.run(uniform, [100], **asked)
+        steps = int(caught.value.trajectory.steps[0])
+        assert 0 < steps < 100
+        assert f"blew up at t = {steps} after {steps} steps" in str(caught.value)
