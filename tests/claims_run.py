@@ -83,11 +83,6 @@ def makespan(run: Path) -> float:
     return max(ends) - min(begins)
 
 
-def work(run: Path) -> float:
-    """Seconds that all units took together, without what ranks waited for them."""
-    return sum(end - begin for _, begin, end in spans(run).values())
-
-
 def simulate(model, config, units, report):
     sleeps = json.loads(os.environ["SLEEPS"])
     slow, dies = (json.loads(os.environ.get(name, "{}")) for name in ("SLOW", "DIES"))

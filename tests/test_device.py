@@ -458,7 +458,7 @@ def test_an_exception_waits_for_the_other_threads(sources):
 #include "block.h"
 #include <unistd.h>
 extern "C" void f(int* left) {
-  for (int i = 0; i < 2000 && !asked_to_stop(); ++i) usleep(1000);
+  for (int i = 0; i < 20000 && !asked_to_stop(); ++i) usleep(1000);
   ++*left;
 }"""
     (sources / "slow.cu").write_text(source)
@@ -469,7 +469,7 @@ extern "C" void f(int* left) {
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         module.launch("f", 5, left=left)
-    assert (left[0], time.monotonic() - began < 1.5) == (2, True)  # those at work then; no other
+    assert (left[0], time.monotonic() - began < 10) == (2, True)  # those at work then; no other
 
 
 def test_a_child_after_a_fork_works():
