@@ -33,4 +33,9 @@ DEFINITIONS = """\
   to 9, in sites.
 - **features LR** is trained as the paper says and stops far from the minimum of its loss, as the moments R(k) are nearly
   collinear: its weights depend on where it stops. **Converged**: the same model at the minimum (Newton's method).
+- **CNN, 2 layers** and **CNN, 4 layers** are the networks that the paper's text describes, **CNN, authors' program** is the one in
+  the program that its authors published. The program pools with stride 2 where the text says 1, and has 10 neurons before its
+  output where the text has 100: at L = 100 it has 81 096 parameters, read literally the text has 15.7 million. In the same program the
+  hidden patch of an occlusion map is filled with metastable spins, the correlation of p_nuc with m has r^2 = 0.18, and
+  figures 8 and 9 use two layers. A claim on "the CNN" has a row for each of them that was trained.
 """

@@ -10,7 +10,7 @@ MODELS = {
     "features": "features LR",
     "cnn_2layer": "CNN, 2 layers",
     "cnn_4layer": "CNN, 4 layers",
-    "notebook": "CNN, notebook",
+    "notebook": "CNN, authors' program",
     "torus": "torus network",
     "torus_window": "torus network, window",
     "features_converged": "features LR, converged",  # last, so that it shares the colour of the features

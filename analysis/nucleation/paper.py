@@ -11,6 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 SPINODAL_SIZE = 200  # L of the systems that approach the spinodal; the others have L = 10 R
+# the networks of the paper's text, and the one in its authors' program, which has another shape
+PROGRAM = "notebook"
+GENERIC, SPINODAL = ("cnn_2layer", PROGRAM), ("cnn_4layer", PROGRAM)
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class PaperSystem:
 
     growth: MCS until the droplet fills half the system. radius: mean Rg of the largest cluster,
     lattice units. magnetization: range of m that figure 2 shows. mse: of the CNN on its test set;
-    network, training: which CNN, and on how many configurations.
+    networks, training: which CNNs, of the text and of the program, and on how many configurations.
     """
 
     range: int
@@ -34,8 +37,8 @@ class PaperSystem:
     mse: float | None = None
 
     @property
-    def network(self) -> str:
-        return "cnn_4layer" if self.size == SPINODAL_SIZE else "cnn_2layer"
+    def networks(self) -> tuple[str, str]:
+        return SPINODAL if self.size == SPINODAL_SIZE else GENERIC
 
     @property
     def training(self) -> int:

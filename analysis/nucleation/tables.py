@@ -23,6 +23,9 @@ PAIRS = (
     ("torus_window", "torus"),
     ("cnn_4layer", "cnn_2layer"),
     ("notebook", "cnn_2layer"),
+    ("notebook", "features"),
+    ("notebook", "features_converged"),
+    ("torus", "notebook"),
 )
 
 
