@@ -93,6 +93,7 @@ class Study(Protocol):
     def main_numbers(self, record: Record) -> list[MainNumber]: ...  # against what was swept
 
     CHOSEN: dict[str, dict[str, str]]  # {swept key: {a claim's text: why it is not comparable}}
+    NAMED_BY_NETWORK: bool  # whether a network that one system alone has says enough of the system
 
 
 OPTIONAL = {
@@ -106,6 +107,7 @@ OPTIONAL = {
     "draw_file": None,
     "main_numbers": lambda record: [],
     "CHOSEN": {},
+    "NAMED_BY_NETWORK": False,
 }
 
 
@@ -332,17 +334,27 @@ def claims_text(study: ModuleType, page: Page) -> list[str]:
         "agrees if",
         "agrees",
     ]
+    at: dict[str, set[str]] = {}
+    for c in there:
+        at.setdefault(c.network, set()).add(c.system)
+    by_network = part(study, "NAMED_BY_NETWORK")
+    told = [
+        ""
+        if not several or (by_network and c.network and len(at[c.network]) == 1)
+        else name[c.system]
+        for c in there
+    ]
     rows = [
         [
             c.figure,
-            ", ".join(filter(None, (name[c.system] if several else "", c.network, runs(c, there)))),
+            ", ".join(filter(None, (told_of, c.network, runs(c, there)))),
             c.text,
             c.paper,
             " ".join(filter(None, (c.ours, c.unit))) + without_network(c),
             c.rule.text,
             (f"({c.by_rule})" if c.agrees == NOT_COMPARABLE else f"**{c.agrees}**") + so_does(c),
         ]
-        for c in there
+        for c, told_of in zip(there, told, strict=True)
     ]
     lines += [SEVERAL, ""] if any(c.runs > 1 for c in there) else []
     lines += table(head, rows) if rows else []

@@ -181,6 +181,18 @@ def test_runs_of_a_system_add_up(tmp_path):
     assert {c["network"] for c in beside["claims"] if c["figure"] == "2"} == {"torus", "spins"}
 
 
+def test_rows_name_the_system_or_the_network_alone(tmp_path):
+    study = toy()
+    study.NAMED_BY_NETWORK = True
+    records = [one("a", 1.0, 1.1), one("b", 1.0, 1.1, system="R = 3", network="spins")]
+    text = page.make(study, records, tmp_path, lambda line: None).read_text()
+    assert "| 2 | spins | the rate is one |" in text
+    records.append(one("c", 1.0, 1.1, system="R = 3"))
+    text = page.make(study, records, tmp_path, lambda line: None).read_text()
+    assert "| 2 | R = 3, torus | the rate is one |" in text
+    assert "| 2 | R = 3, spins |" in made(tmp_path, *records)[1], "a study has to ask for it"
+
+
 def test_what_stands_beside_the_numbers_of_several_runs_is_theirs(tmp_path):
     """Persistence 0.2 and 0.4 in two runs; another one has a single run."""
     study, first, second = toy(), one("a", 0.1, size=20), one("b", 0.3)

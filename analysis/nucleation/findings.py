@@ -239,7 +239,7 @@ def lifetime(records: list[Record]) -> list[str]:
     if not found:
         return []
     theirs = (
-        "; the paper states around 10 000, which the rule below takes for 5 000 to 20 000"
+        "; the paper states around 10 000, half to twice of which the rule below lets pass"
         if any(r.numbers.system.size != paper.SPINODAL_SIZE for r in filter(known, records))
         else "; the paper states at least 10 000"
         if any(map(known, records))
