@@ -216,6 +216,10 @@ class Cpu:
         self.name = level or f"{cpu_model()}, {workers} thread{'s' if workers > 1 else ''}"
         self._pool, self._process = None, None
 
+    def __getstate__(self) -> dict:
+        """Without the threads, which no other process has."""
+        return {**vars(self), "_pool": None, "_process": None}
+
     @property
     def pool(self) -> ThreadPoolExecutor:
         """The worker threads; a child process after a fork has none of its parent's."""
@@ -278,6 +282,10 @@ class CpuModule:
         self.device, self.library, self.launches = device, library, launches
         self.interruptible = hasattr(library, "interruptible")
         self.addresses: dict[int, tuple] = {}  # of arrays by identity; NumPy takes long to tell
+
+    def __reduce__(self):
+        """Another process builds or loads it anew."""
+        return _module_of, (self.device, self.launches.file, self.launches.defines)
 
     def compile(self) -> None:
         """It is, from the beginning."""
@@ -395,6 +403,10 @@ class Gpu:
         # whether it serves one process at a time (nvidia-smi -c EXCLUSIVE_PROCESS): this one, now
         self.exclusive = self.properties["computeMode"] == EXCLUSIVE_PROCESS
 
+    def __reduce__(self):
+        """Another process takes the device that is its own."""
+        return Gpu, (self.host_workers,)
+
     def blocks_at_once(self, shared_bytes: int) -> int:
         """Blocks with so much dynamic shared memory that one processor holds; 0 where none fits."""
         if shared_bytes + STATIC_BYTES > self.shared_bytes:
@@ -456,6 +468,9 @@ class GpuModule:
         self.device, self.module, self.launches = device, module, launches
         self.functions: dict = {}  # (kernel, bytes of shared memory): cupy finds one anew each time
 
+    def __reduce__(self):
+        return _module_of, (self.device, self.launches.file, self.launches.defines)
+
     def compile(self) -> None:
         """Now, into cupy's cache."""
         self.module.compile()
@@ -476,6 +491,10 @@ class GpuModule:
             tuple(NULL if a is None else a for a in values),
             shared_mem=shared_bytes,
         )
+
+
+def _module_of(device: Cpu | Gpu, file: str, defines: tuple) -> CpuModule | GpuModule:
+    return device.module(file, dict(defines))
 
 
 @cache

@@ -493,6 +493,52 @@ with multiprocessing.get_context("fork").Pool(2) as pool:
     assert ran.returncode == 0, ran.stderr
 
 
+IN_OTHERS = """
+import multiprocessing
+import numpy as np
+from kernels import ActiveIsing, CahnHilliard, ConvGRU, Ising
+from kernels.cahn_hilliard import mixtures
+from kernels.device import select
+
+def answer(model):
+    if isinstance(model, CahnHilliard):
+        return model.run(mixtures([0.5], 0.1, (64, 64), seed=1), [1.0]).fields
+    if isinstance(model, ConvGRU):
+        model.start(mixtures([0.5], 0.1, (16, 16, 16), seed=1))
+        model.advance(3)
+        return model.fields()
+    if isinstance(model, ActiveIsing):
+        return model.run([0.5], [3.0], [0], [10.0], seed=1).magnetization
+    return model.nucleate(seed=1, units=[0], events=8)[0].lifetime
+
+if __name__ == "__main__":
+    on = {"device": select("cpu", workers=2)}
+    models = [
+        *(Ising(size=24, range=r, temperature=16 / 9, field=1.25, **on) for r in (2, 8)),
+        CahnHilliard((64, 64), **on),
+        ActiveIsing(20, **on),
+        ConvGRU.committed("staggered", shape=(16, 16, 16), **on),
+    ]
+    before = [answer(model) for model in models]
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        after = pool.map(answer, models)
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+"""
+
+
+def test_models_go_to_other_processes(tmp_path):
+    """As multiprocessing, joblib and concurrent.futures send them, after they have run."""
+    (tmp_path / "others.py").write_text(IN_OTHERS)
+    ran = subprocess.run(
+        [sys.executable, tmp_path / "others.py"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=120,
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
 BUILD_AND_RUN = """
 import numpy as np
 from kernels import percolation
