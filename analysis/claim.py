@@ -7,6 +7,7 @@ import numpy as np
 
 from analysis.estimates import UNDETERMINED, Estimate, exact, together
 from analysis.verdicts import NO, NOT_COMPARABLE, NOT_RUN, UNDECIDED, YES, Rule, judged, number
+from kernels.estimate import last_digit, written
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,18 @@ class Claim:
 
     @property
     def ours(self) -> str:
-        """The number as it is printed."""
-        return "" if self.estimate is None else str(self.estimate)
+        """The number as it is printed: with a digit more of its error where the verdict hangs on
+        it.
+        """
+        if self.estimate is None:
+            return ""
+        value, error = self.estimate.value, self.estimate.error
+        if np.isfinite(value) and 0 < error < np.inf:
+            last = last_digit(error)
+            printed = Estimate(round(value, -last), round(error, -last))
+            if self.rule.judge(printed) != self.rule.judge(self.estimate):
+                return written(value, error, digits=2)
+        return str(self.estimate)
 
     @staticmethod
     def known(numbers: Mapping[str, float | Estimate]) -> dict[str, Estimate]:

@@ -22,7 +22,7 @@ from analysis.claim import Claim
 from analysis.record import Record
 from analysis.sweep import MainNumber
 from analysis.tables import pictures_of, table
-from analysis.verdicts import NO, NOT_COMPARABLE, NOT_RUN, number
+from analysis.verdicts import NO, NOT_COMPARABLE, NOT_RUN, UNDECIDED, YES, number
 from jobs import whole_file
 
 FINDINGS = 5
@@ -241,8 +241,10 @@ def verdicts(study: ModuleType, page: Page) -> list[dict]:
 
 
 def why(claims: list[Claim]) -> str:
-    """The first disagreement in words."""
+    """The first disagreement in words; where no number is comparable, by the rules alone."""
     against = [c for c in claims if c.agrees == NO]
+    if not any(c.agrees in (YES, NO, UNDECIDED) for c in claims):
+        against = [c for c in claims if c.by_rule == NO]
     if not against:
         return ""
     first = against[0]

@@ -61,6 +61,11 @@ def between(low: float, high: float) -> Rule:
     return Rule(f"< {high:g}" if np.isinf(low) else f"{low:g} to {high:g}", judge)
 
 
+def as_low(stated: float) -> Rule:
+    """At most a tenth above, with its errors; whatever is lower will do."""
+    return Rule(f"< {1.1 * stated:.3g}, the paper's and 10%", below(1.1 * stated).judge)
+
+
 def above(limit: float) -> Rule:
     return between(limit, np.inf)
 

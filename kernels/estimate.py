@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Estimate", "mean_of", "written"]
+__all__ = ["Estimate", "last_digit", "mean_of", "written"]
 
 LARGE, SMALL = 4, -3  # powers of ten beyond which a number has an exponent
 
@@ -21,15 +21,22 @@ class Estimate(NamedTuple):
         return written(self.value, self.error)
 
 
-def written(value: float, error: float) -> str:
-    """1.049(3), 1.0491(13), 26.3(4), 16700(400), 1.8(2)e6: one digit of the error, two where it
-    begins with 1.  Without an error the number alone.
+def last_digit(error: float, digits: int | None = None) -> int:
+    """The power of ten of the last digit that a number with this error is given, above 0: one digit
+    of the error, two where it begins with 1, or so many.
+    """
+    first, power = f"{error:.1e}".split("e")  # as it is written: 0.096 is 1e-1, not 9e-2
+    return int(power) - ((digits - 1) if digits else (1 if float(first) < 1.95 else 0))
+
+
+def written(value: float, error: float, digits: int | None = None) -> str:
+    """1.049(3), 1.0491(13), 26.3(4), 16700(400), 1.8(2)e6: with the digits of `last_digit`.
+    Without an error the number alone.
     """
     value, error = float(value), float(error)
     if not (0 < error < math.inf and math.isfinite(value)):
         return f"{value:g}"
-    first, power = f"{error:.1e}".split("e")  # as it is written: 0.096 is 1e-1, not 9e-2
-    last = int(power) - (1 if float(first) < 1.95 else 0)  # power of ten of the last digit
+    last = last_digit(error, digits)
     # as it is written here too: 999999.7(20.0) is 1.00000(2)e6
     size = math.floor(math.log10(max(abs(round(value, -last)), error)))
     size = size if size > LARGE or size < SMALL else 0

@@ -17,7 +17,7 @@ from analysis.nucleation.claims import OF_LIFETIME
 from analysis.page import Picture
 from analysis.record import Origin, Record
 from analysis.sweep import MainNumber
-from analysis.verdicts import below, close_to
+from analysis.verdicts import above, as_low, below, close_to
 
 
 @dataclass(frozen=True)
@@ -286,3 +286,21 @@ def test_a_number_that_follows_from_what_was_swept_is_not_judged(tmp_path, monke
         assert {row["agrees"] for row in rows if row["claim"] == "the rate is one"} == wanted
         assert ("the fields were chosen" in report.read_text()) == (key == "system.field")
     assert OF_LIFETIME in nucleation.CHOSEN["system.field"]
+
+
+def test_a_number_that_decides_has_the_digits_that_decide():
+    """0.0010(5) > 0 by two errors cannot be read, 0.00102(49) can."""
+    near = judged(above(0), 0.00102, 0.00049)
+    assert (near.ours, near.agrees) == ("0.00102(49)", "yes")
+    assert judged(above(0), 0.00102, 0.0002).ours == "0.0010(2)"
+    assert judged(above(0), 0.00098, 0.0005).ours == "0.0010(5)", "undecided either way"
+
+
+def test_as_low_as_the_papers_error():
+    rule = as_low(0.00565)
+    assert rule.text == "< 0.00622, the paper's and 10%"
+    assert [judged(rule, value, 1e-4).agrees for value in (0.003, 0.0062, 0.007)] == [
+        "yes",
+        "undecided",
+        "no",
+    ]

@@ -20,7 +20,7 @@ CHOSEN = {
         OF_LIFETIME: "the fields of a sweep were chosen, and the mean lifetime follows from the field"
     }
 }
-# |r|: p_nuc against m of the authors' own data, R = 10, has R^2 = 0.18 (their notebook), |r| = 0.42
+# |r|; what the authors call very weak has R^2 = 0.18 in their program, |r| = 0.42
 VERY_WEAK = 0.45
 NO_START = "the paper does not say when the droplet's growth begins"
 

@@ -39,14 +39,15 @@ def in_time(records: list[Record], folder: Path) -> Picture:
             color=style.GREY,
             fontsize=7,
         )
-    axes[0].plot([], [], color=style.GREY, lw=1.2, label="mean of all events; band: 16 to 84%")
+    color = style.colour(0) if len(records) == 1 else style.GREY
+    axes[0].plot([], [], color=color, lw=1.2, label="mean of all events; band: 16 to 84%")
     handles, names = axes[0].get_legend_handles_labels()
     if not together:
         names = [names[0], *("one event" for _ in names[1:])]
     fig.legend(handles, names, loc="outside upper center", ncols=1 if together else 2)
     caption = (
-        "p_nuc against time before m <= 0. Markers: one typical event, with 68% Wilson intervals of "
-        "its copies; line and band: mean and 16 to 84% range over all events."
+        "p_nuc against time before m <= 0. Markers: one event, which passes p_nuc = 1/2 when the median event does, with 68% Wilson "
+        "intervals of its copies, joined where it was measured in each MCS; line and band: mean and 16 to 84% range over all events."
     )
     if any(r.numbers.generated.gaps for r in records):
         caption += (
@@ -70,11 +71,14 @@ def _in_time(ax, record: Record, index: int) -> None:
         yerr=np.maximum([p - low, high - p], 0),
         color=color,
         marker=style.marker(index),
-        ms=2.6,
-        lw=0.5,
+        mfc="white",
+        ms=3,
+        ls="",
         elinewidth=0.7,
-        label=record.origin.system,
+        label=f"one event, {record.origin.system}",
     )
+    for part in np.split(np.arange(len(p)), np.flatnonzero(np.diff(curves.shown_time) > 1.5) + 1):
+        ax.plot(curves.shown_time[part], p[part], color=color, lw=0.5)
 
 
 def against_magnetization(records: list[Record], folder: Path) -> Picture:
@@ -105,9 +109,9 @@ def against_magnetization(records: list[Record], folder: Path) -> Picture:
             )
             title += f"\ncorrelation {record.numbers.quantities[labels.CORRELATION]}"
             ax.set_xlim(*shown_range(record))
-            ax.legend(loc="lower left")
         ax.set_title(title.replace(" -", " \N{MINUS SIGN}"))
         ax.set(xlabel="magnetization, m", ylabel=P_NUC, ylim=(-0.03, 1.03))
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center")
     alone = "; ".join(
         f"{r.origin.system}: {r.numbers.quantities[labels.EXPLAINED]}" for r in records
     )
@@ -116,8 +120,8 @@ def against_magnetization(records: list[Record], folder: Path) -> Picture:
         "Measured p_nuc against magnetization (stable direction: -1), one point a balanced "
         f"configuration (at most {POINTS} shown; m from 0.725 to 0.825 where the paper shows the system, else without the 1% "
         "of smallest m), with the mean of p_nuc given m in bins of "
-        "equal occupation (errors: bootstrap over events) and Pearson's correlation, which the paper "
-        f"calls very weak. Share of the variance of p_nuc that the conditional mean explains: {alone}.",
+        "equal occupation (errors, by a bootstrap over events, mostly smaller than the markers) and Pearson's correlation, which "
+        f"the paper calls very weak. Share of the variance of p_nuc that the conditional mean explains, straight line or not: {alone}.",
         "2",
     )
 

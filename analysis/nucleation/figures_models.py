@@ -103,14 +103,23 @@ def errors(records: list[Record], folder: Path) -> Picture | None:
         axes[0].set_title("(a) all models")
         axes[1].set_title("(b) without the spin-based regression")
     others = {"label-noise floor": FLOOR} | ({"predicting the mean": MEAN} if with_spins else {})
+    stated = any(stated_by_paper(record) for record in records)
+    others |= {"the paper's CNN": PAPER} if stated else {}
     _legend(fig, records, others, 5 if with_spins else 2)
-    return Picture(
-        style.save(fig, folder, "figure-3-mse"),
+    caption = (
         f"Mean square error (MSE) of p_nuc on the test sets, mean over folds; {markers(records)}; "
-        f"grey: what the labels' noise leaves; dotted: predicting the mean; {ERRORS}. "
-        "Lines only guide the eye.",
-        "3",
+        "grey: what the labels' noise leaves; "
     )
+    caption += "dotted: predicting the mean; " if with_spins else ""
+    caption += "cross: what the paper states of its CNN; " if stated else ""
+    guide = " Lines only guide the eye." if len(records) > 1 else ""
+    return Picture(style.save(fig, folder, "figure-3-mse"), f"{caption}{ERRORS}.{guide}", "3")
+
+
+def stated_by_paper(record: Record) -> float | None:
+    """The MSE of the paper's CNN."""
+    system = paper.find(record.numbers.system)
+    return system.mse if system is not None else None
 
 
 def _errors_panel(ax, records: list[Record], models: list[str]) -> None:
@@ -130,6 +139,8 @@ def _errors_panel(ax, records: list[Record], models: list[str]) -> None:
         ax.hlines(floor, i - 0.3, i + 0.3, **FLOOR)
         if "spins" in models:
             ax.hlines(variance, i - 0.3, i + 0.3, **MEAN)
+        if (stated := stated_by_paper(record)) is not None:
+            ax.plot(i - 0.2, stated, **PAPER)
     names = [r.origin.system.replace(", L", "\nL").replace(", h", "\nh") for r in records]
     ax.set(xticks=np.arange(len(records)), xticklabels=names, ylim=(0, None))
     ax.set(ylabel=r"mean square error of $p_\mathrm{nuc}$", xlim=(-0.5, len(records) - 0.5))
@@ -287,9 +298,27 @@ def weights(records: list[Record], folder: Path) -> Picture | None:
         "Weights of the features-based regression on the standardised features, mean over folds "
         f"(split {how}; bars: corrected fold error, none for a single fold): m along the stable direction, and the moments "
         "R(k) of the distance of stable spins from the droplet's centre. The moments are strongly correlated with each "
-        "other, so single weights are less well determined than the prediction.",
+        "other, so single weights are less well determined than the prediction"
+        + "".join(f"; {at_minimum(record)}" for record, _ in chosen if at_minimum(record))
+        + ".",
         "6",
     )
+
+
+def at_minimum(record: Record) -> str:
+    """Weights of m and R(1) where the training stops, and at the minimum of the loss."""
+    both = [record.numbers.shown(model)[1] for model in ("features", "features_converged")]
+    if not all(both) or any(f.fold.weights is None for folds in both for f in folds):
+        return ""
+    pairs = [
+        [skill.over_folds(np.array([f.fold.weights[k] for f in folds]), folds) for folds in both]
+        for k in (0, 1)
+    ]
+    said = (
+        f"{name} has {here}, and {there} at the minimum of the loss"
+        for name, (here, there) in zip(NAMES, pairs, strict=False)
+    )
+    return f"{record.origin.system}: {', '.join(said)}"
 
 
 def learning(record: Record, folder: Path) -> Picture | None:

@@ -121,7 +121,7 @@ def foretold(record: Record) -> list[Claim]:
         Subject(record, STEPS, own).claim(
             "",
             "where domains end up, from the mixture: correlation with the truth, cell by cell, over that of the solver from "
-            f"inputs with noise of {REFERENCE:g}",
+            f"inputs perturbed by {REFERENCE:g} (rms)",
             "not in the paper",
             above(NEAR),
             Estimate(float(value), float(error)),

@@ -34,8 +34,9 @@ DEFINITIONS = f"""\
   the histograms of truth and prediction, 20 equal bins and an open one on either side; *the training set itself*: what another set
   of samples reaches.
 - **Baselines**: *training mean*: the quantity's mean over segregated training samples; *given the mean*: that of training samples
-  of the same mean concentration. Run to their ends nearly all mixtures of one mean become the same droplet or stripe, wherever it
-  lies: only what is better than the second baseline shows that a network read the field.
+  of the same mean concentration. Run to their ends most mixtures of one mean become the same droplet or straight stripe, wherever it
+  lies, and some a diagonal stripe, whose perimeter is 2^(1/2) times the straight one's: only what is better than the second
+  baseline shows that a network read the field.
 - **Quantities**: area where c > 1/2; perimeter of the line c = 1/2; chemical energy: integral of a c^2 (1 - c)^2; surface energy:
   integral of epsilon^2/2 |grad c|^2; free energy: both.
 - **Structure factor** S(k): |c_k|^2 / L^2 (times the cell's area), mean over shells of k of width 2 pi / L. **Finest structures**:

@@ -82,7 +82,8 @@ def of_record(r: Record, several: bool, known: set[str], *, alone: bool = True) 
         return text + ". No network has made predictions yet."
     text += (
         f". {len(networks)} network{'s' * (len(networks) > 1)}, {listed([f'*{name}*' for name in networks])}, learnt from "
-        f"{n.setting.samples} of them in {n.setting.epochs} epochs to get from the mixed field to the steady state"
+        f"{n.setting.samples} of them in {n.setting.epochs} epochs (width {n.setting.width}: filters of the first layer; pix2pix, "
+        "after which the paper's is made, has 64) to get from the mixed field to the steady state"
         f"{', or back (reverse)' if n.reverse else ''}: by the mean distance to the truth (L1)"
     )
     if any(look(key).gan for key in (*n.forward, *n.reverse)):
@@ -91,7 +92,10 @@ def of_record(r: Record, several: bool, known: set[str], *, alone: bool = True) 
             f"{n.setting.weight:g}"
         )
     if first_of(n.forward, STEPS) is not None:
-        text += "; of those that stay uniform the stepping one saw one in ten"
+        text += (
+            "; the stepping network, ours, begins by linear theory and learns to go from each of these ages to the next, and of "
+            "those that stay uniform it saw one in ten"
+        )
     return text + "."
 
 
@@ -196,7 +200,9 @@ def placement(records: list[Record]) -> str:
     waves, limit = longest_waves(trained[0]), solver_limit(trained[0])
     alone = [f"the input's longest waves {waves}"] if np.isfinite(waves.value) else []
     alone += (
-        [f"the solver itself, from inputs with noise of {REFERENCE:g}, {limit}"] if limit else []
+        [f"the solver itself, from inputs perturbed by {REFERENCE:g} (rms), {limit}"]
+        if limit
+        else []
     )
     return text + (f"; without a network: {listed(alone)}." if alone else ".")
 
