@@ -9,6 +9,8 @@ from analysis.estimates import UNDETERMINED, Estimate, exact, together
 from analysis.verdicts import NO, NOT_COMPARABLE, NOT_RUN, UNDECIDED, YES, Rule, judged, number
 from kernels.estimate import last_digit, written
 
+MORE_DIGITS = (2, 3, 4)  # of an error
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -18,8 +20,8 @@ class Claim:
     text: the statement, without numbers of ours. paper: its value there, in words. estimate: ours;
     None: not run. unit: of both. smaller: why it is not comparable with the paper, "" where it is.
     baselines: {what needs no network: its number}. limits: {what no network can beat: its number};
-    a bare number has no error. data: how much it rests on. note: what else is worth saying. runs:
-    how many have the number.
+    beside: {what else was measured in the same way: its number}; a bare number has no error. data:
+    how much it rests on. note: what else is worth saying. runs: how many have the number.
     """
 
     figure: str
@@ -33,6 +35,7 @@ class Claim:
     smaller: str = ""
     baselines: Mapping[str, float | Estimate] = field(default_factory=dict)
     limits: Mapping[str, float | Estimate] = field(default_factory=dict)
+    beside: Mapping[str, float | Estimate] = field(default_factory=dict)
     data: str = ""
     note: str = ""
     runs: int = 1
@@ -57,17 +60,16 @@ class Claim:
 
     @property
     def ours(self) -> str:
-        """The number as it is printed: with a digit more of its error where the verdict hangs on
-        it.
-        """
+        """The number as it is printed, with as many digits as its verdict takes."""
         if self.estimate is None:
             return ""
         value, error = self.estimate.value, self.estimate.error
         if np.isfinite(value) and 0 < error < np.inf:
-            last = last_digit(error)
-            printed = Estimate(round(value, -last), round(error, -last))
-            if self.rule.judge(printed) != self.rule.judge(self.estimate):
-                return written(value, error, digits=2)
+            for digits in (None, *MORE_DIGITS):
+                last = last_digit(error, digits)
+                printed = Estimate(round(value, -last), round(error, -last))
+                if self.rule.judge(printed) == self.rule.judge(self.estimate):
+                    return str(self.estimate) if digits is None else written(value, error, digits)
         return str(self.estimate)
 
     @staticmethod
@@ -94,6 +96,9 @@ class Claim:
             "smaller": self.smaller,
             "baselines": {what: x.value for what, x in self.known(self.baselines).items()},
             "limits": {what: x.value for what, x in self.known(self.limits).items()},
+            "beside": {
+                what: [x.value, number(x.error)] for what, x in self.known(self.beside).items()
+            },
             "also": self.also,
             "data": self.data,
             "note": self.note,
@@ -129,6 +134,7 @@ def _one(claims: list[Claim]) -> Claim:
         smaller="" if any(not c.smaller for c in run) else first.smaller,
         baselines=_mean([c.known(c.baselines) for c in known]),
         limits=_mean([c.known(c.limits) for c in known]),
+        beside=_mean([c.known(c.beside) for c in known]),
         data=f"{len(known)} runs together" + (f"; {first.data}" if first.data else ""),
         runs=len(known),
     )

@@ -352,7 +352,7 @@ def claims_text(study: ModuleType, page: Page) -> list[str]:
             ", ".join(filter(None, (told_of, c.network, runs(c, there)))),
             c.text,
             c.paper,
-            " ".join(filter(None, (c.ours, c.unit))) + without_network(c),
+            " ".join(filter(None, (c.ours, c.unit))) + in_brackets(c),
             c.rule.text,
             (f"({c.by_rule})" if c.agrees == NOT_COMPARABLE else f"**{c.agrees}**") + so_does(c),
         ]
@@ -372,9 +372,9 @@ def runs(claim: Claim, claims: list[Claim]) -> str:
     return f"{claim.runs} runs" if claim.runs > 1 else "1 run"
 
 
-def without_network(claim: Claim) -> str:
-    """What needs no network, and what no network can beat, in brackets."""
-    numbers = claim.known({**claim.baselines, **claim.limits})
+def in_brackets(claim: Claim) -> str:
+    """What needs no network, what no network can beat and what else was measured, in brackets."""
+    numbers = claim.known({**claim.baselines, **claim.limits, **claim.beside})
     known = [f"{what} {found}" for what, found in numbers.items()]
     return f" ({'; '.join(known)})" if known else ""
 

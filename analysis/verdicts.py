@@ -62,8 +62,8 @@ def between(low: float, high: float) -> Rule:
 
 
 def as_low(stated: float) -> Rule:
-    """At most a tenth above, with its errors; whatever is lower will do."""
-    return Rule(f"< {1.1 * stated:.3g}, the paper's and 10%", below(1.1 * stated).judge)
+    """Less than a tenth above; whatever is lower will do."""
+    return Rule(f"< {1.1 * stated:.4g}, the paper's and 10%", below(1.1 * stated).judge)
 
 
 def above(limit: float) -> Rule:

@@ -256,6 +256,10 @@ class ConvGRU:
         self.update, self.input, self.reset_state = self.tiled(h), self.tiled(h), self.empty(h)
         self.head, self.fluxes = self.empty(h), self.empty(fluxes)
 
+    def __getstate__(self) -> dict:
+        """Without the graphs of a GPU, which hold this process's addresses."""
+        return {**vars(self), "graphs": {}}
+
     @classmethod
     def from_file(cls, path, shape: tuple[int, int, int], count: int = 1, device=None) -> "ConvGRU":
         """The network that a parameter file holds (conv_gru_file.py), `about` it included."""

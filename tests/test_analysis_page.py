@@ -294,11 +294,14 @@ def test_a_number_that_decides_has_the_digits_that_decide():
     assert (near.ours, near.agrees) == ("0.00102(49)", "yes")
     assert judged(above(0), 0.00102, 0.0002).ours == "0.0010(2)"
     assert judged(above(0), 0.00098, 0.0005).ours == "0.0010(5)", "undecided either way"
+    assert judged(above(0), 0.00281, 0.001402).ours == "0.00281(140)", "an error that begins with 1"
+    assert judged(above(0), 0.001002, 0.0005008).ours == "0.0010020(5008)"
+    assert judged(above(0), np.nan, 0.1).ours == "undetermined"
 
 
 def test_as_low_as_the_papers_error():
     rule = as_low(0.00565)
-    assert rule.text == "< 0.00622, the paper's and 10%"
+    assert rule.text == "< 0.006215, the paper's and 10%"
     assert [judged(rule, value, 1e-4).agrees for value in (0.003, 0.0062, 0.007)] == [
         "yes",
         "undecided",

@@ -37,26 +37,22 @@ def test_a_failure_costs_what_is_in_progress():
     assert lost == pytest.approx(0.5, abs=4.5 * 12**-0.5 / 1000**0.5)
 
 
-def four_ranks(config, run, sleeps):
-    """{unit: (rank, began, ended)}, with rank 2 at half speed."""
-    done = started(4, config, run, sleeps, SLOW={"2": 2})
+def four_ranks(config, run, sleeps, slow):
+    """{unit: (rank, began, ended)}, where units take rank 2 `slow` times as long."""
+    done = started(4, config, run, sleeps, SLOW={"2": slow})
     assert done.returncode == 0, done.stderr
     return spans(run)
 
 
 @pytest.mark.mpi
 def test_a_slow_rank_takes_fewer(small, tmp_path):
-    """By the order of what happens alone, which a busy machine does not change: units of equal
-    length are shared so that it has half as many, where striding gives each rank ten.
-    """
-    made = np.bincount(
-        [rank for rank, *_ in four_ranks(small, tmp_path / "run", [0.2] * 40).values()]
-    )
-    assert len(made) == 4
-    assert made[2] < min(made[[0, 1, 3]])
-    model = [rank for rank, _ in claimed(Job(np.ones(40), np.array([1, 1, 0.5, 1])))]
-    assert model.count(2) == 5
-    assert {model.count(rank) for rank in (0, 1, 3)} == {11, 12}
+    """Eight times as slow, which a busy machine does not hide; striding gives each rank ten."""
+    found = four_ranks(small, tmp_path / "run", [0.1] * 40, 8)
+    made = np.bincount([rank for rank, *_ in found.values()], minlength=4)
+    assert made.sum() == 40
+    assert 1 <= made[2] <= 7
+    model = [rank for rank, _ in claimed(Job(np.ones(40), np.array([1, 1, 1 / 8, 1])))]
+    assert model.count(2) <= 2
 
 
 @pytest.mark.slow
@@ -64,7 +60,7 @@ def test_a_slow_rank_takes_fewer(small, tmp_path):
 def test_against_four_ranks(small, tmp_path):
     """The makespan, on a machine that does nothing else."""
     sleeps = [*np.random.default_rng(5).exponential(0.2, 40)]
-    found = four_ranks(small, tmp_path / "run", sleeps)
+    found = four_ranks(small, tmp_path / "run", sleeps, 2)
     # what a unit took beside its sleep: to be written, on this machine, now
     extra = np.mean(
         [end - begin - sleeps[u] * (1 + (r == 2)) for u, (r, begin, end) in found.items()]

@@ -215,10 +215,10 @@ def test_three_ranks_make_the_samplings_of_one(quench, small, tmp_path):
 
 @pytest.mark.mpi
 def test_unequal_units_and_ranks_are_balanced(small, tmp_path):
-    """A rank has every third unit by striding, all those of 0.15 s; here all ranks take some of
-    them, and the long first unit does not keep the others from the counter.
+    """A rank has every third unit by striding, all those of 0.15 s; here ranks share them, and the
+    long first unit does not keep the others from the counter.
     """
-    sleeps = [1.0] + [0.15 if unit % 3 == 0 else 0.03 for unit in range(1, 60)]
+    sleeps = [4.0] + [0.15 if unit % 3 == 0 else 0.03 for unit in range(1, 60)]
     done = started(3, small, tmp_path / "run", sleeps)
     assert done.returncode == 0, done.stderr
     found = spans(tmp_path / "run")
@@ -226,7 +226,7 @@ def test_unequal_units_and_ranks_are_balanced(small, tmp_path):
     _, _, until = found[0]
     meanwhile = [began for unit, (_, began, _) in found.items() if unit and began < until]
     assert len(meanwhile) >= 6  # two ranks that wait for it: none but their first
-    assert {found[unit][0] for unit in range(3, 60, 3)} == {0, 1, 2}
+    assert len({found[unit][0] for unit in range(3, 60, 3)}) > 1
 
 
 def test_two_jobs_at_once_seldom_make_the_same_unit(small, tmp_path):

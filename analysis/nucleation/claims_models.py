@@ -62,9 +62,7 @@ def trained(system: str, says: Statement, cases: list[Case], network: str = "") 
         estimate = says.measure(*folds) if folds and all(folds) else None
         if estimate is None:
             continue
-        limits = {"noise of the labels alone": skill.floor(folds[0])} if says.of_error else {}
-        if says.converged and (known := converged(says, cases, split)) is not None:
-            limits["with the regression at the minimum of its loss"] = known
+        known = converged(says, cases, split) if says.converged else None
         training = min(f.fold.training for part in folds for f in part)
         test = min(len(f.index) for part in folds for f in part)
         rows.append(
@@ -80,7 +78,10 @@ def trained(system: str, says: Statement, cases: list[Case], network: str = "") 
                 baselines={"predicting the mean": skill.variance(folds[0])}
                 if says.of_error
                 else {},
-                limits=limits,
+                limits={"noise of the labels alone": skill.floor(folds[0])}
+                if says.of_error
+                else {},
+                beside={"with the regression at the minimum of its loss": known} if known else {},
                 data=f"{training} training and {test} test configurations",
                 note=kinds(min(map(len, folds)), "fold"),
             )

@@ -39,7 +39,7 @@ def in_time(records: list[Record], folder: Path) -> Picture:
             color=style.GREY,
             fontsize=7,
         )
-    color = style.colour(0) if len(records) == 1 else style.GREY
+    color = style.colour(0) if len(records) == 1 or not together else style.GREY
     axes[0].plot([], [], color=color, lw=1.2, label="mean of all events; band: 16 to 84%")
     handles, names = axes[0].get_legend_handles_labels()
     if not together:
@@ -111,7 +111,9 @@ def against_magnetization(records: list[Record], folder: Path) -> Picture:
             ax.set_xlim(*shown_range(record))
         ax.set_title(title.replace(" -", " \N{MINUS SIGN}"))
         ax.set(xlabel="magnetization, m", ylabel=P_NUC, ylim=(-0.03, 1.03))
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center")
+    legends = [found for ax in axes if (found := ax.get_legend_handles_labels())[0]]
+    if legends:
+        fig.legend(*legends[0], loc="outside lower center")
     alone = "; ".join(
         f"{r.origin.system}: {r.numbers.quantities[labels.EXPLAINED]}" for r in records
     )
@@ -120,7 +122,7 @@ def against_magnetization(records: list[Record], folder: Path) -> Picture:
         "Measured p_nuc against magnetization (stable direction: -1), one point a balanced "
         f"configuration (at most {POINTS} shown; m from 0.725 to 0.825 where the paper shows the system, else without the 1% "
         "of smallest m), with the mean of p_nuc given m in bins of "
-        "equal occupation (errors, by a bootstrap over events, mostly smaller than the markers) and Pearson's correlation, which "
+        "equal occupation (errors: bootstrap over events; some are smaller than the markers) and Pearson's correlation, which "
         f"the paper calls very weak. Share of the variance of p_nuc that the conditional mean explains, straight line or not: {alone}.",
         "2",
     )

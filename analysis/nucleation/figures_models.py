@@ -307,7 +307,8 @@ def weights(records: list[Record], folder: Path) -> Picture | None:
 
 def at_minimum(record: Record) -> str:
     """Weights of m and R(1) where the training stops, and at the minimum of the loss."""
-    both = [record.numbers.shown(model)[1] for model in ("features", "features_converged")]
+    split = record.numbers.shown("features")[0] or EVENT
+    both = [record.numbers.tested(split, model) for model in ("features", "features_converged")]
     if not all(both) or any(f.fold.weights is None for folds in both for f in folds):
         return ""
     pairs = [

@@ -8,7 +8,17 @@ import numpy as np
 
 from analysis import record
 from analysis.estimates import UNDETERMINED, Estimate
-from analysis.nucleation import density, estimates, film, labels, occlusion, rates, skill, training
+from analysis.nucleation import (
+    density,
+    estimates,
+    film,
+    labels,
+    occlusion,
+    paper,
+    rates,
+    skill,
+    training,
+)
 from analysis.nucleation.dataset import Run, System, load, system_of
 from analysis.nucleation.density import Density
 from analysis.nucleation.film import Film
@@ -187,7 +197,7 @@ class Numbers:
 
     def preferred_map(self) -> Maps | None:
         """The map of the paper's deepest network that was run, else of any."""
-        names = [m for m in (*occlusion.NETWORKS, *self.maps) if m in self.maps]
+        names = [m for m in (*paper.NETWORKS, *self.maps) if m in self.maps]
         return self.map_of(names[0]) if names else None
 
 

@@ -23,11 +23,6 @@ from analysis.nucleation.skill import FoldEstimate
 from analysis.nucleation.training import check_origin
 from jobs import shards
 
-NETWORKS = (
-    "cnn_4layer",
-    "cnn_2layer",
-    "notebook",
-)  # of the paper: the first that was run is shown as the paper's
 DRAWN = 96  # places a side of the picture of a map, at most
 
 

@@ -12,20 +12,16 @@ from analysis.nucleation.skill import FoldEstimate
 from analysis.record import Record
 from analysis.verdicts import NOT_RUN, number
 
+REGRESSIONS = ("features", "features_converged")
 PAIRS = (
-    ("cnn_2layer", "features"),
-    ("cnn_2layer", "features_converged"),
+    *((network, regression) for network in paper.NETWORKS for regression in REGRESSIONS),
     ("features", "spins"),
     ("features_converged", "spins"),
-    ("features", "features_converged"),
-    ("torus", "cnn_2layer"),
-    ("torus", "cnn_4layer"),
+    REGRESSIONS,
+    *(("torus", network) for network in paper.NETWORKS),
     ("torus_window", "torus"),
     ("cnn_4layer", "cnn_2layer"),
-    ("notebook", "cnn_2layer"),
-    ("notebook", "features"),
-    ("notebook", "features_converged"),
-    ("torus", "notebook"),
+    *((paper.PROGRAM, network) for network in paper.NETWORKS if network != paper.PROGRAM),
 )
 
 

@@ -82,8 +82,7 @@ def of_record(r: Record, several: bool, known: set[str], *, alone: bool = True) 
         return text + ". No network has made predictions yet."
     text += (
         f". {len(networks)} network{'s' * (len(networks) > 1)}, {listed([f'*{name}*' for name in networks])}, learnt from "
-        f"{n.setting.samples} of them in {n.setting.epochs} epochs (width {n.setting.width}: filters of the first layer; pix2pix, "
-        "after which the paper's is made, has 64) to get from the mixed field to the steady state"
+        f"{n.setting.samples} of them in {n.setting.epochs} epochs to get from the mixed field to the steady state"
         f"{', or back (reverse)' if n.reverse else ''}: by the mean distance to the truth (L1)"
     )
     if any(look(key).gan for key in (*n.forward, *n.reverse)):
@@ -93,8 +92,8 @@ def of_record(r: Record, several: bool, known: set[str], *, alone: bool = True) 
         )
     if first_of(n.forward, STEPS) is not None:
         text += (
-            "; the stepping network, ours, begins by linear theory and learns to go from each of these ages to the next, and of "
-            "those that stay uniform it saw one in ten"
+            "; the stepping network, ours, begins by linear theory and learns to go from each age at which fields were kept to the "
+            "next; of those that stay uniform it saw one in ten"
         )
     return text + "."
 
