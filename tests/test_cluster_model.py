@@ -50,7 +50,7 @@ def test_a_slow_rank_takes_fewer(small, tmp_path):
     found = four_ranks(small, tmp_path / "run", [0.1] * 40, 8)
     made = np.bincount([rank for rank, *_ in found.values()], minlength=4)
     assert made.sum() == 40
-    assert 1 <= made[2] <= 7
+    assert made[2] <= 7
     model = [rank for rank, _ in claimed(Job(np.ones(40), np.array([1, 1, 1 / 8, 1])))]
     assert model.count(2) <= 2
 

@@ -183,10 +183,12 @@ def test_a_rank_s_mistake_is_everybody_s():
             rank.of_the_first(wrong)
 
 
-def by_three_ranks(*words) -> str:
-    """What they say of a stage of nucleation, which goes well."""
+def by_one_and_by_three_ranks(quench, config, folder, stage, *sizes) -> str:
+    """A stage of nucleation into folder/one and folder/three; what the ranks say."""
+    assert quench("nucleation", stage, config, "--run", folder / "one", *sizes)[0] == 0
     command = [mpiexec(), "-n", "3", sys.executable, "-m", "mpi4py", "-m", "jobs", "nucleation"]
-    command += [*words, "--device", "cpu", "--workers", "1"]
+    command += [stage, config, "--run", folder / "three", *sizes]
+    command += ["--device", "cpu", "--workers", "1"]
     done = subprocess.run(
         [str(word) for word in command], capture_output=True, text=True, timeout=120
     )
@@ -197,8 +199,7 @@ def by_three_ranks(*words) -> str:
 @pytest.mark.mpi
 def test_three_ranks_make_the_bytes_of_one(quench, small, tmp_path):
     sizes = ("--set", "generate.units=7", "--set", "generate.events=8")
-    assert quench("nucleation", "generate", small, "--run", tmp_path / "one", *sizes)[0] == 0
-    said = by_three_ranks("generate", small, "--run", tmp_path / "three", *sizes)
+    said = by_one_and_by_three_ranks(quench, small, tmp_path, "generate", *sizes)
     assert said.count("7 of 7 units are mine, 0 of them finished before; 3 ranks share") == 1
     assert digests(tmp_path / "one") == digests(tmp_path / "three")
 
@@ -206,8 +207,7 @@ def test_three_ranks_make_the_bytes_of_one(quench, small, tmp_path):
 @pytest.mark.mpi
 def test_three_ranks_make_the_samplings_of_one(quench, small, tmp_path):
     sizes = ("--set", "rates={repeats: 5, trials: 64}", "--set", "system.field=0.8")
-    assert quench("nucleation", "rates", small, "--run", tmp_path / "one", *sizes)[0] == 0
-    said = by_three_ranks("rates", small, "--run", tmp_path / "three", *sizes)
+    said = by_one_and_by_three_ranks(quench, small, tmp_path, "rates", *sizes)
     assert said.count("5 of 5 samplings are mine, 0 of them finished before; 3 ranks") == 1
     for name in ("rates.h5", "rates/repeat-00000.h5", "rates/repeat-00004.h5"):
         assert shards.check(tmp_path / "one" / name) == shards.check(tmp_path / "three" / name)

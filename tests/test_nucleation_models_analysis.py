@@ -863,6 +863,7 @@ def test_every_figure_and_the_report(tmp_path):
     row = "h = 0.57, CNN, 2 layers, split by configuration | CNN's MSE is lower than features LR's by | around 40% |"
     assert row in text
     assert "Nadeau and Bengio" in text
+    assert "share that nucleates within a time limit" in text, "these data do not say which"
     assert {v["figure"] for v in report["verdicts"] if v["drawn"]} == set("123456789")
     assert len(report["models"]) == 2 * 4 + 2
     pairs = {(d["first"], d["second"], d["split"]) for d in report["differences"]}
