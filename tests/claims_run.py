@@ -32,6 +32,21 @@ def mpiexec() -> str:
     return found
 
 
+def by_ranks(ranks: int, *words, seconds: float = 120) -> str:
+    """What so many ranks say of `python -m jobs` with these words, on a CPU."""
+    command = [mpiexec(), "-n", ranks, sys.executable, "-m", "mpi4py", "-m", "jobs", *words]
+    done = subprocess.run(
+        [*map(str, command), "--device", "cpu", "--workers", "1"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
 def started(
     ranks: int,
     config: Path,

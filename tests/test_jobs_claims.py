@@ -1,12 +1,10 @@
 """Ranks of a job take the next unit of one list."""
 
 import re
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
-from claims_run import mpiexec, spans, started
+from claims_run import by_ranks, spans, started
 from conftest import prepared
 from test_jobs_rundir import digests
 
@@ -186,14 +184,7 @@ def test_a_rank_s_mistake_is_everybody_s():
 def by_one_and_by_three_ranks(quench, config, folder, stage, *sizes) -> str:
     """A stage of nucleation into folder/one and folder/three; what the ranks say."""
     assert quench("nucleation", stage, config, "--run", folder / "one", *sizes)[0] == 0
-    command = [mpiexec(), "-n", "3", sys.executable, "-m", "mpi4py", "-m", "jobs", "nucleation"]
-    command += [stage, config, "--run", folder / "three", *sizes]
-    command += ["--device", "cpu", "--workers", "1"]
-    done = subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stderr
+    return by_ranks(3, "nucleation", stage, config, "--run", folder / "three", *sizes)
 
 
 @pytest.mark.mpi

@@ -2,10 +2,13 @@
 quantities, the mistakes.
 """
 
+import shutil
+
 import h5py
 import numpy as np
 import pytest
 import torch
+from claims_run import by_ranks
 from conftest import PROVENANCE
 from test_segregation_train import pairs, planted
 
@@ -92,6 +95,18 @@ def test_the_files_hold_input_answer_truth_and_the_six_quantities(predict, syste
         assert attributes["study"] == "segregation"
         assert attributes["model"] == model
         assert PROVENANCE | {"config_digest", "train_digest"} <= set(attributes)
+
+
+@pytest.mark.mpi
+def test_two_ranks_share_the_networks_and_give_the_bytes_of_one(predict, system, tmp_path):
+    predict()
+    copy = tmp_path / "run"
+    shutil.copytree(system.folder, copy, ignore=shutil.ignore_patterns("predict", "log"))
+    said = by_ranks(2, "segregation", "predict", f"{system.folder}.yaml", "--run", copy)
+    assert said.count(" samples, L1 ") == len(MODELS), said
+    for model in MODELS:
+        file = f"predict/{model}.h5"
+        assert shards.check(copy / file) == shards.check(system.folder / file)
 
 
 def test_the_conserving_network_alone_keeps_the_mean(predict, system):
