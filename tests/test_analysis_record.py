@@ -220,6 +220,8 @@ def test_verdict_of_a_figure():
     assert verdict([smaller]) == "(agrees)"
     assert verdict([smaller, replace(smaller, estimate=Estimate(9.0, 0.1))]) == "(agrees in part)"
     assert verdict([claim(None)]) == "not run"
+    assert verdict([yes, claim(None)]) == "agrees, in part not run"
+    assert verdict([yes, no, claim(None)]) == "agrees in part"
     assert smaller.by_rule == "yes"
     assert replace(yes, rule=below(0.5)).agrees == "no"
 
