@@ -129,11 +129,12 @@ def against_magnetization(records: list[Record], folder: Path) -> Picture:
 
 
 def shown_range(record: Record) -> tuple[float, float]:
-    """Of m: the paper's own where it shows the system, else all but the smallest 1%."""
-    system, m = paper.find(record.numbers.system), record.numbers.against_m.m
+    """Of m: the paper's own where there is one, else all but the smallest 1%, and all bins."""
+    system, found = paper.find(record.numbers.system), record.numbers.against_m
     if system is not None and system.magnetization is not None:
         return system.magnetization
-    return float(np.quantile(m, 0.01) - 0.01), float(m.max() + 0.01)
+    least = min(np.quantile(found.m, 0.01), *found.bin_m)
+    return float(least - 0.01), float(found.m.max() + 0.01)
 
 
 def lifetimes(records: list[Record], folder: Path) -> Picture:
