@@ -12,6 +12,8 @@ from analysis.flocking.measure import About, Components, Dots
 from analysis.page import Picture
 from analysis.sheet import Sheet
 
+NAME = (0.4, 0.15)  # of UMAP's plane that a group's name takes, at most
+
 
 def explained(sheet: Sheet) -> Picture | None:
     """Figure 1: explained variance ratio of the components; their x-dependence."""
@@ -87,8 +89,12 @@ def name_of(phase: int, positive: float) -> str:
 
 
 def umap_plane(ax, dots: Dots, groups: Groups) -> None:
-    """UMAP's plane, coloured by T, each group ringed and named by its phase."""
+    """UMAP's plane, coloured by T, each group ringed and named by its phase, above it or, where
+    another name stands there, below.
+    """
     own = dots.embedding.astype(float)
+    name = NAME * (np.nanmax(own, axis=0) - np.nanmin(own, axis=0))
+    above: list[tuple[float, float]] = []  # where names stand
     ax.scatter(*own.T, c=dots.temperature, cmap=panels.TEMPERATURE, s=3, lw=0, rasterized=True)
     for k, cluster in enumerate(groups.cluster.tolist()):
         points = own[dots.cluster == cluster]
@@ -99,15 +105,18 @@ def umap_plane(ax, dots: Dots, groups: Groups) -> None:
         colour = COLOURS[kind] if kind >= 0 else style.GREY
         ring = {"facecolors": "none", "edgecolors": colour, "linewidths": 0.35, "alpha": 0.5}
         ax.scatter(*points.T, s=14, zorder=-1, rasterized=True, **ring)
+        middle, low, high = np.median(points[:, 0]), points[:, 1].min(), points[:, 1].max()
+        below = any((abs(np.subtract(other, (middle, high))) < name).all() for other in above)
+        above += [] if below else [(middle, high)]
         ax.annotate(
             name_of(kind, float(groups.positive[k])),
-            (np.median(points[:, 0]), points[:, 1].max()),
-            xytext=(0, 3),
+            (middle, low if below else high),
+            xytext=(0, -3 if below else 3),
             textcoords="offset points",
             color=colour,
             fontsize=6,
             ha="center",
-            va="bottom",
+            va="top" if below else "bottom",
         )
     ax.margins(x=0.15, y=0.12)
     ax.set(xlabel="UMAP-1", ylabel="UMAP-2", xticks=[], yticks=[])
