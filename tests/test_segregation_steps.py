@@ -11,7 +11,15 @@ from jobs.segregation import config, fields, steps, train
 from jobs.segregation.config import Segregation
 from jobs.segregation.epochs import Training, predict
 from jobs.segregation.networks import parameters
-from jobs.segregation.steps import LinearTheory, Steps, coarse_side, resampled
+from jobs.segregation.steps import (
+    IMAGES,
+    LinearTheory,
+    Steps,
+    coarse_side,
+    resampled,
+    turned,
+    turned_back,
+)
 from kernels.cahn_hilliard import CahnHilliard
 from kernels.device import select
 
@@ -121,9 +129,24 @@ def test_before_training_a_step_is_none_and_means_are_kept():
     # from a field of one of the kept times on: the steps that are left
     assert torch.equal(network.onwards(fields, 0), found)
     assert torch.equal(network.onwards(network.theory(fields, network.first), 1), found)
-    late = network.step(resampled(fields, 16), 7)
+    late = network.symmetric_step(resampled(fields, 16), 7)
     assert torch.equal(network.onwards(fields, 8), resampled(late, 32))
     assert len(network.maps(fields)) > 4
+
+
+def test_its_answers_turn_with_the_field():
+    network, fields = build(), mixed(3, 32)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    found, coarse, steps_differ = network(fields), network.start(fields), 0
+    images = [turned(fields, image) for image in range(IMAGES)]
+    assert len({image.numpy().tobytes() for image in images}) == IMAGES
+    for image, other in enumerate(images):
+        assert torch.equal(turned_back(other, image), fields)
+        assert torch.allclose(network(other), turned(found, image), atol=1e-4)
+        step = turned(network.step(coarse, 0), image)
+        steps_differ += not torch.allclose(network.step(turned(coarse, image), 0), step, atol=1e-2)
+    assert steps_differ == IMAGES - 1
 
 
 def test_ages_follow_the_growth_time():
@@ -192,7 +215,7 @@ def test_it_learns_more_than_linear_theory_and_goes_on_where_it_stopped(
     whole.rename(parts)
     for epochs in (2, 5, 3, None):
         go_on(system, "l1_forward_steps", epochs)
-    assert sorted(set(strides)) == [1, 2, 4]
+    assert sorted(set(strides)) == [1, 2, 4, 8]
     assert shards.check(whole / "test.h5") == shards.check(parts / "test.h5")
 
 

@@ -27,7 +27,7 @@ HISTORY = ("epoch", "seconds", "l1", "adversarial", "discriminator", "validation
 AT_ONCE = 1 << 20  # cells predicted at once
 UNIFORM = 10  # of so many mixtures that stay uniform networks that go in steps see one
 # of networks that go in steps: until this share of the epochs so many in a row, then all
-STRIDES = ((0.4, 1), (0.7, 2), (0.95, 4))
+STRIDES = ((0.25, 1), (0.45, 2), (0.7, 4))
 NOISE = 0.01  # rms, at most, of what is added to the field that they start from
 
 

@@ -5,7 +5,9 @@ are kept.
 Between two ages domains change little and near by, which a network learns soon; where they are
 after many such changes, in one leap, it hardly does (predictability.h5 says how far one could see).
 Wells and means are kept as in the conserving generator.  The U-Net sees fields on a grid as coarse
-as interfaces allow, by their Fourier coefficients, which loses nothing there.
+as interfaces allow, by their Fourier coefficients, which loses nothing there.  A mixture that is
+turned or reflected ends turned or reflected: in what it answers each step is the mean of those of
+the eight images of a field, turned back, and so keeps the square's symmetries exactly.
 """
 
 import math
@@ -17,9 +19,24 @@ from jobs.segregation.layers import mean_of
 from jobs.segregation.networks import Generator, conserved
 
 CELLS = 1.25  # of the coarse grid, or more, an epsilon has
+IMAGES = 8  # of a square, turned and reflected
 EDGE = (
     0.02  # of the range of answers: logits of what lies nearer to its ends, or beyond, are bounded
 )
+
+
+def turned(fields: Tensor, image: int) -> Tensor:
+    """Fields (n, L, L) turned and reflected, image 0 to 7, about their first cell, which coarse and
+    fine grids share.
+    """
+    for axis in (1, 2):
+        fields = fields.flip(axis).roll(1, axis) if image & axis else fields
+    return fields.mT if image & 4 else fields
+
+
+def turned_back(fields: Tensor, image: int) -> Tensor:
+    """The inverse of `turned`."""
+    return turned(fields, {5: 6, 6: 5}.get(image, image))
 
 
 class LinearTheory(nn.Module):
@@ -106,9 +123,20 @@ class Steps(nn.Module):
         change = self.net.maps(fields, None, told)[-1][..., 0].float()
         return conserved(torch.logit(share) + change, mean_of(fields), self.net.limits)
 
+    def symmetric_step(self, fields: Tensor, number: int) -> Tensor:
+        """`step`, as the mean over the square's IMAGES: turns and reflects with the fields."""
+        found = [turned_back(self.step(turned(fields, i), number), i) for i in range(IMAGES)]
+        return torch.stack(found).mean(0)
+
+    def ends(self, fields: Tensor, number: int) -> Tensor:
+        """(n, L, L), where coarse fields (n, side, side) end, from that step on."""
+        for each in range(number, self.count):
+            fields = self.symmetric_step(fields, each)
+        return resampled(fields, self.size)
+
     def follow(self, fields: Tensor, number: int, steps: int) -> Tensor:
         """Coarse fields (n, side, side) after each of `steps` steps from that number on: (n, steps,
-        side, side).
+        side, side).  In training, where augmentation shows the symmetries.
         """
         found = []
         for each in range(number, number + steps):
@@ -129,11 +157,10 @@ class Steps(nn.Module):
         """The ends of fields (n, L, L) of times[number]: those of the steps that are left."""
         if number == 0:
             return self(fields)
-        coarse, left = resampled(fields, self.side), self.count + 1 - number
-        return resampled(self.follow(coarse, number - 1, left)[:, -1], self.size)
+        return self.ends(resampled(fields, self.side), number - 1)
 
     def forward(self, fields: Tensor, number: int | None = None, steps: int = 0) -> Tensor:
         """The ends of mixed fields (n, L, L); in training, with a number, `follow`."""
         if number is not None:
             return self.follow(fields, number, steps)
-        return resampled(self.follow(self.start(fields), 0, self.count)[:, -1], self.size)
+        return self.ends(self.start(fields), 0)
