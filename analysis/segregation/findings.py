@@ -93,7 +93,8 @@ def of_record(r: Record, several: bool, known: set[str], *, alone: bool = True) 
     if first_of(n.forward, STEPS) is not None:
         text += (
             "; the stepping network, ours, begins by linear theory and learns to go from each age at which fields were kept to the "
-            "next; of those that stay uniform it saw one in ten"
+            "next; of those that stay uniform it saw one in ten. It answers with the mean over the eight images of a field, turned and "
+            "reflected, step by step"
         )
     return text + "."
 
