@@ -120,8 +120,8 @@ def against_magnetization(records: list[Record], folder: Path) -> Picture:
     return Picture(
         style.save(fig, folder, "figure-2-p_nuc-against-m"),
         "Measured p_nuc against magnetization (stable direction: -1), one point a balanced "
-        f"configuration (at most {POINTS} shown; m from 0.725 to 0.825 where the paper shows the system, else without the 1% "
-        "of smallest m), with the mean of p_nuc given m in bins of "
+        f"configuration (at most {POINTS} shown; m from 0.725 to 0.825 where the paper shows the system, else without those of "
+        "the smallest 1% that lie below all bins), with the mean of p_nuc given m in bins of "
         "equal occupation (errors: bootstrap over events; some are smaller than the markers) and Pearson's correlation, which "
         f"the paper calls very weak. Share of the variance of p_nuc that the conditional mean explains, straight line or not: {alone}.",
         "2",
