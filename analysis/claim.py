@@ -59,6 +59,13 @@ class Claim:
         return [what for what, found in known.items() if self.rule.judge(found) == YES]
 
     @property
+    def unlike(self) -> dict[str, str]:
+        """Verdicts of what was measured beside it, where the rule says something else of it."""
+        known = self.known(self.beside)
+        said = {what: self.rule.judge(found) for what, found in known.items()}
+        return {what: word for what, word in said.items() if word != self.by_rule}
+
+    @property
     def ours(self) -> str:
         """The number as it is printed, with as many digits as its verdict takes."""
         if self.estimate is None:

@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from analysis import claim as claims_of
-from analysis import record, sweep
+from analysis import claims_table, record, sweep
 from analysis.claim import Claim
 from analysis.record import Record
 from analysis.sweep import MainNumber
@@ -31,10 +31,6 @@ IN_BRACKETS = (
     "26.31(14) has one of 0.14."
 )
 COLUMNS = 7  # of a table, at most
-SEVERAL = (
-    "*3 runs*: the mean of so many runs with other seeds, data and trainings, with its error. *1 run*: its error does not know what "
-    "another seed gives."
-)
 
 
 @dataclass(frozen=True)
@@ -186,8 +182,8 @@ def swept(
 def superseded(shown: list[Record]) -> list[str]:
     """What the pictures show where there are several runs of a system."""
     return [
-        f"{r.origin.system}: {len(r.runs)} runs; pictures show the largest, the newest of equals, "
-        f"{r.origin.run} of {r.origin.date[:10]}; the claims' numbers are those of all together"
+        f"{r.origin.system}: pictures show one of {len(r.runs)} runs, {r.origin.run} of {r.origin.date[:10]} (the largest, or the "
+        "newest); the claims' numbers are those of all together"
         for r in shown
         if r.others
     ]
@@ -282,7 +278,8 @@ def markdown(study: ModuleType, page: Page) -> str:
     nothing_of_paper = not page.claims and not any(p.figure for p in page.pictures)
     lines += [] if nothing_of_paper else figures_table(study, page)
     lines += page.section
-    lines += [] if nothing_of_paper else claims_text(study, page)
+    if not nothing_of_paper:
+        lines += claims_table.lines(page.claims, part(study, "NAMED_BY_NETWORK"))
     rest = [(p.file, p.caption) for p in page.pictures if p is not top]
     lines += ["## Figures", "", *pictures_of(rest)] if rest else []
     lines += [
@@ -318,66 +315,3 @@ def figures_table(study: ModuleType, page: Page) -> list[str]:
         f"*{word}*: {means}" for word, means in claims_of.VERDICTS.items() if word in words
     )
     return [*said, f"{legend}.", "", *not_comparable(page.claims)]
-
-
-def claims_text(study: ModuleType, page: Page) -> list[str]:
-    lines = ["## Claims", ""]
-    judged = {c.text for c in page.claims if c.agrees != NOT_RUN}
-    absent = [c for c in page.claims if c.text not in judged]
-    several = len({c.system for c in page.claims}) > 1
-    there = [c for c in page.claims if c.agrees != NOT_RUN]
-    name = record.told_apart(c.system for c in there)
-    head = [
-        "fig.",
-        "system, network" if several else "network",
-        "claim",
-        "paper",
-        "ours",
-        "agrees if",
-        "agrees",
-    ]
-    at: dict[str, set[str]] = {}
-    for c in there:
-        at.setdefault(c.network, set()).add(c.system)
-    by_network = part(study, "NAMED_BY_NETWORK")
-    told = [
-        ""
-        if not several or (by_network and c.network and len(at[c.network]) == 1)
-        else name[c.system]
-        for c in there
-    ]
-    rows = [
-        [
-            c.figure,
-            ", ".join(filter(None, (told_of, c.network, runs(c, there)))),
-            c.text,
-            c.paper,
-            " ".join(filter(None, (c.ours, c.unit))) + in_brackets(c),
-            c.rule.text,
-            (f"({c.by_rule})" if c.agrees == NOT_COMPARABLE else f"**{c.agrees}**") + so_does(c),
-        ]
-        for c, told_of in zip(there, told, strict=True)
-    ]
-    lines += [SEVERAL, ""] if any(c.runs > 1 for c in there) else []
-    lines += table(head, rows) if rows else []
-    if absent:
-        lines += ["Not run: " + "; ".join(dict.fromkeys(c.text for c in absent)) + ".", ""]
-    return lines
-
-
-def runs(claim: Claim, claims: list[Claim]) -> str:
-    """Whose number it is, where a page has some of several runs."""
-    if all(c.runs == 1 for c in claims):
-        return ""
-    return f"{claim.runs} runs" if claim.runs > 1 else "1 run"
-
-
-def in_brackets(claim: Claim) -> str:
-    """What needs no network, what no network can beat and what else was measured, in brackets."""
-    numbers = claim.known({**claim.baselines, **claim.limits, **claim.beside})
-    known = [f"{what} {found}" for what, found in numbers.items()]
-    return f" ({'; '.join(known)})" if known else ""
-
-
-def so_does(claim: Claim) -> str:
-    return f"; so does: {', '.join(claim.also)}" if claim.also else ""

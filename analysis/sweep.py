@@ -24,6 +24,7 @@ IGNORED = ("study", "seed", "generate.units", "train.threads")  # of which no nu
 WIDE = 20.0  # largest over smallest value, from which the axis of the key is logarithmic
 LONGEST_SYMBOL = 8  # characters: what stands before the colon of a key's meaning, "h: strength of"
 PANELS = 9
+NAMED = 4  # keys, at most
 ENDS = 2  # values, up to which a sweep draws every system's own pictures
 FILE = "sweep.png"
 
@@ -87,8 +88,12 @@ def find(study: str, records: list[Record]) -> tuple[Sweep | None, str]:
         return None, ""
     leading = [key for key in differing if all(leads(key, differing, found[0], x) for x in found)]
     if len(leading) != 1:
-        named = ", ".join(differing[:-1]) + f" and {differing[-1]}"
-        return None, f"No number is drawn against a key: the runs differ in {named}."
+        first, rest = differing[:NAMED], len(differing) - NAMED
+        named = ", ".join(first) + (f" and {rest} more" if rest > 0 else "")
+        return (
+            None,
+            f"The runs differ in more keys than one ({named}), so no number is drawn against one of them.",
+        )
     (key,) = leading
     values = [flat.get(key) for flat in flats]
     values = [x if type(x) in (int, float) else yaml12.dump(x).strip("\n. ") for x in values]

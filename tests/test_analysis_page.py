@@ -10,7 +10,7 @@ import pytest
 from figure_labels import unreadable
 from PIL import Image, ImageColor
 
-from analysis import movie_file, nucleation, page, record, style, sweep
+from analysis import claims_table, movie_file, nucleation, page, record, style, sweep
 from analysis.claim import VERDICTS, Claim, verdict
 from analysis.estimates import UNDETERMINED, Estimate, exact, percent, together
 from analysis.nucleation.claims import OF_LIFETIME
@@ -174,14 +174,15 @@ def test_runs_of_a_system_add_up(tmp_path):
     assert together["data"] == "2 runs together"
     assert (claim["runs"], together["runs"]) == (1, 2)
     assert "| torus, 2 runs |" in text
-    assert "R = 1: 2 runs; pictures show the largest" in text
+    assert "R = 1: pictures show one of 2 runs, run-a" in text
     assert len(both["records"]) == 2
     other = replace(first, numbers=Numbers({"spins": np.array([3.0, 3.1])}, small=False))
     beside, _ = made(tmp_path / "three", first, other)
     assert {c["network"] for c in beside["claims"] if c["figure"] == "2"} == {"torus", "spins"}
 
 
-def test_rows_name_the_system_or_the_network_alone(tmp_path):
+def test_rows_name_the_system_or_the_network_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(claims_table, "SIDE_BY_SIDE", 0)
     study = toy()
     study.NAMED_BY_NETWORK = True
     records = [one("a", 1.0, 1.1), one("b", 1.0, 1.1, system="R = 3", network="spins")]
@@ -191,6 +192,36 @@ def test_rows_name_the_system_or_the_network_alone(tmp_path):
     text = page.make(study, records, tmp_path, lambda line: None).read_text()
     assert "| 2 | R = 3, torus | the rate is one |" in text
     assert "| 2 | R = 3, spins |" in made(tmp_path, *records)[1], "a study has to ask for it"
+
+
+def test_networks_judged_by_the_same_claims_stand_side_by_side(tmp_path):
+    """A row a claim, a column a network; what needs none at the end, and a mark where it does as
+    well.
+    """
+    study, idle = toy(), {"persistence": 0.2}
+    small = [
+        replace(judged(below(0.5), value, baselines=idle), network=network, figure=figure)
+        for network, value, figure in (("torus", 0.1, "2"), ("spins", 0.7, ""))
+    ]
+    alone = replace(small[0], text="it is near")
+    study.claims = lambda found: [*small, alone]
+    text = page.make(study, [one("a", 1.0)], tmp_path, lambda line: None).read_text()
+    assert "| fig. | claim | paper: agrees if | torus | spins | without a network |" in text
+    row = "| 2 | it is small | small: < 0.5 | 0.1 **yes**° | 0.7 **no** | persistence 0.2 |"
+    assert row in text
+    assert "| 2 | it is near | small: < 0.5 | 0.1 **yes**° |  | persistence 0.2 |" in text
+    assert "°: so does what needs no network" in text
+    study.claims = lambda found: [small[0], replace(small[1], text="it is near")]
+    text = page.make(study, [one("a", 1.0)], tmp_path, lambda line: None).read_text()
+    assert "| 2 | torus | it is small |" in text, "no shorter: a row a number"
+
+
+def test_what_was_measured_besides_and_says_otherwise_is_told():
+    near, far = Estimate(0.1, 0.01), Estimate(0.9, 0.3)
+    claim = judged(below(0.5), 0.1, beside={"at the minimum": far, "again": near})
+    assert claim.unlike == {"at the minimum": "undecided"}
+    assert claims_table.verdict(claim) == "**yes**; undecided at the minimum"
+    assert replace(claim, beside={"so": exact(0.9)}).unlike == {"so": "no"}
 
 
 def test_what_stands_beside_the_numbers_of_several_runs_is_theirs(tmp_path):
@@ -207,10 +238,10 @@ def test_what_stands_beside_the_numbers_of_several_runs_is_theirs(tmp_path):
     text = page.make(study, [first, second], tmp_path, lambda line: None).read_text()
     assert "| 2 runs | it is small | small | 0.20(10) (persistence 0.30(10)) |" in text
     assert "| 1 run | it is alone |" in text
-    assert page.SEVERAL in text
+    assert claims_table.SEVERAL in text
     alone = page.make(study, [second], tmp_path, lambda line: None).read_text()
     assert "|  | it is small | small | 0.300(10) (persistence 0.4) |" in alone
-    assert page.SEVERAL not in alone
+    assert claims_table.SEVERAL not in alone
 
 
 def test_numbers_of_several_runs():

@@ -97,7 +97,7 @@ def test_two_keys_are_none():
     )
     assert swept is None
     assert said == (
-        "No number is drawn against a key: the runs differ in system.field and generate.window."
+        "The runs differ in more keys than one (system.field, generate.window), so no number is drawn against one of them."
     )
 
 
@@ -220,7 +220,7 @@ def test_runs_of_two_keys_have_no_such_figure(fields, tmp_path):
     numbers, text = report(one, other, out=tmp_path / "page")
     assert "sweep" not in numbers
     assert not (tmp_path / "page/figures/sweep.png").exists()
-    assert "the runs differ in system.field and generate.window." in text
+    assert "differ in more keys than one (system.field, generate.window), so" in text
 
 
 def test_a_long_sweep_draws_its_ends_alone(tmp_path):

@@ -19,6 +19,7 @@ from analysis.segregation.definitions import DEFINITIONS, HOW_JUDGED
 from analysis.segregation.findings import findings, left_out, sentence
 from analysis.segregation.main_numbers import main_numbers
 from analysis.segregation.measure import Numbers, measure
+from analysis.segregation.mixtures import side_by_side
 from analysis.segregation.prediction import draw as draw_file
 from analysis.segregation.tables import tables
 from analysis.sheet import sheets
@@ -62,17 +63,19 @@ __all__ = [
 
 def pictures(records: list[Record], folder: Path) -> Iterator[Picture | None]:
     """Draw one by one all figures that these records have numbers for; beside records with networks
-    those without tell how far ahead one can see, and have no figures of their own.
+    those without tell how far ahead one can see, and have no figures of their own.  Networks of the
+    same mixtures are side by side.
     """
     yield figures_predictability.against_epsilon(records, folder)
-    trained = [r for r in records if r.numbers.forward or r.numbers.reverse]
+    trained = [r for r in records if r.numbers.forward or r.numbers.reverse] or records
+    for sheet in sheets(trained, folder):
+        yield figures_predictability.against_age(sheet)
     data = set()
-    for sheet in sheets(trained or records, folder):
+    for sheet in sheets(side_by_side(trained), folder):
         yield from figures_fields.draw(sheet)
         yield from figures_quantities.draw(sheet)
         yield from figures_physics.draw(sheet)
         yield from figures_networks.draw(sheet)
-        yield figures_predictability.against_age(sheet)
         if sheet.record.origin.data not in data:  # what the equation does, once
             yield figures_fields.film(sheet)
             yield figures_physics.free_energy(sheet)

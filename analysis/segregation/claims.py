@@ -38,7 +38,9 @@ WIDEST_GAP = 0.02  # between mean concentrations, for a position of the transiti
 BLURRED, SHARPENED = 0.9, 1.1  # of the truth's power: less is lost, more is made up
 NEAR = 0.9  # of the correlation that can be had
 ALIKE = 0.9  # correlation cell by cell of two fields that look alike
-MOST = "most training samples at this mean"  # a prediction of who segregates
+# predictions without a network: who segregates, and a quantity
+MOST = "most training samples at this mean"
+SET_MEAN, GIVEN_MEAN = "the training set's mean", "that at this mean concentration"
 ROUND_OFF = 1e-5  # of single precision fields and what is summed from them
 
 
@@ -82,21 +84,21 @@ def all_claims(record: Record) -> list[Claim]:
         conservation(subject, paper),
         *phase_transition(subject, paper),
         *accuracy(subject, paper),
-        *placed(of_alone, alone, n),
+        *of_another(record, L1_ALONE),
         misses(of_alone, alone),
         *sharpness(subject, paper, alone),
         *reversible(Subject(record, REVERSE, reverse), reverse),
         *foretold(record),
-        *of_ours(record),
+        *of_another(record, STEPS),
     ]
 
 
-def of_ours(record: Record) -> list[Claim]:
-    """What the paper claims of its network, of ours; no verdict on a figure of the paper."""
-    own = first_of(record.numbers.forward, STEPS)
+def of_another(record: Record, network: str) -> list[Claim]:
+    """What the paper claims of its network, of another; no verdict on a figure of the paper."""
+    own = first_of(record.numbers.forward, network)
     if own is None:
         return []
-    subject = Subject(record, STEPS, own)
+    subject = Subject(record, network, own)
     found = [
         places(subject, own, record.numbers),
         conservation(subject, own),
@@ -151,11 +153,6 @@ def places(subject: Subject, p: Forward | None, n: Numbers) -> Claim:
         p and p.correlation,
         **more,
     )
-
-
-def placed(subject: Subject, p: Forward | None, n: Numbers) -> list[Claim]:
-    """The same of L1 alone, which the paper does not claim."""
-    return [] if p is None else [replace(places(subject, p, n), figure="")]
 
 
 def conservation(subject: Subject, p: Forward | None) -> Claim:
@@ -261,8 +258,8 @@ def accuracy_more(p: Forward, quantity: str) -> dict:
     return {
         "data": samples(p.segregated),
         "baselines": {
-            "training mean": p.skills.of("baseline_mean", quantity),
-            "training mean given the mean": p.skills.of("baseline_given_mean", quantity),
+            SET_MEAN: p.skills.of("baseline_mean", quantity),
+            GIVEN_MEAN: p.skills.of("baseline_given_mean", quantity),
         },
         "note": "" if better else "not better than a baseline",
     }

@@ -73,7 +73,7 @@ def distributions(sheet: Sheet, *, segregated: bool) -> Picture | None:
         what = (
             f"{samples(widest, True)} test samples that segregate: share of samples below a value. Where a network's line lies on the "
             "truth's it makes as many of each kind as there are, not necessarily of the right samples. Dotted: a prediction that knows "
-            f"the mean concentration alone, the mean of {count} of these samples at each mean concentration."
+            f"the mean concentration alone, means at each mean concentration of the {count} of these samples that the scatter plots show."
         )
     else:
         what = (
@@ -120,7 +120,7 @@ def scatter(sheet: Sheet, network: str, p: Forward) -> Picture:
     inside, known = p.points.segregates, segregating(p)
     told = mean_alone(known[PLACES["mean_concentration"]], known)
     dots = {"s": 6, "lw": 0, "alpha": 0.7, "rasterized": True}
-    crosses = {"s": 16, "lw": 0.5, "rasterized": True}
+    crosses = {"s": 12, "lw": 0.4, "alpha": 0.5, "rasterized": True}
     for i, (ax, quantity) in enumerate(zip(axes, SIX, strict=True)):
         place = PLACES[quantity.name]
         truth, predicted = p.points.truth[place], p.points.predicted[place]

@@ -23,6 +23,7 @@ from analysis.segregation.labels import (
     ordered,
     title,
 )
+from analysis.segregation.mixtures import same
 from analysis.segregation.predictability import (
     COARSE,
     LINEAR,
@@ -35,6 +36,7 @@ from analysis.segregation.tables import checks
 from analysis.verdicts import YES, above
 from jobs.segregation.config import SPINODAL
 
+WIDTH = 64  # of the paper's networks
 TITLES = {quantity.name: quantity.title for quantity in SIX}
 
 
@@ -48,14 +50,14 @@ def sentence(records: list[Record]) -> str:
         s, n = r.numbers.setting, r.numbers
         own = r.origin.system if n.forward or n.reverse else replace(s, epsilon=0.0, segregated=0.0)
         alike.setdefault(own, []).append(r)
-    told, known = [], set()  # data that an earlier paragraph tells of
+    told, known = [], []  # runs that an earlier paragraph tells of
     for group in alike.values():
         told.append(of_records(group, len(alike) > 1, known))
-        known |= {run.origin.data for r in group for run in r.runs}
+        known += [run for r in group for run in r.runs]
     return "\n\n".join(told)
 
 
-def of_records(records: list[Record], several: bool, known: set[str]) -> str:
+def of_records(records: list[Record], several: bool, known: list[Record]) -> str:
     if len(records) == 1:
         return of_record(records[0], several, known)
     text = of_record(records[0], False, known, alone=False)
@@ -65,11 +67,11 @@ def of_records(records: list[Record], several: bool, known: set[str]) -> str:
     return text.replace(first, every, 1)
 
 
-def of_record(r: Record, several: bool, known: set[str], *, alone: bool = True) -> str:
+def of_record(r: Record, several: bool, known: list[Record], *, alone: bool = True) -> str:
     """alone: not one of several that differ in epsilon."""
     n, seeds = r.numbers, listed(sorted({f"{run.origin.seed}" for run in r.runs}))
     text = f"**{r.origin.system}.** " if several else ""
-    if {run.origin.data for run in r.runs} <= known:
+    if all(any(same(run, other) for other in known) for run in r.runs):
         text += f"The mixtures are those of seed {seeds} above"
     else:
         text += f"In each of {len(r.runs)} runs (seeds {seeds}) " if len(r.runs) > 1 else ""
@@ -80,9 +82,12 @@ def of_record(r: Record, several: bool, known: set[str], *, alone: bool = True) 
         return text + ". They say how far ahead one can see."
     if not networks:
         return text + ". No network has made predictions yet."
+    steps = first_of(n.forward, STEPS) is not None
+    fewer = " (of those that stay uniform, one in ten)" if steps else ""
     text += (
-        f". {len(networks)} network{'s' * (len(networks) > 1)}, {listed([f'*{name}*' for name in networks])}, learnt from "
-        f"{n.setting.samples} of them in {n.setting.epochs} epochs to get from the mixed field to the steady state"
+        f". {len(networks)} network{'s' * (len(networks) > 1)}, {listed([f'*{name}*' for name in networks])}, "
+        f"learnt from {n.setting.samples} of them{fewer} in {n.setting.epochs} epochs, with {n.setting.width} channels in the first "
+        f"layers (the paper's {WIDTH}), to get from the mixed field to the steady state"
         f"{', or back (reverse)' if n.reverse else ''}: by the mean distance to the truth (L1)"
     )
     if any(look(key).gan for key in (*n.forward, *n.reverse)):
@@ -90,10 +95,10 @@ def of_record(r: Record, several: bool, known: set[str], *, alone: bool = True) 
             " alone, or with the verdict of a second network that learns to tell answers from true fields (GAN), weighed by lambda = "
             f"{n.setting.weight:g}"
         )
-    if first_of(n.forward, STEPS) is not None:
+    if steps:
         text += (
             "; the stepping network, ours, begins by linear theory and learns to go from each age at which fields were kept to the "
-            "next; of those that stay uniform it saw one in ten. It answers with the mean over the eight images of a field, turned and "
+            "next. It answers with the mean over the eight images of a field, turned and "
             "reflected, step by step"
         )
     return text + "."
@@ -125,7 +130,13 @@ def findings(records: list[Record], claims: list[Claim]) -> list[str]:
         text
         for text in (
             placement(records),
-            *about(leading, records, quantities(leading), fates(leading, mine), sharpness(mine)),
+            *about(
+                leading,
+                records,
+                quantities(leading, records),
+                fates(leading, mine),
+                sharpness(mine),
+            ),
             *about(leading, records, mixed(mine)),
             foreseen(leading, records),
             *about(leading, records, transition(leading), falling(leading)),
@@ -231,16 +242,23 @@ def foretold(r: Record) -> Predictability | None:
     return of_all([run.numbers.predictability for run in r.runs])
 
 
-def quantities(r: Record) -> str:
-    """Of the paper's network, or of the first that there is."""
+def quantities(r: Record, records: list[Record]) -> str:
+    """Of the paper's network, or of the first that there is; and where ours does better than what
+    needs none.
+    """
     networks = ordered(r.numbers.forward)
     key = PAPERS if PAPERS in networks else next(iter(networks), None)
     if key is None:
         return ""
 
-    def of_runs(what: str, quantity: str) -> Estimate:
-        skills = [run.numbers.forward[key].skills for run in r.runs if key in run.numbers.forward]
+    def of_runs(what: str, quantity: str, of: Record = r, key: str = key) -> Estimate:
+        skills = [run.numbers.forward[key].skills for run in of.runs if key in run.numbers.forward]
         return together([s.of(what, quantity) for s in skills])
+
+    def better(of: Record, key: str) -> list[str]:
+        return [
+            q.title for q in SIX if above(0).judge(of_runs("advantage", q.name, of, key)) == YES
+        ]
 
     known = {q: of_runs("accuracy", q) for q in NAMED_IN_ABSTRACT}
     known = {q: e for q, e in known.items() if np.isfinite(e.value)}
@@ -248,14 +266,18 @@ def quantities(r: Record) -> str:
         return ""
     name = max(known, key=lambda q: known[q].value)
     given = of_runs("baseline_given_mean", name)
-    better = [q.title for q in SIX if above(0).judge(of_runs("advantage", q.name)) == YES]
     text = (
         f"Of area, perimeter and free energy {look(key).title} predicts the {TITLES[name]} best, with an accuracy of "
         f"{percent(known[name])} (paper: up to 98%)"
     )
     if np.isfinite(given.value):
         text += f"; a guess that knows the mean concentration alone reaches {percent(given)}"
-        text += f", and the network beats it in {listed(better) if better else 'none'} of the six quantities"
+        mine = better(r, key)
+        text += f", and the network beats it in {listed(mine) if mine else 'none'} of the six quantities"
+        ours = next((other for other in records if STEPS in other.numbers.forward), None)
+        if ours is not None and key != STEPS:
+            mine = better(ours, STEPS)
+            text += f", {look(STEPS).title} in {listed(mine) if mine else 'none'}"
     return text + "."
 
 
@@ -286,7 +308,7 @@ def sharpness(mine: dict[str, Claim]) -> str:
         return ""
     return (
         "Of the power that the true fields have in their finest structures the answers have "
-        f"{' and '.join(parts)} times as much; structure that is made up counts as well."
+        f"{' and '.join(parts)} times as much, be they right or made up."
     )
 
 
