@@ -159,6 +159,7 @@ VERDICTS = {
     "agrees, as does what needs no network": "it holds, and says little of a network",
     "agrees, in part undecided": "some of it holds, for the rest our errors are too large to tell",
     "agrees, in part not run": "what these runs have of it holds, the rest needs what they do not have",
+    "agrees, in part undecided or not run": "some of it holds, the rest our errors do not decide, or needs what these runs do not have",
     "agrees in part": "some of it holds, some does not",
     "disagrees": "it does not hold",
     UNDECIDED: "our errors are too large, or not known, to tell",
@@ -185,5 +186,5 @@ def _verdict(claims: list[Claim]) -> str:
         return "disagrees" if YES not in found else "agrees in part"
     if YES in found:
         lacks = [what for what in (UNDECIDED, NOT_RUN) if what in found]
-        return f"agrees, in part {lacks[0]}" if lacks else "agrees"
+        return f"agrees, in part {' or '.join(lacks)}" if lacks else "agrees"
     return UNDECIDED if UNDECIDED in found else NOT_RUN

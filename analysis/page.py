@@ -8,6 +8,7 @@ lists.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -242,10 +243,15 @@ def why(claims: list[Claim]) -> str:
     if not any(c.agrees in (YES, NO, UNDECIDED) for c in claims):
         against = [c for c in claims if c.by_rule == NO]
     if not against:
-        return ""
+        otherwise = [f"{c.text}: {said} {what}" for c in claims for what, said in c.unlike.items()]
+        return f"but {', '.join(otherwise[:1])}{and_more(otherwise)}" if otherwise else ""
     first = against[0]
-    more = f" (and {len(against) - 1} more)" if len(against) > 1 else ""
-    return f"{first.text}: {first.ours} here, {first.paper} there{more}"
+    return f"{first.text}: {first.ours} here, {first.paper} there{and_more(against)}"
+
+
+def and_more(of: list) -> str:
+    """What is said of the others where the first is told."""
+    return f" (and {len(of) - 1} more)" if len(of) > 1 else ""
 
 
 def not_comparable(claims: list[Claim]) -> list[str]:
@@ -290,13 +296,27 @@ def markdown(study: ModuleType, page: Page) -> str:
         part(study, "HOW_JUDGED"),
         "## Definitions",
         "",
-        study.DEFINITIONS,
+        definitions(study.DEFINITIONS, "\n".join(lines)),
     ]
     if page.notes:
         lines += ["## Notes", "", *(f"- {line}" for line in page.notes), ""]
     return "\n".join(
         [*lines, "All numbers of this page, and longer tables, are in report.json.", ""]
     )
+
+
+def definitions(every: str, page: str) -> str:
+    """The items of a list "- **word**, **other**: ..." of which a word is on the page, or is
+    "errors", which every page has.
+    """
+    known = f"errors\n{page}".lower()
+    items = re.split(r"\n(?=- )", every.strip())
+    used = [
+        item
+        for item in items
+        if any(word.rstrip(".s").lower() in known for word in re.findall(r"\*\*(.+?)\*\*", item))
+    ]
+    return "\n".join(used) + "\n"
 
 
 def first_picture(study: ModuleType, pictures: list[Picture]) -> Picture | None:

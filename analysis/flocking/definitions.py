@@ -32,7 +32,7 @@ DEFINITIONS = f"""\
 - **m** = |sum m_i| / N of the N particles, m_i the sum of the spins on site i. **b** = (sum over
   k = 1 to {physical.WAVES} of |rho_k|^2)^(1/2), the amplitude of bands, rho_k = sum_x rho(x)
   exp(-2 pi i k x / L) / N.
-- **Physical boundaries**: a configuration is L+G if b > {physical.BANDED:g}, else G if m <
+- **Physical boundary**: a configuration is L+G if b > {physical.BANDED:g}, else G if m <
   {physical.ORDERED:g}, else L. A boundary is where its two phases have equal shares, linear
   between temperatures, of several crossings the one that leaves most of the lower phase below it;
   the mean of those of ordered and of disordered starts. Error, in quadrature: replicas drawn

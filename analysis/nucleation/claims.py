@@ -61,7 +61,10 @@ def of_data(record: Record, system: PaperSystem) -> list[Claim]:
         rows.append(row("1", text, stated, rule, labels.GROWTH, smaller=NO_START, **in_time))
     if system.correlation is not None:
         text, rule = "correlation of p_nuc with m", between(-VERY_WEAK, VERY_WEAK)
-        rows.append(row("2", text, system.correlation, rule, labels.CORRELATION, data=size))
+        ranks = record.numbers.quantities.get(labels.RANKS)
+        beside = {} if ranks is None else {"by ranks": ranks}
+        more = {"data": size, "beside": beside}
+        rows.append(row("2", text, system.correlation, rule, labels.CORRELATION, **more))
     if system.radius is not None:
         figure, rule = "7" if system.range == 10 else "8", close_to(system.radius)
         text, stated = "mean radius of gyration of the largest cluster", f"{system.radius:.2f}"

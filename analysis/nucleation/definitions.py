@@ -2,14 +2,14 @@
 
 HOW_JUDGED = """\
 - **agrees** is decided by the rule in the column "agrees if" and by nothing else, from our number and its standard error.
-  *within t of x*, where x is the paper's number and t is 10% of it or half of its last digit: yes if our number is that
-  near, no if it is farther by more than 2 errors, else undecided. *the paper's and 10%*: less than 10% above the
+  *within t of x*, where x is the paper's number and t is 10% of it or half of its last digit, whichever is larger: yes if our number
+  is that near, no if it is farther by more than 2 errors, else undecided. *the paper's and 10%*: less than 10% above the
   paper's, judged as *< x* is. *x to y, ours alone*, for what the paper calls "about"
   or "around": our error does not count. *> x*, *< x*, *x to y*: yes or no if our number less 2 errors and our number plus
   2 errors both say so, else undecided. A number without an error is decided by *within t of x* alone.
-- **not comparable** is a number made from less than half of the paper's training configurations (12 000; 7 000 at L = 200), labels noisier
-  than 1.5/600 (the paper's 100 copies: 1/600), from maps of two systems made with different patches, or a growth time, whose
-  start the paper does not define, or a lifetime in a sweep of the field.
+- **not comparable**, a verdict in brackets, is a number made from less than half of the paper's training configurations
+  (12 000; 7 000 at L = 200), labels noisier than 1.5/600 (the paper's 100 copies: 1/600), from maps of two systems made with
+  different patches, or a growth time, whose start the paper does not define, or a lifetime in a sweep of the field.
 - **split by configuration**, the paper's: configurations of one event lie in training and test sets alike. **Split by
   event**: they never do.
 """

@@ -3,6 +3,7 @@ resampled.
 """
 
 import numpy as np
+from scipy.stats import rankdata
 
 from analysis.estimates import RESAMPLES, UNDETERMINED, Estimate, resampled
 from jobs.nucleation.collect import bin_of
@@ -53,6 +54,11 @@ def correlation(event: np.ndarray, x: np.ndarray, y: np.ndarray) -> Estimate:
     return by_events(event, np.stack([np.ones(len(x)), x, y, x * x, y * y, x * y], axis=1), pearson)
 
 
+def rank_correlation(event: np.ndarray, x: np.ndarray, y: np.ndarray) -> Estimate:
+    """Spearman's: Pearson's r of the ranks, to which a few values far off do nothing."""
+    return correlation(event, rankdata(x), rankdata(y))
+
+
 def bins_of(x: np.ndarray, count: int) -> np.ndarray:
     """Index of each x among up to `count` bins of about equal occupation (fewer where x takes few
     values).
@@ -83,10 +89,12 @@ def variance_explained(
 
 
 def conditional_mean(event: np.ndarray, x: np.ndarray, y: np.ndarray, count: int = 12):
-    """(mean x, mean y, error of mean y) in bins of about equal occupation: three arrays."""
+    """(median x, mean y, error of mean y) in bins of about equal occupation: three arrays.  The
+    mean x of an outer bin would lie where hardly any of it is.
+    """
     index = bins_of(x, count)
     rows = [
-        (x[index == b].mean(), mean(event[index == b], y[index == b])) for b in np.unique(index)
+        (np.median(x[index == b]), mean(event[index == b], y[index == b])) for b in np.unique(index)
     ]
     return (
         np.array([row[0] for row in rows]),

@@ -117,13 +117,20 @@ def against_magnetization(records: list[Record], folder: Path) -> Picture:
     alone = "; ".join(
         f"{r.origin.system}: {r.numbers.quantities[labels.EXPLAINED]}" for r in records
     )
+    spearman = [r.numbers.quantities.get(labels.RANKS) for r in records]
+    ranks = (
+        f"; of the ranks, in which the few configurations far off count no more than others, {', '.join(map(str, spearman))}"
+        if all(spearman)
+        else ""
+    )
     return Picture(
         style.save(fig, folder, "figure-2-p_nuc-against-m"),
         "Measured p_nuc against magnetization (stable direction: -1), one point a balanced "
         f"configuration (at most {POINTS} shown; m from 0.725 to 0.825 where the paper shows the system, else without those of "
         "the smallest 1% that lie below all bins), with the mean of p_nuc given m in bins of "
         "equal occupation (errors: bootstrap over events; some are smaller than the markers) and Pearson's correlation, which "
-        f"the paper calls very weak. Share of the variance of p_nuc that the conditional mean explains, straight line or not: {alone}.",
+        f"the paper calls very weak{ranks}. Share of the variance of p_nuc that the conditional mean explains, straight line or "
+        f"not: {alone}.",
         "2",
     )
 

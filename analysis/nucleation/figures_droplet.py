@@ -18,6 +18,7 @@ from analysis.page import Picture
 from analysis.record import Record
 
 COLOURS = "cividis"
+FILLS = {"up": "metastable spins", "zeros": "0"}
 CIRCLE = "circle: mean radius of gyration Rg of the largest cluster in the same configurations"
 
 
@@ -52,7 +53,7 @@ def _how(chosen: list[Maps]) -> str:
     """Patches, filling and split of the maps, each said once."""
     patches = sorted(
         {
-            f"{m.of.patch} x {m.of.patch} sites every {m.of.stride}, filled with {m.of.fill}"
+            f"{m.of.patch} x {m.of.patch} sites every {m.of.stride}, filled with {FILLS.get(m.of.fill, m.of.fill)}"
             for m in chosen
         }
     )
@@ -92,8 +93,8 @@ def occlusion_maps(records: list[Record], folder: Path) -> Picture | None:
     return Picture(
         style.save(fig, folder, "figure-7-occlusion"),
         "How much the predicted p_nuc changes when a patch centred at (x, y) is hidden, averaged over "
-        f"the test sets ({_how(every)}); {_marks(every)}. The paper shows R = 10, L = 200, "
-        "with Rg = 19.42.",
+        f"configurations of the test sets, shifted so that the droplet's centre is in the middle ({_how(every)}); {_marks(every)}. "
+        "The paper shows R = 10, L = 200, with Rg = 19.42.",
         "7",
     )
 
@@ -118,8 +119,8 @@ def near_spinodal_maps(records: list[Record], folder: Path) -> Picture | None:
     models = " or ".join(sorted({label(maps.model) for _, maps in chosen}))
     return Picture(
         style.save(fig, folder, "figure-8-occlusion-near-the-spinodal"),
-        f"Occlusion maps towards the spinodal ({models}; {_how([m for _, m in chosen])}), all on "
-        f"one colour scale; {_marks([maps for _, maps in chosen])}.",
+        f"Occlusion maps towards the spinodal ({models}; {_how([m for _, m in chosen])})"
+        f"{', all on one colour scale' if len(chosen) > 1 else ''}; {_marks([maps for _, maps in chosen])}.",
         "8",
     )
 
@@ -192,9 +193,9 @@ def sensitivity_against_density(records: list[Record], folder: Path) -> Picture 
     return Picture(
         style.save(fig, folder, "figure-9b-sensitivity-and-density"),
         "(b) Density of stable spins (blue, left) and occlusion sensitivity (orange, right) against the "
-        f"distance from the droplet's centre, ring averages one stride wide ({_how([m for _, m in chosen])}); dashed: "
-        "mean radius of gyration. Correlation: Pearson's, over rings weighted by their number of patch positions; errors: "
-        "jackknife over blocks of events and spread of the folds, the larger. A patch averages over its own width, so the "
-        "sensitivity is the smoother.",
+        "distance from the droplet's centre in the configurations of the maps, ring averages one stride wide "
+        f"({_how([m for _, m in chosen])}); dashed: mean radius of gyration. Correlation: Pearson's, over rings "
+        "weighted by their number of patch positions; errors: jackknife over blocks of events and spread of the folds, the larger. A "
+        "patch averages over its own width, so the sensitivity is the smoother.",
         "9",
     )

@@ -40,7 +40,7 @@ class Frames:
 
     def title(self, time: int) -> str:
         known = self.film.p
-        p = f"{known[time]:.2f}" if time in known else "no label"
+        p = f"{known[time]:.2f}" if time in known else "not measured"
         m = f"{self.film.m[self.number(time)]:z.2f}"
         return minus(f"t = {time} MCS\nm = {m}\n") + rf"$p_\mathrm{{nuc}}$ = {p}"
 

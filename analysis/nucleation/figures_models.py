@@ -54,7 +54,10 @@ def markers(records: list[Record]) -> str:
         EVENT: "filled markers and solid lines: training and test sets share no event",
         CONFIGURATION: "open markers and dashed lines: split by configuration, as in the paper",
     }
-    return "; ".join(meanings[split] for split in splits_of(records))
+    found = splits_of(records)
+    if found == [EVENT]:
+        return "training and test sets share no event, unlike the paper's"
+    return "; ".join(meanings[split] for split in found)
 
 
 def splits_shown(records: list[Record], models: list[str]) -> str:
@@ -195,7 +198,7 @@ def confusion_near_spinodal(records: list[Record], folder: Path) -> Picture | No
         _confusion_panel(ax, record, model, f"{record.origin.system}\n{label(model)}, ")
         ax.set(xlabel=MEASURED, ylabel=PREDICTED)
     return Picture(
-        style.save(fig, folder, "figure-4-confusion-near-the-spinodal"),
+        style.save(fig, folder, "confusion-near-the-spinodal"),
         "Towards the spinodal: "
         + CONFUSION.format(splits_shown(records, models_of(records))).replace("Pre", "pre", 1),
     )
@@ -355,6 +358,6 @@ def learning(record: Record, folder: Path) -> Picture | None:
     return Picture(
         style.save(fig, folder, f"learning-{slug(record.origin.system)}"),
         f"{record.origin.system}: loss by epoch, one line a fold (split {splits_shown([record], models)}); circles: the epoch "
-        "kept by early stopping; dotted: the entropy of the measured labels, the least that any prediction of them can reach "
-        "(the two sets' differ, and with them their losses).",
+        "that is kept, of the smallest validation loss or, where the learning rate ends at 0, the last; dotted: the entropy of the "
+        "measured labels, the least that any prediction of them can reach (the two sets' differ, and with them their losses).",
     )

@@ -34,8 +34,8 @@ def sentence(records: list[Record]) -> str:
         return f"{said}, whose rate forward flux sampling measures; no event was simulated directly, to its end.{in_mcs}"
     models = {model for r in records for model in r.numbers.models()}
     folds = (
-        f"On them models of {kinds(len(models), 'kind')} were trained, each in {folds_of(records)} (a fold divides the "
-        "configurations into a training and a test set)."
+        f"On them models of {kinds(len(models), 'kind')} were trained, each in {folds_of(records)}, of which each divides the "
+        f"configurations anew: {divided(records)}."
         if models
         else "No model was trained on them."
     )
@@ -72,6 +72,21 @@ def folds_of(records: list[Record]) -> str:
     counts = {len(n.shown(model)[1]) for n in numbers for model in n.models()}
     fewest, most = min(counts), max(counts)
     return kinds(most, "fold") if fewest == most else f"{fewest} to {most} folds"
+
+
+def divided(records: list[Record]) -> str:
+    """How many configurations a fold has to train on, to stop the training by and to test on."""
+    numbers = [r.numbers for r in records]
+    folds = [f for n in numbers for model in n.models() for f in n.shown(model)[1]]
+    counts = (
+        [f.fold.training for f in folds],
+        [f.fold.validation for f in folds],
+        [len(f.index) for f in folds],
+    )
+    train, stop, test = (
+        f"{min(c)}" if min(c) == max(c) else f"{min(c)} to {max(c)}" for c in counts
+    )
+    return f"{train} to train on, {stop} others that tell which epoch is kept (validation), and {test} to test on"
 
 
 def findings(records: list[Record], claims: list[Claim]) -> list[str]:
@@ -119,9 +134,9 @@ def best_of(record: Record) -> str:
     versus = f", against {others}" if others else ""
     return (
         f"{record.origin.system}, test sets split {SPLITS[split]}: the mean square error (MSE) of p_nuc is smallest for "
-        f"{label(first)}, {skill.mse(tested[first])}{doubt}{versus}. Who always predicts the mean has "
-        f"{rounded(skill.variance(tested[first]))}; nobody can have less than {rounded(skill.floor(tested[first]))}, since the measured "
-        f"p_nuc has noise. ({'; '.join(said_of(models))}.)"
+        f"{label(first)}, {skill.mse(tested[first])}{doubt}{versus}. Predicting the mean each time "
+        f"gives {rounded(skill.variance(tested[first]))}; a perfect prediction would still have "
+        f"{rounded(skill.floor(tested[first]))}, the noise of the measured p_nuc. ({'; '.join(said_of(models))}.)"
     )
 
 
@@ -129,7 +144,7 @@ def said_of(models: list[str]) -> list[str]:
     """What the names of these models mean."""
     means = {
         "features": "features LR: logistic regression on ten numbers of a configuration, its magnetization and moments of the droplet",
-        "features_converged": "converged: the same at the minimum of its loss, before which the paper's stops",
+        "features_converged": "converged: the same at the minimum of its loss, which the paper's training does not reach",
         "spins": "spins LR: logistic regression on all spins",
         "cnn": "CNN, 2 or 4 layers: the convolutional networks of the paper's text",
         "notebook": "authors' program: the CNN in the program that they published, which is smaller than that of the text",
@@ -153,7 +168,8 @@ def cnn_against_features(records: list[Record]) -> list[str]:
                 folds = [record.numbers.tested(split, m) for m in (network, "features")]
                 if all(folds) and (saved := skill.reduction(*folds)) is not None:
                     found.append(
-                        f"{compared(saved)} for {label(network)} ({record.origin.system}, split {SPLITS[split]})"
+                        f"{compared(saved)} for {label(network)} ({record.origin.system}, split {SPLITS[split]}; of what is above the "
+                        f"noise of the labels {above_floor(saved, folds[1])}%)"
                         + beside_converged(record, split, folds[0])
                     )
                     break
@@ -161,14 +177,21 @@ def cnn_against_features(records: list[Record]) -> list[str]:
         return []
     cnn, features, lower = paper.PRINTED
     printed = (
-        f"; its authors' own program prints, for R = 10, cross entropies of {cnn:.4f} (CNN) and {features:.4f} (regression), whose "
-        f"excess over the entropy of the labels, the least there can be, is {100 * lower:.0f}% lower"
+        f"; but its authors' own program prints, for R = 10, cross entropies of {cnn:.4f} (CNN) and {features:.4f} (regression): above "
+        f"the least that there can be, the entropy of the labels, the CNN's is only {100 * lower:.0f}% lower"
     )
     ten = any(known(record) and record.numbers.system.range == 10 for record in small)
     return [
         f"The paper's CNN against the regression on ten features: {'; '.join(found)}. The paper states about 40% lower"
         f"{printed if ten else ''}."
     ]
+
+
+def above_floor(saved: Estimate, regression: list[Tested]) -> Estimate:
+    """By how many percent the error that is not the labels' noise is lower."""
+    mse = skill.mse(regression).value
+    scale = 100 * mse / (mse - skill.floor(regression))
+    return Estimate(scale * abs(saved.value), scale * saved.error)
 
 
 def beside_converged(record: Record, split: str, cnn: list[Tested]) -> str:

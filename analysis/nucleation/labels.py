@@ -26,6 +26,7 @@ RADIUS = "mean radius of gyration of the largest cluster"
 GROWTH = "growth time, p_nuc = 1/2 to m = 0 (median)"
 EARLY_GROWTH = "growth time, p_nuc = 0.1 to m = 0 (median)"
 CORRELATION = "correlation of p_nuc with m, balanced data"
+RANKS = "rank correlation of p_nuc with m, balanced data"
 RAW_CORRELATION = "correlation of p_nuc with m, all labels"
 EXPLAINED = "share of the variance of p_nuc that m explains, balanced data"
 SIZE = "balanced configurations"
@@ -38,6 +39,7 @@ QUANTITIES = (
     GROWTH,
     EARLY_GROWTH,
     CORRELATION,
+    RANKS,
     RAW_CORRELATION,
     EXPLAINED,
     SIZE,

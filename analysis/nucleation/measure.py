@@ -102,7 +102,7 @@ class InTime:
 @dataclass(frozen=True)
 class AgainstMagnetization:
     """p_nuc against m: m, p float32 (s,) of configurations drawn at random; in bins of m of about
-    equal occupation bin_m, bin_p, bin_error (b,): mean m, mean p_nuc and its standard error.
+    equal occupation bin_m, bin_p, bin_error (b,): median m, mean p_nuc and its standard error.
     """
 
     m: np.ndarray
@@ -373,6 +373,7 @@ def quantities(run: Run) -> dict[str, Estimate]:
         labels.GROWTH: estimates.median(crossings(run, HALF)),
         labels.EARLY_GROWTH: estimates.median(crossings(run, TENTH)),
         labels.CORRELATION: estimates.correlation(run.event, run.magnetization, run.p_nuc),
+        labels.RANKS: estimates.rank_correlation(run.event, run.magnetization, run.p_nuc),
         labels.RAW_CORRELATION: estimates.correlation(raw.event, raw.magnetization, raw.p_nuc),
         labels.EXPLAINED: estimates.variance_explained(run.event, run.magnetization, run.p_nuc),
         labels.SIZE: Estimate(float(len(run.p_nuc)), exactly),

@@ -11,7 +11,8 @@ HOW_JUDGED = """\
 - The paper's network is *L1 + GAN* with lambda = 1. Rows are of test samples that segregate, except those on who segregates.
 - "Up to 98%" does not say of what: each quantity is judged on its own, and the best of those that the abstract names.
 - The paper gives no number for how alike output and truth look; we ask for a correlation of 0.9.
-- In brackets after our number: what needs no network.
+- In brackets after our number, or in a column of its own: what needs no network.
+- A network's width, and how long it was trained, do not count: of one narrower than the paper's a "no" may be the smaller network's.
 """
 
 DEFINITIONS = f"""\
@@ -32,16 +33,16 @@ DEFINITIONS = f"""\
   input's eight longest waves, those along the sides and diagonals of the box, and the steady state.
 - **Accuracy** (the paper does not define it): 1 - median over samples of |predicted - true| / |true|. **Overlap**: common area of
   the histograms of truth and prediction, 20 equal bins and an open one on either side; *the training set itself*: what another set
-  of samples reaches.
-- **Baselines**: *training mean*: the quantity's mean over segregated training samples; *given the mean*: that of training samples
-  of the same mean concentration. Run to their ends most mixtures of one mean become the same droplet or straight stripe, wherever it
+  of samples reaches. Mean concentrations come in steps of 0.01: moved by less than a step, many of them change their bin.
+- **Training set's mean**: the quantity's mean over segregated training samples; *that at this mean concentration*: over those of
+  the sample's own mean concentration. Run to their ends most mixtures of one mean become the same droplet or straight stripe, wherever it
   lies, and some a diagonal stripe, whose perimeter is 2^(1/2) times the straight one's: only what is better than the second
   baseline shows that a network read the field.
 - **Quantities**: area where c > 1/2; perimeter of the line c = 1/2; chemical energy: integral of a c^2 (1 - c)^2; surface energy:
   integral of epsilon^2/2 |grad c|^2; free energy: both.
 - **Structure factor** S(k): |c_k|^2 / L^2 (times the cell's area), mean over shells of k of width 2 pi / L. **Finest structures**:
   the shells at large k that together hold at most a tenth of the truth's power; of one domain in the box these are its outline.
-- **Position of the transition**: where the share of segregated samples passes 1/2, linear between mean concentrations, after a
+- **Phase transition**: its position is where the share of segregated samples passes 1/2, linear between mean concentrations, after a
   monotone fit.
 - **Reverse networks** cannot give back the mixed state that a steady state came from, since many lead to it: they are judged by
   what all of these share, variance, power, mean and distribution.
