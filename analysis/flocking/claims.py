@@ -16,6 +16,7 @@ from analysis.flocking.stated import exactly, of_all, of_slice
 from analysis.record import Record
 from analysis.verdicts import above, below, between
 
+PAIRS = tuple(f"for {i} and {i + 1}" for i in (2, 4, 6))  # components of one wave along x
 APART = 3.0  # correlation times between samples that count as uncorrelated
 NEAR = 0.02  # of T: two ways to find a transition agree
 CRITICAL = 1.0  # T_c
@@ -36,9 +37,11 @@ def claims(record: Record) -> list[Claim]:
 def principal_components(record: Record) -> list[Claim]:
     found = record.numbers.components
 
-    def claim(figure: str, text: str, paper: str, rule, of) -> Claim:
+    def claim(figure: str, text: str, paper: str, rule, of, **more) -> Claim:
         estimate = None if found is None else of(found)
-        return of_slice(record, figure, text, paper, rule, estimate)
+        return of_slice(record, figure, text, paper, rule, estimate, **more)
+
+    pairs = {} if found is None else dict(zip(PAIRS, map(exact, found.wave_share), strict=True))
 
     share = f"the first {FIRST} principal components explain the variance: share"
     return [
@@ -77,6 +80,7 @@ def principal_components(record: Record) -> list[Claim]:
             "all",
             above(0.9),
             lambda f: exact(f.wave_share.min()),
+            beside=pairs,
         ),
         claim(
             "1",
@@ -118,15 +122,15 @@ def samples(record: Record) -> list[Claim]:
     """Uncorrelated configurations."""
     found, rows = record.numbers.relaxation, []
     for name, words in (("abs_m", "|m|"), ("amplitude", "the band's amplitude")):
-        estimate, note = None, ""
+        estimate, note, beside = None, "", {}
         if found is not None:
             times = found.times[name]
             estimate, at = UNDETERMINED, times.worst
             if at is not None:
                 tau, error = float(times.tau[at]), float(times.error[at])
                 estimate = Estimate(found.interval / tau, found.interval * error / tau**2)
-                note = f"at T = {found.temperature[at]:g}; "
-                note += f"median {np.nanmedian(found.between(name)):.3g}"
+                note = f"at T = {found.temperature[at]:g}"
+                beside = {"for the median over T": exact(float(np.nanmedian(found.between(name))))}
                 if not times.known[at]:
                     note += "; at most this, the time is longer than the run can tell"
         text = (
@@ -134,7 +138,8 @@ def samples(record: Record) -> list[Claim]:
             f"correlation times of {words} between two samples of a replica, "
             f"{record.numbers.about.interval:g} time units apart, fewest over T"
         )
-        rows.append(of_slice(record, "", text, "uncorrelated", above(APART), estimate, note=note))
+        more = {"note": note, "beside": beside}
+        rows.append(of_slice(record, "", text, "uncorrelated", above(APART), estimate, **more))
     return rows
 
 
