@@ -38,7 +38,7 @@ class Progress:
         )
         self.file = self.path.open("a", encoding="utf-8")
         self.bar = None
-        self.total = self.done = 0.0
+        self.total = self.done = self.before = 0.0
         # systems of a sweep whose data cannot be used, and whether that is to be put right
         self.left_out: dict[str, bool] = {}
         self.started = self.spoken = time.monotonic()
@@ -66,16 +66,14 @@ class Progress:
         self.write(text)
         many = self.rank.count * self.rank.tasks > 1
         with contextlib.suppress(OSError):  # nobody listens any more
-            tqdm.write(
-                f"[task {self.rank.task} rank {self.rank.index}] {text}" if many else text,
-                file=sys.stderr,
-            )
+            line = f"[task {self.rank.task} rank {self.rank.index}] {text}" if many else text
+            tqdm.write(line + "\n", file=sys.stderr, end="")  # at once: ranks share the screen
 
     def begin(self, total: float, what: str, weights: Sequence[float] | None = None) -> None:
         """Start counting towards `total` units of `what`.  weights: the work in each of them, in
         the order in which they come; None: they are alike.
         """
-        self.done, self.what = 0.0, what
+        self.done, self.before, self.what = 0.0, 0.0, what
         self.started = self.spoken = time.monotonic()
         self.pace, self.left = Pace(0.0, self.started), math.inf
         self.expect(total, weights)
@@ -94,16 +92,23 @@ class Progress:
         """As `begin`, of a count that turns out otherwise on the way; what is done stays so."""
         self.total = total
         self.knots = [0.0, total] if weights is None else [0.0, *accumulate(weights)]
-        self.pace.total = self.knots[-1]
+        self.pace.total = self.knots[-1] - self._work(self.before)
         if self.bar is not None:
             self.bar.total = total
+
+    def found(self, done: float) -> None:
+        """So many units more, fractions count, were done before this process began: they are no
+        measure of its pace.
+        """
+        self.before += done
+        self.pace.total = self.knots[-1] - self._work(self.before)
 
     def reach(self, done: float, news: str = "", left: float | None = None) -> None:
         """So many units are done; fractions count.  Cheap: call it as often as you like.  news:
         shown beside it.  left: seconds that are, from who knows it better than the pace.
         """
         self.done, now = min(max(done, self.done), self.total), time.monotonic()
-        self.pace.reach(self._work(), now)
+        self.pace.reach(self._work(self.done) - self._work(self.before), now)
         self.left = self.pace.left(now) if left is None else self.pace.calmed(left, now)
         if self.bar is not None:
             told = [f"{duration(self.left)} left"] if self.left < math.inf else []
@@ -114,7 +119,8 @@ class Progress:
             line = f"{self.stage} {self.done:.2f} of {self.total:g} {self.what}, {self._rate()}" + (
                 f"; {news}" if news else ""
             )
-            self.write(line) if self.bar is not None else self.say(line)
+            beside = self.rank.together and self.rank.index  # the first one says what they all do
+            self.write(line) if self.bar is not None or beside else self.say(line)
             self._beat()
 
     def end(self) -> None:
@@ -128,16 +134,16 @@ class Progress:
     def elapsed(self) -> str:
         return duration(time.monotonic() - self.started)
 
-    def _work(self) -> float:
-        """In what is done."""
+    def _work(self, done: float) -> float:
+        """In the first so many units."""
         if len(self.knots) == 2:  # units are alike
-            return self.done / max(self.total, 1e-300) * self.knots[1]
-        whole = min(int(self.done), len(self.knots) - 2)
+            return done / max(self.total, 1e-300) * self.knots[1]
+        whole = min(int(done), len(self.knots) - 2)
         before, after = self.knots[whole : whole + 2]
-        return before + (self.done - whole) * (after - before)
+        return before + (done - whole) * (after - before)
 
     def _speed(self) -> float:
-        return self.done / max(time.monotonic() - self.started, 1e-9)
+        return (self.done - self.before) / max(time.monotonic() - self.started, 1e-9)
 
     def _rate(self) -> str:
         speed = self._speed()

@@ -132,6 +132,8 @@ class Tally:
         if unit.title in self.heard:
             taken[0] += share - self.shares.get(unit.title, 0.0)
             taken[1] += now - self.heard[unit.title]
+        else:
+            self.progress.found(share)
         self.shares[unit.title], self.heard[unit.title] = share, now
 
     def _reach(self, news: str = "") -> None:

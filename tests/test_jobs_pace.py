@@ -4,6 +4,7 @@ of work, and calm.
 
 import json
 import random
+import types
 from itertools import pairwise
 
 import numpy as np
@@ -157,7 +158,10 @@ class Reached:
     """A progress that keeps what it is told."""
 
     def __init__(self):
-        self.left, self.done = [], 0.0
+        self.left, self.done, self.before = [], 0.0, 0.0
+
+    def found(self, done):
+        self.before += done
 
     def reach(self, done, news="", left=None):
         self.done = done
@@ -206,6 +210,31 @@ def test_a_network_that_goes_on_does_not_count_what_an_earlier_life_did(
         tally.hear(unit, "epoch", (epoch / 10, ""))
     assert tally.progress.left[0] is None
     assert tally.progress.left[1] == pytest.approx(30)
+    assert tally.progress.before == 0.8
+
+
+def test_what_an_earlier_life_did_is_no_measure_of_the_pace(tmp_path, clock, monkeypatch):
+    """Nine tenths were there, a tenth takes a minute; the other network is as long as ten."""
+    monkeypatch.setattr(progressing, "time", clock)
+    told = Progress(tmp_path, "train", Rank())
+    told.begin(2, "networks")
+    clock.now += 60.0
+    told.found(0.9)
+    told.reach(0.9)
+    assert told._rate() == "starting"
+    clock.now += 60.0
+    told.reach(1.0)
+    assert told._speed() == pytest.approx(0.1 / 120)
+    assert told.left == pytest.approx(20 * 60, rel=0.5)
+
+
+def test_ranks_that_share_a_screen_write_whole_lines(tmp_path, monkeypatch):
+    written = []
+    screen = types.SimpleNamespace(write=written.append, flush=lambda: None, isatty=lambda: False)
+    monkeypatch.setattr(progressing, "sys", types.SimpleNamespace(stderr=screen))
+    Progress(tmp_path, "train", Rank()).say("one line")
+    assert "".join(written) == "one line\n"
+    assert written[0] == "one line\n", "in one piece"
 
 
 @pytest.mark.parametrize(("events", "at_once"), [(512, 512), (1280, 512), (40, 16)])

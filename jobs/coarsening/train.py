@@ -70,7 +70,7 @@ def fit(system: System, network_name: str, device: str, report: Report) -> str:
     if distributed.rank() == 0:
         report(
             "say",
-            f"{run.backpropagation.memory / 2**30:.2g} GiB of memory for {run.together} sequences at a time",
+            f"{run.backpropagation.memory / 2**30:.2g} GiB of memory, sequences at a time: {run.together}",
         )
     ready = functools.partial(finished, sys.modules[__name__], system, network_name)
     if not run.to_the_end(folder, belongs, ready, report):
