@@ -14,7 +14,10 @@ SEVERAL = (
     "another seed gives."
 )
 ALSO = "\N{DEGREE SIGN}"  # after a verdict
-IT_ALSO = f"{ALSO}: so does what needs no network, in the last column."
+IT_ALSO = f"{ALSO}: so does what needs no network."
+IN_LAST = (
+    "The last column is of the runs of a row's first network; of others' it may differ a little."
+)
 
 
 def lines(claims: list[Claim], by_network: bool) -> list[str]:
@@ -28,7 +31,8 @@ def lines(claims: list[Claim], by_network: bool) -> list[str]:
     whose = owners(there, several=several, by_network=by_network)
     found += [SEVERAL, ""] if any(c.runs > 1 for c in there) else []
     if there:
-        found += side_by_side(there, whose) or one_by_one(there, whose, several)
+        together = side_by_side(there, whose) if by_network or not several else []
+        found += together or one_by_one(there, whose, several)
     absent = dict.fromkeys(c.text for c in claims if c.text not in judged)
     return [*found, *([f"Not run: {'; '.join(absent)}.", ""] if absent else [])]
 
@@ -69,15 +73,19 @@ def side_by_side(claims: list[Claim], whose: list[str]) -> list[str]:
     rows = []
     for (text, paper, rule), cells in asked.items():
         mine = [cells.get(who) for who in columns]
-        told = max(cells.values(), key=lambda c: c.runs)
+        told = next(iter(cells.values()))
         figure = next((c.figure for c in cells.values() if c.figure), "")
-        beside = "; ".join(f"{what} {found}" for what, found in no_network(told).items())
+        beside = "; ".join(
+            f"{what} {found}{ALSO if what in told.also else ''}"
+            for what, found in no_network(told).items()
+        )
         rows.append([figure, text, f"{paper}: {rule}", *(cell(c) for c in mine), beside])
     head = ["fig.", "claim", "paper: agrees if", *columns, "without a network"]
     if not any(row[-1] for row in rows):
         head, rows = head[:-1], [row[:-1] for row in rows]
-    also = any(c.also for c in claims)
-    return [*table(head, rows), *([IT_ALSO, ""] if also else [])]
+    beside = [IN_LAST] if len(head) > 3 + len(columns) else []
+    beside += [IT_ALSO] if any(c.also for c in claims) else []
+    return [*table(head, rows), *([" ".join(beside), ""] if beside else [])]
 
 
 def cell(claim: Claim | None) -> str:
@@ -86,7 +94,7 @@ def cell(claim: Claim | None) -> str:
         return ""
     known = claim.known(claim.beside)
     beside = f" ({'; '.join(f'{what} {x}' for what, x in known.items())})" if known else ""
-    return f"{number(claim)}{beside} {judged(claim)}{ALSO if claim.also else ''}"
+    return f"{number(claim)}{beside} {judged(claim)}{ALSO if claim.also else ''}{unlike(claim)}"
 
 
 def number(claim: Claim) -> str:
@@ -113,8 +121,12 @@ def judged(claim: Claim) -> str:
 def verdict(claim: Claim) -> str:
     """With what is said of the numbers beside it."""
     also = f"; so does: {', '.join(claim.also)}" if claim.also else ""
-    unlike = "".join(f"; {said} {what}" for what, said in claim.unlike.items())
-    return judged(claim) + also + unlike
+    return judged(claim) + also + unlike(claim)
+
+
+def unlike(claim: Claim) -> str:
+    """What the rule says of the numbers beside it, where it is something else."""
+    return "".join(f"; {said} {what}" for what, said in claim.unlike.items())
 
 
 def runs(claim: Claim, claims: list[Claim]) -> str:

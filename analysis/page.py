@@ -296,7 +296,7 @@ def markdown(study: ModuleType, page: Page) -> str:
         part(study, "HOW_JUDGED"),
         "## Definitions",
         "",
-        definitions(study.DEFINITIONS, "\n".join(lines)),
+        definitions(study.DEFINITIONS, "\n".join([*lines, part(study, "HOW_JUDGED")])),
     ]
     if page.notes:
         lines += ["## Notes", "", *(f"- {line}" for line in page.notes), ""]
@@ -307,14 +307,15 @@ def markdown(study: ModuleType, page: Page) -> str:
 
 def definitions(every: str, page: str) -> str:
     """The items of a list "- **word**, **other**: ..." of which a word is on the page, or is
-    "errors", which every page has.
+    "errors", which every page has; other text stays.
     """
     known = f"errors\n{page}".lower()
     items = re.split(r"\n(?=- )", every.strip())
     used = [
         item
         for item in items
-        if any(word.rstrip(".s").lower() in known for word in re.findall(r"\*\*(.+?)\*\*", item))
+        if not item.startswith("- ")
+        or any(word.rstrip(".s").lower() in known for word in re.findall(r"\*\*(.+?)\*\*", item))
     ]
     return "\n".join(used) + "\n"
 

@@ -92,7 +92,7 @@ def find(study: str, records: list[Record]) -> tuple[Sweep | None, str]:
         named = ", ".join(first) + (f" and {rest} more" if rest > 0 else "")
         return (
             None,
-            f"The runs differ in more keys than one ({named}), so no number is drawn against one of them.",
+            f"The runs differ in more keys than one ({named}), so there is no figure of all main numbers against one.",
         )
     (key,) = leading
     values = [flat.get(key) for flat in flats]

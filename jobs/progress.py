@@ -119,7 +119,8 @@ class Progress:
             line = f"{self.stage} {self.done:.2f} of {self.total:g} {self.what}, {self._rate()}" + (
                 f"; {news}" if news else ""
             )
-            beside = self.rank.together and self.rank.index  # the first one says what they all do
+            # of ranks that train one network together the first says what they all do
+            beside = self.stage == "train" and self.rank.together and self.rank.index
             self.write(line) if self.bar is not None or beside else self.say(line)
             self._beat()
 

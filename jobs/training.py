@@ -186,7 +186,7 @@ def train(
     missing = rank.of_the_first(lambda: unfinished(stage, mine, progress.say))
     if rank.count > 1 and not together and hasattr(stage, "work"):
         missing.sort(key=lambda unit: -stage.work(unit.system, unit.name))
-    if rank.index == 0 or together:
+    if rank.index == 0:
         progress.say(
             f"{len(mine)} of {len(everything)} networks are mine, {len(mine) - len(missing)} of them trained before"
             + (f"; {rank.count} ranks share them" if rank.count > 1 and not together else "")

@@ -207,13 +207,22 @@ def test_networks_judged_by_the_same_claims_stand_side_by_side(tmp_path):
     study.claims = lambda found: [*small, alone]
     text = page.make(study, [one("a", 1.0)], tmp_path, lambda line: None).read_text()
     assert "| fig. | claim | paper: agrees if | torus | spins | without a network |" in text
-    row = "| 2 | it is small | small: < 0.5 | 0.1 **yes**° | 0.7 **no** | persistence 0.2 |"
+    row = "| 2 | it is small | small: < 0.5 | 0.1 **yes**° | 0.7 **no** | persistence 0.2° |"
     assert row in text
-    assert "| 2 | it is near | small: < 0.5 | 0.1 **yes**° |  | persistence 0.2 |" in text
+    assert "| 2 | it is near | small: < 0.5 | 0.1 **yes**° |  | persistence 0.2° |" in text
     assert "°: so does what needs no network" in text
     study.claims = lambda found: [small[0], replace(small[1], text="it is near")]
     text = page.make(study, [one("a", 1.0)], tmp_path, lambda line: None).read_text()
     assert "| 2 | torus | it is small |" in text, "no shorter: a row a number"
+
+
+def test_only_words_of_the_page_are_defined():
+    every = "- **Errors** are one.\n- **Radii of gyration**: of\n  droplets.\n- **Mass**, **weight**: m.\n"
+    assert (
+        page.definitions(every, "The weight is 3.")
+        == "- **Errors** are one.\n- **Mass**, **weight**: m.\n"
+    )
+    assert page.definitions(every, "Mean radii of gyration").count("- ") == 2
 
 
 def test_what_was_measured_besides_and_says_otherwise_is_told():

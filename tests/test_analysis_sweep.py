@@ -97,7 +97,7 @@ def test_two_keys_are_none():
     )
     assert swept is None
     assert said == (
-        "The runs differ in more keys than one (system.field, generate.window), so no number is drawn against one of them."
+        "The runs differ in more keys than one (system.field, generate.window), so there is no figure of all main numbers against one."
     )
 
 

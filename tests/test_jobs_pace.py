@@ -282,3 +282,17 @@ def test_frames_of_the_solver_count_by_its_steps():
     assert shares[6:] == pytest.approx([0.5, *(0.5 + 0.5 * (frames[1:] / 1000) ** 0.5)])
     together = [passed(plan, 2, 1.0, done) for done in (0, 2, 6, 10)]
     assert together == pytest.approx([0, 0, 0.01, 1])
+
+
+@pytest.mark.parametrize(("stage", "spoken"), [("train", False), ("generate", True)])
+def test_of_ranks_that_train_together_the_first_alone_speaks(
+    tmp_path, clock, monkeypatch, capsys, stage, spoken
+):
+    """In other stages each has units of its own."""
+    monkeypatch.setattr(progressing, "time", clock)
+    told = Progress(tmp_path, stage, Rank(index=1, count=2, together=True))
+    told.begin(2, "units")
+    clock.now += 60.0
+    told.reach(1.0)
+    assert ("1.00 of 2 units" in capsys.readouterr().err) == spoken
+    assert "1.00 of 2 units" in told.path.read_text()

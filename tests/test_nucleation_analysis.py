@@ -573,3 +573,22 @@ def test_errors_of_many_events_are_those_of_few():
     mean = estimates.mean(np.arange(len(values)), values)
     assert mean.error == pytest.approx(values.std() / np.sqrt(len(values)), rel=0.1)
     assert mean.value == pytest.approx(values.mean(), rel=1e-12)
+
+
+def test_ranks_correlate_as_without_what_lies_far_off():
+    """Bivariate normal numbers: Spearman's r is 6/pi asin(r/2); a few far off spoil Pearson's."""
+    x, noise = np.random.default_rng(5).normal(size=(2, 4000))
+    event, y = np.arange(4000), 0.6 * x + 0.8 * noise
+    known = 6 / np.pi * np.arcsin(0.3)
+    found = estimates.rank_correlation(event, x, y)
+    assert abs(found.value - known) < 4 * found.error < 0.05
+    x[:8] = -100.0
+    assert abs(estimates.correlation(event, x, y).value) < 0.2
+    assert estimates.rank_correlation(event, x, y).value == pytest.approx(found.value, abs=0.01)
+
+
+def test_bins_of_the_conditional_mean_lie_where_their_points_are():
+    m = np.concatenate([[-50.0], np.linspace(0, 1, 119)])
+    where, mean, _ = estimates.conditional_mean(np.arange(120), m, m > 0.5)
+    assert where[0] == pytest.approx(0.04, abs=0.02)
+    assert (mean[0], mean[-1]) == (0, 1)

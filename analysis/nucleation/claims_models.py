@@ -220,7 +220,7 @@ def near_spinodal(system: PaperSystem) -> list[Statement]:
     """Section IV.B for one L = 200 system."""
     if system.mse is None:
         return []
-    text, rule = "MSE of the CNN, as low as the paper's", as_low(system.mse)
+    text, rule = "MSE of the CNN", close_to(system.mse)
     return [Statement("5", text, f"{system.mse:g}", rule, (CNN,), skill.mse)]
 
 

@@ -118,8 +118,9 @@ def against_magnetization(records: list[Record], folder: Path) -> Picture:
         f"{r.origin.system}: {r.numbers.quantities[labels.EXPLAINED]}" for r in records
     )
     spearman = [r.numbers.quantities.get(labels.RANKS) for r in records]
+    of_ranks = [f"{s} ({r.origin.system})" for s, r in zip(spearman, records, strict=True)]
     ranks = (
-        f"; of the ranks, in which the few configurations far off count no more than others, {', '.join(map(str, spearman))}"
+        f"; of the ranks, in which the few configurations far off count no more than others, {', '.join(of_ranks)}"
         if all(spearman)
         else ""
     )

@@ -32,6 +32,7 @@ from analysis.page import Picture
 from analysis.record import Record
 from jobs.nucleation.features import NAMES
 
+WIDE = 10.0  # largest over smallest error, from which their axis is logarithmic
 SHOWN = 1500  # markers in a confusion panel
 PAPER_SPINODAL = (
     (0.06, 0.0052),
@@ -261,9 +262,14 @@ def towards_spinodal(records: list[Record], folder: Path) -> Picture | None:
     ax.set(
         xlabel=r"distance to the spinodal, $\Delta h = h_s - h$",
         ylabel=r"mean square error of $p_\mathrm{nuc}$",
-        ylim=(0, None),
         xlim=(0, None),
     )
+    errors = [skill.mse(r.numbers.shown(m)[1]).value for r in records for m in r.numbers.models()]
+    if max(errors) > WIDE * min(errors):
+        ax.set_yscale("log")
+        style.decades(ax.yaxis)
+    else:
+        ax.set_ylim(0, None)
     ax.invert_xaxis()
     _legend(fig, records, {"label-noise floor": FLOOR, "the paper's (ends)": PAPER}, 2)
     return Picture(
@@ -275,34 +281,43 @@ def towards_spinodal(records: list[Record], folder: Path) -> Picture | None:
 
 
 def weights(records: list[Record], folder: Path) -> Picture | None:
-    """Figure 6: weights of the features-based regression."""
+    """Figure 6: weights of the features-based regression as the paper trains it, and beside them at
+    the minimum of its loss.
+    """
     chosen = [
-        (r, folds)
+        (r, model, folds)
         for r in records
-        if (folds := [f for f in r.numbers.shown("features")[1] if f.fold.weights is not None])
+        for model in ("features", "features_converged")
+        if (folds := [f for f in r.numbers.shown(model)[1] if f.fold.weights is not None])
     ]
     if not chosen:
         return None
+    converged = any(model == "features_converged" for _, model, _ in chosen)
     fig, axes = style.grid(len(chosen), 2.0, per_row=2)
-    for ax, (record, folds) in zip(axes, chosen, strict=True):
+    for ax, (record, model, folds) in zip(axes, chosen, strict=True):
         values = np.array([f.fold.weights for f in folds])
         found = [skill.over_folds(column, folds) for column in values.T]
         places, bars = range(len(found)), [e.value for e in found]
         ax.bar(places, bars, color=style.SKY, width=0.7)
         ax.errorbar(places, bars, [e.error for e in found], fmt="none", ecolor="black", lw=0.9)
         ax.axhline(0, color="black", lw=0.6)
-        ax.set(xticks=places, ylabel="weight", title=record.origin.system)
+        title = f"{record.origin.system}\n{label(model)}" if converged else record.origin.system
+        ax.set(xticks=places, ylabel="weight")
+        ax.set_title(title, fontsize=7)
         ax.set_xticklabels(
             [name.replace("R(", "R$^{(").replace(")", ")}$") for name in NAMES], fontsize=6
         )
-    how = splits_shown([record for record, _ in chosen], ["features"])
+    shown = list(dict.fromkeys(record.origin.system for record, *_ in chosen))
+    of = [next(r for r, *_ in chosen if r.origin.system == system) for system in shown]
+    how = splits_shown(of, ["features"])
     return Picture(
         style.save(fig, folder, "figure-6-weights"),
         "Weights of the features-based regression on the standardised features, mean over folds "
         f"(split {how}; bars: corrected fold error, none for a single fold): m along the stable direction, and the moments "
         "R(k) of the distance of stable spins from the droplet's centre. The moments are strongly correlated with each "
         "other, so single weights are less well determined than the prediction"
-        + "".join(f"; {at_minimum(record)}" for record, _ in chosen if at_minimum(record))
+        + " (converged: at the minimum of the loss, on a scale of its own)" * converged
+        + "".join(f"; {at_minimum(record)}" for record in of if at_minimum(record))
         + ".",
         "6",
     )
@@ -358,6 +373,6 @@ def learning(record: Record, folder: Path) -> Picture | None:
     return Picture(
         style.save(fig, folder, f"learning-{slug(record.origin.system)}"),
         f"{record.origin.system}: loss by epoch, one line a fold (split {splits_shown([record], models)}); circles: the epoch "
-        "that is kept, of the smallest validation loss or, where the learning rate ends at 0, the last; dotted: the entropy of the "
-        "measured labels, the least that any prediction of them can reach (the two sets' differ, and with them their losses).",
+        "that is kept, of the smallest validation loss; dotted: the entropy of the measured labels, the least that any prediction of them "
+        "can reach (the two sets' differ, and with them their losses).",
     )

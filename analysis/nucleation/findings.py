@@ -39,11 +39,12 @@ def sentence(records: list[Record]) -> str:
         if models
         else "No model was trained on them."
     )
+    sizes = " and ".join(f"{m.configurations}" for m in made)
     return (
         f"{said}; {sum(m.events for m in made)} such events were simulated. For configurations on the way p_nuc was measured, the "
-        f"probability that the droplet wins: {copies(made)}copies of the configuration are run with other random numbers, and p_nuc is "
-        f"the share that nucleates{until(made)}. The data are {sum(m.configurations for m in made)} configurations, chosen so "
-        f"that p_nuc is uniform between 0 and 1. {folds}{by_flux}{in_mcs}"
+        f"probability that the system nucleates in time: {copies(made)}copies of the configuration are run with other random numbers, "
+        f"and p_nuc is the share that nucleates{until(made)}. The data are {sizes} configurations, chosen "
+        f"so that p_nuc is uniform between 0 and 1. {folds}{by_flux}{in_mcs}"
     )
 
 
@@ -119,7 +120,18 @@ def split_of(record: Record) -> str:
 
 def best(records: list[Record]) -> list[str]:
     """Which model predicts best, and how far it is from the noise."""
-    return [best_of(record) for record in chosen(records)[:1]]
+    first, *others = chosen(records) or (None,)
+    if first is None:
+        return []
+    return [best_of(first) + "".join(f" {errors_of(r)}" for r in others)]
+
+
+def errors_of(record: Record) -> str:
+    """Of another system, in a line."""
+    split = split_of(record)
+    found = [(skill.mse(record.numbers.tested(split, m)), m) for m in record.numbers.models(split)]
+    found.sort(key=lambda pair: pair[0].value)
+    return f"{record.origin.system}: {', '.join(f'{label(m)} {error}' for error, m in found)}."
 
 
 def best_of(record: Record) -> str:
@@ -168,8 +180,8 @@ def cnn_against_features(records: list[Record]) -> list[str]:
                 folds = [record.numbers.tested(split, m) for m in (network, "features")]
                 if all(folds) and (saved := skill.reduction(*folds)) is not None:
                     found.append(
-                        f"{compared(saved)} for {label(network)} ({record.origin.system}, split {SPLITS[split]}; of what is above the "
-                        f"noise of the labels {above_floor(saved, folds[1])}%)"
+                        f"{compared(saved)} for {label(network)} ({record.origin.system}, split {SPLITS[split]}"
+                        f"{above_floor(saved, folds[1])})"
                         + beside_converged(record, split, folds[0])
                     )
                     break
@@ -182,16 +194,19 @@ def cnn_against_features(records: list[Record]) -> list[str]:
     )
     ten = any(known(record) and record.numbers.system.range == 10 for record in small)
     return [
-        f"The paper's CNN against the regression on ten features: {'; '.join(found)}. The paper states about 40% lower"
+        f"CNN against the regression on ten features, over the folds that both have: {'; '.join(found)}. The paper states about 40% lower"
         f"{printed if ten else ''}."
     ]
 
 
-def above_floor(saved: Estimate, regression: list[Tested]) -> Estimate:
+def above_floor(saved: Estimate, regression: list[Tested]) -> str:
     """By how many percent the error that is not the labels' noise is lower."""
-    mse = skill.mse(regression).value
-    scale = 100 * mse / (mse - skill.floor(regression))
-    return Estimate(scale * abs(saved.value), scale * saved.error)
+    mse, floor = skill.mse(regression).value, skill.floor(regression)
+    if not mse > floor:
+        return ""
+    scale = 100 * mse / (mse - floor)
+    lower = Estimate(scale * saved.value, scale * saved.error)
+    return f"; what is above the noise of the labels is {lower}% lower"
 
 
 def beside_converged(record: Record, split: str, cnn: list[Tested]) -> str:
@@ -211,7 +226,7 @@ def compared(saved: Estimate) -> str:
     if not np.isfinite(saved.error):
         return f"its MSE is {rounded(percent.value)}% {direction(saved)}, error unknown"
     if abs(saved.value) <= SIGMAS * saved.error:
-        return f"no difference in MSE within the errors ({Estimate(100 * saved.value, 100 * saved.error)}% lower)"
+        return f"MSE {Estimate(100 * saved.value, 100 * saved.error)}% lower, within two errors of no difference"
     return f"its MSE is {percent}% {direction(saved)}"
 
 
@@ -244,7 +259,8 @@ def spinodal(records: list[Record]) -> list[str]:
         return []
     return [
         "Towards the spinodal (where the metastable state ends; Delta h is the distance of the field from it) "
-        f"{'; '.join(said)}. The paper's, of its four-layer network, rises from 0.0052 to 0.0174."
+        f"{'; '.join(said)}. The paper's, of a four-layer network and 7 000 training configurations, rises from "
+        "0.0052 to 0.0174."
     ]
 
 
@@ -254,6 +270,11 @@ def where(records: list[Record]) -> list[str]:
     if not found:
         return []
     record, maps = found[0]
+    others = [
+        f"{occlusion.inside_over_outside(m)} times for {r.origin.system}"
+        for r, m in found[1:COMPARED]
+    ]
+    beside = f"; {', '.join(others)}" if others else ""
     ratio, likeness = occlusion.inside_over_outside(maps), occlusion.correlation(maps)
     if not np.isfinite(ratio.value):
         return []
@@ -263,7 +284,7 @@ def where(records: list[Record]) -> list[str]:
     )
     return [
         f"Hiding a patch within the droplet's radius of gyration changes the prediction of {label(maps.model)} {more} than "
-        f"hiding one beyond it: {ratio} times as much ({record.origin.system}). The network's sensitivity and the "
+        f"hiding one beyond it: {ratio} times as much ({record.origin.system}{beside}). The network's sensitivity and the "
         f"droplet's density, as functions of the distance from the centre, correlate with r = {likeness}."
     ]
 
@@ -276,7 +297,9 @@ def magnetization(records: list[Record]) -> list[str]:
     ][:COMPARED]
     if not found:
         return []
-    return [f"Of the variance of p_nuc the magnetization m alone explains {'; '.join(found)}."]
+    return [
+        f"Of the variance of p_nuc the magnetization m alone explains {'; '.join(found)}, by any curve."
+    ]
 
 
 def lifetime(records: list[Record]) -> list[str]:

@@ -3,6 +3,7 @@ analysis.page.Study has it.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from analysis.page import Picture
@@ -72,6 +73,10 @@ def pictures(records: list[Record], folder: Path) -> Iterator[Picture | None]:
         yield figures_predictability.against_age(sheet)
     data = set()
     for sheet in sheets(side_by_side(trained), folder):
+        if not any(sheet.record is record for record in trained):
+            of = [sheet.system] if sheet.system else []
+            of += [f"{'m' if of else 'M'}ixtures of seed {sheet.record.origin.seed}"]
+            sheet = replace(sheet, system=", ".join(of))
         yield from figures_fields.draw(sheet)
         yield from figures_quantities.draw(sheet)
         yield from figures_physics.draw(sheet)

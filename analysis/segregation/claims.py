@@ -39,7 +39,8 @@ BLURRED, SHARPENED = 0.9, 1.1  # of the truth's power: less is lost, more is mad
 NEAR = 0.9  # of the correlation that can be had
 ALIKE = 0.9  # correlation cell by cell of two fields that look alike
 # predictions without a network: who segregates, and a quantity
-MOST = "most training samples at this mean"
+MOST = "what most training samples at this mean do"
+GIVEN_MEAN_ALONE = "the training set's mean at this mean concentration"
 SET_MEAN, GIVEN_MEAN = "the training set's mean", "that at this mean concentration"
 ROUND_OFF = 1e-5  # of single precision fields and what is summed from them
 
@@ -128,7 +129,7 @@ def foretold(record: Record) -> list[Claim]:
             above(NEAR),
             Estimate(float(value), float(error)),
             data=samples(found.samples),
-            baselines={LINEAR: found.at_first(LINEAR).value / limit.value},
+            baselines={"linear theory's over the same": found.at_first(LINEAR).value / limit.value},
             note=f"correlations {mine} and {limit}",
         )
     ]
@@ -247,6 +248,7 @@ def accuracy(subject: Subject, p: Forward | None) -> list[Claim]:
     name = best_named(p) if p else None
     more = {"data": samples(p.segregated)} if p else {}
     if name:
+        more["baselines"] = {GIVEN_MEAN_ALONE: p.skills.of("baseline_given_mean", name)}
         more["note"] = f"the {name.replace('_', ' ')}'s"
     text = "best accuracy among area, perimeter and free energy, those that the abstract names"
     best = p and (p.skills.of("accuracy", name) if name else UNDETERMINED)
@@ -280,14 +282,14 @@ def best_named(p: Forward) -> str | None:
 
 
 def share(p: Forward | None) -> Estimate | None:
-    """Power of the prediction over the truth's in the finest structures."""
+    """Power of the prediction over the truth's in the shorter waves."""
     return p and (p.spectrum.share if p.spectrum else UNDETERMINED)
 
 
 def misses(subject: Subject, p: Forward | None) -> Claim:
     return subject.claim(
         FORWARD,
-        "L1 alone misses high frequencies: power of the prediction over the truth's in its finest structures",
+        "L1 alone misses high frequencies: power of the prediction over the truth's in its shorter waves",
         "less",
         below(BLURRED),
         share(p),
@@ -306,7 +308,7 @@ def sharpness(subject: Subject, p: Forward | None, alone: Forward | None) -> lis
     return [
         subject.claim(
             FORWARD,
-            "the GAN's loss makes up for it: power of the prediction over the truth's in its finest structures",
+            "the GAN's loss makes up for it: power of the prediction over the truth's in its shorter waves",
             "sharp",
             between(BLURRED, SHARPENED),
             share(p),

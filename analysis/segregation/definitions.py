@@ -11,7 +11,7 @@ HOW_JUDGED = """\
 - The paper's network is *L1 + GAN* with lambda = 1. Rows are of test samples that segregate, except those on who segregates.
 - "Up to 98%" does not say of what: each quantity is judged on its own, and the best of those that the abstract names.
 - The paper gives no number for how alike output and truth look; we ask for a correlation of 0.9.
-- In brackets after our number, or in a column of its own: what needs no network.
+- What needs no network stands in a column of its own, or after our number.
 - A network's width, and how long it was trained, do not count: of one narrower than the paper's a "no" may be the smaller network's.
 """
 
@@ -40,16 +40,16 @@ DEFINITIONS = f"""\
   baseline shows that a network read the field.
 - **Quantities**: area where c > 1/2; perimeter of the line c = 1/2; chemical energy: integral of a c^2 (1 - c)^2; surface energy:
   integral of epsilon^2/2 |grad c|^2; free energy: both.
-- **Structure factor** S(k): |c_k|^2 / L^2 (times the cell's area), mean over shells of k of width 2 pi / L. **Finest structures**:
+- **Structure factor** S(k): |c_k|^2 / L^2 (times the cell's area), mean over shells of k of width 2 pi / L. **Shorter waves**:
   the shells at large k that together hold at most a tenth of the truth's power; of one domain in the box these are its outline.
 - **Phase transition**: its position is where the share of segregated samples passes 1/2, linear between mean concentrations, after a
   monotone fit.
-- **Reverse networks** cannot give back the mixed state that a steady state came from, since many lead to it: they are judged by
+- **Reverse** networks cannot give back the mixed state that a steady state came from, since many lead to it: they are judged by
   what all of these share, variance, power, mean and distribution.
 - **How far ahead one can see** (predictability): test mixtures that segregate, at the ages at which fields are kept, run
   again from inputs with Gaussian noise of that rms. *Correlation*: of forecast and steady state over the cells. *Overlap*: area
   that is in the rarer phase of both over that of either, where the forecast is cut so that it has as much of that phase as the
-  truth. *Coherence*: cosine of the angle between the amplitudes of the two longest waves, 0 by chance. *Linear theory*: every wave
+  truth. **Coherence**: cosine of the angle between the amplitudes of the two longest waves, 0 by chance. **Linear theory**: every wave
   grown at its own rate for {FOLDINGS} growth times of the fastest.
 - **Layers** (figure 1): input and encoder above, decoder and output below. Of each layer the 4 channels that vary most over the
   field, each from its smallest (black) to its largest value (white); of a layer of a single cell the values of its channels.

@@ -60,7 +60,7 @@ def panels(sheet: Sheet, shown: Examples, reverse: bool) -> Picture:
     return sheet.save(
         fig,
         f"figure-{number}-{way}",
-        f"As in figure {number} of the paper, {direction}: samples of the test set, what the networks of one run answer, and the truth. "
+        f"As in figure {number} of the paper, {direction}: samples of the test set, what the networks answer, and the truth. "
         f"Of mixed states the deviation from their mean is shown, on a scale of its own.{end}",
         str(number),
     )

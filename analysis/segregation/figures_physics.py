@@ -46,7 +46,7 @@ def forward_structure(sheet: Sheet) -> Picture | None:
         fig,
         "structure-factor-forward",
         "Structure factor of samples that segregate, truth and predictions: the power of waves of wave number k, below over the truth's "
-        f"(errors: bootstrap over samples){CUT * (not lies_within(fig))}. Grey: the truth's finest structures, which hold at most a "
+        f"(errors: bootstrap over samples){CUT * (not lies_within(fig))}. Grey: the truth's shorter waves, which hold at most a "
         "tenth of its power; power of all of them over the truth's: "
         f"{numbers}. At large k, where the truth has next to nothing, a large ratio is little power."
         f"{COARSE * (STEPS in models)}",
@@ -104,6 +104,9 @@ def spectra(sheet: Sheet, models: dict[str, Forward | Reverse], grey: int):
         drawn = {"color": own.colour, "marker": own.marker, "ms": 2.2, "lw": 0.9}
         upper.plot(k, p.spectrum.predicted, label=title(network), **drawn)
         value, error = p.spectrum.ratio.T
+        value = np.where(
+            truth > LEAST * truth.max(), value, np.nan
+        )  # else round-off over round-off
         lower.errorbar(k, value, np.nan_to_num(error), elinewidth=0.6, capsize=0, **drawn)
     for ax in (upper, lower):
         ax.axvspan(k[grey], k[-1], color="#EEEEEE", lw=0, zorder=-2)
@@ -112,7 +115,8 @@ def spectra(sheet: Sheet, models: dict[str, Forward | Reverse], grey: int):
     lower.axhline(1, color=TRUTH, lw=0.8, zorder=-1)
     upper.set_ylabel(r"structure factor $S(k)$ (length$^2$)")
     lower.set(xlabel=r"wave number $k$ (1 / length)", ylabel=r"$S(k)$ over the truth's")
-    ratios(lower, [p.spectrum.ratio[:, 0] for p in models.values()])
+    there = truth > LEAST * truth.max()
+    ratios(lower, [p.spectrum.ratio[there, 0] for p in models.values()])
     columns = len(models) + 1 if len(models) < 3 else 2
     fig.legend(*upper.get_legend_handles_labels(), loc="outside upper center", ncols=columns)
     return fig, upper

@@ -19,8 +19,8 @@ from analysis.sheet import Sheet
 
 SHADES = ("black", "#555555", "#999999", "#BBBBBB")
 CAPTION = (
-    "{what}; mean and standard error. Black and grey: the solver, from the input with Gaussian noise of that rms, which nothing that is "
-    "told the same can beat; networks are told more, the input without noise. Linear theory: every wave grown at its own "
+    "{what}; mean and standard error. Black and grey: the solver, from the input with Gaussian noise of that rms: what noise of that size "
+    "leaves of the end; networks are told the input without noise. Linear theory: every wave grown at its own "
     "rate, nothing else. {networks}Correlation: cell by cell, 0 by chance; overlap: area in the rarer phase of both over that of either, "
     "by chance s / (2 - s) for a share s of that phase; coherence: of the phases of the two longest waves, 0 by chance."
 )

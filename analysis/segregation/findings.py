@@ -63,7 +63,7 @@ def of_records(records: list[Record], several: bool, known: list[Record]) -> str
     text = of_record(records[0], False, known, alone=False)
     epsilons = sorted(r.numbers.setting.epsilon for r in records)
     first = f"epsilon = {records[0].numbers.setting.epsilon:g}, the"
-    every = f"epsilon = {listed([f'{e:g}' for e in epsilons])} (so many mixtures each), the"
+    every = f"epsilon = {listed([f'{e:g}' for e in epsilons])} (so many mixtures at each), the"
     return text.replace(first, every, 1)
 
 
@@ -83,10 +83,11 @@ def of_record(r: Record, several: bool, known: list[Record], *, alone: bool = Tr
     if not networks:
         return text + ". No network has made predictions yet."
     steps = first_of(n.forward, STEPS) is not None
-    fewer = " (of those that stay uniform, one in ten)" if steps else ""
+    alone = steps and len(networks) == 1
+    fewer = "those that segregate, and one in ten of the others, of " if alone else ""
     text += (
         f". {len(networks)} network{'s' * (len(networks) > 1)}, {listed([f'*{name}*' for name in networks])}, "
-        f"learnt from {n.setting.samples} of them{fewer} in {n.setting.epochs} epochs, with {n.setting.width} channels in the first "
+        f"learnt from {fewer}{n.setting.samples} of them in {n.setting.epochs} epochs, with {n.setting.width} channels in the first "
         f"layers (the paper's {WIDTH}), to get from the mixed field to the steady state"
         f"{', or back (reverse)' if n.reverse else ''}: by the mean distance to the truth (L1)"
     )
@@ -98,7 +99,10 @@ def of_record(r: Record, several: bool, known: list[Record], *, alone: bool = Tr
     if steps:
         text += (
             "; the stepping network, ours, begins by linear theory and learns to go from each age at which fields were kept to the "
-            "next. It answers with the mean over the eight images of a field, turned and "
+            "next"
+            + "; of mixtures that stay uniform it sees one in ten"
+            * (not alone)
+            + ". It answers with the mean over the eight images of a field, turned and "
             "reflected, step by step"
         )
     return text + "."
@@ -108,8 +112,8 @@ def mixtures(r: Record) -> str:
     """What the equation was asked for."""
     s = r.numbers.setting
     text = (
-        f"{s.training + s.validation + s.test} mixtures of two components on {s.size} x {s.size} cells, with {s.means} mean "
-        f"concentrations from {s.first_mean:g} to {s.last_mean:g} and noise up to {s.noise:g} (uniform), were run to their "
+        f"{s.training + s.validation + s.test} mixtures of two components ({s.test} of them to test) on {s.size} x {s.size} cells, with "
+        f"{s.means} mean concentrations from {s.first_mean:g} to {s.last_mean:g} and noise up to {s.noise:g} (uniform), were run to their "
         "steady states by the Cahn-Hilliard equation "
         f"with epsilon = {s.epsilon:g}, the coefficient of the energy of gradients"
     )
@@ -274,10 +278,13 @@ def quantities(r: Record, records: list[Record]) -> str:
         text += f"; a guess that knows the mean concentration alone reaches {percent(given)}"
         mine = better(r, key)
         text += f", and the network beats it in {listed(mine) if mine else 'none'} of the six quantities"
-        ours = next((other for other in records if STEPS in other.numbers.forward), None)
-        if ours is not None and key != STEPS:
-            mine = better(ours, STEPS)
-            text += f", {look(STEPS).title} in {listed(mine) if mine else 'none'}"
+        stepping = [o for o in (r, *records) if STEPS in o.numbers.forward and same(r, o)]
+        if stepping and key != STEPS:
+            mine = better(stepping[0], STEPS)
+            _, count = correlation(stepping[0], STEPS)
+            text += (
+                f", {look(STEPS).title} ({trainings(count)}) in {listed(mine) if mine else 'none'}"
+            )
     return text + "."
 
 
@@ -307,7 +314,7 @@ def sharpness(mine: dict[str, Claim]) -> str:
     if not parts:
         return ""
     return (
-        "Of the power that the true fields have in their finest structures the answers have "
+        "Of the power that the true fields have in their shorter waves (at most a tenth of it all) the answers have "
         f"{' and '.join(parts)} times as much, be they right or made up."
     )
 

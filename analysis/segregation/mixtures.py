@@ -39,21 +39,22 @@ def of_mixtures(record: Record) -> dict:
 
 def side_by_side(records: list[Record]) -> list[Record]:
     """Those whose mixtures are an earlier one's are taken into it, with what figures show of their
-    networks; how far ahead they see is of mixtures of their own, and left out.
+    networks; how far ahead they see is of mixtures of their own, and left out.  One that took
+    another in stands for its own run alone, no longer for others of its system.
     """
     found: list[Record] = []
     for record in records:
-        place = next((i for i, r in enumerate(found) if apart(r, record)), None)
+        place = next((i for i, r in enumerate(found) if joinable(r, record)), None)
         if place is None:
             found.append(record)
             continue
         networks = replace(record.numbers, predictability=None)
         first = found[place]
-        found[place] = replace(first, numbers=united(first.numbers, networks))
+        found[place] = replace(first, numbers=united(first.numbers, networks), others=())
     return found
 
 
-def apart(first: Record, second: Record) -> bool:
+def joinable(first: Record, second: Record) -> bool:
     """Whether two records have the same mixtures, and no network of one name."""
     names = [{*r.numbers.forward, *r.numbers.reverse} for r in (first, second)]
     return not names[0] & names[1] and same(first, second)
