@@ -137,6 +137,8 @@ class Progress:
 
     def _work(self, done: float) -> float:
         """In the first so many units."""
+        if not done:  # of no units there are no knots
+            return 0.0
         if len(self.knots) == 2:  # units are alike
             return done / max(self.total, 1e-300) * self.knots[1]
         whole = min(int(done), len(self.knots) - 2)

@@ -191,7 +191,7 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_not_the_result(made):
     path = parts.training("staggered/seed-0") / "checkpoint.pt"
     path.write_bytes(path.read_bytes()[:-100])
     said = fit(parts)
-    assert "GiB of memory for 1 sequences at a time" in said[0]
+    assert "GiB of memory, sequences at a time: 1" in said[0]
     assert "truncated or not a checkpoint; moved aside to checkpoint.pt.bad" in said[1]
     assert outcome(parts) == outcome(whole)
 

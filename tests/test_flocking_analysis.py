@@ -714,7 +714,7 @@ def test_records_of_two_seeds_have_smaller_errors(measured, tmp_path, monkeypatc
     assert share["ours"] == both.value
     assert share["data"].startswith("2 runs together")
     assert len(found["claims"]) == len(flocking.claims(measured)), "no claim is there twice"
-    assert any("2 runs; pictures show the largest" in note for note in found["left_out"])
+    assert any("pictures show one of 2 runs" in note for note in found["left_out"])
 
 
 def test_networks_of_one_data_set_add_up(measured):

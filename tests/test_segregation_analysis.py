@@ -222,7 +222,7 @@ def test_what_the_gan_shifted_and_lifted(run):
     )
     fate = the(rows, "predicts the phase transition: share")
     assert fate.estimate.value == 1
-    assert fate.baselines == {"most training samples at this mean": 1.0}
+    assert fate.baselines == {"what most training samples at this mean do": 1.0}
 
 
 def test_a_perfect_network_is_perfect_in_every_quantity(run):

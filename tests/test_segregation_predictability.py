@@ -183,7 +183,7 @@ def test_our_network_is_judged_by_what_can_be_foretold():
         (claim,) = foretold(record)
         assert (claim.estimate.value, claim.estimate.error) == pytest.approx((own, error))
         assert claim.agrees == verdict
-        assert claim.baselines == {"linear theory": pytest.approx(0.2)}
+        assert claim.baselines == {"linear theory's over the same": pytest.approx(0.2)}
         numbers.forward = {}
         assert foretold(record) == []
 
