@@ -15,9 +15,7 @@ SEVERAL = (
 )
 ALSO = "\N{DEGREE SIGN}"  # after a verdict
 IT_ALSO = f"{ALSO}: so does what needs no network."
-IN_LAST = (
-    "The last column is of the runs of a row's first network; of others' it may differ a little."
-)
+IN_LAST = "The last column belongs to the runs of the first network in each row; other networks' runs may have slightly other values there."
 
 
 def lines(claims: list[Claim], by_network: bool) -> list[str]:
@@ -54,7 +52,7 @@ def owners(claims: list[Claim], *, several: bool, by_network: bool) -> list[str]
 def one_by_one(claims: list[Claim], whose: list[str], several: bool) -> list[str]:
     head = ["fig.", "system, network" if several else "network", "claim"]
     rows = [
-        [c.figure, who, c.text, c.paper, number(c) + in_brackets(c), c.rule.text, verdict(c)]
+        [c.figure, who, c.text, c.paper, number(c) + beside(c), c.rule.text, verdict(c)]
         for c, who in zip(claims, whose, strict=True)
     ]
     return table([*head, "paper", "ours", "agrees if", "agrees"], rows)
@@ -75,26 +73,25 @@ def side_by_side(claims: list[Claim], whose: list[str]) -> list[str]:
         mine = [cells.get(who) for who in columns]
         told = next(iter(cells.values()))
         figure = next((c.figure for c in cells.values() if c.figure), "")
-        beside = "; ".join(
+        idle = "; ".join(
             f"{what} {found}{ALSO if what in told.also else ''}"
             for what, found in no_network(told).items()
         )
-        rows.append([figure, text, f"{paper}: {rule}", *(cell(c) for c in mine), beside])
+        rows.append([figure, text, f"{paper}: {rule}", *(cell(c) for c in mine), idle])
     head = ["fig.", "claim", "paper: agrees if", *columns, "without a network"]
     if not any(row[-1] for row in rows):
         head, rows = head[:-1], [row[:-1] for row in rows]
-    beside = [IN_LAST] if len(head) > 3 + len(columns) else []
-    beside += [IT_ALSO] if any(c.also for c in claims) else []
-    return [*table(head, rows), *([" ".join(beside), ""] if beside else [])]
+    legend = [IN_LAST] if len(head) > 3 + len(columns) else []
+    legend += [IT_ALSO] if any(c.also for c in claims) else []
+    return [*table(head, rows), *([" ".join(legend), ""] if legend else [])]
 
 
 def cell(claim: Claim | None) -> str:
     """A number of a network, and its verdict."""
     if claim is None:
         return ""
-    known = claim.known(claim.beside)
-    beside = f" ({'; '.join(f'{what} {x}' for what, x in known.items())})" if known else ""
-    return f"{number(claim)}{beside} {judged(claim)}{ALSO if claim.also else ''}{unlike(claim)}"
+    measured = in_brackets(claim.known(claim.beside))
+    return f"{number(claim)}{measured} {judged(claim)}{ALSO if claim.also else ''}{unlike(claim)}"
 
 
 def number(claim: Claim) -> str:
@@ -106,11 +103,15 @@ def no_network(claim: Claim) -> dict:
     return claim.known({**claim.baselines, **claim.limits})
 
 
-def in_brackets(claim: Claim) -> str:
-    """What stands beside a number: also what else was measured."""
-    numbers = claim.known({**claim.baselines, **claim.limits, **claim.beside})
+def in_brackets(numbers: dict) -> str:
+    """What stands beside a number."""
     known = [f"{what} {found}" for what, found in numbers.items()]
     return f" ({'; '.join(known)})" if known else ""
+
+
+def beside(claim: Claim) -> str:
+    """All of it, where there is no column for what needs no network."""
+    return in_brackets(no_network(claim) | claim.known(claim.beside))
 
 
 def judged(claim: Claim) -> str:

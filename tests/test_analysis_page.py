@@ -217,11 +217,9 @@ def test_networks_judged_by_the_same_claims_stand_side_by_side(tmp_path):
 
 
 def test_only_words_of_the_page_are_defined():
-    every = "- **Errors** are one.\n- **Radii of gyration**: of\n  droplets.\n- **Mass**, **weight**: m.\n"
-    assert (
-        page.definitions(every, "The weight is 3.")
-        == "- **Errors** are one.\n- **Mass**, **weight**: m.\n"
-    )
+    errors, mass = "- **Errors** are one.\n", "- **Mass**, **weight**: m.\n"
+    every = f"{errors}- **Radii of gyration**: of\n  droplets.\n{mass}"
+    assert page.definitions(every, "The weight is 3.") == errors + mass
     assert page.definitions(every, "Mean radii of gyration").count("- ") == 2
 
 

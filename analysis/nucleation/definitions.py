@@ -47,6 +47,5 @@ DEFINITIONS = """\
   output where the text has 100: at L = 100 it has 81 096 parameters, read literally the text has 15.7 million. In the same program the
   hidden patch of an occlusion map is filled with metastable spins, the correlation of p_nuc with m has r^2 = 0.18, and
   figures 8 and 9 use two layers. A claim on "the CNN" has a row for the text's network of that size and one for the program's
-  (`notebook` in a config), if they were trained; claims on
-  maps are judged by one network's, which the row names.
+  (`notebook` in a config), if they were trained; claims on maps are judged by one network's, which the row names.
 """

@@ -307,9 +307,8 @@ def weights(records: list[Record], folder: Path) -> Picture | None:
         ax.set_xticklabels(
             [name.replace("R(", "R$^{(").replace(")", ")}$") for name in NAMES], fontsize=6
         )
-    shown = list(dict.fromkeys(record.origin.system for record, *_ in chosen))
-    of = [next(r for r, *_ in chosen if r.origin.system == system) for system in shown]
-    how = splits_shown(of, ["features"])
+    shown = [r for r in records if any(r is record for record, *_ in chosen)]
+    how = splits_shown(shown, ["features"])
     return Picture(
         style.save(fig, folder, "figure-6-weights"),
         "Weights of the features-based regression on the standardised features, mean over folds "
@@ -317,7 +316,7 @@ def weights(records: list[Record], folder: Path) -> Picture | None:
         "R(k) of the distance of stable spins from the droplet's centre. The moments are strongly correlated with each "
         "other, so single weights are less well determined than the prediction"
         + " (converged: at the minimum of the loss, on a scale of its own)" * converged
-        + "".join(f"; {at_minimum(record)}" for record in of if at_minimum(record))
+        + "".join(f"; {at_minimum(record)}" for record in shown if at_minimum(record))
         + ".",
         "6",
     )

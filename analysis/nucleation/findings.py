@@ -120,10 +120,10 @@ def split_of(record: Record) -> str:
 
 def best(records: list[Record]) -> list[str]:
     """Which model predicts best, and how far it is from the noise."""
-    first, *others = chosen(records) or (None,)
-    if first is None:
+    found = chosen(records)
+    if not found:
         return []
-    return [best_of(first) + "".join(f" {errors_of(r)}" for r in others)]
+    return [best_of(found[0]) + "".join(f" {errors_of(r)}" for r in found[1:])]
 
 
 def errors_of(record: Record) -> str:
@@ -205,8 +205,8 @@ def above_floor(saved: Estimate, regression: list[Tested]) -> str:
     if not mse > floor:
         return ""
     scale = 100 * mse / (mse - floor)
-    lower = Estimate(scale * saved.value, scale * saved.error)
-    return f"; what is above the noise of the labels is {lower}% lower"
+    change = Estimate(scale * abs(saved.value), scale * saved.error)
+    return f"; what is above the noise of the labels is {change}% {direction(saved)}"
 
 
 def beside_converged(record: Record, split: str, cnn: list[Tested]) -> str:
@@ -226,7 +226,7 @@ def compared(saved: Estimate) -> str:
     if not np.isfinite(saved.error):
         return f"its MSE is {rounded(percent.value)}% {direction(saved)}, error unknown"
     if abs(saved.value) <= SIGMAS * saved.error:
-        return f"MSE {Estimate(100 * saved.value, 100 * saved.error)}% lower, within two errors of no difference"
+        return f"MSE {percent}% {direction(saved)}, within two errors of no difference"
     return f"its MSE is {percent}% {direction(saved)}"
 
 
@@ -298,7 +298,7 @@ def magnetization(records: list[Record]) -> list[str]:
     if not found:
         return []
     return [
-        f"Of the variance of p_nuc the magnetization m alone explains {'; '.join(found)}, by any curve."
+        f"Of the variance of p_nuc the magnetization m alone explains {'; '.join(found)}, whatever the curve's shape."
     ]
 
 

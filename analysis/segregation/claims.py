@@ -40,8 +40,8 @@ NEAR = 0.9  # of the correlation that can be had
 ALIKE = 0.9  # correlation cell by cell of two fields that look alike
 # predictions without a network: who segregates, and a quantity
 MOST = "what most training samples at this mean do"
-GIVEN_MEAN_ALONE = "the training set's mean at this mean concentration"
-SET_MEAN, GIVEN_MEAN = "the training set's mean", "that at this mean concentration"
+SET_MEAN = "the training set's mean"
+GIVEN_MEAN = f"{SET_MEAN} at this mean concentration"
 ROUND_OFF = 1e-5  # of single precision fields and what is summed from them
 
 
@@ -248,7 +248,7 @@ def accuracy(subject: Subject, p: Forward | None) -> list[Claim]:
     name = best_named(p) if p else None
     more = {"data": samples(p.segregated)} if p else {}
     if name:
-        more["baselines"] = {GIVEN_MEAN_ALONE: p.skills.of("baseline_given_mean", name)}
+        more["baselines"] = {GIVEN_MEAN: p.skills.of("baseline_given_mean", name)}
         more["note"] = f"the {name.replace('_', ' ')}'s"
     text = "best accuracy among area, perimeter and free energy, those that the abstract names"
     best = p and (p.skills.of("accuracy", name) if name else UNDETERMINED)

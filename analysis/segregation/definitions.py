@@ -34,9 +34,9 @@ DEFINITIONS = f"""\
 - **Accuracy** (the paper does not define it): 1 - median over samples of |predicted - true| / |true|. **Overlap**: common area of
   the histograms of truth and prediction, 20 equal bins and an open one on either side; *the training set itself*: what another set
   of samples reaches. Mean concentrations come in steps of 0.01: moved by less than a step, many of them change their bin.
-- **Training set's mean**: the quantity's mean over segregated training samples; *that at this mean concentration*: over those of
-  the sample's own mean concentration. Run to their ends most mixtures of one mean become the same droplet or straight stripe, wherever it
-  lies, and some a diagonal stripe, whose perimeter is 2^(1/2) times the straight one's: only what is better than the second
+- **Training set's mean**: the quantity's mean over segregated training samples; *at this mean concentration*: over those of
+  the sample's own mean concentration. Run to their ends most mixtures of one mean become the same droplet or straight stripe, wherever
+  it lies, and some a diagonal stripe, whose perimeter is 2^(1/2) times the straight one's: only what is better than the second
   baseline shows that a network read the field.
 - **Quantities**: area where c > 1/2; perimeter of the line c = 1/2; chemical energy: integral of a c^2 (1 - c)^2; surface energy:
   integral of epsilon^2/2 |grad c|^2; free energy: both.

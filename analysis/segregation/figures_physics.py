@@ -98,16 +98,21 @@ def spectra(sheet: Sheet, models: dict[str, Forward | Reverse], grey: int):
     fig = style.figure(style.COLUMN, 3.9)
     upper, lower = fig.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     truth = next(iter(models.values())).spectrum.truth
+    there = truth > LEAST * truth.max()  # else a ratio is round-off over round-off
     upper.plot(k, truth, color=TRUTH, lw=1.6, label="truth")
     for network, p in models.items():
         own = look(network)
         drawn = {"color": own.colour, "marker": own.marker, "ms": 2.2, "lw": 0.9}
         upper.plot(k, p.spectrum.predicted, label=title(network), **drawn)
         value, error = p.spectrum.ratio.T
-        value = np.where(
-            truth > LEAST * truth.max(), value, np.nan
-        )  # else round-off over round-off
-        lower.errorbar(k, value, np.nan_to_num(error), elinewidth=0.6, capsize=0, **drawn)
+        lower.errorbar(
+            k,
+            np.where(there, value, np.nan),
+            np.nan_to_num(error),
+            elinewidth=0.6,
+            capsize=0,
+            **drawn,
+        )
     for ax in (upper, lower):
         ax.axvspan(k[grey], k[-1], color="#EEEEEE", lw=0, zorder=-2)
         ax.set_xscale("log")
@@ -115,7 +120,6 @@ def spectra(sheet: Sheet, models: dict[str, Forward | Reverse], grey: int):
     lower.axhline(1, color=TRUTH, lw=0.8, zorder=-1)
     upper.set_ylabel(r"structure factor $S(k)$ (length$^2$)")
     lower.set(xlabel=r"wave number $k$ (1 / length)", ylabel=r"$S(k)$ over the truth's")
-    there = truth > LEAST * truth.max()
     ratios(lower, [p.spectrum.ratio[there, 0] for p in models.values()])
     columns = len(models) + 1 if len(models) < 3 else 2
     fig.legend(*upper.get_legend_handles_labels(), loc="outside upper center", ncols=columns)

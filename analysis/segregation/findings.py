@@ -83,8 +83,8 @@ def of_record(r: Record, several: bool, known: list[Record], *, alone: bool = Tr
     if not networks:
         return text + ". No network has made predictions yet."
     steps = first_of(n.forward, STEPS) is not None
-    alone = steps and len(networks) == 1
-    fewer = "those that segregate, and one in ten of the others, of " if alone else ""
+    only_steps = steps and len(networks) == 1
+    fewer = "those that segregate, and one in ten of the others, of " if only_steps else ""
     text += (
         f". {len(networks)} network{'s' * (len(networks) > 1)}, {listed([f'*{name}*' for name in networks])}, "
         f"learnt from {fewer}{n.setting.samples} of them in {n.setting.epochs} epochs, with {n.setting.width} channels in the first "
@@ -101,7 +101,7 @@ def of_record(r: Record, several: bool, known: list[Record], *, alone: bool = Tr
             "; the stepping network, ours, begins by linear theory and learns to go from each age at which fields were kept to the "
             "next"
             + "; of mixtures that stay uniform it sees one in ten"
-            * (not alone)
+            * (not only_steps)
             + ". It answers with the mean over the eight images of a field, turned and "
             "reflected, step by step"
         )
