@@ -126,6 +126,11 @@ def grid(panels: int, panel_height: float = 2.1, per_row: int = 3) -> tuple[Figu
     return fig, list(axes[:panels])
 
 
+def legend_columns(fig: Figure) -> int:
+    """Of a legend above a figure: as many as short words fit side by side."""
+    return 4 if fig.get_figwidth() > COLUMN else 2
+
+
 def save(fig: Figure, folder: Path, name: str) -> str:
     """Write folder/name.png and .pdf without dates, so that the same data give the same bytes;
     return the PNG's name.

@@ -9,10 +9,12 @@ import shutil
 import matplotlib
 import numpy as np
 import pytest
+from conftest import ROOT
+from figure_labels import unreadable
 from PIL import Image
 from resealed import resealed, with_attributes
 
-from analysis import coarsening, page, record
+from analysis import coarsening, page, record, style
 from analysis.__main__ import main
 from analysis.coarsening import (
     costs,
@@ -30,7 +32,7 @@ from analysis.coarsening.claims import AREA, LOCAL, STABLE, SYMMETRIC, UPSAMPLED
 from analysis.coarsening.labels import Network
 from analysis.coarsening.measure import symmetrised
 from analysis.record import Record
-from analysis.sheet import sheets
+from analysis.sheet import Sheet, sheets
 from analysis.verdicts import above
 from jobs.coarsening.measures import energies
 from tests import coarsening_run as made
@@ -724,3 +726,13 @@ def test_bad_input_is_one_line(tmp_path, capsys):
         "one file is no run, and there are no prediction files to draw"
     )
     assert "neither a run directory" in capsys.readouterr().err
+
+
+def test_the_legend_of_one_networks_learning_is_whole(monkeypatch, tmp_path):
+    """A panel is a column wide: four words beside each other are cut off."""
+    path = ROOT / "analysis/results/coarsening/records/300-sequences.h5"
+    drawn = []
+    monkeypatch.setattr(style, "save", lambda fig, folder, name: drawn.append(fig) or name)
+    kept = record.read(path, {"coarsening": coarsening.Numbers})
+    figures_learning.learning(Sheet(kept, tmp_path))
+    assert [unreadable(fig) for fig in drawn] == [[]]

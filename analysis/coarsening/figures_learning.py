@@ -41,7 +41,11 @@ def learning(sheet: Sheet) -> Picture | None:
     high = max(ax.get_ylim()[1] for ax in axes)
     for ax in axes:
         ax.set_ylim(low, high)
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    fig.legend(
+        *axes[0].get_legend_handles_labels(),
+        loc="outside upper center",
+        ncols=style.legend_columns(fig),
+    )
     return sheet.save(
         fig,
         "figure-1-learning",
@@ -131,7 +135,12 @@ def models(sheet: Sheet) -> Picture | None:
         for ax in axes
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
     }
-    fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=4)
+    fig.legend(
+        handles.values(),
+        handles.keys(),
+        loc="outside upper center",
+        ncols=style.legend_columns(fig),
+    )
     return sheet.save(
         fig,
         "figure-S1-models",

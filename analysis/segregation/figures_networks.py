@@ -61,7 +61,12 @@ def learning(sheet: Sheet) -> Picture | None:
         for ax in axes.ravel()
         for pair in zip(*ax.get_legend_handles_labels(), strict=True)
     )
-    fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=4)
+    fig.legend(
+        handles.values(),
+        handles.keys(),
+        loc="outside upper center",
+        ncols=style.legend_columns(fig),
+    )
     return sheet.save(
         fig,
         "learning",
