@@ -11,6 +11,8 @@ Output        J = conv3 tanh conv1 tanh conv1 H';  phi' = phi + div J, grid unit
               central    J in the cells, (J(i + 1) - J(i - 1)) / 2: conserves each of the 8 parity
                          sublattices on its own, so that no J removes a checkerboard
               sigmoid    phi' = sigmoid(J): nothing is conserved
+Memory        H is 0 at the start; with a memory of m it begins anew once it has seen m fields, from
+              the last four of them (conv_gru_memory.py); as published it is kept for ever
 Cost          28 920 multiply-adds a cell and step (h = 10), 1.2 kB read or written: bound by
               arithmetic
 Sources       D. Lanzoni, A. Fantasia, R. Bergamaschini, O. Pierre-Louis, F. Montalenti,
@@ -34,6 +36,7 @@ from kernels import conv_gru_file
 from kernels.arguments import one_of, real, reals, seed_of, several, whole
 from kernels.arguments import shown as quoted
 from kernels.conv_gru_file import OUTPUTS
+from kernels.conv_gru_memory import Memory
 from kernels.device import device_of
 from kernels.names import named
 from kernels.progress import Report, shown
@@ -213,7 +216,10 @@ class ConvGRU:
     of select(); default: auto).
 
     parameters: as parameter_shapes() says, with `about` beside them if they come from a file
-    (from_file).  Raises ValueError, one line, on a wrong name, shape or output.
+    (from_file).  memory: fields that its hidden states have seen when they begin anew, from the
+    last of these fields; None: as many as in its training where a file says that, else they never
+    do; 0: they never do, as published.  Raises ValueError, one line, on a wrong name, shape or
+    output.
     """
 
     def __init__(
@@ -223,6 +229,7 @@ class ConvGRU:
         count: int = 1,
         output: str = "staggered",
         device=None,
+        memory: int | None = None,
     ):
         self.hidden = check(parameters, shape, count, output)
         self.about, self.started = conv_gru_file.about(parameters), False
@@ -241,6 +248,9 @@ class ConvGRU:
         self.weights = {
             name: self.device.zeros(len(index), np.float32) for name, index in self.packed.items()
         }
+        if memory is None and self.about is not None:
+            memory = self.about.memory
+        limit = whole("memory", memory or 0, 0, LARGEST_STEPS, "fields") or None
         self.graphs: dict = {}
         self.load(
             np.concatenate(
@@ -255,25 +265,38 @@ class ConvGRU:
         )
         self.update, self.input, self.reset_state = self.tiled(h), self.tiled(h), self.empty(h)
         self.head, self.fluxes = self.empty(h), self.empty(fluxes)
+        self.memory = Memory(self, limit)
 
     def __getstate__(self) -> dict:
         """Without the graphs of a GPU, which hold this process's addresses."""
         return {**vars(self), "graphs": {}}
 
     @classmethod
-    def from_file(cls, path, shape: tuple[int, int, int], count: int = 1, device=None) -> "ConvGRU":
+    def from_file(
+        cls,
+        path,
+        shape: tuple[int, int, int],
+        count: int = 1,
+        device=None,
+        memory: int | None = None,
+    ) -> "ConvGRU":
         """The network that a parameter file holds (conv_gru_file.py), `about` it included."""
         parameters, about = conv_gru_file.read(path)
-        return cls(parameters, shape, count, about.output, device)
+        return cls(parameters, shape, count, about.output, device, memory)
 
     @classmethod
     def committed(
-        cls, name: str, shape: tuple[int, int, int], count: int = 1, device=None
+        cls,
+        name: str,
+        shape: tuple[int, int, int],
+        count: int = 1,
+        device=None,
+        memory: int | None = None,
     ) -> "ConvGRU":
         """A network that comes with Quench: staggered, central or sigmoid. print(network.about)
         says on what it was trained, and where it is known to fail.
         """
-        return cls.from_file(conv_gru_file.committed(name), shape, count, device)
+        return cls.from_file(conv_gru_file.committed(name), shape, count, device, memory)
 
     def __repr__(self) -> str:
         return f"ConvGRU(shape={self.shape}, count={self.count}, output={self.output!r}, hidden={self.hidden})"
@@ -365,7 +388,7 @@ class ConvGRU:
                 )
         if hidden is None and isinstance(phi, np.ndarray | list):
             self._check_range(np.asarray(phi))
-        self.started = True
+        self.started, self.memory.age = True, 0
         self.put(self.phi, self.device.asarray(phi, np.float32)[:, None])
         for k, state in enumerate(self.states):
             self.put(
@@ -395,35 +418,57 @@ class ConvGRU:
         if not self.started:
             raise ValueError("the network has no field yet: start(phi) comes before advance()")
         with shown(progress, steps, "steps") as report:
-            left = steps
-            if self.device.kind == "gpu" and steps >= 4:
-                left = self._replay(steps, report)
-            for done in range(steps - left, steps):
-                self.step(self.phi, self.states, self.next_phi, self.next_states)
-                self.phi, self.next_phi = self.next_phi, self.phi
-                self.states, self.next_states = self.next_states, self.states
+            done = 0
+            while done < steps:
+                if self.memory.due():
+                    self._begin_memory_anew()
+                few = self.memory.unseen(steps - done)
+                if self.device.kind == "gpu" and few >= 4:
+                    few = self._replay(few, done, report)
+                else:
+                    few = 1
+                    self.memory.keep(self.phi)
+                    self._one_step()
+                done += few
+                self.memory.age += few
                 if report:
-                    report(done + 1)
+                    report(done)
 
-    def _replay(self, steps: int, report) -> int:
+    def _one_step(self) -> None:
+        self.step(self.phi, self.states, self.next_phi, self.next_states)
+        self.phi, self.next_phi = self.next_phi, self.phi
+        self.states, self.next_states = self.next_states, self.states
+
+    def _begin_memory_anew(self) -> None:
+        """Hidden states that have seen the last fields before the present one, and no others."""
+        for state in self.states:
+            state[...] = 0
+        for phi in self.memory.earlier:
+            self.step(phi, self.states, None, self.next_states)
+            self.states, self.next_states = self.next_states, self.states
+        self.memory.age = len(self.memory.earlier)
+
+    def _replay(self, steps: int, before: int, report) -> int:
         """Steps in pairs, each one launch of a graph, since on a GPU a launch costs more than a
-        small field's arithmetic; those left.
+        small field's arithmetic; those made.  before: how many were made of those reported.
         """
-        left, there, back = steps, (self.phi, self.states), (self.next_phi, self.next_states)
-        if id(self.phi) not in self.graphs:  # phi lies in the one buffer or the other
-            self.advance(2, False)  # leaves the fields where they were
-            left -= 2
+        there, back = (self.phi, self.states), (self.next_phi, self.next_states)
+        key, first = (id(self.phi), id(self.states)), 0  # they lie in one buffer or the other
+        if key not in self.graphs:
+            for _ in range(2):  # leave the fields where they were
+                self._one_step()
+            first = 2
 
             def two_steps() -> None:
                 self.step(*there, *back)
                 self.step(*back, *there)
 
-            self.graphs[id(self.phi)] = self.device.graph(two_steps)
-        for done in range(steps - left + 2, steps + 1, 2):
-            self.device.replay(self.graphs[id(self.phi)])
+            self.graphs[key] = self.device.graph(two_steps)
+        for done in range(first + 2, steps + 1, 2):
+            self.device.replay(self.graphs[key])
             if report:
-                report(done)
-        return left % 2
+                report(before + done)
+        return steps - steps % 2
 
     def step(self, phi, states, next_phi, next_states, kept: Mapping | None = None) -> None:
         """One step from fields to other fields; next_phi None: the states alone.  kept: arrays of
@@ -480,9 +525,21 @@ class ConvGRU:
 
     def hidden_states(self) -> np.ndarray:
         """float32 (2, count, h, x, y, z), on the host: with fields(), all that start() needs to go
-        on exactly.
+        on exactly, where they never begin anew.
         """
         return np.stack([self.device.to_host(self.view(state)) for state in self.states])
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that resume() needs to go on exactly: phi, hidden (the hidden states), their age in
+        fields, and the earlier fields from which they will begin anew.
+        """
+        now = {"phi": self.fields(), "hidden": self.hidden_states()}
+        return now | self.memory.arrays(self)
+
+    def resume(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from where a network of the same memory gave its state()."""
+        self.start(state["phi"], state["hidden"])
+        self.memory.take(self, int(state["age"]), state["earlier"])
 
 
 def check(

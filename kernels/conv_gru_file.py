@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from kernels import interface
-from kernels.arguments import number, one_of, shown, wholes
+from kernels.arguments import number, one_of, shown, whole, wholes
 
 ABOUT = "about"
 OUTPUTS = ("staggered", "central", "sigmoid")
@@ -40,7 +40,8 @@ class About:
     one of its cells, both in the units of the truth's cells; interval: time of one step. low, high:
     phi of the two phases. trained: a sentence on data and revision. grid: cells of its fields, and
     means: least and largest mean of phi, in training; None where that is not known. fails: where it
-    is known to fail, in sentences.
+    is known to fail, in sentences. memory: fields that its hidden states had seen at most in
+    training, a sequence without its last one; None where that is not known.
     """
 
     output: str
@@ -53,12 +54,15 @@ class About:
     grid: tuple[int, int, int] | None = None
     means: tuple[float, float] | None = None
     fails: str = ""
+    memory: int | None = None
 
     def __post_init__(self):
         one_of("output", self.output, OUTPUTS)
         for name in ("interface_width", "spacing", "interval"):
             number(name, getattr(self, name), above=0)
         number("high", self.high, above=number("low", self.low))
+        if self.memory is not None:
+            whole("memory", self.memory, 1, 1 << 40, "fields")
         if self.grid is not None:
             object.__setattr__(self, "grid", tuple(wholes("grid", self.grid, 3, 1 << 20).tolist()))
         if self.means is not None:  # JSON has lists
@@ -75,9 +79,12 @@ class About:
             f"trained on: {grid}spacing {self.spacing:g}, interfaces of epsilon = "
             f"{self.interface_width:g} [length], phi of {self.low:g} to {self.high:g}{means}; "
             f"{self.trained}",
-            f"known to fail: {self.fails}",
         ]
-        return "\n".join(lines[: 3 if self.fails else 2])
+        if self.memory:
+            lines.append(f"memory: its hidden states begin anew after {self.memory} fields")
+        if self.fails:
+            lines.append(f"known to fail: {self.fails}")
+        return "\n".join(lines)
 
     def outside(self, phi: np.ndarray) -> list[str]:
         """How fields (n, x, y, z) differ from those that it was trained on, a line each."""

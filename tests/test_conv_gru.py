@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from kernels import conv_gru_file
 from kernels.conv_gru import OUTPUTS, ConvGRU, parameter_shapes, random_parameters
 from kernels.conv_gru_training import Backpropagation
 from kernels.device import select
@@ -168,6 +169,73 @@ def test_a_rollout_goes_on_exactly():
     second.advance(3)
     assert np.array_equal(whole.fields(), second.fields())
     assert np.array_equal(whole.hidden_states(), second.hidden_states())
+
+
+def with_memory(memory, phi, device):
+    return ConvGRU(random_parameters(1), phi.shape[1:], len(phi), "staggered", device, memory)
+
+
+@pytest.mark.parametrize("memory", [1, 2, 3, 9])
+def test_hidden_states_begin_anew_from_the_last_fields(device, memory):
+    """Against torch's modules, where the states are dropped by hand once they have seen `memory`
+    fields, and the last four of these, or half of them, are seen once more.
+    """
+    phi, steps = fields((4, 5, 8)), 21
+    network = with_memory(memory, phi, device)
+    network.start(phi)
+    found = []
+    for few in (3, 1, 9, 8):
+        network.advance(few)
+        found.append(network.fields())
+    other, again = reference.ConvGRU().take(random_parameters(1)), min(4, memory // 2)
+    seen, states, age, expected = [torch.from_numpy(phi)[:, None]], None, 0, []
+    with torch.inference_mode():
+        for _ in range(steps):
+            if age == memory:
+                states, age = None, again
+                for field in seen[-1 - again : -1]:
+                    _, states = other(field, states)
+            now, states = other(seen[-1], states)
+            age += 1
+            seen.append(now)
+            expected.append(now[:, 0].numpy())
+    for step, mine in zip((3, 4, 13, 21), found, strict=True):
+        assert np.abs(mine - expected[step - 1]).max() < 3 * ROUND_OFF
+    for_ever = with_memory(0, phi, device)
+    for_ever.start(phi)
+    for_ever.advance(steps)
+    assert np.abs(for_ever.fields() - found[-1]).max() > 1e-4
+
+
+@pytest.mark.parametrize("pause", [2, 7, 9, 10, 15, 19])
+def test_a_network_with_a_memory_goes_on_exactly(pause):
+    phi, device = fields((6, 5, 8)), select("cpu", 1)
+    whole, first, second = (with_memory(9, phi, device) for _ in range(3))
+    whole.start(phi)
+    whole.advance(20)
+    first.start(phi)
+    first.advance(pause)
+    second.resume(first.state())
+    second.advance(20 - pause)
+    for name, values in whole.state().items():
+        assert np.array_equal(values, second.state()[name]), name
+    whole.start(phi)  # from the beginning, whatever was seen before
+    whole.advance(pause)
+    assert np.array_equal(whole.fields(), first.fields())
+
+
+def test_a_files_network_has_the_memory_of_its_training(tmp_path):
+    about, phi = conv_gru_file.About("staggered", 3.0, 2.0, 1.0, memory=9), fields((6, 5, 8), 1)
+    conv_gru_file.write(tmp_path / "mine.npz", random_parameters(1), about)
+    assert "begin anew after 9 fields" in str(about)
+    limits = {}
+    for given in (None, 0, 5):
+        network = ConvGRU.from_file(tmp_path / "mine.npz", phi.shape[1:], memory=given)
+        limits[given] = network.memory.limit
+    assert limits == {None: 9, 0: None, 5: 5}
+    assert ConvGRU(random_parameters(1), (6, 5, 8)).memory.limit is None
+    with pytest.raises(ValueError, match="memory is -1; it must be a whole number from 0"):
+        ConvGRU(random_parameters(1), (6, 5, 8), memory=-1)
 
 
 @pytest.mark.parametrize("output", ["staggered", "central"])

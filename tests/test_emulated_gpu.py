@@ -330,14 +330,18 @@ def test_networks(tmp_path, monkeypatch, output, hidden):
         network = ConvGRU(parameters, shape, count, output, device)
         network.start(truth[:, 0])
         network.advance(7)  # the first two by themselves, pairs as a graph, one more
+        remembers = ConvGRU(parameters, shape, count, output, device, memory=11)
+        remembers.start(truth[:, 0])
+        remembers.advance(20)  # graphs from either buffer, fields kept between them
         training = Backpropagation(network, frames)
         flat = np.concatenate([value.ravel() for value in parameters.values()])
         for scale in (1, 0.9):  # once by single launches, then by graphs, with other weights
             training.load(np.float32(scale) * flat)
             loss, gradient = training.gradient(truth, 1, 0.5)
-        found.append((network.fields(), network.hidden_states(), loss, device.to_host(gradient)))
+        fields = (network.fields(), remembers.fields())
+        found.append((fields, network.hidden_states(), loss, device.to_host(gradient)))
     (phi, states, loss, gradient), (gpu_phi, gpu_states, gpu_loss, gpu_gradient) = found
-    assert np.abs(phi - gpu_phi).max() < 4e-6, "fields differ"
+    assert np.abs(np.subtract(phi, gpu_phi)).max() < 4e-6, "fields differ"
     assert np.abs(states - gpu_states).max() < 1e-6
     assert loss == pytest.approx(gpu_loss, rel=1e-6)
     assert (

@@ -114,7 +114,7 @@ def made_from(unit: Unit) -> str:
         case["mesh"] = shards.content_digest(
             {"mesh": np.frombuffer(Path(unit.asked.mesh).read_bytes(), np.uint8)}
         )
-    looks = [] if unit.who in SOLVERS else [EVERY]
+    looks = [] if unit.who in SOLVERS else [EVERY, unit.system.config.memory]
     return fingerprint(
         digest(unit.system.config),
         unit.system.config.generate.model_dump(),

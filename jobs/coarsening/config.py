@@ -227,6 +227,14 @@ class Coarsening(Section):
         default_factory=Large, unit="", about="one large box, shared by all MPI ranks"
     )
 
+    @property
+    def memory(self) -> int:
+        """Fields that a network's hidden states see in a rollout before they begin anew; 0:
+        all.
+        """
+        asked = self.rollout.memory
+        return self.generate.frames - 1 if asked is None else asked
+
     @pydantic.model_validator(mode="after")
     def _fits(self):
         s, g, cases = self.system, self.generate, self.rollout.cases

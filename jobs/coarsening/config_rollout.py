@@ -158,6 +158,14 @@ class Rollout(Section):
     models: list[Model] | None = value(
         None, unit="", min_length=1, about="which go on alone; all that are trained if null"
     )
+    memory: int | None = value(
+        None,
+        unit="frames",
+        ge=0,
+        le=1_000_000,
+        about="that a network's hidden states have seen when they begin anew, from the last four of them; as many as in training, "
+        "generate.frames - 1, if null; 0: they never do, as published",
+    )
     cases: dict[str, Case] = value(
         default_factory=lambda: {name: Case(**case) for name, case in CASES.items()},
         unit="",

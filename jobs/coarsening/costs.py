@@ -55,6 +55,7 @@ def write(system: System, networks: list[str], device, progress: Progress) -> No
         TOLERANCES,
         device.name,
         [weights(system, name) for name in networks],
+        config.memory,
     )
     try:
         shards.check(target, made_from=made_from)

@@ -38,9 +38,11 @@ class Parameters(nn.Module):
             name: parts[end - math.prod(shape) : end].reshape(shape) for (name, shape), end in pairs
         }
 
-    def on(self, shape: tuple[int, int, int], count: int, device) -> ConvGRU:
-        """The network, ready to start() on `count` fields of `shape` on a kernels.device device."""
-        return ConvGRU(self.named_arrays(), shape, count, self.output, device)
+    def on(self, shape: tuple[int, int, int], count: int, device, memory: int = 0) -> ConvGRU:
+        """The network, ready to start() on `count` fields of `shape` on a kernels.device device.
+        memory: as ConvGRU's.
+        """
+        return ConvGRU(self.named_arrays(), shape, count, self.output, device, memory)
 
 
 def parsed(network_name: str) -> tuple[str, int]:

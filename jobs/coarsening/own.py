@@ -44,13 +44,14 @@ SOLVER = "solver"  # the group of its frames and numbers
 class Follower:
     """Who follows the fields. name: MODEL/seed-S of a run, or of a network that comes with Quench.
     weights: a digest of its parameters. make(shape, count): the network, ready to start.
-    about: what it was trained on, None of a run's, whose config says it.
+    memory: fields that its hidden states see before they begin anew; 0: all. about: what it was trained on, None of a run's, whose config says it.
     """
 
     name: str
     config: Coarsening
     weights: str
     make: Callable[[tuple[int, int, int], int], ConvGRU]
+    memory: int
     about: About | None = None
 
 
@@ -73,6 +74,7 @@ def of_run(system: System, request, device, progress: Progress) -> Follower:
         system.config,
         cases.weights(system, model),
         lambda shape, count: trained.stepper(system, model, shape, count, device),
+        system.config.memory,
     )
 
 
@@ -97,11 +99,13 @@ def of_file(request, device) -> Follower:
     config = Coarsening.model_validate(
         {"system": system, "generate": {"interval": about.interval, "frames": STEPS + 1}}
     )
+    memory = about.memory or 0
     return Follower(
         name if not own else Path(name).stem,
         config,
         shards.content_digest(parameters),
-        lambda shape, count: ConvGRU(parameters, shape, count, about.output, device),
+        lambda shape, count: ConvGRU(parameters, shape, count, about.output, device, memory),
+        memory,
         about,
     )
 
@@ -214,7 +218,7 @@ def follow(by: Follower, request, device, progress: Progress) -> None:
         s.downscale,
     )
     made_from = fingerprint(
-        *(digest(config), by.weights, frames, EVERY, SERIES_REVISION, REVISION),
+        *(digest(config), by.weights, frames, EVERY, by.memory, SERIES_REVISION, REVISION),
         shards.content_digest({"phi": start}),
     )
     try:

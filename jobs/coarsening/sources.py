@@ -57,7 +57,7 @@ class Network:
         if state is None:
             self.network.start(self.starts[rows.start : rows.stop])
         else:
-            self.network.start(state["phi"], state["hidden"])
+            self.network.resume(state)
 
     def frame(self, look: int, report) -> tuple[np.ndarray, None]:
         if look:
@@ -69,7 +69,7 @@ class Network:
         return True
 
     def state(self) -> dict[str, np.ndarray]:
-        return {"phi": self.network.fields(), "hidden": self.network.hidden_states()}
+        return self.network.state()
 
 
 class Truth:

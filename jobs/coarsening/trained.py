@@ -42,5 +42,7 @@ def load(
 def stepper(
     system: System, network_name: str, shape: tuple[int, int, int], count: int, device
 ) -> ConvGRU:
-    """A trained network on `count` fields of `shape`, ready for start()."""
-    return load(system, network_name).on(shape, count, device)
+    """A trained network on `count` fields of `shape`, ready for start(), with the memory that the
+    config gives it.
+    """
+    return load(system, network_name).on(shape, count, device, system.config.memory)
