@@ -234,7 +234,7 @@ def of_case(config: Coarsening, machine: Machine, case: str, names: list[str]) -
             side, last = plan.shape[0], float(plan.frames[-1])
             if who not in SOLVERS:
                 each = frame_seconds(config, machine, who.split("/")[0], side)
-                seconds += plan.count * last * each
+                seconds += plan.count * last * each * steps_of_a_frame(config.memory)
             elif asked.start != "test":
                 steps = solving.adaptive_steps(
                     model, last * plan.interval, config.generate.tolerance
