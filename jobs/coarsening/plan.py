@@ -25,6 +25,7 @@ from kernels.cahn_hilliard import CahnHilliard
 from kernels.cahn_hilliard_clock import ORDERS
 from kernels.cahn_hilliard_plan import explicit_limit
 from kernels.conv_gru import SMALLEST_SIDE
+from kernels.conv_gru_memory import steps_of_a_frame
 
 LARGEST = 128  # cells a side of the solver's trials, and
 LARGEST_NETWORK_SIDE = 32  # of the networks'
