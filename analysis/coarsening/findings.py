@@ -62,7 +62,18 @@ def of_system(record: Record) -> str:
             f", followed in {len(numbers.cases)} case{'s' * (len(numbers.cases) > 1)} up to t = "
             f"{last:g} (training sequences end at {setup.horizon:g})"
         )
+        text += f", {memory(setup)}" * any(c.networks for c in numbers.cases.values())
     return text + "."
+
+
+def memory(setup: Setup) -> str:
+    if not setup.memory:
+        return "with the hidden states of the whole rollout, as published"
+    as_in_training = ", as old as in training" * (setup.memory == setup.frames - 1)
+    return (
+        "with hidden states that begin anew, from the last frames, whenever they have seen "
+        f"{setup.memory}{as_in_training}"
+    )
 
 
 def kept(setup: Setup) -> str:

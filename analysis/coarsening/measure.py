@@ -30,6 +30,7 @@ class Setup:
     network sees one, along each axis; downscaling: nearest or block_mean. interface_width: epsilon,
     length. interval: time between frames. frames: of a training sequence. training, validation,
     test: sequences. epochs: asked for. mean: lowest and highest mean of phi of the sequences.
+    memory: frames that hidden states have seen in a rollout when they begin anew; 0: never do they.
     """
 
     size: int
@@ -44,6 +45,7 @@ class Setup:
     test: int
     epochs: int
     mean: tuple[float, float]
+    memory: int = 0
 
     @property
     def network_size(self) -> int:
@@ -216,12 +218,28 @@ def setup_of(run: Run) -> Setup:
         frames=int(generate["frames"]),
         epochs=int(run.config["train"]["epochs"]),
         mean=(float(mean.min()), float(mean.max())),
+        memory=memory_of(run),
         **{split: run.sequences(split) for split in SPLITS},
     )
 
 
+def memory_of(run: Run) -> int:
+    """Of the rollouts, which say it; earlier ones kept their hidden states."""
+    rollouts = [found for case in run.cases.values() for found in case.networks.values()]
+    return max((int(each.attributes.get("memory", 0)) for each in rollouts), default=0)
+
+
+def memory_words(setup: Setup) -> str:
+    """Where it is not as in training."""
+    if setup.memory == setup.frames - 1:
+        return ""
+    return f"memory of {setup.memory} frames" if setup.memory else "memory kept"
+
+
 def origin(run: Run, setup: Setup) -> Origin:
-    """Runs add up if networks saw the same grid, and as much of it for as long."""
+    """Runs add up if networks saw the same grid, as much of it for as long, and remember as
+    much.
+    """
     words = [
         f"{setup.network_size}^3 cells",
         f"spacing {setup.network_spacing:g}",
@@ -230,6 +248,7 @@ def origin(run: Run, setup: Setup) -> Origin:
         "block means" if setup.downscaling == "block_mean" else "",
         f"{setup.training} sequences",
         f"{setup.epochs} epochs",
+        memory_words(setup),
     ]
     sequences = setup.training + setup.validation + setup.test
     size = sequences * setup.frames * (1 + len(run.trained))

@@ -240,6 +240,7 @@ def follow(by: Follower, request, device, progress: Progress) -> None:
         "spacing": s.network_spacing,
         "interface_width": s.interface_width,
         "smoothed": smoothing,  # cells, standard deviation
+        "memory": by.memory,
     }
     if by.about:
         attributes["config"] = yaml.safe_dump({"network": by.name, **known(by.about)})

@@ -210,6 +210,7 @@ def write(unit: Unit, plan: Plan, device, progress: Progress, before: int) -> No
         "model": unit.who,
     }
     if unit.who not in SOLVERS:
+        attributes["memory"] = system.config.memory
         make = functools.partial(trained.stepper, system, unit.who, plan.shape, device=device)
         source = Network(make, plan, functools.partial(small, system, unit.case, device))
     elif case.start == "test":
