@@ -220,6 +220,7 @@ def plant_case(
             "model": name,
             "seconds": seconds * frames,
             "seconds_per_frame": seconds * start[0].size / SIZE**3,
+            "memory": FRAMES - 1,
         }
         shards.write(
             folder / "rollout" / case / f"{name.replace('/', '-')}.h5",

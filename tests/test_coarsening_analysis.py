@@ -30,13 +30,13 @@ from analysis.coarsening import (
 )
 from analysis.coarsening.claims import AREA, LOCAL, STABLE, SYMMETRIC, UPSAMPLED
 from analysis.coarsening.labels import Network
-from analysis.coarsening.measure import symmetrised
+from analysis.coarsening.measure import memory_words, symmetrised
 from analysis.record import Record
 from analysis.sheet import Sheet, sheets
 from analysis.verdicts import above
 from jobs.coarsening.measures import energies
 from tests import coarsening_run as made
-from tests.coarsening_run import WIDTH, Wrong
+from tests.coarsening_run import FRAMES, WIDTH, Wrong
 
 KINDS = {"coarsening": coarsening.Numbers}
 STAGGERED, SIGMOID = Network("staggered", 0), Network("sigmoid", 0)
@@ -620,6 +620,21 @@ def test_records_of_two_seeds_make_one_page(measured, tmp_path, monkeypatch):
     assert sum(bool(one["error"]) for one, _ in pairs) > 8
     assert len(reports[1]["records"]) == 2
     assert any("2 runs" in line for line in reports[1]["left_out"])
+
+
+def test_a_page_says_how_long_networks_remember(measured):
+    sentence, origin = {}, {}
+    for memory in (FRAMES - 1, 5, 0, None):
+        setup = dataclasses.replace(measured.numbers.setup, memory=memory)
+        like = Record(measured.origin, dataclasses.replace(measured.numbers, setup=setup))
+        sentence[memory] = coarsening.sentence([like])
+        origin[memory] = memory_words(setup)
+    assert "have seen 11, as old as in training." in sentence[FRAMES - 1]
+    assert "from the last frames, whenever they have seen 5." in sentence[5]
+    assert "hidden states of the whole rollout, as published." in sentence[0]
+    assert "hidden states" not in sentence[None]
+    assert list(origin.values()) == ["", "memory of 5 frames", "memory kept", ""]
+    assert measured.numbers.setup.memory == FRAMES - 1
 
 
 def test_networks_of_one_data_set_add_up(measured):

@@ -224,6 +224,9 @@ def test_the_stage_writes_truth_and_networks_of_each_case(follow, run):
                 "",
             )
             assert attributes["frames_done"] == asked.frames
+            # of this run's sequences without their last frame
+            expected = None if who in ("truth", "sensitivity") else config().generate.frames - 1
+            assert attributes.get("memory") == expected
             assert attributes["seconds"] >= attributes["seconds_per_frame"] * 0.99
             assert PROVENANCE | {"config_digest", "made_from"} <= set(attributes)
             if who == "truth":

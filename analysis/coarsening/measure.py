@@ -30,7 +30,8 @@ class Setup:
     network sees one, along each axis; downscaling: nearest or block_mean. interface_width: epsilon,
     length. interval: time between frames. frames: of a training sequence. training, validation,
     test: sequences. epochs: asked for. mean: lowest and highest mean of phi of the sequences.
-    memory: frames that hidden states have seen in a rollout when they begin anew; 0: never do they.
+    memory: frames that hidden states have seen in a rollout when they begin anew; 0: they never do;
+    None: without a rollout.
     """
 
     size: int
@@ -45,7 +46,7 @@ class Setup:
     test: int
     epochs: int
     mean: tuple[float, float]
-    memory: int = 0
+    memory: int | None = None
 
     @property
     def network_size(self) -> int:
@@ -223,15 +224,15 @@ def setup_of(run: Run) -> Setup:
     )
 
 
-def memory_of(run: Run) -> int:
+def memory_of(run: Run) -> int | None:
     """Of the rollouts, which say it; earlier ones kept their hidden states."""
     rollouts = [found for case in run.cases.values() for found in case.networks.values()]
-    return max((int(each.attributes.get("memory", 0)) for each in rollouts), default=0)
+    return max((int(each.attributes.get("memory", 0)) for each in rollouts), default=None)
 
 
 def memory_words(setup: Setup) -> str:
     """Where it is not as in training."""
-    if setup.memory == setup.frames - 1:
+    if setup.memory in (None, setup.frames - 1):
         return ""
     return f"memory of {setup.memory} frames" if setup.memory else "memory kept"
 
