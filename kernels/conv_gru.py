@@ -11,8 +11,9 @@ Output        J = conv3 tanh conv1 tanh conv1 H';  phi' = phi + div J, grid unit
               central    J in the cells, (J(i + 1) - J(i - 1)) / 2: conserves each of the 8 parity
                          sublattices on its own, so that no J removes a checkerboard
               sigmoid    phi' = sigmoid(J): nothing is conserved
-Memory        H is 0 at the start; with a memory of m it begins anew once it has seen m fields, from
-              the last four of them (conv_gru_memory.py); as published it is kept for ever
+Memory        H is 0 at the start; with a memory of m it is so again after every m steps, as published
+              never. In training H never gets older than a sequence: H of hundreds of steps is none
+              that a step was trained from, and makes a network coarsen too slowly
 Cost          28 920 multiply-adds a cell and step (h = 10), 1.2 kB read or written: bound by
               arithmetic
 Sources       D. Lanzoni, A. Fantasia, R. Bergamaschini, O. Pierre-Louis, F. Montalenti,
@@ -36,7 +37,6 @@ from kernels import conv_gru_file
 from kernels.arguments import one_of, real, reals, seed_of, several, whole
 from kernels.arguments import shown as quoted
 from kernels.conv_gru_file import OUTPUTS
-from kernels.conv_gru_memory import Memory
 from kernels.device import device_of
 from kernels.names import named
 from kernels.progress import Report, shown
@@ -216,10 +216,9 @@ class ConvGRU:
     of select(); default: auto).
 
     parameters: as parameter_shapes() says, with `about` beside them if they come from a file
-    (from_file).  memory: fields that its hidden states have seen when they begin anew, from the
-    last of these fields; None: as many as in its training where a file says that, else they never
-    do; 0: they never do, as published.  Raises ValueError, one line, on a wrong name, shape or
-    output.
+    (from_file).  memory: steps after which its hidden states begin anew at 0; None: as many as in
+    its training where a file says that, else they never do; 0: they never do, as published.  age:
+    steps that they have made.  Raises ValueError, one line, on a wrong name, shape or output.
     """
 
     def __init__(
@@ -250,7 +249,7 @@ class ConvGRU:
         }
         if memory is None and self.about is not None:
             memory = self.about.memory
-        limit = whole("memory", memory or 0, 0, LARGEST_STEPS, "fields") or None
+        self.memory, self.age = whole("memory", memory or 0, 0, LARGEST_STEPS, "steps"), 0
         self.graphs: dict = {}
         self.load(
             np.concatenate(
@@ -265,7 +264,6 @@ class ConvGRU:
         )
         self.update, self.input, self.reset_state = self.tiled(h), self.tiled(h), self.empty(h)
         self.head, self.fluxes = self.empty(h), self.empty(fluxes)
-        self.memory = Memory(self, limit)
 
     def __getstate__(self) -> dict:
         """Without the graphs of a GPU, which hold this process's addresses."""
@@ -388,7 +386,7 @@ class ConvGRU:
                 )
         if hidden is None and isinstance(phi, np.ndarray | list):
             self._check_range(np.asarray(phi))
-        self.started, self.memory.age = True, 0
+        self.started, self.age = True, 0
         self.put(self.phi, self.device.asarray(phi, np.float32)[:, None])
         for k, state in enumerate(self.states):
             self.put(
@@ -420,17 +418,18 @@ class ConvGRU:
         with shown(progress, steps, "steps") as report:
             done = 0
             while done < steps:
-                if self.memory.due():
-                    self._begin_memory_anew()
-                few = self.memory.unseen(steps - done)
+                if self.memory and self.age >= self.memory:
+                    for state in self.states:
+                        state[...] = 0
+                    self.age = 0
+                few = min(steps - done, self.memory - self.age) if self.memory else steps - done
                 if self.device.kind == "gpu" and few >= 4:
                     few = self._replay(few, done, report)
                 else:
                     few = 1
-                    self.memory.keep(self.phi)
                     self._one_step()
                 done += few
-                self.memory.age += few
+                self.age += few
                 if report:
                     report(done)
 
@@ -439,21 +438,12 @@ class ConvGRU:
         self.phi, self.next_phi = self.next_phi, self.phi
         self.states, self.next_states = self.next_states, self.states
 
-    def _begin_memory_anew(self) -> None:
-        """Hidden states that have seen the last fields before the present one, and no others."""
-        for state in self.states:
-            state[...] = 0
-        for phi in self.memory.earlier:
-            self.step(phi, self.states, None, self.next_states)
-            self.states, self.next_states = self.next_states, self.states
-        self.memory.age = len(self.memory.earlier)
-
     def _replay(self, steps: int, before: int, report) -> int:
         """Steps in pairs, each one launch of a graph, since on a GPU a launch costs more than a
         small field's arithmetic; those made.  before: how many were made of those reported.
         """
         there, back = (self.phi, self.states), (self.next_phi, self.next_states)
-        key, first = (id(self.phi), id(self.states)), 0  # they lie in one buffer or the other
+        key, first = id(self.phi), 0  # phi lies in the one buffer or the other
         if key not in self.graphs:
             for _ in range(2):  # leave the fields where they were
                 self._one_step()
@@ -530,16 +520,19 @@ class ConvGRU:
         return np.stack([self.device.to_host(self.view(state)) for state in self.states])
 
     def state(self) -> dict[str, np.ndarray]:
-        """All that resume() needs to go on exactly: phi, hidden (the hidden states), their age in
-        fields, and the earlier fields from which they will begin anew.
+        """All that resume() needs to go on exactly: phi, hidden (the hidden states) and their
+        age.
         """
-        now = {"phi": self.fields(), "hidden": self.hidden_states()}
-        return now | self.memory.arrays(self)
+        return {
+            "phi": self.fields(),
+            "hidden": self.hidden_states(),
+            "age": np.array(self.age),
+        }
 
     def resume(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from where a network of the same memory gave its state()."""
         self.start(state["phi"], state["hidden"])
-        self.memory.take(self, int(state["age"]), state["earlier"])
+        self.age = int(state["age"])
 
 
 def check(

@@ -40,8 +40,8 @@ class About:
     one of its cells, both in the units of the truth's cells; interval: time of one step. low, high:
     phi of the two phases. trained: a sentence on data and revision. grid: cells of its fields, and
     means: least and largest mean of phi, in training; None where that is not known. fails: where it
-    is known to fail, in sentences. memory: fields that its hidden states had seen at most in
-    training, a sequence without its last one; None where that is not known.
+    is known to fail, in sentences. memory: steps that its hidden states made at most in training,
+    one for each frame of a sequence but the first; None where that is not known.
     """
 
     output: str
@@ -62,7 +62,7 @@ class About:
             number(name, getattr(self, name), above=0)
         number("high", self.high, above=number("low", self.low))
         if self.memory is not None:
-            whole("memory", self.memory, 1, 1 << 40, "fields")
+            whole("memory", self.memory, 1, 1 << 40, "steps")
         if self.grid is not None:
             object.__setattr__(self, "grid", tuple(wholes("grid", self.grid, 3, 1 << 20).tolist()))
         if self.means is not None:  # JSON has lists
@@ -81,7 +81,7 @@ class About:
             f"{self.trained}",
         ]
         if self.memory:
-            lines.append(f"memory: its hidden states begin anew after {self.memory} fields")
+            lines.append(f"memory: its hidden states begin anew after {self.memory} steps")
         if self.fails:
             lines.append(f"known to fail: {self.fails}")
         return "\n".join(lines)

@@ -629,8 +629,8 @@ def test_a_page_says_how_long_networks_remember(measured):
         like = Record(measured.origin, dataclasses.replace(measured.numbers, setup=setup))
         sentence[memory] = coarsening.sentence([like])
         origin[memory] = memory_words(setup)
-    assert "have seen 11, as old as in training." in sentence[FRAMES - 1]
-    assert "from the last frames, whenever they have seen 5." in sentence[5]
+    assert "begin anew after every 11 frames, as old as in training." in sentence[FRAMES - 1]
+    assert "begin anew after every 5 frames." in sentence[5]
     assert "hidden states of the whole rollout, as published." in sentence[0]
     assert "hidden states" not in sentence[None]
     assert list(origin.values()) == ["", "memory of 5 frames", "memory kept", ""]

@@ -332,7 +332,7 @@ def test_networks(tmp_path, monkeypatch, output, hidden):
         network.advance(7)  # the first two by themselves, pairs as a graph, one more
         remembers = ConvGRU(parameters, shape, count, output, device, memory=11)
         remembers.start(truth[:, 0])
-        remembers.advance(20)  # graphs from either buffer, fields kept between them
+        remembers.advance(20)  # graphs between two beginnings
         training = Backpropagation(network, frames)
         flat = np.concatenate([value.ravel() for value in parameters.values()])
         for scale in (1, 0.9):  # once by single launches, then by graphs, with other weights

@@ -1,7 +1,6 @@
 """How the page judges, and what its words mean; numbers in it are those of the code."""
 
 from analysis.coarsening import energy, layers
-from kernels.conv_gru_memory import REBUILT
 
 HOW_JUDGED = """\
 - **Agrees** is decided by the rule in the column "agrees if" and nothing else: yes if 2 errors to
@@ -29,9 +28,9 @@ DEFINITIONS = f"""\
   long rollout to the layered end; an ensemble of starts. In all of them networks go on alone from
   the first frame: a **rollout**. **Time** is the equation's own.
 - **Hidden states**: what a network remembers of the frames that it has seen (a recurrent network's
-  memory). In training they have never seen more frames than a sequence has; in a rollout they begin
-  anew, from 0 by the last {REBUILT} frames, when they have seen as many, unless `rollout.memory`
-  says otherwise (0: never, as published).
+  memory). In training they are never older than a sequence; in a rollout they begin anew at 0 when
+  they are as old as that, unless `rollout.memory` says otherwise (0: never, as published). Each
+  time they do F is some percent too large for a few frames, as after the first one.
 - **Mean squared error** (its root: RMSE): of phi, over the cells of the network's grid and the kept
   frames after the first. Of several starts the error is from starts, of a single one from the eight
   octants of its box (neighbours are not quite independent).

@@ -70,10 +70,7 @@ def memory(setup: Setup) -> str:
     if not setup.memory:
         return "with the hidden states of the whole rollout, as published"
     as_in_training = ", as old as in training" * (setup.memory == setup.frames - 1)
-    return (
-        "with hidden states that begin anew, from the last frames, whenever they have seen "
-        f"{setup.memory}{as_in_training}"
-    )
+    return f"with hidden states that begin anew after every {setup.memory} frames{as_in_training}"
 
 
 def kept(setup: Setup) -> str:

@@ -30,8 +30,8 @@ class Setup:
     network sees one, along each axis; downscaling: nearest or block_mean. interface_width: epsilon,
     length. interval: time between frames. frames: of a training sequence. training, validation,
     test: sequences. epochs: asked for. mean: lowest and highest mean of phi of the sequences.
-    memory: frames that hidden states have seen in a rollout when they begin anew; 0: they never do;
-    None: without a rollout.
+    memory: frames of a rollout after which hidden states begin anew; 0: they never do; None:
+    without a rollout.
     """
 
     size: int

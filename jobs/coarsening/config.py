@@ -229,9 +229,7 @@ class Coarsening(Section):
 
     @property
     def memory(self) -> int:
-        """Fields that a network's hidden states see in a rollout before they begin anew; 0:
-        all.
-        """
+        """Steps of a rollout after which a network's hidden states begin anew; 0: never."""
         asked = self.rollout.memory
         return self.generate.frames - 1 if asked is None else asked
 

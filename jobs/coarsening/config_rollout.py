@@ -163,8 +163,8 @@ class Rollout(Section):
         unit="frames",
         ge=0,
         le=1_000_000,
-        about="that a network's hidden states have seen when they begin anew, from the last four of them; as many as in training, "
-        "generate.frames - 1, if null; 0: they never do, as published",
+        about="after which a network's hidden states begin anew at 0; as many as in training, generate.frames - 1, if null; 0: they never "
+        "do, as published",
     )
     cases: dict[str, Case] = value(
         default_factory=lambda: {name: Case(**case) for name, case in CASES.items()},

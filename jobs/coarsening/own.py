@@ -44,7 +44,7 @@ SOLVER = "solver"  # the group of its frames and numbers
 class Follower:
     """Who follows the fields. name: MODEL/seed-S of a run, or of a network that comes with Quench.
     weights: a digest of its parameters. make(shape, count): the network, ready to start.
-    memory: fields that its hidden states see before they begin anew; 0: all.
+    memory: steps after which its hidden states begin anew; 0: never.
     about: what it was trained on, None of a run's, whose config says it.
     """
 

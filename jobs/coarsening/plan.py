@@ -25,7 +25,6 @@ from kernels.cahn_hilliard import CahnHilliard
 from kernels.cahn_hilliard_clock import ORDERS
 from kernels.cahn_hilliard_plan import explicit_limit
 from kernels.conv_gru import SMALLEST_SIDE
-from kernels.conv_gru_memory import steps_of_a_frame
 
 LARGEST = 128  # cells a side of the solver's trials, and
 LARGEST_NETWORK_SIDE = 32  # of the networks'
@@ -235,7 +234,7 @@ def of_case(config: Coarsening, machine: Machine, case: str, names: list[str]) -
             side, last = plan.shape[0], float(plan.frames[-1])
             if who not in SOLVERS:
                 each = frame_seconds(config, machine, who.split("/")[0], side)
-                seconds += plan.count * last * each * steps_of_a_frame(config.memory)
+                seconds += plan.count * last * each
             elif asked.start != "test":
                 steps = solving.adaptive_steps(
                     model, last * plan.interval, config.generate.tolerance

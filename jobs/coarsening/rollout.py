@@ -31,7 +31,6 @@ from jobs.progress import Progress, in_bytes
 from jobs.rundir import System
 from jobs.training import usable
 from jobs.units import Rank
-from kernels.conv_gru_memory import steps_of_a_frame
 
 # of the solver, for a cell of a network's grid, that take as long as a frame of a network with ten
 # channels: 420 to 530 on a CPU, from 16^3 to 64^3 cells
@@ -143,8 +142,7 @@ def work(unit: Unit, plan: Plan, device) -> float:
     config, span = unit.system.config, float(plan.frames[-1])
     cells = float(np.prod(plan.shape))
     if unit.who not in SOLVERS:
-        one = STEPS_OF_A_FRAME * (config.train.hidden / 10) ** 2
-        return plan.count * span * cells * one * steps_of_a_frame(config.memory)
+        return plan.count * span * cells * STEPS_OF_A_FRAME * (config.train.hidden / 10) ** 2
     if unit.asked.start == "test":  # they are read
         return plan.count * span * cells
     steps = generate.adaptive_steps(
