@@ -11,8 +11,8 @@ Output        J = conv3 tanh conv1 tanh conv1 H';  phi' = phi + div J, grid unit
               central    J in the cells, (J(i + 1) - J(i - 1)) / 2: conserves each of the 8 parity
                          sublattices on its own, so that no J removes a checkerboard
               sigmoid    phi' = sigmoid(J): nothing is conserved
-Memory        H is 0 at the start; with a memory of m it is so again after every m steps, as published
-              never. In training H never gets older than a sequence: H of hundreds of steps is none
+Memory        H is 0 at the start; with a memory of m it is so again after every m steps (as published:
+              never). In training H never gets older than a sequence: H of hundreds of steps is none
               that a step was trained from, and makes a network coarsen too slowly
 Cost          28 920 multiply-adds a cell and step (h = 10), 1.2 kB read or written: bound by
               arithmetic
