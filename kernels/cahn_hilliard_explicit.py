@@ -11,6 +11,7 @@ from kernels.cahn_hilliard_record import Recorded, keep_last_good, see
 from kernels.cahn_hilliard_spectrum import SpectrumStep
 from kernels.cahn_hilliard_system import DIVERGED, System
 
+CELLS_A_THREAD = 1 << 18  # a launch of fewer takes less time than waking another thread
 LOOK_STEPS = 64  # explicit steps between two looks at size and free energy
 
 
@@ -30,6 +31,11 @@ def module_of(model: System):
     )
 
 
+def threads_worth_waking(workers: int, rows: int, row: int) -> int:
+    """Of a CPU's `workers` for so many rows of `row` cells; a step is two launches."""
+    return max(1, min(workers, rows, rows * row // CELLS_A_THREAD))
+
+
 def explicit(model: System, plan: Plan, progress: Callable[[float], None]) -> Recorded:
     """cahn_hilliard_explicit.cu: all fields together, one step for all; whether they are at rest is
     asked every LOOK_STEPS steps, by the rule of cahn_hilliard_clock.h.
@@ -41,7 +47,7 @@ def explicit(model: System, plan: Plan, progress: Callable[[float], None]) -> Re
     recorded = Recorded.empty(plan)
     count, axes = len(plan.v), tuple(range(1, 1 + dimensions))
     rows = count * nx * ny
-    blocks = min(device.workers, rows) if device.kind == "cpu" else rows
+    blocks = threads_worth_waking(device.workers, rows, nz) if device.kind == "cpu" else rows
     v, slopes = device.asarray(plan.v), device.asarray(plan.media[:, SLOPES:], dtype)
     mu = device.zeros(v.shape, dtype)
     watch, fft = SpectrumStep(model, plan.rule, plan.media, 1, False), Fft(model)

@@ -11,7 +11,7 @@ Output        J = conv3 tanh conv1 tanh conv1 H';  phi' = phi + div J, grid unit
               central    J in the cells, (J(i + 1) - J(i - 1)) / 2: conserves each of the 8 parity
                          sublattices on its own, so that no J removes a checkerboard
               sigmoid    phi' = sigmoid(J): nothing is conserved
-Memory        H is 0 at the start; with a memory of m it is so again after every m steps (as published:
+Memory        H is 0 at the start; with a memory of m it is so again after every m steps (published:
               never). In training H never gets older than a sequence: H of hundreds of steps is none
               that a step was trained from, and makes a network coarsen too slowly
 Cost          28 920 multiply-adds a cell and step (h = 10), 1.2 kB read or written: bound by
@@ -249,7 +249,8 @@ class ConvGRU:
         }
         if memory is None and self.about is not None:
             memory = self.about.memory
-        self.memory, self.age = whole("memory", memory or 0, 0, LARGEST_STEPS, "steps"), 0
+        memory = 0 if memory is None else memory
+        self.memory, self.age = whole("memory", memory, 0, LARGEST_STEPS, "steps"), 0
         self.graphs: dict = {}
         self.load(
             np.concatenate(
@@ -363,7 +364,7 @@ class ConvGRU:
 
     def start(self, phi: np.ndarray, hidden: np.ndarray | None = None) -> None:
         """Set phi (count, x, y, z), or (x, y, z) for a count of 1, and the hidden states (2, count,
-        h, x, y, z), 0 by default.
+        h, x, y, z), 0 by default; their age counts from here (resume() goes on with it).
         Raises ValueError on another shape, on values that are not finite, and on phi that this
         network, if its parameters say what they are, has never met; warns of fields that differ
         from those it was trained on (About.outside).
@@ -424,12 +425,10 @@ class ConvGRU:
                     self.age = 0
                 few = min(steps - done, self.memory - self.age) if self.memory else steps - done
                 if self.device.kind == "gpu" and few >= 4:
-                    few = self._replay(few, done, report)
-                else:
-                    few = 1
-                    self._one_step()
-                done += few
-                self.age += few
+                    done += self._replay(few, done, report)
+                    continue
+                self._one_step()
+                done += 1
                 if report:
                     report(done)
 
@@ -437,6 +436,7 @@ class ConvGRU:
         self.step(self.phi, self.states, self.next_phi, self.next_states)
         self.phi, self.next_phi = self.next_phi, self.phi
         self.states, self.next_states = self.next_states, self.states
+        self.age += 1
 
     def _replay(self, steps: int, before: int, report) -> int:
         """Steps in pairs, each one launch of a graph, since on a GPU a launch costs more than a
@@ -456,6 +456,7 @@ class ConvGRU:
             self.graphs[key] = self.device.graph(two_steps)
         for done in range(first + 2, steps + 1, 2):
             self.device.replay(self.graphs[key])
+            self.age += 2
             if report:
                 report(before + done)
         return steps - steps % 2
@@ -530,9 +531,13 @@ class ConvGRU:
         }
 
     def resume(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on from where a network of the same memory gave its state()."""
+        """Go on from where such a network gave its state().  Raises ValueError on what is none."""
+        missing = {"phi", "hidden", "age"} - set(state)
+        if missing:
+            raise ValueError(f"state has no {', '.join(sorted(missing))}; state() gives all three")
+        age = whole("state['age']", np.asarray(state["age"])[()], 0, LARGEST_STEPS, "steps")
         self.start(state["phi"], state["hidden"])
-        self.age = int(state["age"])
+        self.age = age
 
 
 def check(

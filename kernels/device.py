@@ -11,7 +11,6 @@ that any number of ranks may start at once.
 import contextlib
 import ctypes
 import hashlib
-import math
 import mmap
 import os
 import platform
@@ -51,7 +50,6 @@ EXCLUSIVE_PROCESS = 3  # cudaComputeModeExclusiveProcess
 STATIC_BYTES, SYSTEM_BYTES = 1280, 1024
 NULL = np.uintp(0)  # a pointer to nothing, as cupy passes it
 MOST_ADDRESSES = 256  # of arrays, kept by a module
-THREAD_WAKES = 1e-4  # s: for less work than that no other thread is woken
 HUGE_PAGE = 2 << 20
 # a launch lasts about this long, so that progress shows and a desktop GPU's watchdog stays quiet
 LAUNCH_SECONDS = 0.5
@@ -284,7 +282,6 @@ class CpuModule:
         self.device, self.library, self.launches = device, library, launches
         self.interruptible = hasattr(library, "interruptible")
         self.addresses: dict[int, tuple] = {}  # of arrays by identity; NumPy takes long to tell
-        self.took: dict[str, float] = {}  # by kernel: s of all threads together, when last launched
 
     def __reduce__(self):
         """Another process builds or loads it anew."""
@@ -331,25 +328,22 @@ class CpuModule:
     def _run(self, function, blocks: int, values: list) -> None:
         remaining, stop = iter(range(blocks)), ctypes.c_int(0)
 
-        def work() -> float:
-            begun = time.perf_counter()
+        def work():
             for block in remaining:  # next() on an iterator over a range is atomic
                 if stop.value:
-                    break
+                    return
                 self.library.begin_block(block, ctypes.byref(stop))
                 function(*values)
-            return time.perf_counter() - begun
 
-        name = function.__name__
-        worth_waking = max(1.0, self.took.get(name, math.inf) / THREAD_WAKES)
-        threads_at_work = int(min(blocks, self.device.workers, worth_waking))
+        threads_at_work = min(blocks, self.device.workers)
         if threads_at_work == 1 and not self.interruptible:
-            self.took[name] = work()
+            work()
             return
         # never by this thread itself: Python hears Ctrl-C between two of its own instructions
         tasks = [self.device.pool.submit(work) for _ in range(threads_at_work)]
         try:
-            self.took[name] = sum(task.result() for task in tasks)
+            for task in tasks:
+                task.result()
         except BaseException:
             stop.value = 1
             while not all(task.done() for task in tasks):

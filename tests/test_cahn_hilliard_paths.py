@@ -5,6 +5,7 @@ field keeps.
 import numpy as np
 import pytest
 
+from kernels import cahn_hilliard_explicit
 from kernels.cahn_hilliard import BlownUpError, CahnHilliard, mixtures
 from kernels.cahn_hilliard_box import Box
 from kernels.cahn_hilliard_clock import media, rule
@@ -251,3 +252,28 @@ def second_derivatives(u):
     k = 2 * np.pi * np.fft.fftfreq(len(u))
     k2 = k[:, None, None] ** 2 + k[:, None] ** 2 + k[: len(u) // 2 + 1] ** 2
     return np.fft.irfftn(-k2 * np.fft.rfftn(u.astype(np.float64)))
+
+
+@pytest.mark.parametrize(
+    ("workers", "shape", "threads"),
+    [
+        (8, (1, 32, 32, 32), 1),
+        (2, (1, 64, 64, 64), 1),
+        (2, (2, 64, 64, 64), 2),
+        (8, (9, 512, 512), 8),
+    ],
+)
+def test_explicit_steps_wake_threads_for_large_fields_alone(workers, shape, threads):
+    rows, row = int(np.prod(shape[:-1])), shape[-1]
+    assert cahn_hilliard_explicit.threads_worth_waking(workers, rows, row) == threads
+
+
+def test_explicit_steps_have_the_same_bytes_by_several_threads(monkeypatch):
+    monkeypatch.setattr(cahn_hilliard_explicit, "CELLS_A_THREAD", 1 << 10)
+    start = 0.5 + 0.1 * np.random.default_rng(3).normal(size=(2, 16, 16, 16))
+    found = []
+    for workers in (1, 3):
+        model = CahnHilliard(shape=(16, 16, 16), device=select("cpu", workers))
+        run = model.run(start, [0.05], scheme="explicit", step=0.0025, steady_state=None)
+        found.append(run.fields)
+    assert np.array_equal(*found)

@@ -30,7 +30,7 @@ from analysis.coarsening import (
 )
 from analysis.coarsening.claims import AREA, LOCAL, STABLE, SYMMETRIC, UPSAMPLED
 from analysis.coarsening.labels import Network
-from analysis.coarsening.measure import memory_words, symmetrised
+from analysis.coarsening.measure import symmetrised
 from analysis.record import Record
 from analysis.sheet import Sheet, sheets
 from analysis.verdicts import above
@@ -40,7 +40,7 @@ from tests.coarsening_run import FRAMES, WIDTH, Wrong
 
 KINDS = {"coarsening": coarsening.Numbers}
 STAGGERED, SIGMOID = Network("staggered", 0), Network("sigmoid", 0)
-SYSTEM = "16^3 cells, spacing 2, epsilon = 3, 60 sequences, 40 epochs"
+SYSTEM = "16^3 cells, spacing 2, epsilon = 3, 60 sequences, 40 epochs, memory of 11 frames"
 FIGURES = [
     "figure-1-learning",
     "figure-1-sequence",
@@ -623,18 +623,28 @@ def test_records_of_two_seeds_make_one_page(measured, tmp_path, monkeypatch):
 
 
 def test_a_page_says_how_long_networks_remember(measured):
-    sentence, origin = {}, {}
-    for memory in (FRAMES - 1, 5, 0, None):
+    sentence = {}
+    for memory in (FRAMES - 1, 5, 0):
         setup = dataclasses.replace(measured.numbers.setup, memory=memory)
         like = Record(measured.origin, dataclasses.replace(measured.numbers, setup=setup))
         sentence[memory] = coarsening.sentence([like])
-        origin[memory] = memory_words(setup)
     assert "begin anew after every 11 frames, as old as in training." in sentence[FRAMES - 1]
     assert "begin anew after every 5 frames." in sentence[5]
     assert "hidden states of the whole rollout, as published." in sentence[0]
-    assert "hidden states" not in sentence[None]
-    assert list(origin.values()) == ["", "memory of 5 frames", "memory kept", ""]
     assert measured.numbers.setup.memory == FRAMES - 1
+
+
+def test_rollouts_of_another_memory_are_left_out(whole, tmp_path):
+    """Such as those of before, of a run whose rollouts are being made again."""
+    shutil.copytree(whole, tmp_path / "run")
+    old = tmp_path / "run/rollout/test/staggered-seed-0.h5"
+    with_attributes(old, memory=0)
+    left_out: list[str] = []
+    cases = rollouts.read_cases(tmp_path / "run", None, left_out)
+    assert STAGGERED not in cases["test"].networks
+    assert STAGGERED in cases["long"].networks
+    (line,) = [line for line in left_out if "hidden states" in line]
+    assert line.startswith("rollout/test/staggered-seed-0.h5: hidden states of the whole rollout")
 
 
 def test_networks_of_one_data_set_add_up(measured):

@@ -145,6 +145,7 @@ def test_what_is_written(made):
     )
     assert (data["extrapolation"][:, :2] == 0).all()
     network = trained.stepper(system, "staggered/seed-0", truth.shape[2:], 3, select("cpu", 1))
+    assert network.memory == 4  # no older than in these sequences of five frames
     network.start(truth[:, 0])
     network.advance(4)
     assert np.allclose(

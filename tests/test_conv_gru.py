@@ -226,6 +226,8 @@ def test_a_files_network_has_the_memory_of_its_training(tmp_path):
         limits[given] = network.memory
     assert limits == {None: 9, 0: 0, 5: 5}
     assert ConvGRU(random_parameters(1), (6, 5, 8)).memory == 0
+    with pytest.raises(ValueError, match="state has no age; state\\(\\) gives all three"):
+        network.resume({"phi": phi, "hidden": np.zeros((2, 1, 10, *phi.shape[1:]), np.float32)})
     with pytest.raises(ValueError, match="memory is -1; it must be a whole number from 0"):
         ConvGRU(random_parameters(1), (6, 5, 8), memory=-1)
 

@@ -45,18 +45,6 @@ extern "C" __global__ void answer(const unsigned* question, unsigned* answer) {
 """
 
 
-SPIN = """
-#ifndef __CUDACC__
-#include "cpu.h"
-#endif
-extern "C" __global__ void spin(unsigned* out, int turns) {
-  volatile unsigned turned = 0;
-  while (turned < (unsigned)turns) turned = turned + 1;
-  out[blockIdx.x] = turned + blockIdx.x;
-}
-"""
-
-
 @pytest.fixture
 def sources(tmp_path, monkeypatch):
     """A folder for .cu files of a test, with the kernels' headers, in place of kernels/."""
@@ -482,26 +470,6 @@ extern "C" void f(int* left) {
     with pytest.raises(KeyboardInterrupt):
         module.launch("f", 5, left=left)
     assert (left[0], time.monotonic() - began < 10) == (2, True)  # those at work then; no other
-
-
-def test_other_threads_are_woken_only_for_work_that_is_worth_it(sources, monkeypatch):
-    """By how long the kernel took when it was last launched; all blocks run in any case."""
-    (sources / "spin.cu").write_text(SPIN)
-    on = select("cpu", workers=3)
-    module, woken, submit = on.module("spin.cu", {}), [], on.pool.submit
-    monkeypatch.setattr(on.pool, "submit", lambda work: woken.append(work) or submit(work))
-
-    def threads(turns: int) -> int:
-        woken.clear()
-        out = on.zeros(6, np.uint32)
-        module.launch("spin", 6, out=out, turns=np.int32(turns))
-        assert np.array_equal(out, turns + np.arange(6)), "a block did not run"
-        return len(woken)
-
-    assert threads(1) == 3, "what is not known yet is shared"
-    assert [threads(1), threads(1)] == [0, 0], "some microseconds are not"
-    threads(20_000_000)  # tens of milliseconds, which nobody could foresee
-    assert threads(20_000_000) == 3
 
 
 def test_a_child_after_a_fork_works():

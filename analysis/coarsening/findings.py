@@ -62,7 +62,7 @@ def of_system(record: Record) -> str:
             f", followed in {len(numbers.cases)} case{'s' * (len(numbers.cases) > 1)} up to t = "
             f"{last:g} (training sequences end at {setup.horizon:g})"
         )
-        text += f", {memory(setup)}" if setup.memory is not None else ""
+        text += f", {memory(setup)}" * any(c.networks for c in numbers.cases.values())
     return text + "."
 
 

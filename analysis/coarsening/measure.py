@@ -30,8 +30,7 @@ class Setup:
     network sees one, along each axis; downscaling: nearest or block_mean. interface_width: epsilon,
     length. interval: time between frames. frames: of a training sequence. training, validation,
     test: sequences. epochs: asked for. mean: lowest and highest mean of phi of the sequences.
-    memory: frames of a rollout after which hidden states begin anew; 0: they never do; None:
-    without a rollout.
+    memory: frames of a rollout after which hidden states begin anew; 0: they never do.
     """
 
     size: int
@@ -46,7 +45,7 @@ class Setup:
     test: int
     epochs: int
     mean: tuple[float, float]
-    memory: int | None = None
+    memory: int = 0
 
     @property
     def network_size(self) -> int:
@@ -224,17 +223,13 @@ def setup_of(run: Run) -> Setup:
     )
 
 
-def memory_of(run: Run) -> int | None:
-    """Of the rollouts, which say it; earlier ones kept their hidden states."""
-    rollouts = [found for case in run.cases.values() for found in case.networks.values()]
-    return max((int(each.attributes.get("memory", 0)) for each in rollouts), default=None)
-
-
-def memory_words(setup: Setup) -> str:
-    """Where it is not as in training."""
-    if setup.memory in (None, setup.frames - 1):
-        return ""
-    return f"memory of {setup.memory} frames" if setup.memory else "memory kept"
+def memory_of(run: Run) -> int:
+    """Of the rollouts, which say it and are alike (`alike`), else what the config asks for."""
+    for case in run.cases.values():
+        for rollout in case.networks.values():
+            return rollout.memory
+    asked = run.config.get("rollout", {}).get("memory")
+    return int(run.config["generate"]["frames"]) - 1 if asked is None else int(asked)
 
 
 def origin(run: Run, setup: Setup) -> Origin:
@@ -249,7 +244,7 @@ def origin(run: Run, setup: Setup) -> Origin:
         "block means" if setup.downscaling == "block_mean" else "",
         f"{setup.training} sequences",
         f"{setup.epochs} epochs",
-        memory_words(setup),
+        f"memory of {setup.memory} frames" if setup.memory else "",
     ]
     sequences = setup.training + setup.validation + setup.test
     size = sequences * setup.frames * (1 + len(run.trained))

@@ -47,6 +47,11 @@ class Rollout:
     full: bool
 
     @property
+    def memory(self) -> int:
+        """Frames after which a network's hidden states began anew; earlier rollouts kept them."""
+        return int(self.attributes.get("memory", 0))
+
+    @property
     def stopped(self) -> str:
         return str(self.attributes.get("stopped", ""))
 
@@ -152,4 +157,20 @@ def read_cases(path: Path, config_digest: str | None, left_out: list[str]) -> di
         if truth is not None or found:
             networks = {network: found[network] for network in in_order(found)}
             cases[folder.name] = Case(folder.name, truth, networks, sensitivity)
-    return cases
+    return alike(path, cases, left_out)
+
+
+def alike(path: Path, cases: dict[str, Case], left_out: list[str]) -> dict[str, Case]:
+    """The cases with rollouts of one memory alone: where there are some of several, they are on
+    their way to the longest one, or were left when that began.
+    """
+    memory = max((r.memory for case in cases.values() for r in case.networks.values()), default=0)
+    for case in cases.values():
+        for network, rollout in list(case.networks.items()):
+            if rollout.memory != memory:
+                kept = f"{rollout.memory} frames" if rollout.memory else "the whole rollout"
+                left_out.append(
+                    f"{rollout.path.relative_to(path)}: hidden states of {kept}, others of {memory}; run rollout again"
+                )
+                del case.networks[network]
+    return {name: case for name, case in cases.items() if case.truth or case.networks}

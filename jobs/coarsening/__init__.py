@@ -32,6 +32,12 @@ STUDY = Study(
                 "help": "without --run: staggered (default), central or sigmoid, which come with Quench, or FILE.npz, what "
                 "kernels.conv_gru_file.write wrote",
             },
+            "--memory": {
+                "type": int,
+                "metavar": "STEPS",
+                "help": "after which the network's hidden states begin anew (default: as the run's config says, without --run as many "
+                "as in the network's training; 0: never, as published)",
+            },
             "--smooth": {
                 "type": float,
                 "metavar": "CELLS",

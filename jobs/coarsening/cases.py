@@ -11,7 +11,14 @@ import numpy as np
 from jobs import UserError, shards
 from jobs.coarsening import fields, paths, starts, trained
 from jobs.coarsening.config_rollout import BULK, Case
-from jobs.coarsening.frames import EVERY, fingerprint, kept_frames, looked_at, looked_at_by_network
+from jobs.coarsening.frames import (
+    EVERY,
+    fingerprint,
+    kept_frames,
+    looked_at,
+    looked_at_by_network,
+    remembered,
+)
 from jobs.coarsening.parts import SERIES_REVISION, Plan
 from jobs.coarsening.paths import SOLVERS, TRUTH
 from jobs.config import digest
@@ -114,7 +121,7 @@ def made_from(unit: Unit) -> str:
         case["mesh"] = shards.content_digest(
             {"mesh": np.frombuffer(Path(unit.asked.mesh).read_bytes(), np.uint8)}
         )
-    looks = [] if unit.who in SOLVERS else [EVERY, unit.system.config.memory]
+    looks = [] if unit.who in SOLVERS else [EVERY, *remembered(unit.system.config.memory)]
     return fingerprint(
         digest(unit.system.config),
         unit.system.config.generate.model_dump(),

@@ -228,6 +228,12 @@ class Coarsening(Section):
     )
 
     @property
+    def compared(self) -> int:
+        """Frames of the table of costs: just before hidden states begin anew, by default."""
+        asked = self.rollout.costs.frames
+        return self.generate.frames - 1 if asked is None else asked
+
+    @property
     def memory(self) -> int:
         """Steps of a rollout after which a network's hidden states begin anew; 0: never."""
         asked = self.rollout.memory

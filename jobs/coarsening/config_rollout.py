@@ -136,12 +136,12 @@ CASES = {
 class Costs(Section):
     """The table of time and error of all methods from one start."""
 
-    frames: int = value(
-        20,
+    frames: int | None = value(
+        None,
         unit="frames",
         ge=1,
         le=100_000,
-        about="after which fields and free energies are compared",
+        about="after which fields and free energies are compared; as many as a training sequence has after its first if null",
     )
     repeats: int = value(
         3,

@@ -17,7 +17,7 @@ from jobs import provenance, shards
 from jobs.coarsening import starts, trained
 from jobs.coarsening.cases import weights
 from jobs.coarsening.fields import downscale
-from jobs.coarsening.frames import fingerprint
+from jobs.coarsening.frames import fingerprint, remembered
 from jobs.coarsening.generate import solver
 from jobs.coarsening.measures import energies
 from jobs.config import digest
@@ -50,12 +50,12 @@ def write(system: System, networks: list[str], device, progress: Progress) -> No
     config, target = system.config, system.folder / "rollout" / "costs.h5"
     made_from = fingerprint(
         digest(config),
-        config.rollout.costs.model_dump(),
+        config.rollout.costs.model_dump() | {"frames": config.compared},
         STEPS,
         TOLERANCES,
         device.name,
         [weights(system, name) for name in networks],
-        config.memory,
+        *remembered(config.memory),
     )
     try:
         shards.check(target, made_from=made_from)
@@ -67,14 +67,14 @@ def write(system: System, networks: list[str], device, progress: Progress) -> No
         "config_digest": digest(config),
         "made_from": made_from,
         "study": "coarsening",
-        "frames": config.rollout.costs.frames,
+        "frames": config.compared,
         "repeats": config.rollout.costs.repeats,
         "threads": device.workers,
     }
     data, more = table(system, networks, device, progress)
     shards.write(target, data, attributes | more)
     progress.say(
-        f"{target}: {len(data['rmse'].values)} methods over {config.rollout.costs.frames} frames; reference converged to "
+        f"{target}: {len(data['rmse'].values)} methods over {config.compared} frames; reference converged to "
         f"{more['convergence_rmse']:.1e}"
     )
 
@@ -84,6 +84,7 @@ def table(
 ) -> tuple[dict[str, Data], dict]:
     """The datasets of costs.h5 and its attributes: what was measured on the way."""
     config, asked = system.config, system.config.rollout.costs
+    frames = config.compared
     s, step = config.system, config.generate.step
     g = config.generate
     feature = sorted(g.feature_sizes)[len(g.feature_sizes) // 2]
@@ -143,10 +144,10 @@ def table(
 
     progress.begin(2 + asked.repeats * len(methods), "runs")
     reference = extrapolated(
-        *(solved("explicit", asked.frames, "float64", step=step / parts)[0] for parts in (1, 2))
+        *(solved("explicit", frames, "float64", step=step / parts)[0] for parts in (1, 2))
     )
     progress.reach(1)
-    few = max(1, asked.frames // 5)  # a quarter of the step costs twice as much
+    few = max(1, frames // 5)  # a quarter of the step costs twice as much
     once, half, quarter = (
         solved("explicit", few, "float64", step=step / parts)[0] for parts in (1, 2, 4)
     )
@@ -157,8 +158,8 @@ def table(
     for repeat in range(asked.repeats):  # interleaved: what else the machine does meets all alike
         for order, method in enumerate(methods):
             clock = time.perf_counter()
-            found[order], steps[order] = method.run(asked.frames)
-            method.seconds.append((time.perf_counter() - clock) / asked.frames)
+            found[order], steps[order] = method.run(frames)
+            method.seconds.append((time.perf_counter() - clock) / frames)
             progress.reach(3 + repeat * len(methods) + order, f"{method.name} {method.value:g}")
     progress.end()
 

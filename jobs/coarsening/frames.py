@@ -51,3 +51,10 @@ def looked_at_by_network(frames: int, kept: np.ndarray) -> np.ndarray:
 def fingerprint(*of) -> str:
     """What a file is made from, as one word."""
     return hashlib.sha256(json.dumps(of, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def remembered(memory: int) -> list[int]:
+    """What a fingerprint has of a memory (rollout.memory): of the whole rollout's nothing, as
+    before there was any other.
+    """
+    return [memory] if memory else []

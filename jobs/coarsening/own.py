@@ -17,7 +17,7 @@ from scipy.ndimage import gaussian_filter
 from jobs import UserError, own_input, provenance, shards
 from jobs.coarsening import fields, generate
 from jobs.coarsening.config import Coarsening
-from jobs.coarsening.frames import EVERY, fingerprint, kept_frames, looked_at_by_network
+from jobs.coarsening.frames import EVERY, fingerprint, kept_frames, looked_at_by_network, remembered
 from jobs.coarsening.parts import SERIES_REVISION, Plan
 from jobs.coarsening.recording import record
 from jobs.coarsening.sources import Network, Truth
@@ -70,13 +70,14 @@ def of_run(system: System, request, device, progress: Progress) -> Follower:
         raise UserError(
             f"--model {model}: not trained in {system.folder}; there are {', '.join(there)}"
         )
-    return Follower(
-        model,
-        system.config,
-        cases.weights(system, model),
-        lambda shape, count: trained.stepper(system, model, shape, count, device),
-        system.config.memory,
-    )
+    memory = memory_of(request, system.config.memory)
+
+    def make(shape: tuple[int, int, int], count: int) -> ConvGRU:
+        network = trained.stepper(system, model, shape, count, device)
+        network.memory = memory
+        return network
+
+    return Follower(model, system.config, cases.weights(system, model), make, memory)
 
 
 def of_file(request, device) -> Follower:
@@ -100,7 +101,7 @@ def of_file(request, device) -> Follower:
     config = Coarsening.model_validate(
         {"system": system, "generate": {"interval": about.interval, "frames": STEPS + 1}}
     )
-    memory = about.memory or 0
+    memory = memory_of(request, about.memory or 0)
     return Follower(
         name if not own else Path(name).stem,
         config,
@@ -109,6 +110,15 @@ def of_file(request, device) -> Follower:
         memory,
         about,
     )
+
+
+def memory_of(request, otherwise: int) -> int:
+    """request.memory, where it is given.  UserError where it is none."""
+    if request.memory is None:
+        return otherwise
+    if request.memory < 0:
+        raise UserError(f"--memory {request.memory}: expected at least 0 (never anew) [steps]")
+    return request.memory
 
 
 def read_start(path: Path, dataset: str, spacing_of_network: float, say) -> np.ndarray:
@@ -219,7 +229,8 @@ def follow(by: Follower, request, device, progress: Progress) -> None:
         s.downscale,
     )
     made_from = fingerprint(
-        *(digest(config), by.weights, frames, EVERY, by.memory, SERIES_REVISION, REVISION),
+        *(digest(config), by.weights, frames, EVERY, *remembered(by.memory)),
+        *(SERIES_REVISION, REVISION),
         shards.content_digest({"phi": start}),
     )
     try:

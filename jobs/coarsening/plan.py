@@ -258,18 +258,18 @@ def of_case(config: Coarsening, machine: Machine, case: str, names: list[str]) -
 def of_costs(config: Coarsening, machine: Machine, names: list[str]) -> Part:
     """The table of time and error."""
     asked, g, s = config.rollout.costs, config.generate, config.system
-    span = asked.frames * g.interval
+    span = config.compared * g.interval
 
     def timed() -> Timed:
         model = model_of(config, machine)
         explicit = span / g.step * step_seconds(config, machine, s.size, "explicit")
         spectral = step_seconds(config, machine, s.size, "adaptive")
-        steps = sum(2 * asked.frames / share for share in STEPS)
+        steps = sum(2 * config.compared / share for share in STEPS)
         steps += sum(solving.adaptive_steps(model, span, t) for t in TOLERANCES)
         frames = sum(
             frame_seconds(config, machine, name.split("/")[0], s.network_size) for name in names
         )
-        once = explicit + steps * spectral + asked.frames * frames
+        once = explicit + steps * spectral + config.compared * frames
         return Timed(
             asked.repeats * once + EXACT * DOUBLE * explicit,
             f"steps of both schemes on {min(s.size, LARGEST)}^3 cells",
