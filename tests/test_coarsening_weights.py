@@ -36,8 +36,9 @@ def truth(phi, times, device):
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_layers_stand_still(parameters, device, axis):
-    """Two flat interfaces at rest on the solver's grid; 1 000 steps of the network, fifty times as
-    long as what it was trained on.
+    """Two flat interfaces at rest on the solver's grid; 2 000 steps of the network, a hundred times
+    as long as what it was trained on.  A little is other in each step since the hidden states began
+    anew: compared are steps of one age.
     """
     x = np.arange(32) + 0.5
     profile = np.tanh(3 * (x - 8) / WIDTH) / 2 - np.tanh(3 * (x - 24) / WIDTH) / 2
@@ -45,16 +46,16 @@ def test_layers_stand_still(parameters, device, axis):
     start = truth(np.ascontiguousarray(layers), [0, 20.0], device)[1]
     network = ConvGRU(parameters, start.shape, device=device)
     network.start(start[None])
-    network.advance(500)
+    network.advance(52 * network.memory)
     settled = network.fields()[0]
-    network.advance(500)
+    network.advance(52 * network.memory)
     end = network.fields()[0]
     other = tuple(k for k in range(3) if k != axis)
     displacement = np.sqrt(
         ((end - start) ** 2).mean() * WIDTH / (2 / (16 * SPACING))
     )  # eq. 4: F / V of two layers is 2 / side
-    assert displacement < SPACING
-    assert np.abs(end - settled).max() < 1e-3
+    assert displacement < SPACING / 4
+    assert np.abs(end - settled).max() < 0.01
     assert np.ptp(end, axis=other).max() < 0.02  # still flat
     assert abs(end.mean(dtype=np.float64) - start.mean(dtype=np.float64)) < 1e-6
 
