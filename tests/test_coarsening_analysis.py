@@ -637,14 +637,14 @@ def test_a_page_says_how_long_networks_remember(measured):
 def test_rollouts_of_another_memory_are_left_out(whole, tmp_path):
     """Such as those of before, of a run whose rollouts are being made again."""
     shutil.copytree(whole, tmp_path / "run")
-    old = tmp_path / "run/rollout/test/staggered-seed-0.h5"
+    old = tmp_path / "run/rollout/long/staggered-seed-0.h5"
     with_attributes(old, memory=0)
-    left_out: list[str] = []
-    cases = rollouts.read_cases(tmp_path / "run", None, left_out)
-    assert STAGGERED not in cases["test"].networks
-    assert STAGGERED in cases["long"].networks
+    found = dataset.load(tmp_path / "run")
+    cases, left_out = found.cases, found.left_out
+    assert STAGGERED not in cases["long"].networks
+    assert STAGGERED in cases["ensemble"].networks
     (line,) = [line for line in left_out if "hidden states" in line]
-    assert line.startswith("rollout/test/staggered-seed-0.h5: hidden states of the whole rollout")
+    assert line.startswith("rollout/long/staggered-seed-0.h5: hidden states of the whole rollout")
 
 
 def test_networks_of_one_data_set_add_up(measured):
