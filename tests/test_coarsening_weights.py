@@ -55,7 +55,7 @@ def test_layers_stand_still(parameters, device, axis):
         ((end - start) ** 2).mean() * WIDTH / (2 / (16 * SPACING))
     )  # eq. 4: F / V of two layers is 2 / side
     assert displacement < SPACING / 4
-    assert np.abs(end - settled).max() < 0.01
+    assert np.abs(end - settled).max() < 0.01  # along the slowest axis it is 0.004
     assert np.ptp(end, axis=other).max() < 0.02  # still flat
     assert abs(end.mean(dtype=np.float64) - start.mean(dtype=np.float64)) < 1e-6
 
